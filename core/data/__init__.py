@@ -1,0 +1,1 @@
+"""Photos: from files and folders to pixels, labels and parts."""

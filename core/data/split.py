@@ -1,0 +1,255 @@
+"""Which photos are trained on, which steer the training, and which are kept back to test the result."""
+
+import csv
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from core.data.folder import ImageFolder
+from core.errors import DataError, PhotoError
+
+PARTS = ("training", "validation", "test")
+TRAINING, VALIDATION, TEST = range(3)
+
+PRIORITY = (TRAINING, TEST, VALIDATION)
+"""Which part gets the photos of a class that has fewer than three."""
+
+COLUMNS = ("file", "class", "part")
+
+
+def assign_parts(
+    labels: ArrayLike,
+    fractions: Sequence[float] = (0.7, 0.1, 0.2),
+    seed: int = 0,
+    *,
+    groups: ArrayLike | None = None,
+) -> NDArray[np.int8]:
+    """Divide photos into training, validation and test, each class for itself.
+
+    Within a class the sizes follow the fractions by the largest-remainder method and add up to the class. A class of
+    three or more has a photo in every part, a class of two has none in validation, a single photo is trained on.
+    The same arguments give the same parts.
+
+    Photos of one group stay in one part, and count as one where a class must reach every part. Sizes then follow the
+    fractions as closely as the groups allow.
+
+    Args:
+        labels: Shape (N,), classes as whole numbers from 0.
+        fractions: Of training, validation and test; each more than 0, together 1.
+        seed: 0 or more.
+        groups: Shape (N,), whole numbers; None puts every photo in a group of its own.
+
+    Returns positions in `PARTS`, shape (N,), int8.
+
+    Raises:
+        DataError: An argument is out of range, or a part would stay empty.
+    """
+    classes = _whole_numbers(labels, "labels")
+    _check_fractions(fractions)
+    if seed < 0:
+        raise DataError(f"The seed of a split must be 0 or more; got {seed}.")
+    ids = np.arange(len(classes)) if groups is None else _whole_numbers(groups, "groups")
+    if len(ids) != len(classes):
+        raise DataError(f"Expected one group for each of {len(classes)} photos; got {len(ids)}.")
+    parts = _divide(classes, np.asarray(fractions, dtype=float), seed, ids)
+    _require_all_parts(parts, classes, ids)
+    return parts
+
+
+def duplicate_groups(folder: ImageFolder) -> NDArray[np.int64]:
+    """Give photos whose files are identical, byte for byte, the same number.
+
+    Only files of equal size are read. Returns shape (N,), numbers 0.. in the order in which they first appear.
+
+    Raises:
+        PhotoError: A file can no longer be read.
+    """
+    sizes = np.array([_file_size(path) for path in _files(folder)], dtype=np.int64)
+    _, which, count = np.unique(sizes, return_inverse=True, return_counts=True)
+    shared = count[which] > 1
+    keys = [_content(path) if shared[i] else str(i) for i, path in enumerate(_files(folder))]
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+
+
+def write_split_csv(path: Path, folder: ImageFolder, parts: ArrayLike) -> None:
+    """Write one row for each photo: file (relative to the folder), class, part; UTF-8, as RFC 4180 describes.
+
+    The file appears whole or not at all.
+
+    Raises:
+        DataError: `parts` does not hold one of 0, 1, 2 for each photo.
+    """
+    chosen = _whole_numbers(parts, "parts")
+    if len(chosen) != len(folder) or not np.isin(chosen, range(len(PARTS))).all():
+        raise DataError(f"Expected one of 0, 1, 2 for each of {len(folder)} photos; got {len(chosen)} values.")
+    rows = zip(folder.paths, folder.labels.tolist(), chosen.tolist(), strict=True)
+    unfinished = path.with_name(path.name + ".unfinished")
+    with unfinished.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(COLUMNS)
+        writer.writerows((file, folder.class_names[label], PARTS[part]) for file, label, part in rows)
+    os.replace(unfinished, path)
+
+
+def read_split_csv(path: Path, root: Path) -> tuple[ImageFolder, NDArray[np.int8]]:
+    """Read what `write_split_csv` wrote: the photos below `root`, and their parts, shape (N,), int8.
+
+    Photos come in the order of the file; whether they still exist is not checked.
+
+    Raises:
+        DataError: The file cannot be read or holds something else.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(_checked_rows(path, csv.reader(stream, strict=True)))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read as a CSV file in UTF-8 ({error}).") from error
+    names = tuple(sorted({name for _, name, _ in rows}))
+    label, part_number = _positions(names), _positions(PARTS)
+    labels = np.array([label[name] for _, name, _ in rows], dtype=np.int32)
+    folder = ImageFolder(root, names, tuple(file for file, _, _ in rows), labels)
+    return folder, np.array([part_number[part] for _, _, part in rows], dtype=np.int8)
+
+
+@dataclass
+class _Shares:
+    """How many photos of one class each part should have, has got, and how many groups are still to come."""
+
+    wanted: NDArray[np.int64]
+    placed: NDArray[np.int64]
+    groups_left: int
+
+    def must_fill(self) -> NDArray[np.bool_]:
+        """Return the empty parts, shape (3,), when no group can be spared any more; otherwise none."""
+        empty: NDArray[np.bool_] = self.placed == 0
+        return empty if self.groups_left <= empty.sum() else np.zeros_like(empty)
+
+
+def _divide(
+    labels: NDArray[np.int64], fractions: NDArray[np.float64], seed: int, groups: NDArray[np.int64]
+) -> NDArray[np.int8]:
+    """Place groups of several photos first, largest first, then fill up each class with the single ones."""
+    _, which, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    single = sizes[which] == 1
+    shares = {label: _shares(labels == label, fractions, which) for label in np.unique(labels).tolist()}
+    parts = np.full(len(labels), -1, dtype=np.int8)
+    for members in _groups_by_size(which, sizes, seed):
+        parts[members] = _place_group(labels[members], shares)
+    for label, share in shares.items():
+        members = np.flatnonzero(single & (labels == label))
+        counts = _apportion(len(members), share.wanted - share.placed, share.placed == 0)
+        shuffled = np.random.default_rng((seed, label)).permutation(members)
+        parts[shuffled] = np.repeat(np.arange(len(PARTS), dtype=np.int8), counts)
+    return parts
+
+
+def _shares(of_class: NDArray[np.bool_], fractions: NDArray[np.float64], which: NDArray[np.intp]) -> _Shares:
+    photos = int(of_class.sum())
+    wanted = _apportion(photos, photos * fractions, np.ones(len(PARTS), dtype=bool))
+    return _Shares(wanted, np.zeros(len(PARTS), dtype=np.int64), len(np.unique(which[of_class])))
+
+
+def _groups_by_size(which: NDArray[np.intp], sizes: NDArray[np.intp], seed: int) -> list[NDArray[np.intp]]:
+    """Return the positions of each group of two or more, largest first, groups of equal size shuffled."""
+    order = np.argsort(which, kind="stable")
+    members = np.split(order, np.cumsum(sizes)[:-1]) if len(sizes) else []
+    several = [group for group in members if len(group) > 1]
+    shuffled = [several[i] for i in np.random.default_rng(seed).permutation(len(several))]
+    return sorted(shuffled, key=len, reverse=True)
+
+
+def _place_group(labels: NDArray[np.int64], shares: dict[int, _Shares]) -> int:
+    """Choose the part that lacks most photos of the group's classes, or that would else stay empty; book it there."""
+    present, counts = np.unique(labels, return_counts=True)
+    touched = [(shares[label], count) for label, count in zip(present.tolist(), counts.tolist(), strict=True)]
+    urgent = sum((share.must_fill().astype(np.int64) for share, _ in touched), np.zeros(len(PARTS), np.int64))
+    lacking = sum((count * (share.wanted - share.placed) for share, count in touched), np.zeros(len(PARTS), np.int64))
+    part = max(PRIORITY, key=lambda each: (urgent[each], lacking[each]))
+    for share, count in touched:
+        share.placed[part] += count
+        share.groups_left -= 1
+    return part
+
+
+def _apportion(total: int, ideal: NDArray[np.float64 | np.int64], empty: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Round three ideal sizes to whole ones that add up to `total`, by largest remainder.
+
+    Parts marked `empty` get at least one each, in the order of `PRIORITY`, as long as there are any.
+    """
+    first = [part for part in PRIORITY if empty[part]][:total]
+    least = np.zeros(len(PARTS), dtype=np.int64)
+    least[first] = 1
+    counts: NDArray[np.int64] = np.maximum(np.floor(ideal + 1e-9).astype(np.int64), least)
+    while counts.sum() > total:
+        counts[max(PRIORITY, key=lambda part: (counts[part] > least[part], counts[part] - ideal[part]))] -= 1
+    while counts.sum() < total:
+        counts[max(PRIORITY, key=lambda part: ideal[part] - counts[part])] += 1
+    return counts
+
+
+def _require_all_parts(parts: NDArray[np.int8], labels: NDArray[np.int64], groups: NDArray[np.int64]) -> None:
+    empty = [name for part, name in enumerate(PARTS) if not (parts == part).any()]
+    if empty:
+        largest = max((len(np.unique(groups[labels == label])) for label in np.unique(labels)), default=0)
+        raise DataError(
+            f"No photo is left for {' and '.join(empty)}: the largest of the classes has {largest} different photos."
+            " At least one class needs 3 or more; add photos."
+        )
+
+
+def _check_fractions(fractions: Sequence[float]) -> None:
+    fits = len(fractions) == len(PARTS) and min(fractions) > 0 and abs(sum(fractions) - 1) < 1e-6
+    if not fits:
+        given = ", ".join(f"{fraction:g}" for fraction in fractions)
+        raise DataError(f"Fractions of {', '.join(PARTS)} must each be more than 0 and add up to 1; got {given}.")
+
+
+def _whole_numbers(values: ArrayLike, name: str) -> NDArray[np.int64]:
+    array = np.asarray(values)
+    if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.integer)):
+        raise DataError(f"Expected {name} as whole numbers in one dimension; got {array.dtype} {array.shape}.")
+    if array.size and array.min() < 0:
+        raise DataError(f"Expected {name} of 0 or more; got {array.min()}.")
+    return array.astype(np.int64)
+
+
+def _files(folder: ImageFolder) -> list[Path]:
+    return [folder.absolute(i) for i in range(len(folder))]
+
+
+def _file_size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise PhotoError(_gone(path, error)) from error
+
+
+def _content(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "blake2b").hexdigest()
+    except OSError as error:
+        raise PhotoError(_gone(path, error)) from error
+
+
+def _gone(path: Path, error: OSError) -> str:
+    return f"The photo {path} can no longer be read ({error.strerror}). Check the folder again."
+
+
+def _positions(names: Sequence[str]) -> dict[str, int]:
+    return {name: i for i, name in enumerate(names)}
+
+
+def _checked_rows(path: Path, rows: Iterator[list[str]]) -> Iterator[tuple[str, str, str]]:
+    if tuple(next(rows, ())) != COLUMNS:
+        raise DataError(f"{path} must begin with the columns {', '.join(COLUMNS)}.")
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(COLUMNS) or row[2] not in PARTS:
+            raise DataError(f"{path}, row {number}: expected a file, a class and one of {', '.join(PARTS)}; got {row}.")
+        yield row[0], row[1], row[2]

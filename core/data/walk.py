@@ -1,0 +1,244 @@
+"""Which files lie below a folder, and which of them may be opened as photos; no file is opened here."""
+
+import os
+import stat
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from core.data.images import PHOTO_SUFFIXES
+from core.errors import FolderError, PhotoError
+from core.settings import MEGABYTE
+
+HOUSEKEEPING = frozenset(
+    {
+        "__macosx",
+        "thumbs.db",
+        "ehthumbs.db",
+        "desktop.ini",
+        "icon\r",
+        "@eadir",
+        "$recycle.bin",
+        "system volume information",
+    }
+)
+"""Files and folders, in lower case, that systems leave behind. Names that begin with a dot count as well."""
+
+SUFFIX_HINTS = {
+    ".heic": "HEIC photos are not read: save it as JPEG",
+    ".heif": "HEIF photos are not read: save it as JPEG",
+    ".avif": "AVIF photos are not read by this installation: save it as JPEG",
+    ".zip": "this is a ZIP archive: unpack it first",
+    "": "its name has no ending such as .jpg or .png",
+}
+
+
+@dataclass(frozen=True, order=True)
+class LeftOut:
+    """A file or folder that is not used.
+
+    Attributes:
+        path: Relative to the scanned folder, with "/"; bytes that are no text appear as �.
+        reason: Why, as one phrase without a full stop.
+    """
+
+    path: str
+    reason: str
+
+
+def check_inside(path: Path | str, roots: Sequence[Path]) -> Path:
+    """Resolve a folder that a person named ("~" is understood), and make sure that it may be read.
+
+    Raises:
+        FolderError: It is not inside one of `roots`, or is no folder.
+    """
+    if not str(path).strip():
+        raise FolderError("No folder was given; give the path of a folder that holds one subfolder for each class.")
+    try:
+        resolved = Path(path).expanduser().resolve()
+        inside = is_inside(resolved, roots)
+        is_folder = inside and resolved.is_dir()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise FolderError(f"The folder {path!s} cannot be opened ({error}).") from error
+    if not inside:
+        allowed = ", ".join(str(root) for root in roots)
+        raise FolderError(
+            f"The folder {resolved} is outside the folders that may be read ({allowed}). Move it into one of these,"
+            " or add it to UNFREEZE_DATASETS."
+        )
+    if not is_folder:
+        what = "is a file; a folder is needed" if resolved.exists() else "does not exist; check the spelling"
+        raise FolderError(f"The folder {resolved} {what}.")
+    return resolved
+
+
+def is_inside(path: Path, roots: Iterable[Path]) -> bool:
+    """Tell whether a resolved path is one of `roots` or lies below one."""
+    return any(path.is_relative_to(root.expanduser().resolve()) for root in roots)
+
+
+def check_photo(path: Path, roots: Iterable[Path]) -> Path:
+    """Resolve a photo just before it is read, because a link may have changed since the folder was scanned.
+
+    Raises:
+        PhotoError: It is gone, or leads outside `roots`; the bare reason, without the file's name.
+    """
+    try:
+        resolved = path.resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        raise PhotoError("the file is no longer there, or cannot be opened") from error
+    if not is_inside(resolved, roots):
+        raise PhotoError("it leads outside the folders that may be read")
+    return resolved
+
+
+def is_housekeeping(name: str) -> bool:
+    """Tell whether a file or folder of this name is hidden, or is one that systems leave behind."""
+    return name.startswith(".") or name.casefold() in HOUSEKEEPING
+
+
+@dataclass(frozen=True, order=True)
+class PhotoFile:
+    """A regular file that is named like a photo.
+
+    Attributes:
+        path: Relative to the folder, with "/".
+        size: In bytes.
+        mtime_ns: Time of the last change, in nanoseconds since 1970.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+class Walk:
+    """Every file below a folder, sorted into those to open and those to leave out.
+
+    Attributes:
+        files: What may be opened, in no particular order.
+        left_out: The rest, with reasons.
+        ignored: How many housekeeping files and folders were passed over.
+        classes: Names of the folders directly below the root.
+
+    Raises:
+        FolderError: The folder itself cannot be opened.
+    """
+
+    def __init__(self, root: Path, roots: Sequence[Path], max_bytes: int) -> None:
+        """Look through the resolved folder `root`; photos of more than `max_bytes` are left out."""
+        self.root, self.roots, self.max_bytes = root, roots, max_bytes
+        self.files: list[PhotoFile] = []
+        self.left_out: list[LeftOut] = []
+        self.ignored = 0
+        folders, links = self._look_into("")
+        self.classes = {*folders, *links}
+        for name in (*folders, *links):
+            self._walk_class(name)
+
+    def _walk_class(self, name: str) -> None:
+        """Read each folder of a class once. Links come last, so that a photo is found under its own path first."""
+        seen: set[tuple[int, int]] = set()
+        pending = deque([name])
+        while pending:
+            path = pending.popleft()
+            if self._is_new(path, seen):
+                folders, links = self._look_into(path)
+                pending.extendleft(reversed(folders))
+                pending.extend(links)
+
+    def _is_new(self, path: str, seen: set[tuple[int, int]]) -> bool:
+        try:
+            status = os.stat(self.root / path)
+        except OSError as error:
+            self._leave_out(path, f"the folder cannot be opened ({error.strerror})")
+            return False
+        identity = (status.st_dev, status.st_ino)
+        if identity in seen:
+            self._leave_out(path, "this link leads to a folder of the same class that was already read")
+            return False
+        seen.add(identity)
+        return True
+
+    def _look_into(self, path: str) -> tuple[list[str], list[str]]:
+        """Sort the files of one folder; return its folders, and the links to folders."""
+        folders: list[str] = []
+        links: list[str] = []
+        for entry in self._entries(path):
+            inner = f"{path}/{entry.name}" if path else entry.name
+            try:
+                status = entry.stat() if self._may_be_read(entry, inner) else None
+            except OSError as error:
+                self._leave_out(inner, f"it cannot be read ({error.strerror})")
+                continue
+            if status is not None and stat.S_ISDIR(status.st_mode):
+                (links if entry.is_symlink() else folders).append(inner)
+            elif status is not None:
+                self._sort_file(inner, status)
+        return folders, links
+
+    def _entries(self, path: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(self.root / path) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            if not path:
+                raise FolderError(f"The folder {self.root} cannot be opened ({error.strerror}).") from error
+            self._leave_out(path, f"the folder cannot be opened ({error.strerror})")
+            return []
+        kept = [entry for entry in entries if not is_housekeeping(entry.name)]
+        self.ignored += len(entries) - len(kept)
+        return kept
+
+    def _may_be_read(self, entry: os.DirEntry[str], path: str) -> bool:
+        problem = "" if _is_text(entry.name) else "its name is not valid text (UTF-8): rename it"
+        if not problem and entry.is_symlink():
+            problem = self._link_problem(entry)
+        if problem:
+            self._leave_out(path, problem)
+        return not problem
+
+    def _link_problem(self, entry: os.DirEntry[str]) -> str:
+        try:
+            target = Path(entry.path).resolve(strict=True)
+        except (OSError, RuntimeError):
+            return "this link leads nowhere"
+        if not is_inside(target, self.roots):
+            return "this link leads outside the folders that may be read"
+        if self.root.is_relative_to(target):
+            return "this link leads back to a folder that holds it"
+        return ""
+
+    def _sort_file(self, path: str, status: os.stat_result) -> None:
+        problem = _file_problem(path, status, self.max_bytes)
+        if problem:
+            self._leave_out(path, problem)
+        else:
+            self.files.append(PhotoFile(path, status.st_size, status.st_mtime_ns))
+
+    def _leave_out(self, path: str, reason: str) -> None:
+        self.left_out.append(LeftOut(os.fsencode(path).decode(errors="replace"), reason))
+
+
+def _file_problem(path: str, status: os.stat_result, max_bytes: int) -> str:
+    """Return why a file is not even opened; empty when it may be."""
+    suffix = PurePosixPath(path).suffix.lower()
+    if not stat.S_ISREG(status.st_mode):
+        return "this is neither a file nor a folder"
+    if "/" not in path:
+        return "it lies beside the class folders, in none of them"
+    if suffix not in PHOTO_SUFFIXES:
+        return SUFFIX_HINTS.get(suffix, f"{suffix} files are not photos")
+    if status.st_size > max_bytes:
+        found, most = f"{status.st_size / MEGABYTE:.1f} MB", f"{max_bytes / MEGABYTE:g} MB"
+        return f"the file is too large: {found}, at most {most} are read"
+    return ""
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

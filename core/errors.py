@@ -1,0 +1,61 @@
+"""Every error that Unfreeze raises on purpose, in one tree.
+
+A message says what came, what was expected and how to mend it, in words that can be shown to a person as they are.
+Pages catch `UnfreezeError` and nothing broader.
+"""
+
+
+class UnfreezeError(Exception):
+    """The root: something a person can understand and mend."""
+
+
+class DataError(UnfreezeError):
+    """Something is wrong with photos or with the folder that holds them."""
+
+
+class FolderError(DataError):
+    """A folder is missing, unreadable, outside the allowed roots, or holds no classes."""
+
+
+class PhotoError(DataError):
+    """One photo cannot be read: broken, not a photo, too large."""
+
+
+class RecipeError(UnfreezeError):
+    """A training choice is out of range or contradicts another."""
+
+
+class WeightsError(UnfreezeError):
+    """Pretrained weights cannot be used."""
+
+
+class WeightsNotFound(WeightsError):
+    """Pretrained weights are in none of the places that were tried."""
+
+
+class UnsafeWeightsFile(WeightsError):
+    """A weights file asks for more than arrays, or is damaged; nothing of it was executed."""
+
+
+class RunError(UnfreezeError):
+    """Something is wrong with a run or with the folder that holds it."""
+
+
+class RunNotFound(RunError):
+    """No run has this name."""
+
+
+class RunBusy(RunError):
+    """The run is still going, so what was asked must wait or the run must be stopped first."""
+
+
+class RunNotReady(RunError):
+    """The run has not produced what was asked for, for example a model to predict with."""
+
+
+class TrainingDiverged(RunError):
+    """The loss is not a number any more; going on would change nothing."""
+
+
+class PreviewError(UnfreezeError):
+    """The process that draws augmented photos has ended."""

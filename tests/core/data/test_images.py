@@ -1,0 +1,249 @@
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, features
+
+from core.data import images
+from core.data.images import MAX_PIXELS, TURNS, PhotoInfo, decode, inspect, thumbnail
+from core.errors import DataError, PhotoError
+from tests.core.data.conftest import encode, noise, plain
+
+INVERSE = {
+    Image.Transpose.ROTATE_90: Image.Transpose.ROTATE_270,
+    Image.Transpose.ROTATE_270: Image.Transpose.ROTATE_90,
+}
+LOSSLESS = ["PNG", "TIFF", "WEBP"]
+
+
+def exif(orientation: int) -> Image.Exif:
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    return tags
+
+
+def stored_turned(upright: Image.Image, orientation: int) -> Image.Image:
+    turn = TURNS.get(orientation)
+    return upright if turn is None else upright.transpose(INVERSE.get(turn, turn))
+
+
+def png_header(width: int, height: int) -> bytes:
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    checked = header + struct.pack(">I", zlib.crc32(header))
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + checked + struct.pack(">I", 1000) + b"IDAT"
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("file_format", LOSSLESS)
+def test_the_eight_orientations_decode_to_equal_pixels(file_format: str, orientation: int) -> None:
+    upright = noise(60, 40)
+    options: dict[str, Any] = {"lossless": True} if file_format == "WEBP" else {}
+    photo = encode(stored_turned(upright, orientation), file_format, exif=exif(orientation), **options)
+    assert np.array_equal(decode(photo, 16), decode(encode(upright), 16))
+    assert inspect(photo) == PhotoInfo(60, 40)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_large_jpeg_is_turned_after_it_was_decoded_small(orientation: int) -> None:
+    quarters = Image.new("RGB", (640, 400), "red")
+    quarters.paste("blue", (320, 0, 640, 200))
+    quarters.paste("lime", (0, 200, 320, 400))
+    quarters.paste("white", (320, 200, 640, 400))
+    photo = encode(stored_turned(quarters, orientation), "JPEG", quality=95, exif=exif(orientation))
+    pixels = decode(photo, 20).astype(int)
+    corners = [pixels[2, 2], pixels[2, 17], pixels[17, 2], pixels[17, 17]]
+    assert np.allclose(corners, [[255, 0, 0], [0, 0, 255], [0, 255, 0], [255, 255, 255]], atol=12)
+    assert inspect(photo) == PhotoInfo(640, 400)
+
+
+def test_damaged_exif_data_does_not_cost_the_photo() -> None:
+    photo = encode(plain((200, 100, 50)), "JPEG", exif=b"Exif\0\0" + b"garbage" * 9)
+    assert decode(photo, 4).shape == (4, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (plain(1, mode="1"), (255, 255, 255)),
+        (plain(90, mode="L"), (90, 90, 90)),
+        (plain((90, 255), mode="LA"), (90, 90, 90)),
+        (plain((10, 20, 30)), (10, 20, 30)),
+        (plain((10, 20, 30)).quantize(4), (10, 20, 30)),
+        (plain((10, 20, 30, 255), mode="RGBA"), (10, 20, 30)),
+        (plain((0, 0, 0, 0), mode="RGBA"), (255, 255, 255)),
+        (plain((0, 100, 255, 128), mode="RGBA"), (127, 177, 255)),
+        (plain((0, 0), mode="LA"), (255, 255, 255)),
+    ],
+    ids=["bilevel", "grey", "grey-alpha", "rgb", "palette", "opaque", "invisible", "half", "invisible-grey"],
+)
+def test_every_pixel_type_becomes_rgb_over_white(image: Image.Image, expected: tuple[int, int, int]) -> None:
+    assert np.abs(decode(encode(image), 4).astype(int) - expected).max() <= 1
+
+
+def test_a_transparent_palette_colour_becomes_white() -> None:
+    image = plain(0, mode="P")
+    image.putpalette([200, 0, 0, 0, 200, 0])
+    assert (decode(encode(image, transparency=0), 4) == 255).all()
+    assert (decode(encode(image, "GIF", transparency=0), 4) == 255).all()
+
+
+def test_cmyk_photos_are_read() -> None:
+    pixels = decode(encode(plain((0, 255, 255, 0), mode="CMYK"), "JPEG", quality=95), 4).astype(int)
+    assert np.abs(pixels - (255, 0, 0)).max() < 12
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
+def test_16_bit_grey_is_scaled_not_clipped(file_format: str) -> None:
+    values = np.repeat(np.array([[0, 16384, 32768, 65535]], dtype=np.uint16), 4, axis=0)
+    pixels = decode(encode(Image.fromarray(values), file_format), 4)
+    assert pixels[0, :, 0].tolist() == [0, 64, 128, 255]
+
+
+def test_big_endian_16_bit_grey_is_the_same() -> None:
+    image = Image.frombytes("I;16B", (2, 2), np.full((2, 2), 0x8000, dtype=">u2").tobytes())
+    assert (decode(encode(image, "TIFF"), 2) == 128).all()
+
+
+def test_pixels_without_a_fixed_range_are_refused() -> None:
+    photo = encode(Image.fromarray(np.full((4, 4), 0.5, dtype=np.float32)), "TIFF")
+    for read in (inspect, lambda source: decode(source, 4)):
+        with pytest.raises(PhotoError, match="no fixed brightness range"):
+            read(photo)
+
+
+def test_the_middle_square_is_kept_undistorted() -> None:
+    image = Image.new("RGB", (300, 100), "red")
+    image.paste("blue", (100, 0, 200, 100))
+    assert (decode(encode(image), 10)[:, 1:-1] == (0, 0, 255)).all()
+    assert (decode(encode(image.transpose(Image.Transpose.ROTATE_90)), 10)[1:-1] == (0, 0, 255)).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (10, 4000), (4000, 10), (224, 224), (223, 225)])
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG"])
+def test_every_shape_gives_the_square_asked_for(size: tuple[int, int], file_format: str) -> None:
+    pixels = decode(encode(plain((40, 90, 160), size), file_format), 32)
+    assert pixels.shape == (32, 32, 3) and pixels.dtype == np.uint8
+    assert np.abs(pixels.astype(int) - (40, 90, 160)).max() <= 3
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG"])
+def test_fine_patterns_are_averaged_not_sampled(file_format: str) -> None:
+    checks = np.indices((1024, 1024)).sum(axis=0) % 2 * 255
+    pixels = decode(encode(Image.fromarray(checks.astype(np.uint8)), file_format), 64).astype(int)
+    assert np.abs(pixels - 127).max() < 12
+
+
+def test_a_jpeg_is_decoded_at_no_less_than_twice_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int]] = []
+    square = images._square
+
+    def noting_square(image: Image.Image, size: int) -> NDArray[np.uint8]:
+        seen.append(image.size)
+        return square(image, size)
+
+    monkeypatch.setattr(images, "_square", noting_square)
+    for width, height in [(1000, 700), (700, 1000), (300, 200)]:
+        decode(encode(plain("red", (width, height)), "JPEG"), 100)
+    assert seen == [(500, 350), (350, 500), (300, 200)]
+
+
+@pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG"])
+def test_of_an_animation_the_first_frame_counts(file_format: str) -> None:
+    frames: dict[str, Any] = {"save_all": True, "append_images": [plain("blue")]}
+    pixels = decode(encode(plain("red"), file_format, **frames), 4).astype(int)
+    assert np.abs(pixels - (255, 0, 0)).max() < 12
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF"])
+def test_every_format_is_read(file_format: str) -> None:
+    if file_format == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    photo = encode(plain((200, 60, 30), (64, 48)), file_format)
+    assert inspect(photo) == PhotoInfo(64, 48)
+    assert np.abs(decode(photo, 8).astype(int) - (200, 60, 30)).max() < 12
+
+
+def test_a_file_and_its_bytes_give_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "写真 📷.jpg"
+    path.write_bytes(encode(noise(50, 40), "JPEG"))
+    assert np.array_equal(decode(path, 16), decode(path.read_bytes(), 16))
+    assert inspect(path) == inspect(path.read_bytes())
+
+
+def test_a_thumbnail_shows_what_decode_returns() -> None:
+    photo = encode(plain((200, 60, 30), (64, 48)))
+    with Image.open(io.BytesIO(thumbnail(photo, 16))) as shown:
+        assert shown.format == "JPEG"
+        assert np.abs(np.asarray(shown).astype(int) - decode(photo, 16)).max() < 6
+
+
+BROKEN = {
+    "empty": (b"", "the file is empty"),
+    "html": (b"\n<!DOCTYPE html><html>404 not found</html>", r"web page \(HTML\)"),
+    "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+    "pdf": (b"%PDF-1.7", "PDF"),
+    "zip": (b"PK\x03\x04" + bytes(40), "ZIP"),
+    "heic": (b"\0\0\0\x18ftypheic" + bytes(40), "HEIC"),
+    "text": (b"just some words", "not a photo that can be read"),
+    "jpeg half": (encode(noise(64, 64), "JPEG")[:-2000], "cut off"),
+    "jpeg end": (encode(noise(64, 64), "JPEG")[:-40], "cut off"),
+    "progressive": (encode(noise(64, 64), "JPEG", progressive=True)[:-2000], "cut off"),
+    "png": (encode(noise(64, 64))[:-2000], "cut off"),
+    "gif": (encode(noise(64, 64), "GIF")[:-2000], "cut off"),
+    "bmp": (encode(noise(64, 64), "BMP")[:-2000], "cut off"),
+    "webp": (encode(noise(64, 64), "WEBP")[:-500], "not a photo|cut off|damaged"),
+    "tiff": (encode(noise(64, 64), "TIFF")[:-2000], "not a photo|cut off|damaged"),
+    "bomb": (png_header(12000, 9000), "too many pixels: 12,000 × 9,000, at most 89,478,485"),
+    "giant bomb": (png_header(60000, 60000), "too many pixels: 3,600,000,000, at most 89,478,485"),
+}
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize(("content", "reason"), BROKEN.values(), ids=BROKEN.keys())
+def test_what_cannot_be_read_says_why(content: bytes, reason: str) -> None:
+    for read in (inspect, lambda source: decode(source, 4)):
+        with pytest.raises(PhotoError, match=reason):
+            read(content)
+
+
+@pytest.mark.filterwarnings("error::PIL.Image.DecompressionBombWarning")
+def test_a_bomb_is_refused_the_same_where_warnings_are_errors() -> None:
+    with pytest.raises(PhotoError, match="too many pixels: 108,000,000"):
+        inspect(png_header(12000, 9000))
+
+
+def test_the_limit_of_pixels_is_where_pillow_warns() -> None:
+    assert MAX_PIXELS == Image.MAX_IMAGE_PIXELS
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+def test_randomly_damaged_files_are_read_or_refused_alike_by_both() -> None:
+    rng = np.random.default_rng(5)
+    photos = [encode(noise(24, 20), name) for name in ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")]
+    for turn in range(600):
+        damaged = np.frombuffer(photos[turn % len(photos)], dtype=np.uint8).copy()
+        damaged[rng.integers(0, min(len(damaged), 200), size=3)] = rng.integers(0, 256, size=3)
+        outcomes = []
+        for read in (inspect, lambda source: decode(source, 4)):
+            try:
+                outcomes.append(read(damaged.tobytes()) is not None)
+            except PhotoError as error:
+                outcomes.append(not str(error))
+        assert outcomes[0] == outcomes[1]
+
+
+def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(PhotoError, match="no longer there"):
+        decode(tmp_path / "gone.jpg", 4)
+    with pytest.raises(PhotoError, match="this is a folder"):
+        inspect(tmp_path)
+
+
+def test_a_size_below_one_is_refused() -> None:
+    with pytest.raises(DataError, match="at least 1"):
+        decode(encode(plain("red")), 0)

@@ -1,0 +1,189 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.data.folder import ImageFolder, scan
+from core.data.split import PARTS, assign_parts, duplicate_groups, read_split_csv, write_split_csv
+from core.errors import DataError, PhotoError
+from tests.core.data.conftest import encode, noise, place
+
+
+def table(labels: np.ndarray, parts: np.ndarray) -> list[list[int]]:
+    """Return the number of photos of each class in training, validation and test."""
+    return [np.bincount(parts[labels == label], minlength=3).tolist() for label in np.unique(labels)]
+
+
+def test_each_class_is_divided_as_the_fractions_say() -> None:
+    labels = np.repeat([0, 1, 2], [10, 100, 37])
+    parts = assign_parts(labels, seed=1)
+    assert parts.dtype == np.int8 and PARTS == ("training", "validation", "test")
+    assert table(labels, parts) == [[7, 1, 2], [70, 10, 20], [26, 4, 7]]
+
+
+@pytest.mark.parametrize(
+    ("photos", "expected"), [(1, [1, 0, 0]), (2, [1, 0, 1]), (3, [1, 1, 1]), (4, [2, 1, 1]), (5, [3, 1, 1])]
+)
+def test_small_classes_reach_as_many_parts_as_they_can(photos: int, expected: list[int]) -> None:
+    labels = np.repeat([0, 1], [photos, 10])
+    assert table(labels, assign_parts(labels))[0] == expected
+
+
+@pytest.mark.parametrize("fractions", [(0.7, 0.1, 0.2), (0.34, 0.33, 0.33), (0.98, 0.01, 0.01), (0.01, 0.01, 0.98)])
+def test_every_class_of_three_is_in_every_part_and_sums_are_right(fractions: tuple[float, float, float]) -> None:
+    for photos in range(3, 60):
+        (counts,) = table(np.zeros(photos, int), assign_parts([0] * photos, fractions))
+        assert sum(counts) == photos and min(counts) >= 1
+        if min(fractions) * photos >= 1:
+            assert np.abs(np.array(counts) - np.array(fractions) * photos).max() < 1
+
+
+def test_the_seed_decides() -> None:
+    labels = np.arange(200) % 2
+    first = assign_parts(labels, seed=3)
+    assert np.array_equal(first, assign_parts(labels, seed=3))
+    assert not np.array_equal(first, assign_parts(labels, seed=4))
+
+
+def test_photos_are_taken_from_everywhere_in_a_class() -> None:
+    parts = assign_parts([0] * 1000, seed=0)
+    assert 0.1 < np.flatnonzero(parts == 2).mean() / 1000 - 0.3 < 0.3
+
+
+def test_without_enough_photos_it_says_how_many_are_needed() -> None:
+    with pytest.raises(DataError, match=r"validation: the largest of the classes has 2.*needs 3"):
+        assign_parts([0, 0, 1, 1])
+    with pytest.raises(DataError, match="validation and test"):
+        assign_parts([0, 1])
+    with pytest.raises(DataError, match="training and validation and test"):
+        assign_parts([])
+
+
+@pytest.mark.parametrize(
+    "fractions", [(0.7, 0.3), (0.8, 0.2, 0.0), (0.7, 0.2, 0.2), (1.2, -0.1, -0.1), (0.5, np.nan, 0.5)]
+)
+def test_fractions_that_do_not_add_up_are_refused(fractions: tuple[float, ...]) -> None:
+    with pytest.raises(DataError, match="add up to 1"):
+        assign_parts([0] * 10, fractions)
+
+
+@pytest.mark.parametrize(
+    ("labels", "seed", "groups"),
+    [([0.5] * 9, 0, None), ([-1] * 9, 0, None), ([[0] * 9], 0, None), ([0] * 9, -1, None), ([0] * 9, 0, [1])],
+)
+def test_other_arguments_are_checked(labels: list[float], seed: int, groups: list[int] | None) -> None:
+    with pytest.raises(DataError):
+        assign_parts(labels, seed=seed, groups=groups)
+
+
+def test_groups_of_one_change_nothing() -> None:
+    labels = np.arange(50) % 3
+    assert np.array_equal(assign_parts(labels, seed=5), assign_parts(labels, seed=5, groups=np.arange(50)[::-1] + 7))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_groups_stay_together_and_every_class_reaches_every_part(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = np.sort(rng.integers(0, 4, 150))
+    groups = labels * 1000 + rng.integers(0, rng.integers(4, 60), 150)
+    parts = assign_parts(labels, seed=seed, groups=groups)
+    for group in np.unique(groups):
+        assert len(np.unique(parts[groups == group])) == 1
+    for label in np.unique(labels):
+        if len(np.unique(groups[labels == label])) >= 3:
+            assert set(parts[labels == label]) == {0, 1, 2}
+
+
+def test_groups_across_classes_stay_together() -> None:
+    labels = np.arange(300) % 3
+    groups = np.where(np.arange(300) < 60, np.arange(300) // 5, np.arange(300) + 1000)
+    parts = assign_parts(labels, seed=2, groups=groups)
+    assert all(len(np.unique(parts[groups == group])) == 1 for group in range(12))
+    assert np.abs(np.array(table(labels, parts)) - [70, 10, 20]).max() <= 2
+
+
+def test_a_few_pairs_do_not_change_the_sizes() -> None:
+    groups = np.arange(100)
+    groups[[1, 11, 21]] = [0, 10, 20]
+    assert table(np.zeros(100, int), assign_parts([0] * 100, groups=groups)) == [[70, 10, 20]]
+
+
+def test_identical_files_share_a_group(tmp_path: Path) -> None:
+    photos = [encode(noise(6, 6, seed), "BMP") for seed in range(3)]
+    for name, content in {"a/1.bmp": 0, "a/2.bmp": 1, "b/1.bmp": 0, "b/2.bmp": 2}.items():
+        place(tmp_path / name, photos[content])
+    folder = scan(tmp_path, roots=[tmp_path]).folder
+    assert len({len(photo) for photo in photos}) == 1
+    assert duplicate_groups(folder).tolist() == [0, 1, 0, 2]
+
+
+def test_only_files_of_equal_size_are_read(flowers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = scan(flowers, roots=[flowers]).folder
+    for i in range(len(folder)):
+        place(folder.absolute(i), b"x" * (i + 1))
+    monkeypatch.setattr(Path, "open", None)
+    assert duplicate_groups(folder).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_photo_that_is_gone_is_named(flowers: Path) -> None:
+    folder = scan(flowers, roots=[flowers]).folder
+    folder.absolute(3).unlink()
+    with pytest.raises(PhotoError, match=r"1\.png can no longer be read"):
+        duplicate_groups(folder)
+
+
+def test_a_split_comes_back_from_its_file(tmp_path: Path) -> None:
+    names = ("薔薇", 'a "b", c', "new\nline", "🌼;=1+1")
+    paths = tuple(f"{name}/{i}\r.png" for name in sorted(names) for i in range(3))
+    folder = ImageFolder(tmp_path, tuple(sorted(names)), paths, np.repeat(range(4), 3))
+    parts = assign_parts(folder.labels)
+    write_split_csv(tmp_path / "split.csv", folder, parts)
+    again, parts_again = read_split_csv(tmp_path / "split.csv", tmp_path)
+    assert (again.root, again.class_names, again.paths) == (folder.root, folder.class_names, folder.paths)
+    assert np.array_equal(again.labels, folder.labels) and np.array_equal(parts_again, parts)
+    assert parts_again.dtype == np.int8
+    assert [path.name for path in tmp_path.iterdir()] == ["split.csv"]
+
+
+def test_the_file_reads_like_a_table(flowers: Path, tmp_path: Path) -> None:
+    folder = scan(flowers, roots=[flowers]).folder.subset([0, 3])
+    write_split_csv(tmp_path / "split.csv", folder, [0, 2])
+    lines = (tmp_path / "split.csv").read_text(encoding="utf-8").splitlines()
+    assert lines == ["file,class,part", "daisy/1.png,daisy,training", "rose/1.png,rose,test"]
+
+
+def test_parts_that_do_not_fit_are_not_written(flowers: Path, tmp_path: Path) -> None:
+    folder = scan(flowers, roots=[flowers]).folder
+    for parts in ([0, 1], [0, 1, 2, 3, 0]):
+        with pytest.raises(DataError, match="for each of 5 photos"):
+            write_split_csv(tmp_path / "split.csv", folder, parts)
+    assert not (tmp_path / "split.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"a,b\n1,2\n",
+        b"file,class,part\nx,y\n",
+        b"file,class,part\nx,y,tset\n",
+        b"\xff\xfe",
+        b'file,class,part\n"x,y',
+        b"file,class,part\n../x.png,a,test\n",
+    ],
+)
+def test_a_file_that_holds_something_else_is_refused(content: bytes, tmp_path: Path) -> None:
+    with pytest.raises(DataError):
+        read_split_csv(place(tmp_path / "split.csv", content), tmp_path)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_split_csv(tmp_path / "missing.csv", tmp_path)
+
+
+def test_the_shared_flowers_hold_identical_pairs_that_stay_together(shared_flowers: Path) -> None:
+    folder = scan(shared_flowers, roots=[shared_flowers]).folder
+    groups = duplicate_groups(folder)
+    numbers, count = np.unique(groups, return_counts=True)
+    pairs = numbers[count > 1]
+    assert len(pairs) >= 2
+    parts = assign_parts(folder.labels, groups=groups)
+    assert all(len(np.unique(parts[groups == pair])) == 1 for pair in pairs)
