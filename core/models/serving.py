@@ -1,0 +1,73 @@
+"""The graph that predicts: written once by the trainer, read without TensorFlow by everything else.
+
+One graph, three outputs: class probabilities `(B, K)`, the embedding `(B, D)` before the head, and, where the head is
+linear on pooled features, class activation maps `(B, h, w, K)` whose mean over h and w is the logit.
+"""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from core.errors import RunNotReady
+
+if TYPE_CHECKING:
+    import keras
+
+GRAPH = "graph.xml"
+
+COMPILE_OPTIONS = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+"""Without the second, OpenVINO computes in bfloat16 where the processor can, and probabilities move by up to 0.02."""
+
+PROBABILITIES, EMBEDDING, ACTIVATION_MAPS = "probabilities", "embedding", "class_activation_maps"
+
+
+def write_graph(model: "keras.Model", folder: Path) -> None:
+    """Write a model of `core.models.build` as an OpenVINO graph in fp32; needs TensorFlow.
+
+    The folder appears in one step. Its input is float32 `(B, S, S, 3)` in [0, 255].
+    """
+    making = folder.with_name(f"writing-{folder.name}")
+    shutil.rmtree(making, ignore_errors=True)
+    _with_outputs(model).export(making / "saved_model", format="tf_saved_model", verbose=False)
+    graph = ov.convert_model(making / "saved_model")
+    ov.save_model(graph, making / GRAPH, compress_to_fp16=False)
+    shutil.rmtree(making / "saved_model")
+    shutil.rmtree(folder, ignore_errors=True)
+    making.replace(folder)
+
+
+def _with_outputs(model: "keras.Model") -> "keras.Model":
+    import keras
+
+    head = model.get_layer("head")
+    outputs = {PROBABILITIES: model.output, EMBEDDING: model.get_layer("head_dropout").input}
+    if any(layer.name == "pool" for layer in model.layers):
+        kernel, bias = head.get_weights()
+        maps = keras.layers.Conv2D(kernel.shape[1], 1, name=ACTIVATION_MAPS)
+        outputs[ACTIVATION_MAPS] = maps(model.get_layer("pool").input)
+        maps.set_weights([kernel[None, None], bias])
+    named = {name: keras.layers.Identity(name=f"out_{name}")(tensor) for name, tensor in outputs.items()}
+    return keras.Model(model.input, named)
+
+
+class ServingGraph:
+    """A written graph, compiled for this machine's processor."""
+
+    def __init__(self, folder: Path) -> None:
+        """Compile the graph in `folder`; raises `RunNotReady` when there is none."""
+        file = folder / GRAPH
+        if not file.exists():
+            raise RunNotReady("This run has no model to predict with yet. Wait until it has ended, or choose another.")
+        self._compiled = ov.Core().compile_model(file, "CPU", COMPILE_OPTIONS)
+        shape = self._compiled.input(0).partial_shape
+        self.resolution: int = shape[1].get_length()
+
+    def run(self, photos: NDArray[np.uint8] | NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """The outputs by name for photos `(B, S, S, 3)` in [0, 255]."""
+        request = self._compiled.create_infer_request()
+        results = request.infer({0: np.ascontiguousarray(photos, np.float32)})
+        return {port.get_any_name(): np.array(values) for port, values in results.items()}

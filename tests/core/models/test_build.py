@@ -1,0 +1,141 @@
+import math
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from core.errors import RecipeError
+from core.models.backbones import HEAD, backbone
+from core.models.build import build_backbone, build_model, set_drop_connect, unfreeze_from
+from core.models.heads import Head, features_of
+
+ONE_OF_EACH = (
+    "efficientnet-lite0",
+    "efficientnet-b0",
+    "efficientnetv2-b0",
+    "mobilenetv2",
+    "resnet50",
+    "baseline-cnn",
+)
+
+
+def photos(count: int, side: int = 224) -> NDArray[np.float32]:
+    return np.random.default_rng(0).uniform(0, 255, (count, side, side, 3)).astype("float32")
+
+
+def answer(model: keras.Model, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(model(images, training=False))
+
+
+@pytest.mark.parametrize("key", ONE_OF_EACH)
+def test_a_model_survives_saving(key: str, tmp_path: Path) -> None:
+    row, images = backbone(key), photos(2)
+    model = build_model(row, Head(), 3, None)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    expected = answer(model, images)
+    assert expected.shape == (2, 3) and expected.dtype == np.float32
+    np.testing.assert_allclose(answer(again, images), expected, rtol=0, atol=1e-6)
+    assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
+    assert all(row.block_of(layer.name) for layer in again.layers)
+    assert not any(isinstance(layer, keras.Model) for layer in model.layers)
+    assert features_of(model).shape[-1] == row.feature_width
+
+
+@pytest.mark.parametrize(
+    ("key", "module", "name"), [("mobilenetv2", "mobilenet_v2", "MobileNetV2"), ("resnet50", "resnet", "ResNet50")]
+)
+def test_the_preprocessing_inside_is_the_one_that_keras_documents(key: str, module: str, name: str) -> None:
+    applications = keras.applications
+    reference = getattr(applications, name)(include_top=False, weights=None, input_shape=(224, 224, 3))
+    model, images = build_backbone(backbone(key)), photos(1)
+    model.set_weights(reference.get_weights())
+    expected = answer(reference, getattr(applications, module).preprocess_input(images.copy()))
+    np.testing.assert_allclose(answer(model, images), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def test_unfreezing_moves_what_is_after_the_point_and_nothing_before() -> None:
+    row = backbone("efficientnet-lite0")
+    model = build_model(row, Head(), 2, None)
+    unfreeze_from(model, row, "block7", keras.optimizers.SGD(0.1))
+    before = {layer.name: layer.get_weights() for layer in model.layers}
+    model.train_on_batch(photos(2), np.array([0, 1]))
+    moved = {
+        row.block_of(layer.name)
+        for layer in model.layers
+        if any(not np.array_equal(new, old) for new, old in zip(layer.get_weights(), before[layer.name], strict=True))
+    }
+    assert moved == {"block7", "top_conv", HEAD}
+
+
+def test_batch_norm_never_moves_even_if_everything_learns() -> None:
+    row = backbone("efficientnet-lite0")
+    model = build_model(row, Head(), 2, None)
+    unfreeze_from(model, row, "all", keras.optimizers.SGD(0.01))
+    fixed = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    before = [layer.get_weights() for layer in fixed]
+    stem = model.get_layer("stem_conv").get_weights()[0]
+    model.fit(photos(2), np.array([0, 1]), epochs=1, verbose=0)
+    for layer, old in zip(fixed, before, strict=True):
+        for new_part, old_part in zip(layer.get_weights(), old, strict=True):
+            np.testing.assert_array_equal(new_part, old_part)
+    assert not np.array_equal(model.get_layer("stem_conv").get_weights()[0], stem)
+
+
+def test_the_table_knows_how_much_learns() -> None:
+    row = backbone("efficientnet-b0")
+    model = build_model(row, Head(), 4, None)
+    for point in ("all", "block3", "none", "top_conv"):
+        unfreeze_from(model, row, point, keras.optimizers.SGD())
+        learning = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+        assert learning == row.learnable_parameters(point) + (row.feature_width + 1) * 4
+
+
+def test_the_baseline_learns_as_a_whole() -> None:
+    row = backbone("baseline-cnn")
+    model = build_model(row, Head(), 2, None)
+    unfreeze_from(model, row, "all", keras.optimizers.SGD())
+    assert all(layer.trainable for layer in model.layers)
+    with pytest.raises(RecipeError, match="choose one of: all"):
+        unfreeze_from(model, row, "none", keras.optimizers.SGD())
+
+
+def test_an_unknown_point_is_refused_before_anything_changes() -> None:
+    row = backbone("mobilenetv2")
+    model = build_model(row, Head(), 2, None)
+    with pytest.raises(RecipeError, match="no unfreeze point 'block8'"):
+        unfreeze_from(model, row, "block8", keras.optimizers.SGD())
+    assert not model.compiled and all(layer.trainable for layer in model.layers)
+
+
+@pytest.mark.parametrize(
+    ("key", "blocks"), [("efficientnet-b0", 16), ("efficientnet-lite0", 16), ("efficientnetv2-b0", 21)]
+)
+def test_drop_connect_grows_linearly_with_depth(key: str, blocks: int) -> None:
+    model = build_model(backbone(key), Head(), 2, None)
+    set_drop_connect(model, 0.4)
+    rates = {layer.name: layer.rate for layer in model.layers if layer.name.endswith("_drop")}
+    assert list(rates.values()) == sorted(rates.values()) and len(set(rates.values())) == len(rates)
+    assert rates["block2b_drop"] == pytest.approx(0.4 * 2 / blocks)
+    assert max(rates.values()) < 0.4 and model.get_layer("head_dropout").rate == 0.2
+
+
+def test_drop_connect_is_what_training_uses() -> None:
+    model = build_backbone(backbone("efficientnet-lite0"))
+    images = photos(1)
+    set_drop_connect(model, 0.0)
+    quiet = [np.asarray(model(images, training=True)) for _ in range(2)]
+    np.testing.assert_array_equal(quiet[0], quiet[1])
+    set_drop_connect(model, 0.9)
+    noisy = [np.asarray(model(images, training=True)) for _ in range(4)]
+    assert any(not np.array_equal(noisy[0], other) for other in noisy[1:])
+
+
+def test_drop_connect_leaves_other_networks_alone_and_checks_its_rate() -> None:
+    model = build_model(backbone("mobilenetv2"), Head(), 2, None)
+    set_drop_connect(model, 0.5)
+    assert model.get_layer("head_dropout").rate == 0.2
+    with pytest.raises(RecipeError, match=r"drop-connect rate is 1.0, but must be between 0 and 0.9"):
+        set_drop_connect(model, 1.0)
