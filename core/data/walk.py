@@ -86,8 +86,10 @@ def check_photo(path: Path, roots: Iterable[Path]) -> Path:
     """
     try:
         resolved = path.resolve(strict=True)
+    except FileNotFoundError as error:
+        raise PhotoError("the file is no longer there") from error
     except (OSError, RuntimeError) as error:
-        raise PhotoError("the file is no longer there, or cannot be opened") from error
+        raise PhotoError(f"the file cannot be opened ({error})") from error
     if not is_inside(resolved, roots):
         raise PhotoError("it leads outside the folders that may be read")
     return resolved

@@ -1,0 +1,377 @@
+"""Runs as folders: every file name of a run, and the only place that reads or writes its status.
+
+The folder is the one channel between training and screen. What a page shows is rebuilt from it at every look; what
+the trainer knows it writes there.
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import IO, Any
+
+import portalocker
+
+from core.errors import RunBusy, RunError, RunNotFound
+
+STARTING, RUNNING, FINISHED, STOPPED, FAILED, CRASHED = (
+    "starting",
+    "running",
+    "finished",
+    "stopped",
+    "failed",
+    "crashed",
+)
+ACTIVE = (STARTING, RUNNING)
+
+START_SECONDS = 30.0
+"""How long a new trainer may take to lock its run before it counts as crashed."""
+
+RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a run is; replaced as a whole, so that a reader never sees half of it.
+
+    Attributes:
+        state: "starting", "running", "finished", "stopped", "failed"; "crashed" is never written, only concluded.
+        phase: "preparing", "weights", "head", "fine-tune", "finishing" or "" at the end.
+        message: One sentence for the person who watches.
+        progress: Share of the present phase that is done, 0 to 1, or None where it cannot be told.
+        epoch, epochs: The epoch under way, from 1, and how many there will be, over all phases.
+        created, started, ended: Seconds since 1970 UTC; None while not yet.
+        seconds_left: Estimate of what remains, or None.
+        images_per_second: Throughput of training, or None.
+        best_epoch, best_val_loss, best_val_accuracy: The best epoch by validation loss so far.
+        test_accuracy, test_correct, test_count: Measured once, at the end, on the test part.
+        left_out: How many photos could not be read; they are listed in the run's `left_out.json`.
+        error: The sentence to show when the run failed.
+    """
+
+    state: str = STARTING
+    phase: str = ""
+    message: str = ""
+    progress: float | None = None
+    epoch: int = 0
+    epochs: int = 0
+    created: float = 0.0
+    started: float | None = None
+    ended: float | None = None
+    seconds_left: float | None = None
+    images_per_second: float | None = None
+    best_epoch: int | None = None
+    best_val_loss: float | None = None
+    best_val_accuracy: float | None = None
+    test_accuracy: float | None = None
+    test_correct: int | None = None
+    test_count: int | None = None
+    left_out: int = 0
+    error: str = ""
+
+    def seconds(self, now: float) -> float:
+        """How long the run took, or has taken up to `now` (seconds since 1970)."""
+        return max(0.0, (self.ended or now) - (self.started or self.created))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A handle on one run's folder; holds nothing but the path."""
+
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        """The run's name: when it was made, and four letters against chance."""
+        return self.folder.name
+
+    @property
+    def recipe_file(self) -> Path:
+        """Every training choice, as `Recipe.to_json` wrote it."""
+        return self.folder / "recipe.json"
+
+    @property
+    def classes_file(self) -> Path:
+        """The class names in the order of the model's outputs."""
+        return self.folder / "classes.json"
+
+    @property
+    def split_file(self) -> Path:
+        """Which photo is in which part."""
+        return self.folder / "split.csv"
+
+    @property
+    def left_out_file(self) -> Path:
+        """Photos that could not be used, with the reason."""
+        return self.folder / "left_out.json"
+
+    @property
+    def environment_file(self) -> Path:
+        """Versions and hardware."""
+        return self.folder / "environment.json"
+
+    @property
+    def status_file(self) -> Path:
+        """The status, replaced as a whole."""
+        return self.folder / "status.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        """One JSON object a line, only ever appended to."""
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the trainer as long as it lives."""
+        return self.folder / "lock"
+
+    @property
+    def stop_file(self) -> Path:
+        """Exists once somebody has asked the run to stop."""
+        return self.folder / "control" / "stop"
+
+    @property
+    def best_file(self) -> Path:
+        """The best model so far, as Keras saves it."""
+        return self.folder / "best.keras"
+
+    @property
+    def serving_folder(self) -> Path:
+        """The graph that predicts, and what it needs."""
+        return self.folder / "serving"
+
+    @property
+    def work_folder(self) -> Path:
+        """What only the trainer needs; gone at the end."""
+        return self.folder / "work"
+
+    @property
+    def log_file(self) -> Path:
+        """What the trainer printed."""
+        return self.folder / "log.txt"
+
+    @property
+    def error_file(self) -> Path:
+        """The trainer's last words when it failed, with the traceback."""
+        return self.folder / "error.txt"
+
+    def predictions_file(self, part: str) -> Path:
+        """Probabilities `(N, K)` and labels `(N,)` of the "validation" or "test" part under the best model."""
+        return self.folder / f"{part}.npz"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the lock that proves life; the system frees it when the process ends, however it ends.
+
+        Raises `RunBusy` when another trainer holds it.
+        """
+        with self.lock_file.open("a") as file:
+            try:
+                _lock_within(file, portalocker.LockFlags.EXCLUSIVE, seconds=5)
+            except portalocker.LockException as error:
+                raise RunBusy(f"Another trainer is at work on the run {self.id}.") from error
+            yield
+
+    def is_locked(self) -> bool:
+        """Whether a trainer holds the lock right now; lookers share it, so they never disturb one another."""
+        try:
+            with self.lock_file.open() as file:
+                portalocker.lock(file, portalocker.LockFlags.SHARED | portalocker.LockFlags.NON_BLOCKING)
+        except portalocker.LockException:
+            return True
+        except FileNotFoundError:  # no trainer has come yet, or the run has just been deleted
+            return False
+        return False
+
+    def read_status(self) -> Status:
+        """The status as written, corrected for a trainer that died without a word.
+
+        Raises `RunError` when there is no readable status.
+        """
+        written = self._written_status()
+        if written.state not in ACTIVE or self.is_locked():
+            return written
+        if written.state == STARTING and time.time() - written.created < START_SECONDS:
+            return written
+        return self._after_death(written)
+
+    def _after_death(self, before: Status) -> Status:
+        # The lock is free. The trainer may have written its last status between our first look and the lock's release.
+        written = self._written_status()
+        if written.state not in ACTIVE:
+            return written
+        ended = max(_modified(self.status_file), _modified(self.metrics_file), before.created)
+        return replace(written, state=CRASHED, phase="", ended=ended, seconds_left=None)
+
+    def _written_status(self) -> Status:
+        try:
+            values = json.loads(self.status_file.read_text("utf-8"))
+            known = {known.name for known in fields(Status)}
+            return Status(**{name: value for name, value in values.items() if name in known})
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise RunError(f"The run {self.id} has no readable status ({error}).") from error
+
+    def write_status(self, status: Status) -> None:
+        """Replace the status as a whole."""
+        write_atomically(self.status_file, json.dumps(asdict(status), indent=1))
+
+    def request_stop(self) -> None:
+        """Ask the trainer to stop; it looks at every batch."""
+        self.stop_file.parent.mkdir(exist_ok=True)
+        self.stop_file.touch()
+
+    def stop_requested(self) -> bool:
+        """Whether a stop was asked for."""
+        return self.stop_file.exists()
+
+    def recipe_values(self) -> dict[str, Any]:
+        """The recipe's JSON as it stands in the file; raises `RunError` where it cannot be read."""
+        return _read_object(self.recipe_file)
+
+    def class_names(self) -> tuple[str, ...]:
+        """The class names in the order of the model's outputs; raises `RunError` where they cannot be read."""
+        return tuple(str(name) for name in _read_object(self.classes_file).get("class_names", ()))
+
+    def append_metrics(self, row: Mapping[str, Any]) -> None:
+        """Add one line to the metrics."""
+        with self.metrics_file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Every complete line of the metrics, oldest first; a half-written last line is left for the next look."""
+        try:
+            text = self.metrics_file.read_text("utf-8")
+        except FileNotFoundError:
+            return []
+        lines = text[: text.rfind("\n") + 1].splitlines()
+        return [json.loads(line) for line in lines]
+
+    def log_tail(self, characters: int = 4000) -> str:
+        """The end of what the trainer printed, or an empty text."""
+        try:
+            return self.log_file.read_text("utf-8", errors="replace")[-characters:]
+        except FileNotFoundError:
+            return ""
+
+
+@dataclass(frozen=True)
+class RunStore:
+    """All runs under one folder, which is injected."""
+
+    root: Path
+    _clock: Callable[[], float] = field(default=time.time, repr=False)
+
+    def create(self, fill: Callable[[Run], None]) -> Run:
+        """Make a run with a status "starting" and whatever `fill` writes into its folder, in one step.
+
+        A reader sees the run complete or not at all.
+        """
+        now = self._clock()
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
+        run_id = f"{stamp}-{secrets.token_hex(2)}"
+        making = Run(self.root / f".making-{run_id}")
+        making.folder.mkdir(parents=True)
+        try:
+            fill(making)
+            making.write_status(Status(created=now, message="Starting the trainer"))
+            os.replace(making.folder, self.root / run_id)
+        finally:
+            shutil.rmtree(making.folder, ignore_errors=True)
+        return Run(self.root / run_id)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep everybody else who asks for this out, so that two who look and then act do not both act."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".exclusive").open("a") as file:
+            try:
+                _lock_within(file, portalocker.LockFlags.EXCLUSIVE, seconds=10)
+            except portalocker.LockException as error:
+                raise RunBusy("Somebody else is starting a run at this very moment. Try again.") from error
+            yield
+
+    def get(self, run_id: str) -> Run:
+        """The run of this name; raises `RunNotFound` for one that is not there or is not a name of a run."""
+        run = Run(self.root / run_id) if RUN_ID.fullmatch(run_id) else None
+        if run is None or not run.folder.is_dir():
+            raise _not_found(run_id)
+        return run
+
+    def runs(self) -> list[Run]:
+        """All runs, newest first."""
+        try:
+            names = sorted((entry.name for entry in self.root.iterdir() if RUN_ID.fullmatch(entry.name)), reverse=True)
+        except FileNotFoundError:
+            return []
+        return [Run(self.root / name) for name in names]
+
+    def active(self) -> Run | None:
+        """A run that is going, or None."""
+        return next((run for run in self.runs() if _state(run) in ACTIVE), None)
+
+    def delete(self, run_id: str) -> None:
+        """Remove a run for good; raises `RunBusy` while it is going."""
+        run = self.get(run_id)
+        if _state(run) in ACTIVE:
+            raise RunBusy("This run is still going. Stop it first, then delete it.")
+        doomed = self.root / f".deleting-{run_id}"
+        try:
+            os.replace(run.folder, doomed)
+        except FileNotFoundError as error:  # somebody else has just deleted it
+            raise _not_found(run_id) from error
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text so that a reader, or a crash, sees the old or the new one and nothing between."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _lock_within(file: IO[str], flags: portalocker.LockFlags, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return portalocker.lock(file, flags | portalocker.LockFlags.NON_BLOCKING)
+        except portalocker.LockException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def _not_found(run_id: str) -> RunNotFound:
+    return RunNotFound(f"There is no run “{run_id[:40]}”; it may have been deleted. Choose one from the list.")
+
+
+def _state(run: Run) -> str:
+    try:
+        return run.read_status().state
+    except RunError:
+        return FAILED
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path.name} of the run {path.parent.name} cannot be read ({error}).") from error
+    if not isinstance(value, dict):
+        raise RunError(f"{path.name} of the run {path.parent.name} holds {type(value).__name__}, not an object.")
+    return value

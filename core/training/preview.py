@@ -1,0 +1,121 @@
+"""Augmented photos exactly as the network will see them, drawn by a child process so that nobody waits for TensorFlow.
+
+`PreviewWorker` runs in the server and imports no TensorFlow. Its child, `python -m core.training.preview`, reads one
+request after the other from its standard input and answers on its standard output; it ends when its input does.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import PreviewError
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+class PreviewWorker:
+    """A child process that applies augmentations; started at the first request and again should it die."""
+
+    def __init__(self) -> None:
+        """Start nothing yet."""
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the child without waiting for it, so that it is warm when it is needed."""
+        with self._lock:
+            self._running_child()
+
+    def augment(
+        self, photos: NDArray[np.uint8], strengths: Mapping[str, float], seed: int, views: int
+    ) -> NDArray[np.uint8]:
+        """Return `views` random versions of each photo.
+
+        Args:
+            photos: `(N, S, S, 3)`.
+            strengths: By key, as in a recipe.
+            seed: Same seed, same versions.
+            views: How many of each photo.
+
+        Returns:
+            Shape `(N, views, S, S, 3)`; the photos themselves where no augmentation is on.
+
+        Raises:
+            PreviewError: The child ended, for example for lack of memory.
+        """
+        request = {"strengths": dict(strengths), "seed": seed, "views": views, "shape": photos.shape}
+        with self._lock:
+            child = self._running_child()
+            if child.stdin is None or child.stdout is None:
+                raise PreviewError("The preview has no connection to its process. Reload the page.")
+            try:
+                child.stdin.write(json.dumps(request).encode() + b"\n" + photos.tobytes())
+                child.stdin.flush()
+                drawn = _read_exactly(child.stdout, photos.nbytes * views)
+            except (OSError, EOFError) as error:
+                child.kill()
+                child.wait()  # otherwise the next request could still find it alive
+                raise PreviewError(
+                    "The preview's process ended before it answered, perhaps for lack of memory. Move a slider to try"
+                    " again; training is not affected."
+                ) from error
+        return np.frombuffer(drawn, np.uint8).reshape(photos.shape[0], views, *photos.shape[1:])
+
+    def close(self) -> None:
+        """End the child."""
+        with self._lock:
+            if self._child is not None:
+                self._child.kill()
+                self._child.wait()
+
+    def _running_child(self) -> subprocess.Popen[bytes]:
+        if self._child is None or self._child.poll() is not None:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "core.training.preview"],
+                cwd=PROJECT,
+                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        return self._child
+
+
+def _read_exactly(stream: IO[bytes], count: int) -> bytes:
+    parts: list[bytes] = []
+    while count:
+        part = stream.read(count)
+        if not part:
+            raise EOFError
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
+    from core.training.augmenter import build_augmenter
+
+    while line := requests.readline():
+        request = json.loads(line)
+        shape = tuple(request["shape"])
+        raw = _read_exactly(requests, int(np.prod(shape)))
+        photos = np.repeat(np.frombuffer(raw, np.uint8).reshape(shape), request["views"], axis=0).astype(np.float32)
+        augmenter = build_augmenter(request["strengths"], request["seed"])
+        drawn = photos if augmenter is None else np.asarray(augmenter(photos, training=True))
+        answers.write(np.clip(np.rint(drawn), 0, 255).astype(np.uint8).tobytes())
+        answers.flush()
+
+
+if __name__ == "__main__":
+    # Libraries may print while they load; what the server reads must hold answers and nothing else.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    _serve(sys.stdin.buffer, answers)

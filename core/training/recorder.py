@@ -1,0 +1,212 @@
+"""What a run tells its watchers: metrics line by line, and a status with an estimate of what remains."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from core.errors import TrainingDiverged
+from core.runs.store import RUNNING, Run, Status
+
+WRITE_SECONDS = 0.4
+"""How often at most the run folder is written to while batches go by."""
+
+SMOOTHING = 0.9
+"""Weight of the past in the exponential moving average of the training loss and accuracy of single batches."""
+
+HEAD, FINE_TUNE, FROM_SCRATCH = "head", "fine-tune", "from scratch"
+
+PHASE_WORDS = {
+    HEAD: "Training the head",
+    FINE_TUNE: "Fine-tuning",
+    FROM_SCRATCH: "Training everything from scratch",
+}
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of epochs with the same blocks learning.
+
+    Attributes:
+        name: A key of `PHASE_WORDS`.
+        epochs: At least 1.
+        learning_rate: Its peak.
+        unfreeze_point: As in the recipe.
+        relative_cost: Seconds of a step in relation to the other phases, a first guess until steps were measured.
+    """
+
+    name: str
+    epochs: int
+    learning_rate: float
+    unfreeze_point: str
+    relative_cost: float
+
+
+class Estimator:
+    """Seconds that remain, from measured steps, and for phases not yet begun from their relative cost."""
+
+    def __init__(self, phases: tuple[Phase, ...], steps: int) -> None:
+        """Plan `steps` steps in every epoch of every phase."""
+        self._phases, self._steps = phases, steps
+        self._step_seconds: dict[str, float] = {}
+        self._counts: dict[str, int] = {}
+        self._validation_seconds = 0.0
+
+    def step(self, phase: Phase, seconds: float) -> None:
+        """Take a measured step into account, recent ones weighing most.
+
+        The first step of a phase also compiles; it counts only until the second.
+        """
+        count = self._counts.get(phase.name, 0)
+        known = self._step_seconds.get(phase.name, seconds) if count != 1 else seconds
+        self._step_seconds[phase.name] = known + (seconds - known) * 0.1
+        self._counts[phase.name] = count + 1
+
+    def step_seconds(self, phase: Phase) -> float:
+        """Seconds of a step of this phase as measured so far; a guess from another phase before its first."""
+        return self._step_seconds.get(phase.name) or 1.0
+
+    def validation(self, seconds: float) -> None:
+        """Take a measured pass over the validation part into account."""
+        self._validation_seconds = seconds
+
+    def seconds_left(self, phase: Phase, epochs_done: int, steps_done: int) -> float | None:
+        """What remains after so many epochs of this phase and steps of the epoch under way; None before any step."""
+        if phase.name not in self._step_seconds:
+            return None
+        left = 0.0
+        for later in self._phases[self._phases.index(phase) :]:
+            epochs = later.epochs - epochs_done if later is phase else later.epochs
+            steps = epochs * self._steps - (steps_done if later is phase else 0)
+            left += steps * self._seconds_of(later, phase) + epochs * self._validation_seconds
+        return left
+
+    def _seconds_of(self, later: Phase, measured: Phase) -> float:
+        guess = self._step_seconds[measured.name] * later.relative_cost / measured.relative_cost
+        return self._step_seconds.get(later.name, guess)
+
+
+class Recorder:
+    """Writes metrics and status of one run; knows nothing of Keras."""
+
+    def __init__(self, run: Run, clock: Callable[[], float] = time.time) -> None:
+        """Go on from the status that the run has."""
+        self._run, self._clock = run, clock
+        self._status = replace(run.read_status(), state=RUNNING, started=clock())
+        self._phases: tuple[Phase, ...] = ()
+        self._phase: Phase | None = None
+        self._written = 0.0
+        self._step_began = 0.0
+        self._smooth: tuple[float, float] | None = None
+
+    @property
+    def status(self) -> Status:
+        """The status as last told."""
+        return self._status
+
+    def tell(self, **changes: Any) -> None:
+        """Change the status and write it at once."""
+        self._status = replace(self._status, **changes)
+        self._run.write_status(self._status)
+        self._written = self._clock()
+
+    def tell_often(self, **changes: Any) -> None:
+        """Change the status, and write it unless that was done a moment ago."""
+        self._status = replace(self._status, **changes)
+        if self._clock() - self._written > WRITE_SECONDS:
+            self.tell()
+
+    def plan(self, phases: tuple[Phase, ...], steps: int, batch_size: int) -> None:
+        """Say what is to come: the phases, and the steps in each epoch."""
+        self._phases, self._steps, self._batch_size = phases, steps, batch_size
+        self._estimator = Estimator(phases, steps)
+        self.tell(epochs=sum(phase.epochs for phase in phases))
+
+    def begin_phase(self, phase: Phase) -> None:
+        """Enter one of the planned phases."""
+        self._phase = phase
+        self.tell(phase=phase.name, message=PHASE_WORDS[phase.name], progress=self._share(0, 0))
+
+    def begin_step(self) -> None:
+        """A training step begins."""
+        self._step_began = time.perf_counter()
+
+    def end_step(self, epoch: int, step: int, loss: float, accuracy: float, learning_rate: float) -> None:
+        """A training step ended: its epoch in the phase, from 0, its number, from 1, and the batch's loss and accuracy.
+
+        Raises `TrainingDiverged` when the loss is not a number any more.
+        """
+        self._check_finite("loss", loss, epoch)
+        seconds = time.perf_counter() - self._step_began
+        phase = self._present()
+        if step < self._steps or self._steps == 1:  # the last batch of an epoch may be smaller
+            self._estimator.step(phase, seconds)
+        old_loss, old_accuracy = self._smooth or (loss, accuracy)
+        self._smooth = (
+            SMOOTHING * old_loss + (1 - SMOOTHING) * loss,
+            SMOOTHING * old_accuracy + (1 - SMOOTHING) * accuracy,
+        )
+        if self._clock() - self._written < WRITE_SECONDS and step < self._steps:
+            return
+        rate = self._batch_size / self._estimator.step_seconds(phase)
+        self._append(epoch, step, learning_rate, loss=self._smooth[0], accuracy=self._smooth[1], images_per_second=rate)
+        self.tell(
+            epoch=self._epochs_before() + epoch + 1,
+            progress=self._share(epoch, step),
+            seconds_left=self._estimator.seconds_left(phase, epoch, step),
+            images_per_second=rate,
+        )
+
+    def end_epoch(self, epoch: int, val_loss: float, val_accuracy: float, val_seconds: float, rate: float) -> bool:
+        """An epoch and its validation ended; returns whether it is the best so far by validation loss.
+
+        Raises `TrainingDiverged` when the validation loss is not a number: the last step spoilt the model.
+        """
+        self._check_finite("validation loss", val_loss, epoch)
+        self._estimator.validation(val_seconds)
+        self._append(epoch, self._steps, rate, val_loss=val_loss, val_accuracy=val_accuracy)
+        best = self._status.best_val_loss
+        improved = best is None or val_loss < best
+        if improved:
+            number = self._epochs_before() + epoch + 1
+            self.tell(best_epoch=number, best_val_loss=val_loss, best_val_accuracy=val_accuracy)
+        return improved
+
+    def end_partial_epoch(self, epoch: int, step: int, rate: float) -> None:
+        """An epoch was cut short; it is marked, so that nobody takes it for a whole one."""
+        self._append(epoch, step, rate, partial=True)
+
+    def _append(self, epoch: int, step: int, rate: float, *, partial: bool = False, **values: float) -> None:
+        number = self._epochs_before() + epoch
+        self._run.append_metrics(
+            {
+                "phase": self._present().name,
+                "epoch": number + 1,
+                "step": step,
+                "position": round(number + step / self._steps, 4),
+                "partial": partial,
+                "seconds": round(self._status.seconds(self._clock()), 2),
+                "learning_rate": rate,
+                **{name: round(value, 6) for name, value in values.items()},
+            }
+        )
+
+    def _check_finite(self, name: str, loss: float, epoch: int) -> None:
+        if not math.isfinite(loss):
+            raise TrainingDiverged(
+                f"The {name} became {loss} in epoch {self._epochs_before() + epoch + 1}: the steps were too large. "
+                f"Start again with a learning rate ten times smaller than {self._present().learning_rate:.1e}."
+            )
+
+    def _present(self) -> Phase:
+        if self._phase is None:
+            raise RuntimeError("begin_phase comes before any step")
+        return self._phase
+
+    def _epochs_before(self) -> int:
+        return sum(phase.epochs for phase in self._phases[: self._phases.index(self._present())])
+
+    def _share(self, epoch: int, step: int) -> float:
+        total = sum(phase.epochs for phase in self._phases) * self._steps
+        return ((self._epochs_before() + epoch) * self._steps + step) / total

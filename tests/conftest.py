@@ -1,0 +1,178 @@
+"""What several test modules share: a tiny dataset that any network can learn, and one run that has finished on it."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.data.folder import ImageFolder, scan
+from core.data.split import assign_parts
+from core.runs.store import ACTIVE, Run, RunStore, Status
+from core.settings import Settings, settings_from
+from core.training.launch import create_run
+from core.training.recipe import Recipe
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+PATIENCE = 300.0
+"""Seconds after which something that should happen by itself is taken to have failed; generous, machines are busy."""
+
+LAUNCHER = """
+import sys
+from pathlib import Path
+import numpy as np
+from core.data.folder import scan
+from core.data.split import assign_parts
+from core.runs.store import RunStore
+from core.training.launch import launch
+from core.training.recipe import Recipe
+
+recipe = Recipe.from_json(sys.argv[2])
+folder = scan(recipe.dataset, roots=[Path(recipe.dataset)]).folder
+print(launch(RunStore(Path(sys.argv[1])), recipe, folder, assign_parts(folder.labels, seed=recipe.seed)).id)
+"""
+"""A server in small: launches a run, says its name and ends."""
+
+
+def eventually(happened: Callable[[], bool], what: str) -> None:
+    """Wait until something is true; fail when it takes far too long."""
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {PATIENCE:g} s in vain until {what}")
+        time.sleep(0.02)
+
+
+def write_colours(root: Path, per_class: int = 15, side: int = 40) -> Path:
+    """Write a dataset of two classes, noise that is bluer in one and redder in the other; returns its folder."""
+    random = np.random.default_rng(0)
+    for name, channel in (("blue", 2), ("red", 0)):
+        (root / name).mkdir(parents=True)
+        for number in range(per_class):
+            pixels = random.integers(0, 120, (side, side, 3), dtype=np.uint8)
+            pixels[..., channel] += 120
+            Image.fromarray(pixels).save(root / name / f"{number:02d}.png")
+    return root
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """An installation of its own, with a dataset of two colours in it.
+
+    Attributes:
+        home: What `UNFREEZE_HOME` names.
+        colours: The dataset's folder.
+    """
+
+    home: Path
+    colours: Path
+
+    @property
+    def store(self) -> RunStore:
+        """Its runs."""
+        return RunStore(self.settings.runs_folder)
+
+    @property
+    def settings(self) -> Settings:
+        """Its settings, without downloads."""
+        return settings_from(self.variables())
+
+    def variables(self, **more: str) -> dict[str, str]:
+        """Its settings as environment variables."""
+        names = {"UNFREEZE_HOME": self.home, "UNFREEZE_DATASETS": self.colours.parent, "KERAS_HOME": self.home / "k"}
+        return {**{name: str(value) for name, value in names.items()}, "UNFREEZE_OFFLINE": "1", **more}
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """The environment of a child process that belongs to it."""
+        return {**os.environ, "HOME": str(self.home), **self.variables(**more), "TF_CPP_MIN_LOG_LEVEL": "2"}
+
+    def folder(self) -> ImageFolder:
+        """The dataset, scanned."""
+        return scan(self.colours, roots=[self.colours]).folder
+
+    def recipe(self, **choices: Any) -> Recipe:
+        """A recipe for a few seconds: the smallest network, two epochs of three steps; `choices` change it."""
+        usual = {"backbone": "baseline-cnn", "unfreeze_point": "all", "head_epochs": 1, "fine_tune_epochs": 1}
+        return Recipe(**{"dataset": str(self.colours), **usual, "batch_size": 8, "seed": 3, **choices})
+
+    def new_run(self, **choices: Any) -> Run:
+        """A run that is ready to be carried out, with the split that its seed gives."""
+        recipe, folder = self.recipe(**choices), self.folder()
+        return create_run(self.store, recipe, folder, assign_parts(folder.labels, seed=recipe.seed))
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Workplace:
+    """An installation for one test."""
+    return Workplace(tmp_path / "home", write_colours(tmp_path / "photos" / "colours"))
+
+
+@contextmanager
+def trainer(run: Run, environment: Mapping[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+    """The real trainer process of a run, with its output in the run's log; it does not outlive the block."""
+    with run.log_file.open("ab") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "core.training", str(run.folder)],
+            cwd=PROJECT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+
+
+def photos_of(run: Run, part: str) -> list[Path]:
+    """The files of one part of a run's split, in the order of the split."""
+    recipe = Recipe.from_json(run.recipe_file.read_text("utf-8"))
+    rows = [line.split(",") for line in run.split_file.read_text("utf-8").splitlines()[1:]]
+    return [Path(recipe.dataset) / file for file, _, where in rows if where == part]
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run of the real trainer, from launch to end; tests must not change it.
+
+    Attributes:
+        workplace: Where it was made.
+        run: The run.
+        first_seen: Its status when the process that had launched it was gone.
+    """
+
+    workplace: Workplace
+    run: Run
+    first_seen: Status
+
+    def predictions(self, part: str) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Probabilities and labels that the trainer left for a part."""
+        with np.load(self.run.predictions_file(part)) as file:
+            return file["probabilities"], file["labels"]
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """A finished run, launched by a process that ended at once; made once for all tests."""
+    base = tmp_path_factory.mktemp("finished")
+    place = Workplace(base / "home", write_colours(base / "photos" / "colours"))
+    arguments = [sys.executable, "-c", LAUNCHER, str(place.store.root), place.recipe().to_json()]
+    said = subprocess.run(
+        arguments, cwd=PROJECT, env=place.environment(), check=True, capture_output=True, text=True, timeout=PATIENCE
+    )
+    run = place.store.get(said.stdout.strip())
+    first_seen = run.read_status()
+    eventually(lambda: run.read_status().state not in ACTIVE, f"the run ended:\n{run.log_tail()}")
+    return FinishedRun(place, run, first_seen)

@@ -1,0 +1,188 @@
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from core.errors import TrainingDiverged
+from core.runs.store import Run, RunStore
+from core.training.callbacks import RunCallback, save_model
+from core.training.pipeline import batches
+from core.training.recorder import Phase, Recorder
+
+STEPS = 5
+EPOCHS = 4
+VALIDATION_BATCHES = 3
+PHASES = (Phase("head", EPOCHS, 0.01, "none", 1.0), Phase("fine-tune", EPOCHS, 0.01, "all", 1.0))
+
+
+class Saboteur(keras.callbacks.Callback):  # type: ignore[misc]
+    """Does something at a chosen moment, before the callback under test hears of that moment; counts batches."""
+
+    def __init__(self, moment: str, epoch: int, batch: int, act: Callable[[keras.Model], None]) -> None:
+        super().__init__()
+        self._when, self._act = (moment, epoch, batch), act
+        self._epoch = 0
+        self.seen: dict[str, int] = {"train": 0, "test": 0}
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._at("train", batch)
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._at("test", batch)
+
+    def _at(self, moment: str, batch: int) -> None:
+        self.seen[moment] += 1
+        if (moment, self._epoch, batch) == self._when:
+            self._act(self.model)
+
+
+@dataclass
+class Scene:
+    """A tiny model in training, and the run that is told of it."""
+
+    run: Run
+    recorder: Recorder
+    callback: RunCallback
+    model: keras.Model
+
+    def fit(self, *others: keras.callbacks.Callback) -> Any:
+        pixels = np.random.default_rng(0).integers(0, 256, (STEPS * 2, 4, 4, 3), dtype=np.uint8)
+        labels = (np.arange(len(pixels)) % 2).astype(np.int32)
+        source = batches(pixels, labels, np.arange(len(pixels)), 2, shuffle_seed=0)
+        validation = batches(pixels, labels, np.arange(VALIDATION_BATCHES), 1)
+        callbacks = [*others, self.callback]
+        return self.model.fit(source, validation_data=validation, epochs=EPOCHS, callbacks=callbacks, verbose=0)
+
+    def stops(self, moment: str, epoch: int, batch: int) -> Saboteur:
+        return Saboteur(moment, epoch, batch, lambda model: self.run.request_stop())
+
+    def spoils(self, moment: str, epoch: int, batch: int) -> Saboteur:
+        def spoil(model: keras.Model) -> None:
+            model.set_weights([np.full_like(value, np.nan) for value in model.get_weights()])
+
+        return Saboteur(moment, epoch, batch, spoil)
+
+    def validation_rows(self) -> list[dict[str, Any]]:
+        return [row for row in self.run.read_metrics() if "val_loss" in row]
+
+
+def weights_of(model: keras.Model) -> NDArray[np.float32]:
+    return np.concatenate([value.ravel() for value in model.get_weights()])
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((4, 4, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
+    model = keras.Sequential([*layers, keras.layers.Dense(2, activation="softmax")])
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    run = RunStore(tmp_path / "runs").create(lambda making: None)
+    recorder = Recorder(run)
+    recorder.plan(PHASES, STEPS, 2)
+    recorder.begin_phase(PHASES[0])
+    return Scene(run, recorder, RunCallback(run, recorder), model)
+
+
+def test_every_epoch_is_recorded_as_keras_reports_it(scene: Scene) -> None:
+    history = scene.fit().history
+    assert not scene.callback.stopped
+    assert [row["val_loss"] for row in scene.validation_rows()] == pytest.approx(history["val_loss"], abs=1e-5)
+    assert [row["val_accuracy"] for row in scene.validation_rows()] == pytest.approx(history["val_accuracy"], abs=1e-5)
+    status = scene.recorder.status
+    assert status.best_epoch == 1 + int(np.argmin(history["val_loss"]))
+    assert status.best_val_loss == pytest.approx(min(history["val_loss"]))
+
+
+def test_batches_are_recorded_with_their_own_loss_not_with_the_mean_of_the_epoch(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[float] = []
+
+    def end_step(epoch: int, step: int, loss: float, accuracy: float, rate: float) -> None:
+        told.append(loss)
+
+    monkeypatch.setattr(scene.recorder, "end_step", end_step)
+    means = scene.fit().history["loss"]
+    by_epoch = np.array(told).reshape(EPOCHS, STEPS)
+    np.testing.assert_allclose(by_epoch.mean(axis=1), means, rtol=1e-4)
+    assert np.ptp(by_epoch, axis=1).min() > 1e-4
+
+
+@pytest.mark.parametrize("batch", [0, 2, STEPS - 1])
+def test_a_stop_while_training_ends_with_that_batch(scene: Scene, batch: int) -> None:
+    stopper = scene.stops("train", 1, batch)
+    scene.fit(stopper)
+    assert scene.callback.stopped
+    assert stopper.seen == {"train": STEPS + batch + 1, "test": VALIDATION_BATCHES + 1}
+    last = scene.run.read_metrics()[-1]
+    assert (last["partial"], last["epoch"], last["step"]) == (True, 2, batch + 1)
+    assert last["position"] == pytest.approx(1 + (batch + 1) / STEPS)
+    assert [row["epoch"] for row in scene.validation_rows()] == [1], "a partial epoch has no validation loss"
+    assert [row["partial"] for row in scene.run.read_metrics()].count(True) == 1
+
+
+def test_a_stop_while_validating_ends_with_that_batch(scene: Scene) -> None:
+    stopper = scene.stops("test", 1, 1)
+    scene.fit(stopper)
+    assert scene.callback.stopped
+    assert stopper.seen == {"train": 2 * STEPS, "test": VALIDATION_BATCHES + 2}
+    assert [row["epoch"] for row in scene.validation_rows()] == [1]
+    assert scene.run.read_metrics()[-1]["partial"]
+
+
+def test_a_stop_between_two_calls_of_fit_lets_one_batch_pass(scene: Scene) -> None:
+    scene.fit()
+    scene.run.request_stop()
+    scene.recorder.begin_phase(PHASES[1])
+    counter = Saboteur("never", 0, 0, lambda model: None)
+    scene.fit(counter)
+    assert scene.callback.stopped and counter.seen["train"] == 1
+    last = scene.run.read_metrics()[-1]
+    assert (last["phase"], last["epoch"], last["step"], last["partial"]) == ("fine-tune", EPOCHS + 1, 1, True)
+
+
+def test_a_stop_in_the_first_epoch_keeps_no_model_of_its_own(scene: Scene) -> None:
+    scene.fit(scene.stops("train", 0, 1))
+    assert not scene.run.best_file.exists() and scene.validation_rows() == []
+
+
+def test_the_best_model_is_kept_whatever_comes_after(scene: Scene) -> None:
+    best: dict[str, NDArray[np.float32]] = {}
+
+    def remember_and_worsen(model: keras.Model) -> None:
+        best["weights"] = weights_of(keras.models.load_model(scene.run.best_file))
+        model.set_weights([value * -50 for value in model.get_weights()])
+
+    scene.fit(Saboteur("train", 2, 0, remember_and_worsen))
+    kept = keras.models.load_model(scene.run.best_file)
+    np.testing.assert_array_equal(weights_of(kept), best["weights"])
+    assert (scene.recorder.status.best_epoch or 9) <= 2
+    assert [path.name for path in scene.run.folder.glob("*best*")] == ["best.keras"]
+
+
+def test_a_model_that_is_spoilt_while_training_ends_the_run_and_the_best_stays(scene: Scene) -> None:
+    with pytest.raises(TrainingDiverged, match="The loss became nan in epoch 2"):
+        scene.fit(scene.spoils("train", 1, 2))
+    assert np.isfinite(weights_of(keras.models.load_model(scene.run.best_file))).all()
+
+
+def test_a_model_that_is_spoilt_by_the_last_step_of_an_epoch_is_not_taken_for_the_best(scene: Scene) -> None:
+    with pytest.raises(TrainingDiverged, match="The validation loss became nan in epoch 1"):
+        scene.fit(scene.spoils("train", 0, STEPS - 1))
+    assert not scene.run.best_file.exists()
+
+
+def test_a_model_is_replaced_as_a_whole(scene: Scene, tmp_path: Path) -> None:
+    file = tmp_path / "model.keras"
+    file.write_bytes(b"an older model")
+    save_model(scene.model, file)
+    np.testing.assert_array_equal(weights_of(keras.models.load_model(file)), weights_of(scene.model))
+    assert [path.name for path in tmp_path.glob("*.keras")] == ["model.keras"]

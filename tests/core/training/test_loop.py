@@ -1,0 +1,289 @@
+"""Whole runs. Most go through the real trainer process; a few, where the process adds nothing, call `train` here."""
+
+import json
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from core.data.images import decode
+from core.data.split import PARTS, read_split_csv
+from core.errors import RunNotReady
+from core.models.backbones import BACKBONES, Backbone, backbone
+from core.models.build import build_model
+from core.models.heads import Head
+from core.models.serving import PROBABILITIES, ServingGraph
+from core.models.weights import look_up
+from core.results.prediction import Predictor
+from core.runs.store import CRASHED, FAILED, FINISHED, RUNNING, STOPPED, Run, Status
+from core.settings import Settings, settings_from
+from core.training.loop import phases_of, train
+from core.training.recipe import Recipe
+from core.training.recorder import PHASE_WORDS
+from tests.conftest import FinishedRun, Workplace, eventually, photos_of, trainer
+
+LEFT_BY_EVERY_RUN = {
+    *("recipe.json", "classes.json", "split.csv", "environment.json", "status.json", "metrics.jsonl", "lock"),
+    *("best.keras", "serving", "validation.npz", "test.npz", "log.txt"),
+}
+
+
+def carried_out_here(run: Run, settings: Settings) -> Status:
+    """Let this process be the trainer of a run, and return its last status."""
+    with run.held():
+        train(run, settings)
+    return run.read_status()
+
+
+def names_in(run: Run) -> set[str]:
+    return {path.name for path in run.folder.iterdir()}
+
+
+def ends_of_epochs(run: Run) -> list[dict[str, Any]]:
+    """What does not depend on time: the last training row and the validation row of every epoch."""
+    rows = [row for row in run.read_metrics() if "val_loss" in row or row["position"] == round(row["position"])]
+    return [{key: row[key] for key in row if key not in ("seconds", "images_per_second")} for row in rows]
+
+
+def differs(layer: keras.Layer, model: keras.Model) -> bool:
+    """Whether a layer's weights are not those of the layer of the same name."""
+    pairs = zip(layer.get_weights(), model.get_layer(layer.name).get_weights(), strict=True)
+    return any((mine != theirs).any() for mine, theirs in pairs)
+
+
+def seen(run: Run, part: str) -> NDArray[np.uint8]:
+    return np.stack([decode(file, 224) for file in photos_of(run, part)])
+
+
+def test_a_run_finishes_and_knows_its_colours(finished_run: FinishedRun) -> None:
+    status = finished_run.run.read_status()
+    assert status.state == FINISHED, finished_run.run.log_tail()
+    assert status.test_accuracy is not None and status.test_accuracy >= 0.9
+    assert (status.epoch, status.epochs, status.left_out, status.error) == (2, 2, 0, "")
+    assert (status.phase, status.message, status.progress, status.seconds_left) == ("", "Finished", None, None)
+    assert status.started is not None and status.ended is not None
+    assert status.created <= status.started <= status.ended
+    assert status.images_per_second is not None and status.images_per_second > 0
+
+
+def test_a_finished_run_leaves_its_files_and_no_others(finished_run: FinishedRun) -> None:
+    assert names_in(finished_run.run) == LEFT_BY_EVERY_RUN
+    environment = json.loads(finished_run.run.environment_file.read_text("utf-8"))
+    assert environment["keras"] == keras.__version__ and environment["cores"] >= 1
+
+
+def test_metrics_tell_of_every_epoch(finished_run: FinishedRun) -> None:
+    rows = finished_run.run.read_metrics()
+    status = finished_run.run.read_status()
+    validation = [row for row in rows if "val_loss" in row]
+    assert [(row["epoch"], row["position"]) for row in validation] == [(1, 1.0), (2, 2.0)]
+    assert {row["phase"] for row in rows} == {"from scratch"} and not any(row["partial"] for row in rows)
+    assert [row["position"] for row in rows] == sorted(row["position"] for row in rows)
+    best = min(validation, key=lambda row: float(row["val_loss"]))
+    assert status.best_epoch == best["epoch"]
+    assert status.best_val_accuracy == pytest.approx(best["val_accuracy"], abs=1e-6)
+    assert status.best_val_loss == pytest.approx(best["val_loss"], abs=1e-6)
+    rates = [row["learning_rate"] for row in rows]
+    assert rates == sorted(rates, reverse=True) and rates[-1] == pytest.approx(0, abs=1e-9)
+
+
+def test_predictions_are_kept_with_their_labels(finished_run: FinishedRun) -> None:
+    folder, parts = read_split_csv(finished_run.run.split_file, finished_run.workplace.colours)
+    status = finished_run.run.read_status()
+    for part in ("validation", "test"):
+        probabilities, labels = finished_run.predictions(part)
+        np.testing.assert_array_equal(labels, folder.labels[parts == PARTS.index(part)])
+        assert probabilities.shape == (len(labels), 2) and probabilities.dtype == np.float32
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    correct = int((probabilities.argmax(axis=1) == labels).sum())
+    assert (status.test_correct, status.test_count) == (correct, len(labels))
+    assert status.test_accuracy == correct / len(labels)
+
+
+def test_the_best_model_says_the_same_in_keras_and_in_the_graph(finished_run: FinishedRun) -> None:
+    run = finished_run.run
+    model = keras.models.load_model(run.best_file, safe_mode=True)
+    photos = seen(run, "test")
+    in_keras = np.asarray(model(photos.astype(np.float32), training=False))
+    np.testing.assert_allclose(in_keras, ServingGraph(run.serving_folder).run(photos)[PROBABILITIES], atol=1e-4)
+    np.testing.assert_allclose(in_keras, finished_run.predictions("test")[0], atol=1e-4)
+
+
+def test_the_same_seed_gives_the_same_run(finished_run: FinishedRun, workplace: Workplace) -> None:
+    twin = workplace.new_run()
+    assert carried_out_here(twin, workplace.settings).state == FINISHED
+    assert ends_of_epochs(twin) == ends_of_epochs(finished_run.run)
+    assert twin.split_file.read_text("utf-8") == finished_run.run.split_file.read_text("utf-8")
+    with np.load(twin.predictions_file("test")) as file:
+        np.testing.assert_allclose(file["probabilities"], finished_run.predictions("test")[0], rtol=0, atol=1e-6)
+
+
+def test_a_stop_ends_a_run_within_two_batches_and_keeps_its_model(workplace: Workplace) -> None:
+    run = workplace.new_run(head_epochs=1000, batch_size=64)  # one step an epoch, so every batch is recorded
+    with trainer(run, workplace.environment()) as child:
+        eventually(lambda: any("val_loss" in row for row in run.read_metrics()), f"an epoch ended: {run.log_tail()}")
+        assert run.read_status().state == RUNNING
+        run.request_stop()
+        assert child.wait(300) == 0
+    status = run.read_status()
+    assert (status.state, status.phase, status.error) == (STOPPED, "", "")
+    asked = run.stop_file.stat().st_mtime - (status.started or 0)
+    rows = run.read_metrics()
+    assert len([row for row in rows if "loss" in row and row["seconds"] > asked + 0.01]) <= 2
+    assert rows[-1]["partial"] and not any(row["partial"] for row in rows[:-1])
+    assert names_in(run) == LEFT_BY_EVERY_RUN | {"control"}
+    assert Predictor(run).predict(list(seen(run, "test"))).probabilities.shape == (status.test_count, 2)
+
+
+def test_a_trainer_that_is_killed_leaves_a_crashed_run_with_its_best_model(workplace: Workplace) -> None:
+    run = workplace.new_run(head_epochs=1000)
+    with trainer(run, workplace.environment()) as child:
+        eventually(lambda: any("val_loss" in row for row in run.read_metrics()), f"an epoch ended: {run.log_tail()}")
+        eventually(run.best_file.exists, "the best model was written")
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        status = run.read_status()
+    assert status.state == CRASHED and status.best_epoch is not None
+    assert run.recipe_values()["head_epochs"] == 1000 and run.class_names() == ("blue", "red")
+    model = keras.models.load_model(run.best_file, safe_mode=True)
+    assert model(seen(run, "test").astype(np.float32)).shape[1] == 2
+    with pytest.raises(RunNotReady):
+        Predictor(run)
+    workplace.store.delete(run.id)
+    assert workplace.store.runs() == []
+
+
+def test_a_dataset_outside_the_allowed_folders_fails_in_the_trainer_too(workplace: Workplace) -> None:
+    run = workplace.new_run()
+    elsewhere = settings_from(workplace.variables(UNFREEZE_DATASETS=str(workplace.home / "nothing")))
+    status = carried_out_here(run, elsewhere)
+    assert (status.state, status.phase) == (FAILED, "") and status.ended is not None
+    assert f"The folder {workplace.colours} is outside the folders that may be read" in status.error
+    assert "add it to UNFREEZE_DATASETS" in status.error
+    assert "FolderError" in run.error_file.read_text("utf-8")
+    assert not run.best_file.exists() and not run.work_folder.exists()
+
+
+def test_weights_that_are_nowhere_fail_with_the_places_tried(workplace: Workplace) -> None:
+    run = workplace.new_run(backbone="efficientnet-b0")
+    status = carried_out_here(run, workplace.settings)
+    assert status.state == FAILED
+    settings = workplace.settings
+    for place in (settings.weights_folder, settings.keras_cache, "efficientnetb0_notop.h5", "downloading (turned off)"):
+        assert str(place) in status.error
+    assert run.read_metrics() == [] and not run.best_file.exists() and not run.work_folder.exists()
+
+
+def test_photos_that_have_gone_since_are_left_out_and_listed(workplace: Workplace) -> None:
+    run = workplace.new_run(head_epochs=0)
+    gone, broken = photos_of(run, "training")[0], photos_of(run, "test")[0]
+    gone.unlink()
+    broken.write_bytes(broken.read_bytes()[:60])
+    status = carried_out_here(run, workplace.settings)
+    assert (status.state, status.left_out, status.test_count) == (FINISHED, 2, len(photos_of(run, "test")) - 1)
+    rows = json.loads(run.left_out_file.read_text("utf-8"))
+    assert {row["file"] for row in rows} == {f.relative_to(workplace.colours).as_posix() for f in (gone, broken)}
+    assert "the file is no longer there" in {row["reason"] for row in rows}
+    with np.load(run.predictions_file("test")) as file:
+        rest = [path for path in photos_of(run, "test") if path != broken]
+        assert [run.class_names()[label] for label in file["labels"]] == [path.parent.name for path in rest]
+
+
+def test_a_part_without_a_readable_photo_fails(workplace: Workplace) -> None:
+    run = workplace.new_run()
+    for file in photos_of(run, "validation"):
+        file.unlink()
+    status = carried_out_here(run, workplace.settings)
+    assert status.state == FAILED
+    assert f"No readable photo is left in the validation part of {workplace.colours}" in status.error
+
+
+def test_a_stop_before_there_is_anything_to_train_ends_at_once(workplace: Workplace) -> None:
+    run = workplace.new_run()
+    run.request_stop()
+    status = carried_out_here(run, workplace.settings)
+    assert (status.state, status.message) == (STOPPED, "Stopped before training began")
+    assert run.read_metrics() == [] and not run.work_folder.exists()
+
+
+def test_a_mistake_of_the_program_is_told_and_raised(workplace: Workplace) -> None:
+    run = workplace.new_run()
+    run.metrics_file.mkdir()
+    with pytest.raises(IsADirectoryError):
+        carried_out_here(run, workplace.settings)
+    status = run.read_status()
+    assert status.state == FAILED
+    assert status.error.startswith("The trainer ended with an unexpected IsADirectoryError")
+    assert "Traceback" in run.error_file.read_text("utf-8")
+
+
+def test_a_recipe_that_was_spoilt_on_disk_fails_with_its_sentence(workplace: Workplace) -> None:
+    run = workplace.new_run()
+    run.recipe_file.write_text('{"dataset": "d", "seed": -1}', "utf-8")
+    status = carried_out_here(run, workplace.settings)
+    assert (status.state, status.error.partition(";")[0]) == (FAILED, "The seed is -1")
+
+
+def test_random_weights_are_used_when_they_were_asked_for(workplace: Workplace) -> None:
+    run = workplace.new_run(backbone="efficientnet-lite0", weights="random", head_epochs=0)
+    status = carried_out_here(run, workplace.settings)
+    assert (status.state, status.epochs) == (FINISHED, 1), status.error
+    assert run.recipe_values()["weights"] == "random"
+    assert {row["phase"] for row in run.read_metrics()} == {"from scratch"}
+    assert ServingGraph(run.serving_folder).resolution == 224
+
+
+def test_a_pretrained_backbone_trains_its_head_first_and_then_its_end(workplace: Workplace) -> None:
+    run = workplace.new_run(backbone="efficientnet-lite0", unfreeze_point="top_conv", augmentations={"rotation": 0.05})
+    status = carried_out_here(run, workplace.settings)
+    assert status.state == FINISHED, status.error
+    rows = run.read_metrics()
+    assert [(row["phase"], row["epoch"]) for row in rows if "val_loss" in row] == [("head", 1), ("fine-tune", 2)]
+    assert {row["phase"]: row["epoch"] for row in rows} == {"head": 1, "fine-tune": 2}
+    row = backbone("efficientnet-lite0")
+    learned = keras.models.load_model(run.best_file, safe_mode=True)
+    published = build_model(row, Head(), 2, look_up(row, workplace.settings))
+    changed = {row.block_of(layer.name) for layer in learned.layers if differs(layer, published)}
+    assert changed == {"top_conv", "head"}
+    prediction = Predictor(run).predict(list(seen(run, "test")))
+    with np.load(run.predictions_file("test")) as file:
+        np.testing.assert_allclose(prediction.probabilities, file["probabilities"], atol=1e-4)
+
+
+def plan(chosen: Backbone, **choices: Any) -> tuple[tuple[str, int, float, str], ...]:
+    recipe = Recipe(dataset="d", backbone=chosen.key, **choices)
+    return tuple((p.name, p.epochs, p.learning_rate, p.unfreeze_point) for p in phases_of(recipe, chosen))
+
+
+RATES: Mapping[str, float] = {
+    "head_learning_rate": 0.03,
+    "fine_tune_learning_rate": 0.02,
+    "scratch_learning_rate": 0.01,
+}
+
+
+def test_phases_follow_from_the_recipe() -> None:
+    b0 = backbone("efficientnet-b0")
+    common = {**RATES, "head_epochs": 2, "fine_tune_epochs": 4, "unfreeze_point": "block7"}
+    head, fine = ("head", 2, 0.03, "none"), ("fine-tune", 4, 0.02, "block7")
+    assert plan(b0, **common) == (head, fine)
+    assert plan(b0, **{**common, "fine_tune_epochs": 0}) == (head,)
+    assert plan(b0, **{**common, "head_epochs": 0}) == (fine,)
+    assert plan(b0, **common, weights="random") == (("from scratch", 6, 0.01, "all"),)
+    baseline = {**common, "unfreeze_point": "all"}
+    assert plan(backbone("baseline-cnn"), **baseline) == (("from scratch", 6, 0.01, "all"),)
+
+
+@pytest.mark.parametrize("row", BACKBONES, ids=lambda row: row.key)
+def test_a_phase_costs_more_the_more_of_the_network_learns(row: Backbone) -> None:
+    costs = []
+    for point in row.unfreeze_points:
+        recipe = Recipe(dataset="d", backbone=row.key, unfreeze_point=point)
+        phases = phases_of(recipe, row)
+        assert all(phase.name in PHASE_WORDS and phase.epochs > 0 for phase in phases)
+        costs.append(phases[-1].relative_cost)
+    assert costs == sorted(costs) and costs[0] >= 1

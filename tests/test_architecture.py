@@ -1,0 +1,192 @@
+"""The rules of the house: who may import whom, and what may be where."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+LAYERS: dict[str, frozenset[str]] = {
+    "core.errors": frozenset(),
+    "core.settings": frozenset(),
+    "core.data": frozenset({"core.errors", "core.settings"}),
+    "core.models": frozenset({"core.errors", "core.settings"}),
+    "core.runs": frozenset({"core.errors", "core.settings"}),
+    "core.training": frozenset({"core.errors", "core.settings", "core.data", "core.models", "core.runs"}),
+    "core.results": frozenset({"core.errors", "core.settings", "core.data", "core.models", "core.runs"}),
+    "pages.components": frozenset({"core"}),
+    "pages": frozenset({"core", "pages.components"}),
+    "app": frozenset({"core", "pages"}),
+}
+"""What each part may import besides itself; a module belongs to the longest name that fits."""
+
+HEAVY = ("tensorflow", "keras", "torch")
+"""What takes seconds and half a gigabyte to import, so that no page may."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: who asks for which module or name, and in which line."""
+
+    module: str
+    target: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line} imports {self.target}"
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PROJECT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    """Every module of the program, parsed, by name."""
+    files = [PROJECT / "app.py", *(PROJECT / "core").rglob("*.py"), *(PROJECT / "pages").rglob("*.py")]
+    return {module_name(path): ast.parse(path.read_text("utf-8"), str(path)) for path in files}
+
+
+@cache
+def imports() -> tuple[Import, ...]:
+    """Every import of the program, also those inside functions; `from a import b` counts as `a.b` if b is a module."""
+    return tuple(found for name, tree in modules().items() for found in imports_of(name, tree))
+
+
+def imports_of(name: str, tree: ast.Module) -> Iterator[Import]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (Import(name, alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}:{node.lineno}: relative imports hide where a name comes from"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield Import(name, inner if inner in modules() else str(node.module), node.lineno)
+
+
+def is_part(name: str, of: str) -> bool:
+    return name == of or name.startswith(f"{of}.")
+
+
+def layer_of(name: str) -> str:
+    found = [layer for layer in LAYERS if is_part(name, layer)]
+    assert found, f"{name} belongs to no layer"
+    return max(found, key=len)
+
+
+def ours(name: str) -> bool:
+    return name.partition(".")[0] in ("core", "pages", "app")
+
+
+def attributes_of(tree: ast.AST, *wanted: str) -> set[str]:
+    """Which of these names are used as attributes (`st.wanted`) or imported (`from streamlit import wanted`)."""
+    found = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("streamlit"):
+            found |= {alias.name for alias in node.names}
+    return found & set(wanted)
+
+
+def test_the_parser_finds_what_it_should() -> None:
+    targets = {(found.module, found.target) for found in imports()}
+    assert ("core.training.__main__", "core.training.loop") in targets, "imports inside functions count"
+    assert ("pages.components.inputs", "pages.components.state") in targets, "modules imported from a package count"
+    assert {layer_of(name) for name in modules() if name not in ("core", "pages")} == set(LAYERS)
+
+
+def test_imports_go_in_one_direction() -> None:
+    wrong = []
+    for found in imports():
+        if not ours(found.target) or found.module in ("core", "pages"):
+            continue
+        mine, theirs = layer_of(found.module), layer_of(found.target)
+        allowed = LAYERS[mine] | {mine}
+        same_page_layer = mine == theirs == "pages"  # a page does not import another page
+        if same_page_layer or not any(is_part(theirs, part) for part in allowed):
+            wrong.append(str(found))
+    assert wrong == []
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    graph = {name: {found.target for found in imports() if found.module == name} & set(modules()) for name in modules()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"these modules import each other: {' → '.join(error.args[1])}")
+
+
+def test_the_core_knows_nothing_of_the_screen() -> None:
+    screens = ("streamlit", "plotly", "altair", "pages", "app")
+    wrong = [
+        str(found)
+        for found in imports()
+        if is_part(found.module, "core") and any(is_part(found.target, name) for name in screens)
+    ]
+    assert wrong == []
+
+
+def test_no_file_is_called_by_a_name_that_says_nothing() -> None:
+    nothing_said = {"utils", "util", "helpers", "helper", "misc", "common"}
+    folders = (PROJECT / "core", PROJECT / "pages", PROJECT / "tests")
+    files = [path for folder in folders for path in folder.rglob("*.py")]
+    assert [path for path in files if path.stem in nothing_said] == []
+
+
+@pytest.mark.parametrize(
+    ("names", "only_in"),
+    [
+        (("session_state", "query_params"), "pages.components.state"),
+        (("cache_data", "cache_resource", "cache"), "pages.components.cached"),
+    ],
+)
+def test_what_outlives_a_rerun_is_kept_in_one_place(names: tuple[str, ...], only_in: str) -> None:
+    users = {name for name, tree in modules().items() if attributes_of(tree, *names)}
+    assert users == {only_in}
+
+
+def test_only_one_module_knows_how_a_photo_is_decoded() -> None:
+    openers = {
+        name
+        for name, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "open" and ast.unparse(node.value) == "Image"
+    }
+    assert openers <= {"core.data.images"}
+
+
+def test_what_pages_import_brings_no_tensorflow_into_the_server() -> None:
+    wanted = sorted({i.target for i in imports() if is_part(i.module, "pages") and is_part(i.target, "core")})
+    assert len(wanted) > 10
+    script = (
+        f"import importlib, sys\n"
+        f"for name in {wanted!r}: importlib.import_module(name)\n"
+        f"print(*sorted({set(HEAVY)!r} & set(sys.modules)))"
+    )
+    arguments = [sys.executable, "-c", script]
+    said = subprocess.run(arguments, cwd=PROJECT, capture_output=True, text=True, check=True, timeout=300)
+    assert said.stdout.split() == [], f"one of {', '.join(wanted)} imports it"
+
+
+def test_tables_that_pages_read_name_the_heavy_things_as_strings() -> None:
+    at_the_top = {
+        f"{name} imports {alias}"
+        for name in ("core.models.backbones", "core.training.augmentations", "core.training.recipe")
+        for node in modules()[name].body
+        for alias in top_level_targets(node)
+        if alias.partition(".")[0] in HEAVY
+    }
+    assert at_the_top == set()
+
+
+def top_level_targets(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [str(node.module)] if isinstance(node, ast.ImportFrom) else []
