@@ -1,0 +1,26 @@
+"""Unfreeze: the list of pages and their configuration. `python app.py` serves it, `streamlit run app.py` does too."""
+
+import streamlit as st
+
+from pages.components.serve import serve_unless_served
+
+serve_unless_served(__file__)
+
+st.set_page_config(page_title="Unfreeze", page_icon="pages/components/icon.png", layout="wide")
+
+PAGES = {
+    "Prepare": [
+        st.Page("pages/prepare/dataset.py", title="Dataset", icon=":material/photo_library:", default=True),
+        st.Page("pages/prepare/augmentations.py", title="Augmentations", icon=":material/auto_fix_high:"),
+    ],
+    "Train": [
+        st.Page("pages/train/train.py", title="Train", icon=":material/local_fire_department:"),
+        st.Page("pages/train/runs.py", title="Runs", icon=":material/history:"),
+    ],
+    "Use": [
+        st.Page("pages/use/predict.py", title="Predict", icon=":material/image_search:"),
+    ],
+}
+
+st.logo("pages/components/logo.svg", size="large")
+st.navigation(PAGES, expanded=True).run()

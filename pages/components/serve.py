@@ -1,0 +1,19 @@
+"""Starting the server from `python app.py`."""
+
+import sys
+
+from streamlit import runtime
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.web import cli
+
+
+def serve_unless_served(script: str) -> None:
+    """Start the server and stay in it, unless this very script is already being served.
+
+    Streamlit takes a folder named "pages" for its older way of listing pages until `st.navigation` has run once, and
+    greets whoever opens a link to a page of a fresh server with "Page not found". Started from here, it does not.
+    """
+    if runtime.exists():
+        return
+    PagesManager.uses_pages_directory = False
+    sys.exit(cli.main(["run", script, *sys.argv[1:]], prog_name="streamlit"))

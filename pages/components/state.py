@@ -1,0 +1,80 @@
+"""What a browser session remembers. The only file that touches `st.session_state` and `st.query_params`.
+
+A reload starts a new session, so what must survive one is in the address: the dataset and the run. Everything else
+here is a choice not yet acted upon.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+DATASET, RUN = "dataset", "run"
+
+
+def dataset() -> str:
+    """The path of the chosen dataset, or an empty text."""
+    return _shared_with_address(DATASET)
+
+
+def choose_dataset(path: str) -> None:
+    """Choose a dataset; choices that were made for another one are forgotten."""
+    if path != dataset():
+        _put(DATASET, path)
+        forget("augmentations", "run")
+
+
+def run_id() -> str:
+    """The name of the run on show, or an empty text."""
+    return _shared_with_address(RUN)
+
+
+def open_run(run_id: str) -> None:
+    """Show this run."""
+    _put(RUN, run_id)
+
+
+def close_run() -> None:
+    """Show no run, but the choices for a new one."""
+    forget(RUN)
+
+
+def augmentations(default: Mapping[str, float]) -> dict[str, float]:
+    """Strength by key of the augmentations that are on."""
+    return dict(st.session_state.get("augmentations", default))
+
+
+def choose_augmentations(strengths: Mapping[str, float]) -> None:
+    """Remember which augmentations are on, and how strong."""
+    st.session_state["augmentations"] = dict(strengths)
+
+
+def recall(name: str, default: Any) -> Any:
+    """What was remembered under a name."""
+    return st.session_state.get(f"kept-{name}", default)
+
+
+def remember(name: str, value: Any) -> None:
+    """Keep a value for this session, across pages."""
+    st.session_state[f"kept-{name}"] = value
+
+
+def forget(*names: str) -> None:
+    """Drop values, from the session and from the address."""
+    for name in names:
+        st.session_state.pop(name, None)
+        if name in st.query_params:
+            del st.query_params[name]
+
+
+def _put(name: str, value: str) -> None:
+    st.session_state[name] = value
+    st.query_params[name] = value
+
+
+def _shared_with_address(name: str) -> str:
+    """The address wins, since a reload or a shared link has nothing else; moving to another page empties it."""
+    value = str(st.query_params.get(name) or st.session_state.get(name, ""))
+    if value and (st.query_params.get(name) != value or st.session_state.get(name) != value):
+        _put(name, value)
+    return value

@@ -1,0 +1,70 @@
+"""All runs: what each was, how it went; open one, delete one."""
+
+import time
+from datetime import datetime
+
+import streamlit as st
+
+from core.runs.store import ACTIVE, Run
+from core.training.recipe import Recipe
+from pages.components import cached, drawings, inputs, state
+from pages.components.report_errors import reporting
+from pages.components.run_view import badge
+
+
+@st.dialog("Delete this run?")
+def ask_to_delete(run: Run) -> None:
+    """Ask a second time, since there is no way back."""
+    st.markdown(f"**{inputs.describe(run)}** with its model and curves will be gone for good. Your photos stay.")
+    with st.container(horizontal=True):
+        if st.button("Delete for good", type="primary", icon=":material/delete_forever:"):
+            with reporting():
+                cached.store().delete(run.id)
+            if state.run_id() == run.id:
+                state.close_run()
+            st.rerun()
+        if st.button("Keep it"):
+            st.rerun()
+
+
+def show_row(run: Run) -> None:
+    """One run as a card."""
+    status = run.read_status()
+    recipe = inputs.recipe_of(run)
+    with st.container(border=True, key=f"run-{run.id}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            badge(status.state)
+            st.markdown(f"**{inputs.describe(run)}**", width="stretch")
+            if st.button("Open", key=f"open-{run.id}", icon=":material/open_in_new:"):
+                state.open_run(run.id)
+                st.switch_page("pages/train/train.py")
+            going = status.state in ACTIVE
+            delete_help = "Stop it first" if going else "Delete this run"
+            if st.button("Delete", key=f"delete-{run.id}", icon=":material/delete:", disabled=going, help=delete_help):
+                ask_to_delete(run)
+        inputs.facts(facts(run, recipe))
+
+
+def facts(run: Run, recipe: Recipe) -> list[tuple[str, str]]:
+    """What the card says, besides name and state."""
+    status = run.read_status()
+    random = [("Weights", "random at the start")] if recipe.weights == "random" else []
+    best, test = status.best_val_accuracy, status.test_accuracy
+    return [
+        *random,
+        ("Best validation accuracy", drawings.percent(best) if best is not None else "–"),
+        ("Test accuracy", drawings.percent(test) if test is not None else "–"),
+        ("Duration", inputs.duration(status.seconds(time.time()))),
+        ("Started", f"{datetime.fromtimestamp(status.created):%d %b %Y, %H:%M}"),
+    ]
+
+
+inputs.page_head("Runs", "Every training run is kept, with its model and its curves, until you delete it.")
+readable, broken = inputs.all_runs()
+if not readable:
+    st.info("There are no runs yet.", icon=":material/history:")
+    st.page_link("pages/train/train.py", label="Train the first one", icon=":material/local_fire_department:")
+for one in readable:
+    show_row(one)
+for name, reason in broken:
+    st.caption(f":material/warning: The folder {name} among the runs cannot be read and is left alone: {reason}")

@@ -1,0 +1,103 @@
+"""Upload photos and see what the model says."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from core.data.images import PHOTO_SUFFIXES
+from core.errors import PhotoError
+from core.results.prediction import Prediction, Predictor
+from core.runs.store import Run
+from pages.components import cached, drawings, inputs, state
+from pages.components.report_errors import reporting
+from pages.components.run_view import random_weights_warning
+
+TOP, PHOTO_PIXELS = 3, 150
+
+
+def choose_run() -> Run | None:
+    """The runs that have a model, newest first, the one on show at first."""
+    ready = [run for run in inputs.all_runs()[0] if run.serving_folder.is_dir()]
+    if not ready:
+        st.info("There is no trained model yet.", icon=":material/model_training:")
+        st.page_link("pages/train/train.py", label="Train one", icon=":material/local_fire_department:")
+        return None
+    ids = [run.id for run in ready]
+    first = ids.index(state.run_id()) if state.run_id() in ids else 0
+    return st.selectbox("Model", ready, index=first, format_func=inputs.describe_with_accuracy)
+
+
+def read_photos(predictor: Predictor, files: Sequence[UploadedFile]) -> tuple[list[str], list[NDArray[np.uint8]]]:
+    """Names and pixels of what can be read; the rest is listed with its reason."""
+    names, photos, refused = [], [], []
+    limit = cached.settings()
+    for file in files[: limit.max_uploads]:
+        try:
+            inputs.check_upload_size(file.size, limit.max_photo_bytes)
+            photos.append(predictor.see(file.getvalue()))
+            names.append(file.name)
+        except PhotoError as error:
+            refused.append({"photo": file.name, "why it was left out": str(error)})
+    for file in files[limit.max_uploads :]:
+        refused.append({"photo": file.name, "why it was left out": f"At most {limit.max_uploads} photos at a time."})
+    if refused:
+        st.warning(f"{len(refused)} of {len(files)} files could not be used.", icon=":material/rule:")
+        st.dataframe(refused, hide_index=True)
+    return names, photos
+
+
+def show_cards(names: Sequence[str], photos: Sequence[NDArray[np.uint8]], prediction: Prediction) -> None:
+    """A card for each photo: what the model saw, and its most probable classes."""
+    for first in range(0, len(names), 2):
+        for number, column in zip(range(first, min(first + 2, len(names))), st.columns(2, gap="medium"), strict=False):
+            with column.container(border=True, horizontal=True, vertical_alignment="center"):
+                show_card(names[number], photos[number], prediction.top(number, min(TOP, len(prediction.class_names))))
+
+
+def show_card(name: str, photo: NDArray[np.uint8], top: Sequence[tuple[str, float]]) -> None:
+    """One photo and its most probable classes."""
+    st.image(photo, width=PHOTO_PIXELS, alt=f"{name} as the model sees it")
+    with st.container(width="stretch", gap="xsmall"):
+        st.markdown(f"#### {inputs.plain(top[0][0])}")
+        st.caption(inputs.plain(name))
+        st.html(drawings.probability_bars(top))
+
+
+def as_csv(names: Sequence[str], prediction: Prediction) -> bytes:
+    """One row a photo: its name, the predicted class, and the probability of every class."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["photo", "predicted class", *prediction.class_names])
+    for number, name in enumerate(names):
+        row = prediction.probabilities[number]
+        writer.writerow([inputs.spreadsheet_safe(name), prediction.top(number, 1)[0][0], *(f"{p:.6f}" for p in row)])
+    return text.getvalue().encode("utf-8-sig")
+
+
+inputs.page_head("Predict", "Upload photos, and see what the model takes them for.")
+run = choose_run()
+if run:
+    with reporting():
+        model = cached.predictor(run.id, run.read_status().ended)
+    if inputs.recipe_of(run).weights == "random":
+        random_weights_warning()
+    uploads = st.file_uploader("Photos", type=sorted(PHOTO_SUFFIXES), accept_multiple_files=True, key="predict-photos")
+    if uploads:
+        known, seen = read_photos(model, uploads)
+        if seen:
+            result = model.predict(seen)
+            st.download_button(
+                "Download the predictions (CSV)",
+                as_csv(known, result),
+                "predictions.csv",
+                "text/csv",
+                icon=":material/download:",
+            )
+            show_cards(known, seen, result)
+    else:
+        st.caption("Nothing is kept: photos are gone from the server when this page is closed.")

@@ -1,0 +1,163 @@
+"""The real app, served by a real server, in a real browser."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+
+from tests.conftest import PROJECT, Workplace, eventually
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+PATIENCE_MS = 120_000
+"""How long the browser waits for what should appear by itself; generous, machines are busy."""
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A browser; the tests are skipped where there is none, unless the environment says that there must be."""
+    if not CHROMIUM.exists() and not os.environ.get("UNFREEZE_REQUIRE_BROWSER"):
+        pytest.skip(f"no browser at {CHROMIUM}: install Debian's package chromium to run the browser tests")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Server:
+    """The app's own server for one workplace."""
+
+    workplace: Workplace
+    port: int
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start the server as the README does, and wait until it answers."""
+        self.process = subprocess.Popen(
+            [sys.executable, "app.py", "--server.port", str(self.port), "--server.headless", "true"],
+            cwd=PROJECT,
+            env=self.workplace.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        eventually(self._answers, "the server answers")
+
+    def kill(self) -> None:
+        """End the server as a power cut would."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.address}/_stcore/health", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def server(workplace: Workplace) -> Iterator[Server]:
+    """A running server for the test's own workplace."""
+    started = Server(workplace, free_port())
+    started.start()
+    yield started
+    started.kill()
+    for run in workplace.store.runs():
+        run.request_stop()
+
+
+@dataclass
+class Screen:
+    """One browser tab on a server."""
+
+    server: Server
+    page: Page
+
+    def open(self, path: str = "/") -> None:
+        """Go to a page of the app, and wait until it is drawn."""
+        self.page.goto(self.server.address + path)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the script has run and nothing is left to draw."""
+        app = self.page.get_by_test_id("stApp")
+        expect(app).to_have_attribute("data-test-connection-state", "CONNECTED")
+        expect(app).to_have_attribute("data-test-script-state", "notRunning")
+        self.page.wait_for_timeout(300)
+        expect(app).to_have_attribute("data-test-script-state", "notRunning")
+
+    def press(self, name: str) -> None:
+        """Click a button, and wait for what it brings."""
+        self.page.get_by_role("button", name=name, exact=True).click()
+        self.settle()
+
+    def follow(self, name: str) -> None:
+        """Click a link to another page, and wait for it."""
+        self.page.get_by_role("link", name=name).first.click()
+        self.settle()
+
+    def text(self, words: str) -> Locator:
+        """Where some words stand on the page."""
+        return self.page.get_by_test_id("stMain").get_by_text(words).first
+
+    def problems(self) -> list[str]:
+        """What nobody should ever see: exceptions, and a page wider than the window."""
+        found = self.page.get_by_test_id("stException").all_inner_texts()
+        found += self.page.get_by_role("dialog").get_by_text("not found").all_inner_texts()
+        wide = self.page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
+        return [*found, f"the page is {wide} px too wide"] if wide > 0 else found
+
+
+@pytest.fixture
+def new_screen(chromium: Browser) -> Iterator[Callable[..., Screen]]:
+    """Opens tabs, each in a browser profile of its own: `new_screen(server, width=…, dark=…)`."""
+    contexts: list[BrowserContext] = []
+
+    def open_tab(server: Server, width: int = 1280, dark: bool = False) -> Screen:
+        context = chromium.new_context(
+            viewport={"width": width, "height": 1000},
+            color_scheme="dark" if dark else "light",
+            accept_downloads=True,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        return Screen(server, page)
+
+    yield open_tab
+    for context in contexts:
+        context.close()

@@ -1,0 +1,103 @@
+"""Takes the pictures in `docs/images` from the real app: every page, light and dark, wide and narrow.
+
+    uv run python -m tests.browser.take_screenshots [--home FOLDER] [--dataset FOLDER] [--into FOLDER]
+
+`--home` names an `UNFREEZE_HOME` that already holds a finished run; the sample of digits is used unless another dataset
+is given. A run is started for the pictures of live curves and stopped again.
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from core.data.intake import write_sample
+from core.runs.store import ACTIVE, FINISHED, RunStore
+from core.settings import settings_from
+from tests.browser.conftest import CHROMIUM, FLAGS, Screen, Server, free_port
+from tests.conftest import Workplace, eventually
+
+LOOKS = {
+    "light": (1280, False),
+    "dark": (1280, True),
+    "light-narrow": (400, False),
+    "dark-narrow": (400, True),
+}
+TALLEST = 2400
+
+
+@dataclass
+class Photographer:
+    """Opens pages in every look and keeps their pictures."""
+
+    browser: Browser
+    server: Server
+    into: Path
+
+    def take(self, name: str, path: str, uploads: list[Path] | None = None, wait: int = 1500) -> None:
+        """Take one page in every look."""
+        for look, (width, dark) in LOOKS.items():
+            context = self.browser.new_context(
+                viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
+            )
+            screen = Screen(self.server, context.new_page())
+            screen.open(path)
+            if uploads:
+                screen.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(uploads)
+                screen.page.locator(".uf-bars").first.wait_for()
+            screen.page.wait_for_timeout(wait)
+            height = screen.page.get_by_test_id("stMain").evaluate("node => node.scrollHeight")
+            screen.page.set_viewport_size({"width": width, "height": max(900, min(TALLEST, int(height)))})
+            screen.page.wait_for_timeout(700)
+            screen.page.screenshot(path=self.into / f"{name}-{look}.png")
+            context.close()
+
+
+def main() -> None:
+    """Take all pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path, default=settings_from().home)
+    parser.add_argument("--dataset", type=Path)
+    parser.add_argument("--into", type=Path, default=Path("docs/images"))
+    chosen = parser.parse_args()
+    home = chosen.home.resolve()
+    dataset = chosen.dataset or write_sample(home / "datasets")
+    place = Workplace(home, dataset)
+    chosen.into.mkdir(parents=True, exist_ok=True)
+    server = Server(place, free_port())
+    server.start()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        try:
+            all_pages(Photographer(browser, server, chosen.into), dataset, place.store)
+        finally:
+            server.kill()
+
+
+def all_pages(photographer: Photographer, dataset: Path, store: RunStore) -> None:
+    """Every page, in every state that it has."""
+    finished = next(run for run in store.runs() if run.read_status().state == FINISHED)
+    classes = sorted(folder for folder in dataset.iterdir() if folder.is_dir())
+    uploads = [sorted(folder.iterdir())[7] for folder in classes[:4]]
+    photographer.take("dataset-empty", "/")
+    photographer.take("dataset", f"/?dataset={dataset}")
+    photographer.take("augmentations", f"/augmentations?dataset={dataset}", wait=9000)
+    photographer.take("train", f"/train?dataset={dataset}")
+    photographer.take("train-finished", f"/train?run={finished.id}")
+    photographer.take("predict", f"/predict?run={finished.id}", uploads)
+    context = photographer.browser.new_context()
+    screen = Screen(photographer.server, context.new_page())
+    screen.open(f"/train?dataset={dataset}")
+    screen.press("Start training")
+    run = store.runs()[0]
+    eventually(lambda: any(row["epoch"] >= 3 for row in run.read_metrics()), "the third epoch began")
+    photographer.take("train-running", f"/train?run={run.id}", wait=3000)
+    photographer.take("runs", "/runs")
+    run.request_stop()
+    eventually(lambda: run.read_status().state not in ACTIVE, "the run stopped")
+    store.delete(run.id)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""A person's first quarter of an hour, by clicking: a folder of photos, a trained model, a prediction."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from core.runs.store import RUNNING, STOPPED
+from tests.browser.conftest import Screen, Server
+from tests.conftest import eventually
+
+MARK_CHARTS = """() => {
+    const nodes = document.querySelectorAll('[data-testid=stVegaLiteChart] :is(svg, canvas)');
+    nodes.forEach(node => { node.dataset.seen = 'yes'; });
+    return nodes.length;
+}"""
+COUNT_MARKED = "() => document.querySelectorAll('[data-seen=yes]').length"
+
+
+def test_from_a_folder_to_a_prediction(server: Server, new_screen: Callable[..., Screen], tmp_path: Path) -> None:
+    screen = new_screen(server)
+    page = screen.page
+    screen.open("/")
+    page.get_by_label("Folder with one subfolder for each class", exact=True).fill(str(server.workplace.colours))
+    screen.press("Open the folder")
+    expect(screen.text("22 for training")).to_be_visible()
+    expect(screen.text("6 for the test")).to_be_visible()
+
+    screen.follow("Train a model on it")
+    expect(page.get_by_label("Variant", exact=True)).to_have_value("EfficientNet-Lite0 · 224 px")
+    page.get_by_label("Epochs for the head", exact=True).fill("200")
+    page.get_by_label("Epochs for the head", exact=True).press("Enter")
+    screen.settle()
+    screen.press("Start training")
+    [run] = server.workplace.store.runs()
+    assert f"run={run.id}" in page.url
+
+    expect(screen.text("Training the head")).to_be_visible()
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
+    eventually(lambda: any("val_loss" in row for row in run.read_metrics()), "an epoch has ended")
+    page.wait_for_timeout(1500)
+    charts = page.evaluate(MARK_CHARTS)
+    assert charts == 2
+    seen = len(run.read_metrics())
+    eventually(lambda: len(run.read_metrics()) > seen + 10, "more was measured")
+    page.wait_for_timeout(1500)
+    assert page.evaluate(COUNT_MARKED) == charts, "the charts were replaced, not updated"
+
+    page.reload()
+    screen.settle()
+    expect(screen.text("Training the head")).to_be_visible()
+
+    before_stop = len(run.read_metrics())
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(screen.text("accuracy on the test photos")).to_be_visible()
+    assert run.read_status().state == STOPPED
+    assert len(run.read_metrics()) - before_stop < 20
+    assert float(page.get_by_test_id("test-accuracy").inner_text().rstrip(" %").lstrip("> ")) > 80
+
+    screen.follow("Try it on your own photos")
+    broken = tmp_path / "page.jpg"
+    broken.write_text("<html>not a photo</html>")
+    red = server.workplace.colours / "red" / "00.png"
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files([red, broken])
+    expect(page.get_by_role("heading", name="red")).to_be_visible()
+    expect(screen.text("1 of 2 files could not be used.")).to_be_visible()
+    screen.settle()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the predictions (CSV)").click()
+    with Path(download.value.path()).open(encoding="utf-8-sig") as file:
+        [row] = csv.DictReader(file)
+    assert row["photo"] == "00.png"
+    assert row["predicted class"] == "red"
+    assert abs(float(row["red"]) + float(row["blue"]) - 1) < 1e-3
+    assert not screen.problems()
+
+
+def test_the_sample_is_one_click_away(server: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(server)
+    screen.open("/")
+    screen.press("Use the digits")
+    expect(screen.text("1,797")).to_be_visible()
+    assert "dataset=" in screen.page.url
+    screen.page.reload()
+    screen.settle()
+    expect(screen.text("1,797")).to_be_visible()
+    assert not screen.problems()
+
+
+def test_random_weights_only_by_choice_and_marked(server: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(server)
+    page = screen.page
+    screen.open(f"/train?dataset={server.workplace.colours}")
+    page.get_by_label("Variant", exact=True).click()
+    page.get_by_role("option", name="EfficientNet-B0 · 224 px").click()
+    screen.settle()
+    expect(screen.text("No weights for EfficientNet-B0")).to_be_visible()
+    page.get_by_text("Start from random weights instead").click()
+    screen.settle()
+    page.get_by_label("Epochs for the head", exact=True).fill("1")
+    page.get_by_label("Epochs for the head", exact=True).press("Enter")
+    page.get_by_label("Epochs for fine-tuning", exact=True).fill("0")
+    page.get_by_label("Epochs for fine-tuning", exact=True).press("Enter")
+    screen.settle()
+    screen.press("Start training")
+    [run] = server.workplace.store.runs()
+    expect(screen.text("random weights")).to_be_visible()
+    expect(screen.text("accuracy on the test photos")).to_be_visible()
+    expect(screen.text("Accuracy – from random weights")).to_be_visible()
+    assert run.recipe_values()["weights"] == "random"
+    screen.follow("Try it on your own photos")
+    expect(screen.text("random weights")).to_be_visible()
+
+
+def test_a_run_survives_tab_browser_and_server(server: Server, new_screen: Callable[..., Screen]) -> None:
+    first = new_screen(server)
+    first.open(f"/train?dataset={server.workplace.colours}")
+    first.page.get_by_label("Epochs for the head", exact=True).fill("200")
+    first.page.get_by_label("Epochs for the head", exact=True).press("Enter")
+    first.settle()
+    first.press("Start training")
+    [run] = server.workplace.store.runs()
+    eventually(lambda: bool(run.read_metrics()), "training began")
+    address = first.page.url.removeprefix(server.address)
+    first.page.close()
+
+    server.kill()
+    seen = len(run.read_metrics())
+    eventually(lambda: len(run.read_metrics()) > seen, "training goes on without a server")
+    server.start()
+    assert run.read_status().state == RUNNING
+
+    second = new_screen(server, width=400, dark=True)
+    second.open(address)
+    expect(second.text("Training the head")).to_be_visible()
+    expect(second.page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
+    assert not second.problems()
+    second.open("/train")
+    second.press("Watch it")
+    expect(second.text("Training the head")).to_be_visible()
+    second.page.get_by_role("button", name="Stop", exact=True).click()
+    expect(second.text("accuracy on the test photos")).to_be_visible()

@@ -1,0 +1,150 @@
+"""Every page in three states: nothing yet, a run that is going, a run that has finished."""
+
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from core.runs.store import CRASHED, Run
+from tests.browser.conftest import Screen, Server, free_port
+from tests.conftest import FinishedRun, Workplace, eventually, trainer, write_colours
+
+PAGES = {"/": "Dataset", "/augmentations": "Augmentations", "/train": "Train", "/runs": "Runs", "/predict": "Predict"}
+
+EVERY_PAGE = pytest.mark.parametrize(("path", "title"), PAGES.items())
+BOTH_LOOKS = pytest.mark.parametrize(("width", "dark"), [(1280, False), (400, True)])
+
+
+@pytest.fixture(scope="module")
+def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server where nothing has happened yet; tests must not change that."""
+    base = tmp_path_factory.mktemp("empty")
+    started = Server(Workplace(base / "home", write_colours(base / "photos" / "colours")), free_port())
+    started.start()
+    yield started
+    started.kill()
+
+
+@EVERY_PAGE
+@BOTH_LOOKS
+def test_nothing_yet(
+    empty_server: Server, new_screen: Callable[..., Screen], path: str, title: str, width: int, dark: bool
+) -> None:
+    screen = new_screen(empty_server, width, dark)
+    screen.open(path)
+    expect(screen.page.get_by_role("heading", name=title, exact=True)).to_be_visible()
+    assert not screen.problems()
+
+
+@pytest.fixture
+def going(workplace: Workplace) -> Iterator[Run]:
+    """A run that has measured something and will not end by itself."""
+    run = workplace.new_run(head_epochs=1000)
+    with trainer(run, workplace.environment()):
+        eventually(lambda: len(run.read_metrics()) > 3, f"the run began:\n{run.log_tail()}")
+        yield run
+
+
+def test_while_a_run_is_going(server: Server, going: Run, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(server)
+    for path in PAGES:
+        screen.open(f"{path}?dataset={server.workplace.colours}")
+        assert not screen.problems(), path
+    screen.open("/runs")
+    expect(screen.text("Training")).to_be_visible()
+    expect(screen.page.get_by_role("button", name="Delete", exact=True)).to_be_disabled()
+    screen.press("Open")
+    expect(screen.text("Training everything from scratch")).to_be_visible()
+    screen.open("/train")
+    expect(screen.text("A run is going")).to_be_visible()
+
+
+def test_a_killed_trainer_is_called_crashed(
+    server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
+) -> None:
+    run = workplace.new_run(head_epochs=1000)
+    screen = new_screen(server)
+    with trainer(run, workplace.environment()) as child:
+        eventually(lambda: len(run.read_metrics()) > 3, "the run began")
+        screen.open(f"/train?run={run.id}")
+        expect(screen.page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+        child.send_signal(signal.SIGKILL)
+        expect(screen.text("The trainer ended without a word")).to_be_visible()
+    assert run.read_status().state == CRASHED
+    expect(screen.page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
+    assert not screen.problems()
+
+
+@pytest.fixture
+def finished_server(finished_run: FinishedRun) -> Iterator[Server]:
+    """A server where one run has finished."""
+    started = Server(finished_run.workplace, free_port())
+    started.start()
+    yield started
+    started.kill()
+
+
+@BOTH_LOOKS
+def test_with_a_finished_run(
+    finished_server: Server, finished_run: FinishedRun, new_screen: Callable[..., Screen], width: int, dark: bool
+) -> None:
+    screen = new_screen(finished_server, width, dark)
+    for path in PAGES:
+        screen.open(f"{path}?dataset={finished_run.workplace.colours}")
+        assert not screen.problems(), path
+    screen.open(f"/train?run={finished_run.run.id}")
+    expect(screen.text("accuracy on the test photos")).to_be_visible()
+    assert not screen.problems()
+    screen.open("/runs")
+    expect(screen.text("baseline CNN on colours")).to_be_visible()
+    screen.open("/predict")
+    expect(screen.page.get_by_test_id("stFileUploaderDropzone")).to_be_visible()
+
+
+def test_augmentations_are_drawn_and_carried_to_training(server: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(server)
+    screen.open(f"/augmentations?dataset={server.workplace.colours}")
+    expect(screen.text("version 4")).to_be_visible()
+    expect(screen.page.get_by_test_id("stMain").get_by_role("img")).to_have_count(10)
+    screen.page.get_by_text("Brightness", exact=True).click()
+    screen.settle()
+    expect(screen.text("version 4")).to_be_visible()
+    screen.follow("Train with these")
+    expect(screen.text("brightness")).to_be_visible()
+    screen.follow("Change them")
+    expect(screen.page.get_by_role("switch", name="Brightness")).to_be_checked()
+    assert not screen.problems()
+
+
+def test_deleting_asks_twice(server: Server, workplace: Workplace, new_screen: Callable[..., Screen]) -> None:
+    run = workplace.new_run()
+    run.write_status(run.read_status().__class__(state="stopped", created=1.0, ended=2.0))
+    screen = new_screen(server)
+    screen.open("/runs")
+    screen.press("Delete")
+    screen.press("Keep it")
+    assert run.folder.exists()
+    screen.press("Delete")
+    screen.press("Delete for good")
+    eventually(lambda: not run.folder.exists(), "the run is gone")
+    expect(screen.text("There are no runs yet.")).to_be_visible()
+
+
+def test_bad_paths_and_lost_runs_get_a_sentence(server: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(server)
+    screen.open("/")
+    screen.page.get_by_label("Folder with one subfolder for each class", exact=True).fill("/etc")
+    screen.press("Open the folder")
+    expect(screen.text("outside the folders that may be read")).to_be_visible()
+    screen.open("/?dataset=/nowhere/at/all")
+    expect(screen.text("outside the folders that may be read")).to_be_visible()
+    screen.press("Choose another")
+    expect(screen.text("Try the sample")).to_be_visible()
+    screen.open("/train?run=20200101-000000-0000")
+    expect(screen.text("There is no run")).to_be_visible()
+    screen.press("Start a new run")
+    assert "run=" not in screen.page.url
+    screen.open("/train?run=../../etc")
+    expect(screen.text("There is no run")).to_be_visible()
+    assert not screen.problems()

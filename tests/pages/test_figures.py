@@ -1,0 +1,51 @@
+import json
+from typing import Any
+
+import numpy as np
+
+from pages.components import figures
+
+
+def rows(count: int) -> list[dict[str, Any]]:
+    training = [{"position": (n + 1) / 10, "loss": 1 / (n + 1), "accuracy": 0.5} for n in range(count)]
+    return [*training, {"position": count / 10, "val_loss": 0.4, "val_accuracy": 0.9}]
+
+
+def test_class_counts_add_up_to_every_photo() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 1, 1], np.int32)
+    parts = np.array([0, 1, 2, 0, 0, 1, 2], np.int8)
+    figure = figures.class_counts(["cat", "dog"], labels, parts)
+    drawn = {bar.name: list(bar.x) for bar in figure.data}
+    assert drawn == {"training": [1, 2], "validation": [1, 1], "test": [1, 1]}
+
+
+def test_class_names_that_are_numbers_stay_names() -> None:
+    figure = figures.class_counts(["0", "1"], np.array([0, 1], np.int32), np.array([0, 0], np.int8))
+    assert figure.layout.yaxis.type == "category"
+
+
+def test_curves_keep_the_newest_point_and_every_validation() -> None:
+    data = figures.curve_data(rows(5000), "loss")
+    training = data[data.curve == "training"]
+    assert len(training) <= figures.MOST_POINTS
+    assert training.position.max() == 500
+    assert list(data[data.curve == "validation"].value) == [0.4]
+
+
+def test_partial_rows_without_values_draw_nothing() -> None:
+    assert figures.curve_data([{"position": 0.3, "partial": True}], "accuracy").empty
+
+
+def test_the_chart_keeps_its_structure_while_its_data_grows() -> None:
+    def structure(count: int, begun: float | None) -> Any:
+        chart = json.loads(figures.live_curves(rows(count), "accuracy", 8, begun).to_json())
+        chart.pop("datasets")
+        return json.loads(json.dumps(chart), object_hook=lambda part: {k: v for k, v in part.items() if k != "data"})
+
+    assert structure(3, None) == structure(300, 3.0)
+
+
+def test_axes_carry_units() -> None:
+    loss = figures.live_curves(rows(3), "loss", 8, None).to_json()
+    assert "nats" in loss
+    assert '"epoch"' in loss
