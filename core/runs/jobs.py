@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from core.errors import RunBusy
+from core.errors import RunBusy, RunError
 from core.runs.store import Run, RunStore
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -19,14 +19,20 @@ def refuse_second(store: RunStore) -> None:
 
 
 def start(run: Run) -> None:
-    """Start the trainer of a run, in a session of its own, with its output in the run's log."""
-    with run.log_file.open("ab") as log:
-        subprocess.Popen(
-            [sys.executable, "-m", "core.training", str(run.folder)],
-            cwd=PROJECT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "2"},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    """Start the trainer of a run, in a session of its own, with its output in the run's log.
+
+    Raises `RunError` when the system refuses.
+    """
+    try:
+        with run.log_file.open("ab") as log:
+            subprocess.Popen(
+                [sys.executable, "-m", "core.training", str(run.folder)],
+                cwd=PROJECT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "2"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise RunError(f"The trainer could not be started ({error.strerror}). Is memory or the disk full?") from error

@@ -244,13 +244,21 @@ class Run:
             file.write(json.dumps(row) + "\n")
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Every complete line of the metrics, oldest first; a half-written last line is left for the next look."""
+        """Every complete line of the metrics, oldest first.
+
+        A half-written last line is left for the next look; what a power cut has damaged ends the list.
+        """
         try:
-            text = self.metrics_file.read_text("utf-8")
+            text = self.metrics_file.read_text("utf-8", errors="replace")
         except FileNotFoundError:
             return []
-        lines = text[: text.rfind("\n") + 1].splitlines()
-        return [json.loads(line) for line in lines]
+        rows: list[dict[str, Any]] = []
+        for line in text[: text.rfind("\n") + 1].splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                break
+        return rows
 
     def log_tail(self, characters: int = 4000) -> str:
         """The end of what the trainer printed, or an empty text."""
@@ -270,17 +278,19 @@ class RunStore:
     def create(self, fill: Callable[[Run], None]) -> Run:
         """Make a run with a status "starting" and whatever `fill` writes into its folder, in one step.
 
-        A reader sees the run complete or not at all.
+        A reader sees the run complete or not at all. Raises `RunError` where it cannot be written.
         """
         now = self._clock()
         stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
         run_id = f"{stamp}-{secrets.token_hex(2)}"
         making = Run(self.root / f".making-{run_id}")
-        making.folder.mkdir(parents=True)
         try:
+            making.folder.mkdir(parents=True)
             fill(making)
             making.write_status(Status(created=now, message="Starting the trainer"))
             os.replace(making.folder, self.root / run_id)
+        except OSError as error:
+            raise RunError(f"The run cannot be written to {self.root} ({error.strerror}). Is the disk full?") from error
         finally:
             shutil.rmtree(making.folder, ignore_errors=True)
         return Run(self.root / run_id)

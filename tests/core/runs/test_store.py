@@ -432,3 +432,22 @@ def test_those_who_want_the_store_for_themselves_take_turns(store: RunStore) -> 
         entered.append("first")
     thread.join()
     assert entered == ["first", "second"]
+
+
+def test_metrics_end_where_a_power_cut_damaged_them(store: RunStore) -> None:
+    run = store.create(nothing)
+    run.append_metrics({"epoch": 1})
+    with run.metrics_file.open("ab") as file:
+        file.write(b"\x00\x00\xff\x00\n")
+    run.append_metrics({"epoch": 2})
+    assert run.read_metrics() == [{"epoch": 1}]
+
+
+def test_a_run_that_cannot_be_written_leaves_nothing_and_says_why(store: RunStore) -> None:
+    def fill(run: Run) -> None:
+        run.recipe_file.write_text("{}")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(RunError, match="No space left on device"):
+        store.create(fill)
+    assert store.runs() == [] and list(store.root.iterdir()) == []
