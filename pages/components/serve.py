@@ -1,6 +1,7 @@
 """Starting the server from `python app.py`."""
 
 import sys
+from importlib import import_module
 
 from streamlit import runtime
 from streamlit.runtime.pages_manager import PagesManager
@@ -15,5 +16,6 @@ def serve_unless_served(script: str) -> None:
     """
     if runtime.exists():
         return
+    import_module("pages.components.run_view")  # and with it all that pages draw with, so that no visitor waits for it
     PagesManager.uses_pages_directory = False
     sys.exit(cli.main(["run", script, *sys.argv[1:]], prog_name="streamlit"))
