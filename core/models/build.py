@@ -92,7 +92,9 @@ def build_model(backbone: Backbone, head: Head, class_count: int, weights: Weigh
         WeightsError: The file cannot be used for this backbone.
     """
     model = build_backbone(backbone)
-    if weights is not None:
+    if weights is None:
+        weights_files.normalise_as_imagenet(model)
+    else:
         weights_files.load(model, backbone, weights)
     return keras.Model(model.input, attach(model.output, head, class_count), name=backbone.key)
 

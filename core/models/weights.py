@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 10
 CHUNK_BYTES = 1 << 18
 
+IMAGENET_MEAN_RGB = (0.485, 0.456, 0.406)
+"""ImageNet's mean per channel, pixels in [0, 1], as keras.applications.efficientnet has it."""
+
 IMAGENET_STD_RGB = (0.229, 0.224, 0.225)
 """ImageNet's standard deviation per channel, pixels in [0, 1], as keras.applications.efficientnet has it."""
 
@@ -217,6 +220,17 @@ def _load_h5(model: "keras.Model", backbone: Backbone, path: Path) -> None:
     for layer in bare.layers:
         if isinstance(layer, keras.layers.Normalization) and layer.weights:
             _mend_normalization(layer, path)
+
+
+def normalise_as_imagenet(model: "keras.Model") -> None:
+    """Give a network without weights the input range that its family is used to; only EfficientNet B0–B7 need it."""
+    import keras
+
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Normalization) and layer.weights:
+            layer.adapt_mean.assign(IMAGENET_MEAN_RGB)
+            layer.adapt_variance.assign([std**2 for std in IMAGENET_STD_RGB])
+            layer.finalize_state()
 
 
 def _mend_normalization(layer: "keras.layers.Normalization", path: Path) -> None:

@@ -325,6 +325,15 @@ class RunStore:
         """A run that is going, or None."""
         return next((run for run in self.runs() if _state(run) in ACTIVE), None)
 
+    def sweep(self) -> None:
+        """Remove what crashes left behind: half-made and half-deleted folders, and the work of crashed trainers."""
+        for run in self.runs():
+            if run.work_folder.exists() and _state(run) not in ACTIVE:
+                shutil.rmtree(run.work_folder, ignore_errors=True)
+        for pattern in (".making-*", ".deleting-*"):
+            for leftover in self.root.glob(pattern):
+                shutil.rmtree(leftover, ignore_errors=True)
+
     def delete(self, run_id: str) -> None:
         """Remove a run for good; raises `RunBusy` while it is going."""
         run = self.get(run_id)

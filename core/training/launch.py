@@ -28,6 +28,7 @@ def launch(store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[
     """Create a run and start its trainer; raises `RunBusy` while another run is going."""
     with store.exclusive():
         jobs.refuse_second(store)
+        store.sweep()
         run = create_run(store, recipe, folder, parts)
     jobs.start(run)
     return run

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.data.folder import ImageFolder, check_inside
 from core.data.split import PARTS, read_split_csv
-from core.errors import DataError, UnfreezeError
+from core.errors import DataError, TrainingDiverged, UnfreezeError
 from core.models import weights
 from core.models.backbones import Backbone, backbone
 from core.models.build import build_model, set_drop_connect, unfreeze_from
@@ -72,7 +72,15 @@ def _carry_out(run: Run, settings: Settings, recorder: Recorder) -> None:
     write_atomically(run.environment_file, json.dumps(describe_environment(), indent=2))
     photos = _decode(run, recipe, chosen, settings, recorder)
     model = _build(run, recipe, chosen, settings, recorder)
-    stopped = _fit(run, recipe, chosen, model, photos, recorder)
+    try:
+        stopped = _fit(run, recipe, chosen, model, photos, recorder)
+    except TrainingDiverged as error:
+        if not run.best_file.exists():
+            raise
+        _finish(run, model, photos, recorder)
+        raise TrainingDiverged(
+            f"{error} The best model until then, of epoch {recorder.status.best_epoch}, is kept."
+        ) from error
     _finish(run, model, photos, recorder)
     if stopped:
         _end(recorder, STOPPED, "Stopped; the best model so far is kept")
@@ -160,7 +168,7 @@ def _fit(run: Run, recipe: Recipe, chosen: Backbone, model: keras.Model, photos:
     source = batches(photos.pixels, photos.labels, training, size, shuffle_seed=recipe.seed, augmenter=augmenter)
     validation = batches(photos.pixels, photos.labels, photos.parts["validation"], size)
     phases = phases_of(recipe, chosen)
-    recorder.plan(phases, steps, size)
+    recorder.plan(phases, steps, min(size, len(training)))
     callback = RunCallback(run, recorder)
     for phase in phases:
         schedule = keras.optimizers.schedules.CosineDecay(phase.learning_rate, phase.epochs * steps)

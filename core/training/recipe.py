@@ -140,7 +140,7 @@ def default_unfreeze_point(chosen: Backbone) -> str:
 def default_epochs(training_photos: int) -> tuple[int, int]:
     """Epochs for the head and for fine-tuning: fewer photos are seen more often, within limits."""
     photos = max(1, training_photos)
-    return min(8, max(3, round(6_000 / photos))), min(12, max(5, round(11_000 / photos)))
+    return min(8, max(3, round(4_500 / photos))), min(12, max(5, round(9_000 / photos)))
 
 
 def default_recipe(folder: ImageFolder, training_photos: int, chosen: Backbone, seed: int = 0) -> Recipe:

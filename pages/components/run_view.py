@@ -145,8 +145,9 @@ def _curves(run: Run, recipe: Recipe, status: Status) -> None:
     for column, measure in ((left, "accuracy"), (right, "loss")):
         title = measure.capitalize() + (" – from random weights" if recipe.weights == "random" else "")
         column.markdown(f"**{title}**")
-        column.altair_chart(
-            figures.live_curves(rows, measure, epochs, begun),
+        column.vega_lite_chart(
+            figures.curve_data(rows, measure, begun),
+            figures.curve_chart(measure, epochs),
             key=f"curve-{measure}",
             alt=f"{title} over epochs, training and validation",
         )

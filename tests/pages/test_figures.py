@@ -1,7 +1,8 @@
-import json
 from typing import Any
 
+import altair as alt
 import numpy as np
+import pytest
 
 from pages.components import figures
 
@@ -25,27 +26,29 @@ def test_class_names_that_are_numbers_stay_names() -> None:
 
 
 def test_curves_keep_the_newest_point_and_every_validation() -> None:
-    data = figures.curve_data(rows(5000), "loss")
+    data = figures.curve_data(rows(5000), "loss", None)
     training = data[data.curve == "training"]
     assert len(training) <= figures.MOST_POINTS
     assert training.position.max() == 500
     assert list(data[data.curve == "validation"].value) == [0.4]
+    assert "fine-tuning" not in set(data.curve)
+
+
+def test_the_beginning_of_fine_tuning_is_data_too() -> None:
+    data = figures.curve_data(rows(3), "accuracy", 2.0)
+    assert list(data[data.curve == "fine-tuning"].position) == [2.0]
 
 
 def test_partial_rows_without_values_draw_nothing() -> None:
-    assert figures.curve_data([{"position": 0.3, "partial": True}], "accuracy").empty
+    assert figures.curve_data([{"position": 0.3, "partial": True}], "accuracy", None).empty
 
 
-def test_the_chart_keeps_its_structure_while_its_data_grows() -> None:
-    def structure(count: int, begun: float | None) -> Any:
-        chart = json.loads(figures.live_curves(rows(count), "accuracy", 8, begun).to_json())
-        chart.pop("datasets")
-        return json.loads(json.dumps(chart), object_hook=lambda part: {k: v for k, v in part.items() if k != "data"})
-
-    assert structure(3, None) == structure(300, 3.0)
+@pytest.mark.parametrize("measure", ["loss", "accuracy"])
+def test_the_specification_is_vega_lite(measure: str) -> None:
+    chart = {"data": {"name": "rows"}, **figures.curve_chart(measure, 8)}
+    alt.Chart.from_dict(chart, validate=True)
 
 
 def test_axes_carry_units() -> None:
-    loss = figures.live_curves(rows(3), "loss", 8, None).to_json()
-    assert "nats" in loss
-    assert '"epoch"' in loss
+    loss = str(figures.curve_chart("loss", 8))
+    assert "nats" in loss and "'epoch'" in loss

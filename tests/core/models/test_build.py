@@ -139,3 +139,23 @@ def test_drop_connect_leaves_other_networks_alone_and_checks_its_rate() -> None:
     assert model.get_layer("head_dropout").rate == 0.2
     with pytest.raises(RecipeError, match=r"drop-connect rate is 1.0, but must be between 0 and 0.9"):
         set_drop_connect(model, 1.0)
+
+
+def test_without_weights_photos_are_still_normalised_as_the_family_is_used_to() -> None:
+    model = build_model(backbone("efficientnet-b0"), Head(), 2, None)
+    [layer] = [layer for layer in model.layers if isinstance(layer, keras.layers.Normalization)]
+    grey = np.full((1, 2, 2, 3), 0.5, "float32")
+    expected = (0.5 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
+    np.testing.assert_allclose(np.asarray(layer(grey))[0, 0, 0], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("from_scratch", [False, True])
+def test_batch_norm_learns_only_from_scratch(from_scratch: bool) -> None:
+    row = backbone("efficientnet-lite0")
+    model = build_model(row, Head(), 2, None)
+    unfreeze_from(model, row, "all", keras.optimizers.SGD(0.1), from_scratch=from_scratch)
+    layer = model.get_layer("block3a_project_bn")
+    before = layer.get_weights()
+    model.train_on_batch(photos(2), np.array([0, 1]))
+    moved = [not np.array_equal(old, new) for old, new in zip(before, layer.get_weights(), strict=True)]
+    assert moved == [from_scratch] * 4

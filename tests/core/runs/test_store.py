@@ -451,3 +451,17 @@ def test_a_run_that_cannot_be_written_leaves_nothing_and_says_why(store: RunStor
     with pytest.raises(RunError, match="No space left on device"):
         store.create(fill)
     assert store.runs() == [] and list(store.root.iterdir()) == []
+
+
+def test_sweeping_removes_what_crashes_left_and_nothing_else(store: RunStore) -> None:
+    crashed, starting = store.create(nothing), store.create(nothing)
+    crashed.write_status(Status(state=RUNNING, created=1.0))
+    for run in (crashed, starting):
+        run.work_folder.mkdir()
+        (run.work_folder / "pixels.npy").write_bytes(b"0")
+    (store.root / ".making-20200101-000000-0000").mkdir()
+    (store.root / ".deleting-20200101-000000-0000").mkdir()
+    store.sweep()
+    assert not crashed.work_folder.exists() and crashed.folder.exists()
+    assert starting.work_folder.exists(), "a trainer that is about to begin needs its work folder"
+    assert not [path for path in store.root.iterdir() if path.name.startswith((".making", ".deleting"))]

@@ -23,7 +23,7 @@ from core.runs.store import CRASHED, FAILED, FINISHED, RUNNING, STOPPED, Run, St
 from core.settings import Settings, settings_from
 from core.training.loop import phases_of, train
 from core.training.recipe import Recipe
-from core.training.recorder import PHASE_WORDS
+from core.training.recorder import PHASE_WORDS, Recorder
 from tests.conftest import FinishedRun, Workplace, eventually, photos_of, trainer
 
 LEFT_BY_EVERY_RUN = {
@@ -287,3 +287,22 @@ def test_a_phase_costs_more_the_more_of_the_network_learns(row: Backbone) -> Non
         assert all(phase.name in PHASE_WORDS and phase.epochs > 0 for phase in phases)
         costs.append(phases[-1].relative_cost)
     assert costs == sorted(costs) and costs[0] >= 1
+
+
+def test_a_run_that_diverges_late_fails_and_keeps_its_best_model(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_it_is = Recorder.end_step
+
+    def diverges_in_the_second_epoch(
+        self: Recorder, epoch: int, step: int, loss: float, accuracy: float, learning_rate: float
+    ) -> None:
+        as_it_is(self, epoch, step, float("nan") if epoch == 1 else loss, accuracy, learning_rate)
+
+    monkeypatch.setattr(Recorder, "end_step", diverges_in_the_second_epoch)
+    run = workplace.new_run()
+    status = carried_out_here(run, workplace.settings)
+    assert status.state == FAILED
+    assert "The loss became nan in epoch 2" in status.error and "of epoch 1, is kept" in status.error
+    assert status.test_accuracy is not None
+    assert Predictor(run).resolution == 224

@@ -161,7 +161,7 @@ def test_default_epochs_fall_with_the_number_of_photos_within_limits() -> None:
     counts = [0, 1, 10, 100, 500, 1000, 1500, 2000, 2500, 5000, 10_000, 10**7]
     pairs = [default_epochs(count) for count in counts]
     assert pairs[0] == pairs[1] == (8, 12) and pairs[-1] == (3, 5)
-    assert default_epochs(1500) == (4, 7)
+    assert default_epochs(1000) == (4, 9)
     for epochs in zip(*pairs, strict=True):
         assert list(epochs) == sorted(epochs, reverse=True)
     for head, fine_tune in pairs:
