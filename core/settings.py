@@ -36,6 +36,11 @@ class Settings:
         return self.home / "runs"
 
     @property
+    def keras_home(self) -> Path:
+        """Where Keras in our own processes keeps its configuration, which it writes when it is first imported."""
+        return self.home / "keras"
+
+    @property
     def datasets_folder(self) -> Path:
         """Where datasets made by Unfreeze are kept; always the first of the roots."""
         return self.home / "datasets"

@@ -13,14 +13,15 @@ NICENESS = 10
 
 def main(folder: Path) -> None:
     """Carry out the run in `folder`, holding its lock from the first moment to the last."""
-    run = Run(folder.resolve())
+    run, settings = Run(folder.resolve()), settings_from()
+    os.environ["KERAS_HOME"] = str(settings.keras_home)
     with run.held():
         run.write_status(replace(run.read_status(), state=RUNNING, phase="preparing", message="Loading TensorFlow"))
         if hasattr(os, "nice"):
             os.nice(NICENESS)
         from core.training.loop import train
 
-        train(run, settings_from())
+        train(run, settings)
 
 
 if __name__ == "__main__":

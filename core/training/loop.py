@@ -54,7 +54,7 @@ def train(run: Run, settings: Settings) -> None:
     try:
         _carry_out(run, settings, recorder)
     except _StopAsked:
-        _end(recorder, STOPPED, "Stopped before training began")
+        _end(recorder, STOPPED, "Nothing was trained yet")
     except UnfreezeError as error:
         _fail(run, recorder, str(error))
     except Exception as error:
@@ -83,7 +83,7 @@ def _carry_out(run: Run, settings: Settings, recorder: Recorder) -> None:
         ) from error
     _finish(run, model, photos, recorder)
     if stopped:
-        _end(recorder, STOPPED, "Stopped; the best model so far is kept")
+        _end(recorder, STOPPED, "The best model so far is kept")
     else:
         _end(recorder, FINISHED, "Finished")
 

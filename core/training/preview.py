@@ -24,8 +24,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 class PreviewWorker:
     """A child process that applies augmentations; started at the first request and again should it die."""
 
-    def __init__(self) -> None:
-        """Start nothing yet."""
+    def __init__(self, keras_home: Path) -> None:
+        """Start nothing yet; Keras will keep its configuration in `keras_home`."""
+        self._keras_home = keras_home
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -81,7 +82,12 @@ class PreviewWorker:
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "core.training.preview"],
                 cwd=PROJECT,
-                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
+                env={
+                    **os.environ,
+                    "KERAS_HOME": str(self._keras_home),
+                    "TF_CPP_MIN_LOG_LEVEL": "3",
+                    "CUDA_VISIBLE_DEVICES": "-1",
+                },
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -73,4 +73,4 @@ def predictor(run_id: str, ended: float | None) -> Predictor:
 @st.cache_resource
 def preview_worker() -> PreviewWorker:
     """The child process that draws augmentations, shared by all sessions."""
-    return PreviewWorker()
+    return PreviewWorker(settings().keras_home)

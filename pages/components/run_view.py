@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from core.results.evaluation import accuracy_interval
-from core.runs.store import ACTIVE, CRASHED, FAILED, FINISHED, STOPPED, Run, Status
+from core.runs.store import ACTIVE, CRASHED, FAILED, STOPPED, Run, Status
 from core.training.recipe import Recipe
 from core.training.recorder import FINE_TUNE
 from pages.components import drawings, figures, inputs, state
@@ -38,8 +38,8 @@ def show_run(run: Run) -> None:
     if status.state in ACTIVE:
         st.fragment(_watch, run_every=LOOK_EVERY_SECONDS)(run, recipe)
     else:
-        _outcome(run, status)
-        _curves(run, recipe, status)
+        _outcome(status)
+        _curves(run.read_metrics(), recipe, status)
         _details(run, recipe, status)
 
 
@@ -61,8 +61,9 @@ def _watch(run: Run, recipe: Recipe) -> None:
         st.markdown(f"**{status.message}**" + ("…" if status.progress is None else ""), width="stretch")
         _stop_button(run, status)
     st.progress(min(1.0, status.progress or 0.0))
-    inputs.facts(_figures(status, run.read_metrics()))
-    _curves(run, recipe, status)
+    rows = run.read_metrics()
+    inputs.facts(_figures(status, rows))
+    _curves(rows, recipe, status)
     st.caption("You can close this page: training goes on, and this address leads back to it.")
 
 
@@ -96,10 +97,11 @@ def badge(name: str) -> None:
     st.badge(words, color=colour, icon=icon)  # type: ignore[arg-type]
 
 
-def _outcome(run: Run, status: Status) -> None:
+def _outcome(status: Status) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         badge(status.state)
-        st.markdown(f"after {inputs.duration(status.seconds(time.time()))}", width="stretch")
+        words = f"{status.message}, " if status.state == STOPPED else ""
+        st.markdown(f"{words}after {inputs.duration(status.seconds(time.time()))}", width="stretch")
         st.button("New run", icon=":material/add:", on_click=state.close_run)
     if status.state == FAILED:
         st.warning(status.error, icon=":material/error:")
@@ -111,7 +113,6 @@ def _outcome(run: Run, status: Status) -> None:
         )
     if status.test_accuracy is not None:
         _grade(status)
-    if status.state in (FINISHED, STOPPED) and status.test_accuracy is not None:
         st.page_link("pages/use/predict.py", label="**Try it on your own photos**", icon=":material/image_search:")
 
 
@@ -124,17 +125,22 @@ def _grade(status: Status) -> None:
         f"{drawings.percent(status.test_accuracy or 0.0)}</span><br>"
         '<span style="opacity:.75">accuracy on the test photos</span></div>'
     )
-    best = drawings.percent(status.best_val_accuracy) if status.best_val_accuracy is not None else "–"
     words.markdown(
         f"**{correct:,} of {count:,}** photos that it had never seen were named correctly. With other test photos from"
-        f" the same source, expect between {low:.0%} and {high:.0%}.  \n"
-        f"The model kept is that of epoch {status.best_epoch or '–'} of {status.epochs}, the one with the lowest"
-        f" validation loss (validation accuracy {best})."
+        f" the same source, expect between {low:.0%} and {high:.0%}.  \n{_which_model(status)}"
     )
 
 
-def _curves(run: Run, recipe: Recipe, status: Status) -> None:
-    rows = run.read_metrics()
+def _which_model(status: Status) -> str:
+    if status.best_epoch is None or status.best_val_accuracy is None:
+        return "It was stopped before its first validation, so the model is what it was at that moment."
+    return (
+        f"The model kept is that of epoch {status.best_epoch} of {status.epochs}, the one with the lowest validation"
+        f" loss (validation accuracy {drawings.percent(status.best_val_accuracy)})."
+    )
+
+
+def _curves(rows: Sequence[dict[str, Any]], recipe: Recipe, status: Status) -> None:
     if not rows:
         if status.state in ACTIVE:
             st.caption("The curves begin with the first batch.")

@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -24,7 +25,7 @@ from core.settings import Settings, settings_from
 from core.training.loop import phases_of, train
 from core.training.recipe import Recipe
 from core.training.recorder import PHASE_WORDS, Recorder
-from tests.conftest import FinishedRun, Workplace, eventually, photos_of, trainer
+from tests.conftest import PATIENCE, FinishedRun, Workplace, eventually, photos_of, trainer
 
 LEFT_BY_EVERY_RUN = {
     *("recipe.json", "classes.json", "split.csv", "environment.json", "status.json", "metrics.jsonl", "lock"),
@@ -206,7 +207,7 @@ def test_a_stop_before_there_is_anything_to_train_ends_at_once(workplace: Workpl
     run = workplace.new_run()
     run.request_stop()
     status = carried_out_here(run, workplace.settings)
-    assert (status.state, status.message) == (STOPPED, "Stopped before training began")
+    assert (status.state, status.message) == (STOPPED, "Nothing was trained yet")
     assert run.read_metrics() == [] and not run.work_folder.exists()
 
 
@@ -306,3 +307,15 @@ def test_a_run_that_diverges_late_fails_and_keeps_its_best_model(
     assert "The loss became nan in epoch 2" in status.error and "of epoch 1, is kept" in status.error
     assert status.test_accuracy is not None
     assert Predictor(run).resolution == 224
+
+
+def test_a_run_writes_nothing_outside_the_home_of_unfreeze(workplace: Workplace, tmp_path: Path) -> None:
+    person = tmp_path / "person"
+    person.mkdir()
+    before = {path: path.read_bytes() for path in workplace.colours.rglob("*.png")}
+    run = workplace.new_run()
+    with trainer(run, workplace.environment(HOME=str(person), KERAS_HOME=str(person / ".keras"))) as child:
+        child.wait(PATIENCE)
+    assert run.read_status().state == FINISHED, run.log_tail()
+    assert list(person.iterdir()) == []
+    assert {path: path.read_bytes() for path in workplace.colours.rglob("*.png")} == before

@@ -5,6 +5,7 @@ import sys
 import termios
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,9 +43,9 @@ def alive(pid: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def worker() -> Iterator[PreviewWorker]:
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreviewWorker]:
     """A worker whose child is kept between tests, as the server keeps it."""
-    worker = PreviewWorker()
+    worker = PreviewWorker(tmp_path_factory.mktemp("keras"))
     worker.start()
     yield worker
     worker.close()
@@ -101,8 +102,8 @@ def test_a_child_that_dies_at_work_is_an_error_once_and_is_then_replaced(worker:
     assert child_of(worker) != before and not alive(before)
 
 
-def test_close_ends_the_child_and_a_later_start_brings_another() -> None:
-    worker = PreviewWorker()
+def test_close_ends_the_child_and_a_later_start_brings_another(tmp_path: Path) -> None:
+    worker = PreviewWorker(tmp_path)
     worker.close()
     worker.start()
     pid = child_of(worker)
