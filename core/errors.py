@@ -9,6 +9,10 @@ class UnfreezeError(Exception):
     """The root: something a person can understand and mend."""
 
 
+class SettingsError(UnfreezeError):
+    """The settings file holds something that cannot be."""
+
+
 class DataError(UnfreezeError):
     """Something is wrong with photos or with the folder that holds them."""
 

@@ -1,9 +1,13 @@
-"""What can be set from outside: folders and limits, read once from the environment."""
+"""What can be set from outside: folders and limits, read once from the environment and a settings file."""
 
 import os
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from core.errors import SettingsError
 
 MEGABYTE = 1_000_000
 
@@ -46,21 +50,54 @@ class Settings:
         return self.home / "datasets"
 
 
+FILE_NAME = "settings.toml"
+KINDS: Mapping[str, tuple[type, str]] = {
+    "datasets": (list, "a list of folders"),
+    "weights": (str, "a folder"),
+    "offline": (bool, "true or false"),
+}
+"""What a settings file may hold."""
+
+
 def settings_from(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings from environment variables.
+    """Read the settings from environment variables, and what they leave open from `settings.toml` in the home.
 
     `UNFREEZE_HOME` (default `~/unfreeze`), `UNFREEZE_DATASETS` (folders, joined as in PATH; default the user's home),
     `UNFREEZE_WEIGHTS` (default `weights` in the home above), `KERAS_HOME` (default `~/.keras`) and
-    `UNFREEZE_OFFLINE=1` to forbid downloads.
+    `UNFREEZE_OFFLINE=1` to forbid downloads. In the file: `datasets`, `weights`, `offline`.
+
+    Raises `SettingsError` when the file holds anything else.
     """
     user = Path.home()
-    home = Path(environ.get("UNFREEZE_HOME") or user / "unfreeze").expanduser().resolve()
-    listed = [Path(part).expanduser() for part in environ.get("UNFREEZE_DATASETS", "").split(os.pathsep) if part]
-    roots = [home / "datasets", *(listed or [user])]
+    home = _folder(environ.get("UNFREEZE_HOME") or user / "unfreeze")
+    filed = _from_file(home / FILE_NAME)
+    listed = [part for part in environ.get("UNFREEZE_DATASETS", "").split(os.pathsep) if part]
+    offline = environ.get("UNFREEZE_OFFLINE", "1" if filed.get("offline") else "")
     return Settings(
         home=home,
-        dataset_roots=tuple(root.resolve() for root in roots),
-        weights_folder=Path(environ.get("UNFREEZE_WEIGHTS") or home / "weights").expanduser().resolve(),
-        keras_cache=Path(environ.get("KERAS_HOME") or user / ".keras").expanduser().resolve() / "models",
-        allow_downloads=environ.get("UNFREEZE_OFFLINE", "") not in ("1", "true", "yes"),
+        dataset_roots=tuple(
+            _folder(root) for root in (home / "datasets", *(listed or filed.get("datasets") or [user]))
+        ),
+        weights_folder=_folder(environ.get("UNFREEZE_WEIGHTS") or filed.get("weights") or home / "weights"),
+        keras_cache=_folder(environ.get("KERAS_HOME") or user / ".keras") / "models",
+        allow_downloads=offline not in ("1", "true", "yes"),
     )
+
+
+def _folder(path: str | Path) -> Path:
+    return Path(path).expanduser().resolve()
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"The settings file {file} cannot be read ({error}). Mend it, or remove it.") from error
+    for name, value in values.items():
+        kind, words = KINDS.get(name, (type(None), f"one of {', '.join(KINDS)}"))
+        texts = value if isinstance(value, list) else []
+        if not isinstance(value, kind) or not all(isinstance(text, str) for text in texts):
+            raise SettingsError(f"The settings file {file} has {name} = {value!r}; it must be {words}.")
+    return values

@@ -15,7 +15,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 LAYERS: dict[str, frozenset[str]] = {
     "core.errors": frozenset(),
-    "core.settings": frozenset(),
+    "core.settings": frozenset({"core.errors"}),
     "core.data": frozenset({"core.errors", "core.settings"}),
     "core.models": frozenset({"core.errors", "core.settings"}),
     "core.runs": frozenset({"core.errors", "core.settings"}),

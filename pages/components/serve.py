@@ -7,6 +7,9 @@ from streamlit import runtime
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import cli
 
+from core.errors import SettingsError
+from core.settings import settings_from
+
 
 def serve_unless_served(script: str) -> None:
     """Start the server and stay in it, unless this very script is already being served.
@@ -16,6 +19,10 @@ def serve_unless_served(script: str) -> None:
     """
     if runtime.exists():
         return
+    try:
+        settings_from()
+    except SettingsError as error:
+        sys.exit(str(error))
     import_module("pages.components.run_view")  # and with it all that pages draw with, so that no visitor waits for it
     PagesManager.uses_pages_directory = False
     sys.exit(cli.main(["run", script, *sys.argv[1:]], prog_name="streamlit"))

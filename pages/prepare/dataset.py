@@ -11,7 +11,7 @@ from core.data.split import PARTS
 from pages.components import cached, figures, inputs, state
 from pages.components.report_errors import reporting
 
-EXAMPLES, CLASSES_AT_ONCE = 8, 8
+EXAMPLES, CLASSES_AT_ONCE = 8, 10
 
 
 def choose() -> None:
