@@ -7,9 +7,11 @@ is given. A run is started for the pictures of live curves and stopped again.
 """
 
 import argparse
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from core.data.intake import write_sample
@@ -50,8 +52,13 @@ class Photographer:
             height = screen.page.get_by_test_id("stMain").evaluate("node => node.scrollHeight")
             screen.page.set_viewport_size({"width": width, "height": max(900, min(TALLEST, int(height)))})
             screen.page.wait_for_timeout(700)
-            screen.page.screenshot(path=self.into / f"{name}-{look}.png")
+            keep(screen.page.screenshot(), self.into / f"{name}-{look}.png")
             context.close()
+
+
+def keep(picture: bytes, file: Path) -> None:
+    """Save a picture with 256 colours: a third of the size, and nobody sees the difference."""
+    Image.open(io.BytesIO(picture)).convert("RGB").quantize(256).save(file, optimize=True)
 
 
 def main() -> None:
