@@ -82,11 +82,11 @@ def as_csv(names: Sequence[str], prediction: Prediction) -> bytes:
 inputs.page_head("Predict", "Upload photos, and see what the model takes them for.")
 run = choose_run()
 if run:
-    with reporting():
-        model = cached.predictor(run.id, run.read_status().ended)
     if inputs.recipe_of(run).weights == "random":
         random_weights_warning()
     uploads = st.file_uploader("Photos", type=sorted(PHOTO_SUFFIXES), accept_multiple_files=True, key="predict-photos")
+    with reporting():  # after the uploader, so that the model loads while a person looks for photos
+        model = cached.predictor(run.id, run.read_status().ended)
     if uploads:
         known, seen = read_photos(model, uploads)
         if seen:
