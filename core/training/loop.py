@@ -66,7 +66,7 @@ def train(run: Run, settings: Settings) -> None:
 
 
 def _carry_out(run: Run, settings: Settings, recorder: Recorder) -> None:
-    recipe = Recipe.from_json(json.dumps(run.recipe_values()))
+    recipe = Recipe.from_values(run.recipe_values())
     chosen = backbone(recipe.backbone)
     keras.utils.set_random_seed(recipe.seed)
     write_atomically(run.environment_file, json.dumps(describe_environment(), indent=2))

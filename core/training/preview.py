@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import PreviewError
-
-PROJECT = Path(__file__).resolve().parents[2]
+from core.runs.jobs import PROJECT
 
 
 class PreviewWorker:

@@ -99,6 +99,11 @@ class Recipe:
             values = json.loads(text)
         except ValueError as error:
             raise RecipeError(f"This is not a recipe: it is not valid JSON ({error}).") from error
+        return cls.from_values(values)
+
+    @classmethod
+    def from_values(cls, values: Any) -> "Recipe":
+        """Make a recipe of what `to_json` wrote, already parsed; raises `RecipeError` for anything else."""
         if not isinstance(values, dict) or "dataset" not in values:
             raise RecipeError("This is not a recipe: it must be a JSON object that names a dataset.")
         unknown = sorted(set(values) - {known.name for known in fields(cls)})

@@ -64,7 +64,7 @@ class Estimator:
         self._counts[phase.name] = count + 1
 
     def step_seconds(self, phase: Phase) -> float:
-        """Seconds of a step of this phase as measured so far; a guess from another phase before its first."""
+        """Seconds of a step of this phase as measured so far; 1 before any was."""
         return self._step_seconds.get(phase.name) or 1.0
 
     def validation(self, seconds: float) -> None:

@@ -1,7 +1,7 @@
 """Widgets and pieces of pages that more than one page uses."""
 
-import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from core.data.folder import Scan
 from core.data.walk import check_photo
 from core.errors import PhotoError, UnfreezeError
 from core.models.backbones import backbone
-from core.runs.store import Run
+from core.runs.store import Run, Status
 from core.training.recipe import Recipe
 from pages.components import cached, state
 from pages.components.report_errors import reporting
@@ -94,13 +94,21 @@ def plain(text: str) -> str:
     return "".join(f"\\{sign}" if sign in "\\`*_{}[]<>()#+-.!|~:$" else sign for sign in text)
 
 
-def all_runs() -> tuple[list[Run], list[tuple[str, str]]]:
+@dataclass(frozen=True)
+class RunOnShow:
+    """A run with its status and recipe, each read once."""
+
+    run: Run
+    status: Status
+    recipe: Recipe
+
+
+def all_runs() -> tuple[list[RunOnShow], list[tuple[str, str]]]:
     """Runs that can be read, newest first, and the names of the others with the reason."""
     readable, broken = [], []
     for run in cached.store().runs():
         try:
-            run.read_status(), recipe_of(run)
-            readable.append(run)
+            readable.append(RunOnShow(run, run.read_status(), recipe_of(run)))
         except UnfreezeError as error:
             broken.append((run.id, str(error)))
     return readable, broken
@@ -108,21 +116,20 @@ def all_runs() -> tuple[list[Run], list[tuple[str, str]]]:
 
 def recipe_of(run: Run) -> Recipe:
     """The recipe that a run was started with."""
-    return Recipe.from_json(json.dumps(run.recipe_values()))
+    return Recipe.from_values(run.recipe_values())
 
 
-def describe(run: Run) -> str:
-    """A run in a few words."""
-    recipe = recipe_of(run)
-    return f"{backbone(recipe.backbone).name} on {plain(Path(recipe.dataset).name)}"
+def describe(recipe: Recipe) -> str:
+    """A run in a few words; not yet safe as Markdown."""
+    return f"{backbone(recipe.backbone).name} on {Path(recipe.dataset).name}"
 
 
-def describe_with_accuracy(run: Run) -> str:
+def describe_with_accuracy(shown: RunOnShow) -> str:
     """A run in a few words, with its grade and when it was made, to choose it from a list."""
-    status, recipe = run.read_status(), recipe_of(run)
+    status = shown.status
     grade = f" · {status.test_accuracy:.0%} on test" if status.test_accuracy is not None else ""
     made = f"{datetime.fromtimestamp(status.created):%d %b, %H:%M}"
-    return f"{backbone(recipe.backbone).name} on {Path(recipe.dataset).name}{grade} · {made}"
+    return f"{describe(shown.recipe)}{grade} · {made}"
 
 
 def check_upload_size(size: int, most: int) -> None:

@@ -32,7 +32,7 @@ def show_run(run: Run) -> None:
     with reporting():
         recipe = inputs.recipe_of(run)
         status = run.read_status()
-    st.title(inputs.describe(run), anchor=False)
+    st.title(inputs.plain(inputs.describe(recipe)), anchor=False)
     if recipe.weights == "random":
         random_weights_warning()
     if status.state in ACTIVE:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import streamlit as st
 
-from core.runs.store import ACTIVE, Run
+from core.runs.store import ACTIVE, Run, Status
 from core.training.recipe import Recipe
 from pages.components import cached, drawings, inputs, state
 from pages.components.report_errors import reporting
@@ -13,9 +13,9 @@ from pages.components.run_view import badge
 
 
 @st.dialog("Delete this run?")
-def ask_to_delete(run: Run) -> None:
+def ask_to_delete(run: Run, name: str) -> None:
     """Ask a second time, since there is no way back."""
-    st.markdown(f"**{inputs.describe(run)}** with its model and curves will be gone for good. Your photos stay.")
+    st.markdown(f"**{name}** with its model and curves will be gone for good. Your photos stay.")
     with st.container(horizontal=True):
         if st.button("Delete for good", type="primary", icon=":material/delete_forever:"):
             with reporting():
@@ -27,27 +27,26 @@ def ask_to_delete(run: Run) -> None:
             st.rerun()
 
 
-def show_row(run: Run) -> None:
+def show_row(shown: inputs.RunOnShow) -> None:
     """One run as a card."""
-    status = run.read_status()
-    recipe = inputs.recipe_of(run)
+    run, status = shown.run, shown.status
+    name = inputs.plain(inputs.describe(shown.recipe))
     with st.container(border=True, key=f"run-{run.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             badge(status.state)
-            st.markdown(f"**{inputs.describe(run)}**", width="stretch")
+            st.markdown(f"**{name}**", width="stretch")
             if st.button("Open", key=f"open-{run.id}", icon=":material/open_in_new:"):
                 state.open_run(run.id)
                 st.switch_page("pages/train/train.py")
             going = status.state in ACTIVE
             delete_help = "Stop it first" if going else "Delete this run"
             if st.button("Delete", key=f"delete-{run.id}", icon=":material/delete:", disabled=going, help=delete_help):
-                ask_to_delete(run)
-        inputs.facts(facts(run, recipe))
+                ask_to_delete(run, name)
+        inputs.facts(facts(status, shown.recipe))
 
 
-def facts(run: Run, recipe: Recipe) -> list[tuple[str, str]]:
+def facts(status: Status, recipe: Recipe) -> list[tuple[str, str]]:
     """What the card says, besides name and state."""
-    status = run.read_status()
     random = [("Weights", "random at the start")] if recipe.weights == "random" else []
     best, test = status.best_val_accuracy, status.test_accuracy
     return [
@@ -66,5 +65,5 @@ if not readable:
     st.page_link("pages/train/train.py", label="Train the first one", icon=":material/local_fire_department:")
 for one in readable:
     show_row(one)
-for name, reason in broken:
-    st.caption(f":material/warning: The folder {name} among the runs cannot be read and is left alone: {reason}")
+for folder, reason in broken:
+    st.caption(f":material/warning: The folder {folder} among the runs cannot be read and is left alone: {reason}")

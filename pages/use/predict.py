@@ -12,7 +12,6 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from core.data.images import PHOTO_SUFFIXES
 from core.errors import PhotoError
 from core.results.prediction import Prediction, Predictor
-from core.runs.store import Run
 from pages.components import cached, drawings, inputs, state
 from pages.components.report_errors import reporting
 from pages.components.run_view import random_weights_warning
@@ -20,16 +19,18 @@ from pages.components.run_view import random_weights_warning
 TOP, PHOTO_PIXELS = 3, 150
 
 
-def choose_run() -> Run | None:
+def choose_run() -> inputs.RunOnShow | None:
     """The runs that have a model, newest first, the one on show at first."""
-    ready = [run for run in inputs.all_runs()[0] if run.serving_folder.is_dir()]
+    ready = {shown.run.id: shown for shown in inputs.all_runs()[0] if shown.run.serving_folder.is_dir()}
     if not ready:
         st.info("There is no trained model yet.", icon=":material/model_training:")
         st.page_link("pages/train/train.py", label="Train one", icon=":material/local_fire_department:")
         return None
-    ids = [run.id for run in ready]
+    ids = list(ready)
     first = ids.index(state.run_id()) if state.run_id() in ids else 0
-    return st.selectbox("Model", ready, index=first, format_func=inputs.describe_with_accuracy)
+    return ready[
+        st.selectbox("Model", ids, index=first, format_func=lambda name: inputs.describe_with_accuracy(ready[name]))
+    ]
 
 
 def read_photos(predictor: Predictor, files: Sequence[UploadedFile]) -> tuple[list[str], list[NDArray[np.uint8]]]:
@@ -80,13 +81,13 @@ def as_csv(names: Sequence[str], prediction: Prediction) -> bytes:
 
 
 inputs.page_head("Predict", "Upload photos, and see what the model takes them for.")
-run = choose_run()
-if run:
-    if inputs.recipe_of(run).weights == "random":
+chosen = choose_run()
+if chosen:
+    if chosen.recipe.weights == "random":
         random_weights_warning()
     uploads = st.file_uploader("Photos", type=sorted(PHOTO_SUFFIXES), accept_multiple_files=True, key="predict-photos")
     with reporting():  # after the uploader, so that the model loads while a person looks for photos
-        model = cached.predictor(run.id, run.read_status().ended)
+        model = cached.predictor(chosen.run.id, chosen.status.ended)
     if uploads:
         known, seen = read_photos(model, uploads)
         if seen:
