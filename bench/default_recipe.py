@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from core.data.dataset import Dataset, prepare
 from core.data.folder import ImageFolder, scan
-from core.data.split import assign_parts, duplicate_groups
+from core.data.review import Review
 from core.models.backbones import backbone
 from core.runs.store import ACTIVE, RunStore, Status
 from core.settings import settings_from
@@ -24,9 +25,9 @@ from core.training.launch import launch
 from core.training.recipe import default_recipe
 
 
-def carry_out(store: RunStore, folder: ImageFolder, variant: str, seed: int) -> Status:
+def carry_out(store: RunStore, dataset: Dataset, variant: str, seed: int) -> Status:
     """Train one run to its end and return its last status."""
-    parts = assign_parts(folder.labels, seed=seed, groups=duplicate_groups(folder))
+    folder, parts = dataset.used(dataset.split(seed))
     recipe = default_recipe(folder, int(np.sum(parts == 0)), backbone(variant), seed)
     run = launch(store, recipe, folder, parts)
     while run.read_status().state in ACTIVE:
@@ -63,10 +64,10 @@ def main() -> None:
     chosen = parser.parse_args()
     root = chosen.folder.resolve()
     os.environ["UNFREEZE_DATASETS"] = str(root.parent)
-    folder = scan(root, roots=settings_from().dataset_roots).folder
+    dataset = prepare(scan(root, roots=settings_from().dataset_roots), Review(root))
     with tempfile.TemporaryDirectory() as runs:
-        results = [carry_out(RunStore(Path(runs)), folder, chosen.variant, seed) for seed in chosen.seeds]
-    print(report(chosen.variant, folder, chosen.seeds, results))
+        results = [carry_out(RunStore(Path(runs)), dataset, chosen.variant, seed) for seed in chosen.seeds]
+    print(report(chosen.variant, dataset.folder, chosen.seeds, results))
 
 
 if __name__ == "__main__":

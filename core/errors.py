@@ -25,6 +25,10 @@ class PhotoError(DataError):
     """One photo cannot be read: broken, not a photo, too large."""
 
 
+class PhotoOutOfReach(PhotoError):
+    """One photo cannot be read now, through no fault of its own: gone, not permitted, outside the allowed roots."""
+
+
 class RecipeError(UnfreezeError):
     """A training choice is out of range or contradicts another."""
 

@@ -10,6 +10,42 @@ from typing import Any
 from core.errors import SettingsError
 
 MEGABYTE = 1_000_000
+GIGABYTE = 1_000 * MEGABYTE
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is taken in; what lies above is left out, with its reason.
+
+    Attributes:
+        files: Most photos in a dataset, and most entries in a ZIP archive.
+        total_bytes: Most bytes that one archive or upload may have once unpacked.
+        file_bytes: Largest photo, in bytes.
+        pixels: Most pixels of a photo, width times height.
+        ratio: How many times smaller than its content an entry of an archive may be.
+        depth: How many folders deep a photo may lie.
+        uploads: Most photos taken in one upload.
+    """
+
+    files: int = 200_000
+    total_bytes: int = 20 * GIGABYTE
+    file_bytes: int = 50 * MEGABYTE
+    pixels: int = 89_478_485
+    ratio: int = 100
+    depth: int = 20
+    uploads: int = 200
+
+
+RANGES: Mapping[str, tuple[int, int]] = {
+    "files": (1, 10_000_000),
+    "total_bytes": (1, 10_000 * GIGABYTE),
+    "file_bytes": (1, 2 * GIGABYTE),
+    "pixels": (1, 178_956_970),
+    "ratio": (1, 1_100),
+    "depth": (1, 100),
+    "uploads": (1, 10_000),
+}
+"""What each limit can be set to. Pillow itself refuses photos above twice 89,478,485 pixels; ZIP packs 1,032 : 1."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +58,7 @@ class Settings:
         weights_folder: Where a person puts weights files by hand; the file names are Keras' own.
         keras_cache: Where Keras keeps downloaded weights.
         allow_downloads: Whether weights may be fetched over the network.
-        max_photo_bytes: Largest photo that is read, in bytes.
-        max_uploads: Most photos taken in one upload.
+        limits: How much is taken in.
     """
 
     home: Path
@@ -31,8 +66,7 @@ class Settings:
     weights_folder: Path
     keras_cache: Path
     allow_downloads: bool = True
-    max_photo_bytes: int = 50 * MEGABYTE
-    max_uploads: int = 200
+    limits: Limits = Limits()
 
     @property
     def runs_folder(self) -> Path:
@@ -45,6 +79,16 @@ class Settings:
         return self.home / "keras"
 
     @property
+    def index_folder(self) -> Path:
+        """Where it is kept what scans have found."""
+        return self.home / "index"
+
+    @property
+    def reviews_folder(self) -> Path:
+        """Where decisions about photos are kept, beside the photos and never in them."""
+        return self.home / "reviews"
+
+    @property
     def datasets_folder(self) -> Path:
         """Where datasets made by Unfreeze are kept; always the first of the roots."""
         return self.home / "datasets"
@@ -55,6 +99,7 @@ KINDS: Mapping[str, tuple[type, str]] = {
     "datasets": (list, "a list of folders"),
     "weights": (str, "a folder"),
     "offline": (bool, "true or false"),
+    "limits": (dict, "a table of limits"),
 }
 """What a settings file may hold."""
 
@@ -64,7 +109,8 @@ def settings_from(environ: Mapping[str, str] = os.environ) -> Settings:
 
     `UNFREEZE_HOME` (default `~/unfreeze`), `UNFREEZE_DATASETS` (folders, joined as in PATH; default the user's home),
     `UNFREEZE_WEIGHTS` (default `weights` in the home above), `KERAS_HOME` (default `~/.keras`) and
-    `UNFREEZE_OFFLINE=1` to forbid downloads. In the file: `datasets`, `weights`, `offline`.
+    `UNFREEZE_OFFLINE=1` to forbid downloads. In the file: `datasets`, `weights`, `offline`, and a table `[limits]` with
+    whole numbers by the names of `Limits`.
 
     Raises `SettingsError` when the file holds anything else.
     """
@@ -81,6 +127,7 @@ def settings_from(environ: Mapping[str, str] = os.environ) -> Settings:
         weights_folder=_folder(environ.get("UNFREEZE_WEIGHTS") or filed.get("weights") or home / "weights"),
         keras_cache=_folder(environ.get("KERAS_HOME") or user / ".keras") / "models",
         allow_downloads=offline not in ("1", "true", "yes"),
+        limits=_limits(home / FILE_NAME, filed.get("limits", {})),
     )
 
 
@@ -101,3 +148,18 @@ def _from_file(file: Path) -> dict[str, Any]:
         if not isinstance(value, kind) or not all(isinstance(text, str) for text in texts):
             raise SettingsError(f"The settings file {file} has {name} = {value!r}; it must be {words}.")
     return values
+
+
+def _limits(file: Path, values: Mapping[str, Any]) -> Limits:
+    for name, value in values.items():
+        if name not in RANGES:
+            raise SettingsError(
+                f"The settings file {file} has a limit “{name}”; it must be one of {', '.join(RANGES)}."
+            )
+        low, high = RANGES[name]
+        if type(value) is not int or not low <= value <= high:
+            raise SettingsError(
+                f"The settings file {file} has the limit {name} = {value!r}; it must be a whole number from {low:,} to"
+                f" {high:,}."
+            )
+    return Limits(**values)

@@ -2,26 +2,32 @@
 
 import hashlib
 import os
-import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from core.data.images import PhotoInfo, inspect
-from core.data.walk import LeftOut, Walk, check_inside
-from core.errors import DataError, FolderError, PhotoError
-from core.settings import MEGABYTE
+from core.data.duplicates import Duplicates, find
+from core.data.images import DIGEST_BYTES, FINGERPRINT_SIDE, inspect
+from core.data.index import Outcome, PhotoIndex
+from core.data.layout import FIRST, TABLE, Layout, Placed, place
+from core.data.parts import NO_PART
+from core.data.walk import LeftOut, PhotoFile, Walk, check_inside, check_photo
+from core.errors import DataError, FolderError, PhotoError, PhotoOutOfReach
+from core.settings import Limits
 
-__all__ = ["MAX_PHOTO_BYTES", "ImageFolder", "LeftOut", "Scan", "check_inside", "nothing", "scan", "signature"]
+__all__ = ["ImageFolder", "LeftOut", "Scan", "check_inside", "nothing", "scan"]
 
-MAX_PHOTO_BYTES = 50 * MEGABYTE
+DEFAULT_LIMITS, DEFAULT_LAYOUT = Limits(), Layout()
 
-BATCH = 512
+BATCH = 64
 REPORTS = 200
 
 
@@ -65,6 +71,16 @@ class ImageFolder:
         """Return the number of photos of each class, shape (K,)."""
         return np.bincount(self.labels, minlength=len(self.class_names)).astype(np.int64)
 
+    def class_weights(self) -> dict[int, float]:
+        """Return how much a photo of each class must count so that all classes count alike.
+
+        That is N / (number of classes that have photos, times photos of this class). The mean over all
+        photos is 1. This is "balanced" of scikit-learn's `compute_class_weight`.
+        """
+        counts = self.counts()
+        present = int((counts > 0).sum())
+        return {label: len(self) / (present * int(count)) for label, count in enumerate(counts) if count}
+
     def subset(self, indices: ArrayLike) -> "ImageFolder":
         """Return the photos at these positions, in this order, with the same classes.
 
@@ -81,74 +97,184 @@ class ImageFolder:
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """What a folder holds.
+    """What a folder holds. All arrays are read-only, and N is the number of photos that can be used.
 
     Attributes:
         folder: The photos that can be used; every one was read to its end.
         left_out: What is not used and why, sorted by path.
         ignored: How many housekeeping files and folders (see `core.data.walk`) were passed over.
-        sizes: Shape (N, 2), int32, read-only: width and height of each photo in pixels, as shown upright.
+        sizes: Shape (N, 2), int32: width and height of each photo in pixels, as shown upright.
+        digests: Shape (N, 16), uint8: BLAKE2b of each file.
+        fingerprints: Shape (N, 16, 16), uint8: each photo in grey, averaged down.
+        sharpness: Shape (N,), float32, see `core.data.quality.sharpness`.
+        given: Shape (N,), int8: position in `core.data.parts.PARTS` where the dataset brings its own split, else -1.
         datasets_inside: Filled when every class folder is itself divided into folders of photos, as when the parent of
-            several datasets, or of "train" and "test", was picked: the names of these folders.
+            several datasets was picked: the names of these folders.
+        layout: Where the classes stand.
+        index_trouble: Why what was found could not be kept for the next scan; empty when it could.
     """
 
     folder: ImageFolder
     left_out: tuple[LeftOut, ...]
     ignored: int
     sizes: NDArray[np.int32]
+    digests: NDArray[np.uint8]
+    fingerprints: NDArray[np.uint8]
+    sharpness: NDArray[np.float32]
+    given: NDArray[np.int8]
     datasets_inside: tuple[str, ...] = ()
+    layout: Layout = DEFAULT_LAYOUT
+    index_trouble: str = ""
 
+    @cached_property
+    def duplicates(self) -> Duplicates:
+        """Which photos are copies of each other, or look alike."""
+        return find(self.digests, self.fingerprints)
 
-def signature(root: Path | str, *, roots: Sequence[Path]) -> str:
-    """Return a short text that changes when a scan could come out differently; no photo is opened.
-
-    It covers path, size in bytes and time of change of every file that a scan would open; housekeeping does not count.
-
-    Raises:
-        FolderError: As `check_inside`.
-    """
-    walk = Walk(check_inside(root, roots), roots, sys.maxsize)
-    rows = repr((sorted(walk.classes), sorted(walk.files), sorted(walk.left_out)))
-    return hashlib.blake2b(rows.encode(), digest_size=16).hexdigest()
+    @cached_property
+    def token(self) -> str:
+        """A short text that is the same for two scans that found the same."""
+        facts = repr((self.folder.root, self.layout, self.folder.class_names, self.folder.paths, self.left_out))
+        arrays = self.folder.labels.tobytes() + self.digests.tobytes() + self.given.tobytes()
+        return hashlib.blake2b(facts.encode() + arrays, digest_size=16).hexdigest()
 
 
 def scan(
     root: Path | str,
     *,
     roots: Sequence[Path],
-    max_bytes: int = MAX_PHOTO_BYTES,
+    limits: Limits = DEFAULT_LIMITS,
+    layout: Layout = DEFAULT_LAYOUT,
+    index_folder: Path | None = None,
     on_progress: Callable[[int, int], None] = nothing,
+    on_folder: Callable[[], None] = lambda: None,
 ) -> Scan:
-    """Look at every file below a folder, and read every photo to its end.
+    """Look at every file below a folder, and read every photo to its end, or know from last time what it holds.
 
-    A class is a folder directly below `root`; photos in deeper folders belong to it too. Links are followed as long as
-    they stay inside `roots`, and each folder is read once for a class. Nothing is written.
+    Links are followed as long as they stay inside `roots`, and each folder is read once for a class. Nothing is
+    written but the index.
 
     Args:
         root: The folder, see `check_inside`.
         roots: The folders that may be read.
-        max_bytes: Larger files are left out.
-        on_progress: Called in this thread with the number of photos read so far and of all, about 200 times.
+        limits: What lies above is left out.
+        layout: Where the classes stand. Folders train, val (valid, validation) and test at the top are taken for a
+            split that the dataset brings.
+        index_folder: Where it is kept what was found, so that the next scan reads only photos whose size or time of
+            change is new, and a scan that was broken off goes on where it was; None keeps nothing.
+        on_progress: Called in this thread with the number of photos read so far and of all, a few times a second; it
+            may raise to break the scan off, and what was found until then is kept.
+        on_folder: Called in this thread for each folder that is listed, before any photo is read; may raise, too.
 
     Raises:
-        FolderError: As `check_inside`, or there are fewer than two classes.
+        FolderError: As `check_inside`, or there are fewer than two classes, or more photos than the limit.
     """
-    resolved = check_inside(root, roots)
-    walk = Walk(resolved, roots, max_bytes)
-    found = sorted((file.path for file in walk.files), key=_class_then_path)
-    _require_two_classes(resolved, found, "photos")
-    photos, broken = _inspect_all(resolved, found, on_progress)
-    names = _require_two_classes(resolved, list(photos), "readable photos")
-    empty = [
-        LeftOut(name, "no photo in this folder can be read, so it is no class") for name in walk.classes - {*names}
-    ]
+    resolved, allowed = check_inside(root, roots), [path.expanduser().resolve() for path in roots]
+    walk = Walk(resolved, allowed, limits, on_folder)
+    walk.files.sort()
+    placed = place(layout, resolved, [file.path for file in walk.files], walk.folders)
+    files = [file for file in walk.files if file.path in placed.classes]
+    _require_two_classes(resolved, placed, placed.classes, "photos", [*walk.left_out, *placed.left_out])
+    index = PhotoIndex(index_folder, resolved, limits.pixels)
+    try:
+        found = _Found(files, index, resolved, allowed, limits.pixels, on_progress)
+        index.forget_others(file.path for file in walk.files)
+    finally:
+        index.close()
+    names = _require_two_classes(resolved, placed, found.paths, "readable photos", found.broken)
+    order = sorted(range(len(found.paths)), key=lambda i: (placed.classes[found.paths[i]], found.paths[i]))
+    paths = tuple(found.paths[i] for i in order)
+    used_table = layout.table if layout.label_by == TABLE else None
+    left_out = [entry for entry in (*walk.left_out, *placed.left_out) if entry.path != used_table]
     return Scan(
-        folder=_labelled(resolved, names, tuple(photos)),
-        left_out=tuple(sorted([*walk.left_out, *broken, *empty])),
+        folder=_labelled(resolved, names, paths, placed.classes),
+        left_out=tuple(sorted([*left_out, *found.broken, *_empty_classes(placed, paths, left_out)])),
         ignored=walk.ignored,
-        sizes=_sizes(photos.values()),
-        datasets_inside=names if _divided_classes(photos) == names else (),
+        sizes=_frozen(found.sizes[order]),
+        digests=_frozen(found.digests[order]),
+        fingerprints=_frozen(found.fingerprints[order]),
+        sharpness=_frozen(found.sharpness[order]),
+        given=_frozen(np.array([placed.parts.get(path, NO_PART) for path in paths], dtype=np.int8)),
+        datasets_inside=names if layout.label_by == FIRST and _divided_classes(paths, placed) == names else (),
+        layout=layout,
+        index_trouble=index.trouble,
     )
+
+
+class _Found:
+    """What reading every photo came to: arrays as in `Scan`, in the order of the files, and the broken ones."""
+
+    def __init__(
+        self,
+        files: Sequence[PhotoFile],
+        index: PhotoIndex,
+        root: Path,
+        roots: Sequence[Path],
+        max_pixels: int,
+        on_progress: Callable[[int, int], None],
+    ) -> None:
+        self.paths: list[str] = []
+        self.broken: list[LeftOut] = []
+        self.sizes = np.zeros((len(files), 2), np.int32)
+        self.digests = np.zeros((len(files), DIGEST_BYTES), np.uint8)
+        self.fingerprints = np.zeros((len(files), FINGERPRINT_SIDE, FINGERPRINT_SIDE), np.uint8)
+        self.sharpness = np.zeros(len(files), np.float32)
+        step = max(1, min(BATCH, len(files) // REPORTS))
+        with closing(_outcomes(files, index, root, roots, max_pixels)) as outcomes:
+            for done, (file, outcome) in enumerate(outcomes, start=1):
+                self._add(file.path, outcome)
+                if done % step == 0 or done == len(files):
+                    on_progress(done, len(files))
+
+    def _add(self, path: str, outcome: Outcome) -> None:
+        if isinstance(outcome, str):
+            self.broken.append(LeftOut(path, outcome))
+            return
+        i = len(self.paths)
+        self.paths.append(path)
+        self.sizes[i] = outcome.width, outcome.height
+        self.digests[i] = np.frombuffer(outcome.digest, np.uint8)
+        self.fingerprints[i] = np.frombuffer(outcome.fingerprint, np.uint8).reshape(self.fingerprints.shape[1:])
+        self.sharpness[i] = outcome.sharpness
+
+
+def _outcomes(
+    files: Sequence[PhotoFile], index: PhotoIndex, root: Path, roots: Sequence[Path], max_pixels: int
+) -> Generator[tuple[PhotoFile, Outcome], None, None]:
+    """Yield what each file is, in order: known from last time, or read on all cores. New results are kept as they come.
+
+    Pillow releases the interpreter's lock while it decodes. Batches keep few tasks waiting when the caller gives up.
+    """
+    pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
+    new: list[tuple[PhotoFile, Outcome]] = []
+    try:
+        for start in range(0, len(files), BATCH):
+            batch = files[start : start + BATCH]
+            known = index.known(batch)
+            unknown = [file for file in batch if file.path not in known]
+            read = pool.map(lambda file: _inspection(root / file.path, roots, max_pixels), unknown)
+            for file in batch:
+                outcome = known.get(file.path)
+                if outcome is None:
+                    outcome, lasting = next(read)
+                    if lasting:
+                        new.append((file, outcome))
+                yield file, outcome
+            index.keep(new)
+            new.clear()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        index.keep(new)
+
+
+def _inspection(path: Path, roots: Sequence[Path], max_pixels: int) -> tuple[Outcome, bool]:
+    """Return what a photo is, or why it cannot be used, and whether that stays so as long as the file is the same."""
+    try:
+        return inspect(check_photo(path, roots), max_pixels), True
+    except PhotoOutOfReach as error:
+        return str(error), False
+    except PhotoError as error:
+        return str(error), True
 
 
 def _checked_labels(labels: ArrayLike, photos: int, classes: int) -> NDArray[np.int32]:
@@ -157,86 +283,70 @@ def _checked_labels(labels: ArrayLike, photos: int, classes: int) -> NDArray[np.
         raise DataError(f"Expected one whole number for each of {photos} photos; got {found.dtype} {found.shape}.")
     if photos and not (found.min() >= 0 and found.max() < classes):
         raise DataError(f"Labels must be 0..{classes - 1} for {classes} classes; got {found.min()}..{found.max()}.")
-    return _frozen(found)
+    return cast("NDArray[np.int32]", _frozen(np.array(found, dtype=np.int32)))
 
 
-def _frozen(values: ArrayLike) -> NDArray[np.int32]:
-    array = np.array(values, dtype=np.int32)
-    array.setflags(write=False)
-    return array
+def _frozen(values: NDArray[Any]) -> NDArray[Any]:
+    values.setflags(write=False)
+    return values
 
 
-def _sizes(infos: Iterable[PhotoInfo]) -> NDArray[np.int32]:
-    return _frozen(np.array([(info.width, info.height) for info in infos], dtype=np.int32).reshape(-1, 2))
-
-
-def _class_of(path: str) -> str:
-    return path.partition("/")[0]
-
-
-def _class_then_path(path: str) -> tuple[str, str]:
-    return _class_of(path), path
-
-
-def _labelled(root: Path, names: tuple[str, ...], paths: tuple[str, ...]) -> ImageFolder:
+def _labelled(root: Path, names: tuple[str, ...], paths: tuple[str, ...], classes: Mapping[str, str]) -> ImageFolder:
     label = {name: i for i, name in enumerate(names)}
-    return ImageFolder(root, names, paths, _frozen([label[_class_of(path)] for path in paths]))
+    return ImageFolder(root, names, paths, np.array([label[classes[path]] for path in paths], dtype=np.int32))
 
 
-def _inspect_all(
-    root: Path, paths: Sequence[str], on_progress: Callable[[int, int], None]
-) -> tuple[dict[str, PhotoInfo], list[LeftOut]]:
-    """Read every photo, on all cores: Pillow releases the interpreter's lock while it decodes."""
-    photos: dict[str, PhotoInfo] = {}
-    broken: list[LeftOut] = []
-    step = max(1, len(paths) // REPORTS)
-    for done, (path, result) in enumerate(_inspections(root, paths), start=1):
-        if isinstance(result, PhotoInfo):
-            photos[path] = result
-        else:
-            broken.append(LeftOut(path, str(result)))
-        if done % step == 0 or done == len(paths):
-            on_progress(done, len(paths))
-    return photos, broken
+def _empty_classes(placed: Placed, paths: Sequence[str], told: Sequence[LeftOut]) -> list[LeftOut]:
+    spoken_of = {folder for path in paths for folder in _folders_above(path)} | {entry.path for entry in told}
+    empty = [folder for folder in placed.class_folders if folder not in spoken_of]
+    known = {placed.classes[path] for path in paths}
+    reason = "no photo in this folder can be read"
+    return [
+        LeftOut(path, reason if path.rpartition("/")[2] in known else f"{reason}, so it is no class") for path in empty
+    ]
 
 
-def _inspections(root: Path, paths: Sequence[str]) -> Iterator[tuple[str, PhotoInfo | PhotoError]]:
-    """Yield the outcome for each photo, in order; batches keep few tasks waiting when the caller stops early."""
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        for start in range(0, len(paths), BATCH):
-            batch = paths[start : start + BATCH]
-            yield from zip(batch, pool.map(_inspection, [root / path for path in batch]), strict=True)
+def _folders_above(path: str) -> Iterator[str]:
+    at = path.find("/")
+    while at > 0:
+        yield path[:at]
+        at = path.find("/", at + 1)
 
 
-def _inspection(path: Path) -> PhotoInfo | PhotoError:
-    try:
-        return inspect(path)
-    except PhotoError as error:
-        return error
-
-
-def _divided_classes(paths: Iterable[str]) -> tuple[str, ...]:
+def _divided_classes(paths: Iterable[str], placed: Placed) -> tuple[str, ...]:
     """Return the class folders that hold no photo themselves but two or more folders of photos, sorted."""
     inner: dict[str, set[str]] = defaultdict(set)
     for path in paths:
-        name, *deeper = path.split("/")
+        name, *deeper = path.split("/")[1 if placed.parts else 0 :]
         inner[name].add(deeper[0] if len(deeper) > 1 else "")
     return tuple(sorted(name for name, folders in inner.items() if len(folders) > 1 and "" not in folders))
 
 
-def _require_two_classes(root: Path, paths: Sequence[str], what: str) -> tuple[str, ...]:
+def _require_two_classes(
+    root: Path, placed: Placed, paths: Iterable[str], what: str, left_out: Sequence[LeftOut]
+) -> tuple[str, ...]:
     """Return the sorted class names of these photos.
 
     Raises:
         FolderError: There are fewer than two.
     """
-    names = tuple(sorted({_class_of(path) for path in paths}))
+    listed = list(paths)
+    names = tuple(sorted({placed.classes[path] for path in listed}))
     if len(names) >= 2:
         return names
-    found = f"only one class folder with {what} ({names[0]})" if names else f"no class folder with {what}"
-    advice = _divided_classes(paths)
+    advice = "" if placed.parts or placed.table else next(iter(_divided_classes(listed, placed)), "")
+    first = min(left_out, default=None)
     raise FolderError(
-        f"The folder {root} holds {found}. Expected at least two subfolders, one for each class, with"
-        " its photos inside."
-        + (f" Its subfolder {advice[0]} looks like a dataset: pick {root / advice[0]} instead." if advice else "")
+        f"{_what_was_found(root, placed, names, what)}"
+        + (f" Left out: {len(left_out)}, first {first.path}: {first.reason}." if first else "")
+        + (f" Its subfolder {advice} looks like a dataset: pick {root / advice} instead." if advice else "")
     )
+
+
+def _what_was_found(root: Path, placed: Placed, names: Sequence[str], what: str) -> str:
+    if placed.table:
+        found = f"only one class ({names[0]})" if names else "no class"
+        return f"The table {placed.table} gives {found} with {what} in {root}. Expected two classes or more."
+    found = f"only one class folder with {what} ({names[0]})" if names else f"no class folder with {what}"
+    wanted = "Expected at least two subfolders, one for each class, with its photos inside."
+    return f"The folder {root} holds {found}. {wanted}"

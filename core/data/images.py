@@ -4,8 +4,12 @@ Checking a folder, training, evaluating, predicting and an exported model all ca
 about pixels that were made in another way than those it learned from.
 """
 
+import errno
+import hashlib
 import io
+import os
 import re
+import stat
 import struct
 import zlib
 from collections.abc import Iterator
@@ -18,10 +22,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError, features
 
-from core.errors import DataError, PhotoError
+from core.data import quality
+from core.errors import DataError, PhotoError, PhotoOutOfReach
+from core.settings import Limits
 
-MAX_PIXELS = 89_478_485
-"""Most pixels of one photo: where Pillow itself begins to warn of decompression bombs."""
+MAX_PIXELS = Limits().pixels
+"""Most pixels of one photo unless told otherwise: where Pillow itself begins to warn of decompression bombs."""
+
+DIGEST_BYTES = 16
+FINGERPRINT_SIDE = 16
+LOOKED_AT = 256
+"""Pixels of the shorter side at which a photo is judged; about what networks see."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", *(("AVIF",) if features.check("avif") else ()))
 """Pillow's names of the formats that are read. Its JPEG reader also takes MPO, which several phones write."""
@@ -54,6 +65,7 @@ NOT_PHOTOS = {
     rb"\s*<(\?xml|svg)": "this is a drawing or text (SVG, XML), not a photo",
     rb"%PDF": "this is a PDF document, not a photo",
     rb"PK\x03\x04": "this is a ZIP archive, not a photo",
+    rb"(?s)....ftyp(mp4|isom|iso2|qt|M4V|avc1|3gp)": "this is a video, not a photo",
     rb"(?s)....ftyp(hei|hev|mif1)": "this is a HEIC photo, which is not read: save it as JPEG",
 }
 """How files that are often mistaken for photos begin, as regular expressions, and what to say of them."""
@@ -80,13 +92,19 @@ class PhotoInfo:
     Attributes:
         width: In pixels, as shown upright.
         height: In pixels, as shown upright.
+        digest: BLAKE2b of the file, 16 bytes: equal for files that are equal byte for byte.
+        fingerprint: 256 bytes: the upright photo in grey, averaged down to 16 x 16, values 0..255, row by row.
+        sharpness: See `core.data.quality.sharpness`.
     """
 
     width: int
     height: int
+    digest: bytes
+    fingerprint: bytes
+    sharpness: float
 
 
-def decode(source: Path | bytes, size: int) -> NDArray[np.uint8]:
+def decode(source: Path | bytes, size: int, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode a photo, given as a file or as its bytes, to the square that a network takes.
 
     The photo is turned upright as its EXIF data says, brought to 8-bit RGB (16-bit grey is divided by 256, transparent
@@ -101,7 +119,7 @@ def decode(source: Path | bytes, size: int) -> NDArray[np.uint8]:
     """
     if size < 1:
         raise DataError(f"A photo was asked for at {size} pixels a side; at least 1 is needed.")
-    with _opened(source) as image:
+    with _stream(source) as stream, _opened(stream, max_pixels) as image:
         # A JPEG can be decoded at a half, quarter or eighth. Twice the size is kept, in either direction, whatever the
         # orientation, so that the scaling below still averages over pixels.
         image.draft(None, (2 * size, 2 * size))
@@ -109,20 +127,28 @@ def decode(source: Path | bytes, size: int) -> NDArray[np.uint8]:
         return _square(_without_alpha(_upright(image)), size)
 
 
-def inspect(source: Path | bytes) -> PhotoInfo:
+def inspect(source: Path | bytes, max_pixels: int = MAX_PIXELS) -> PhotoInfo:
     """Read a photo to its end, as cheaply as its format allows, to know that `decode` will succeed.
 
     Raises:
         PhotoError: The photo cannot be decoded; the message is the bare reason.
     """
-    with _opened(source) as image:
+    content = source if isinstance(source, bytes) else _content(source)
+    with _opened(io.BytesIO(content), max_pixels) as image:
         width, height = image.size
-        image.draft(None, (1, 1))
+        image.draft("L", (LOOKED_AT, LOOKED_AT))  # a JPEG's colours are read, too, but not turned into pixels
         image.load()
-        return PhotoInfo(height, width) if _orientation(image) in SIDEWAYS else PhotoInfo(width, height)
+        orientation = _orientation(image)
+        grey = _small_grey(image)
+    if orientation in SIDEWAYS:
+        width, height = height, width
+    small = grey.resize((FINGERPRINT_SIDE, FINGERPRINT_SIDE), Image.Resampling.BOX)
+    fingerprint = small.transpose(TURNS[orientation]) if orientation in TURNS else small
+    digest = hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
+    return PhotoInfo(width, height, digest, fingerprint.tobytes(), quality.sharpness(np.asarray(grey)))
 
 
-def thumbnail(source: Path | bytes, size: int) -> bytes:
+def thumbnail(source: Path | bytes, size: int, max_pixels: int = MAX_PIXELS) -> bytes:
     """Return what `decode` makes of a photo as a JPEG file, so that what is shown is what a network sees.
 
     Raises:
@@ -130,50 +156,72 @@ def thumbnail(source: Path | bytes, size: int) -> bytes:
         DataError: `size` is less than 1.
     """
     buffer = io.BytesIO()
-    Image.fromarray(decode(source, size)).save(buffer, "JPEG", quality=90)
+    Image.fromarray(decode(source, size, max_pixels)).save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
 
 
 @contextmanager
-def _opened(source: Path | bytes) -> Iterator[ImageFile.ImageFile]:
+def _opened(stream: BinaryIO, max_pixels: int) -> Iterator[ImageFile.ImageFile]:
     """Open a photo whose size and pixel mode are acceptable; its pixels are not read yet."""
-    with _stream(source) as stream:
-        start = stream.read(512)
-        if not start:
-            raise PhotoError("the file is empty")
-        try:
-            with Image.open(stream, formats=FORMATS) as image:
-                _check(image)
-                yield image
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise PhotoError(_too_many_pixels(_first_number(error))) from error
-        except UnidentifiedImageError as error:
-            raise PhotoError(_what_it_is(start)) from error
-        except BROKEN as error:
-            raise PhotoError(_what_broke(error)) from error
+    start = stream.read(512)
+    if not start:
+        raise PhotoError("the file is empty")
+    try:
+        with Image.open(stream, formats=FORMATS) as image:
+            _check(image, max_pixels)
+            yield image
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise PhotoError(_too_many_pixels(_first_number(error), max_pixels)) from error
+    except UnidentifiedImageError as error:
+        raise PhotoError(_what_it_is(start)) from error
+    except BROKEN as error:
+        raise PhotoError(_what_broke(error)) from error
 
 
 def _stream(source: Path | bytes) -> BinaryIO:
     if isinstance(source, bytes):
         return io.BytesIO(source)
     try:
-        return source.open("rb")
+        return open(source, "rb", opener=_without_waiting)
     except OSError as error:
-        raise PhotoError(FILE_TROUBLE.get(type(error), f"the file cannot be read: {error.strerror}")) from error
+        raise _out_of_reach(error) from error
 
 
-def _check(image: Image.Image) -> None:
+def _content(source: Path) -> bytes:
+    try:
+        with _stream(source) as stream:
+            return stream.read()
+    except OSError as error:
+        raise _out_of_reach(error) from error
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a regular file, and nothing else: a pipe would wait for somebody to write into it."""
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        if os.path.isdir(path):
+            raise IsADirectoryError
+        raise OSError(errno.EINVAL, "this is neither a file nor a folder")
+    return handle
+
+
+def _out_of_reach(error: OSError) -> PhotoOutOfReach:
+    return PhotoOutOfReach(FILE_TROUBLE.get(type(error), f"the file cannot be read: {error.strerror}"))
+
+
+def _check(image: Image.Image, max_pixels: int) -> None:
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise PhotoError(_too_many_pixels(f"{width:,} × {height:,}"))
+    if width * height > max_pixels:
+        raise PhotoError(_too_many_pixels(f"{width:,} × {height:,}", max_pixels))
     if width < 1 or height < 1:
         raise PhotoError(f"the photo has no pixels: {width} × {height}")
     if image.mode not in MODES:
         raise PhotoError(f"its pixel type ({image.mode}) has no fixed brightness range: save it as 8-bit RGB or grey")
 
 
-def _too_many_pixels(found: str) -> str:
-    return f"too many pixels: {found}, at most {MAX_PIXELS:,} are read"
+def _too_many_pixels(found: str, most: int) -> str:
+    return f"too many pixels: {found}, at most {most:,} are read"
 
 
 def _first_number(error: Exception | Warning) -> str:
@@ -199,6 +247,13 @@ def _orientation(image: Image.Image) -> int:
     except BROKEN:
         return 1
     return found if isinstance(found, int) else 1
+
+
+def _small_grey(image: Image.Image) -> Image.Image:
+    """Return the photo in grey with a shorter side of at most `LOOKED_AT` pixels, transparent parts white."""
+    factor = max(1, min(image.size) // LOOKED_AT)
+    shrinkable = image.mode in ("L", "RGB") and factor > 1
+    return _without_alpha(image.reduce(factor) if shrinkable else image).convert("L")
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -1,7 +1,6 @@
 """Which photos are trained on, which steer the training, and which are kept back to test the result."""
 
 import csv
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,10 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.data.folder import ImageFolder
-from core.errors import DataError, PhotoError
-
-PARTS = ("training", "validation", "test")
-TRAINING, VALIDATION, TEST = range(3)
+from core.data.parts import NO_PART, PARTS, TEST, TRAINING, VALIDATION
+from core.errors import DataError
 
 PRIORITY = (TRAINING, TEST, VALIDATION)
 """Which part gets the photos of a class that has fewer than three."""
@@ -61,20 +58,33 @@ def assign_parts(
     return parts
 
 
-def duplicate_groups(folder: ImageFolder) -> NDArray[np.int64]:
-    """Give photos whose files are identical, byte for byte, the same number.
+def complete_parts(
+    labels: ArrayLike, given: ArrayLike, seed: int = 0, *, groups: ArrayLike | None = None
+) -> NDArray[np.int8]:
+    """Keep the split that a dataset brings, and take from its training photos the part that it lacks.
 
-    Only files of equal size are read. Returns shape (N,), numbers 0.. in the order in which they first appear.
+    A missing validation part takes a tenth of the training photos, a missing test a fifth, both 30 %, as
+    `assign_parts` divides by default. Photos of one group stay together within what is divided.
+
+    Args:
+        labels: Shape (N,), classes as whole numbers from 0.
+        given: Shape (N,), positions in `PARTS`; -1 for all photos when nothing is given.
+        seed: 0 or more.
+        groups: Shape (N,), whole numbers; None puts every photo in a group of its own.
+
+    Returns positions in `PARTS`, shape (N,), int8.
 
     Raises:
-        PhotoError: A file can no longer be read.
+        DataError: A part would stay empty.
     """
-    sizes = np.array([_file_size(path) for path in _files(folder)], dtype=np.int64)
-    _, which, count = np.unique(sizes, return_inverse=True, return_counts=True)
-    shared = count[which] > 1
-    keys = [_content(path) if shared[i] else str(i) for i, path in enumerate(_files(folder))]
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+    classes, parts = np.asarray(labels), np.array(given, dtype=np.int8)
+    lacking = [part for part in (VALIDATION, TEST) if not (parts == part).any()]
+    if not lacking:
+        return parts
+    free = np.flatnonzero((parts == TRAINING) | (parts == NO_PART))
+    divided = assign_parts(classes[free], seed=seed, groups=None if groups is None else np.asarray(groups)[free])
+    parts[free] = np.where(np.isin(divided, lacking), divided, TRAINING)
+    return parts
 
 
 def write_split_csv(path: Path, folder: ImageFolder, parts: ArrayLike) -> None:
@@ -217,29 +227,6 @@ def _whole_numbers(values: ArrayLike, name: str) -> NDArray[np.int64]:
     if array.size and array.min() < 0:
         raise DataError(f"Expected {name} of 0 or more; got {array.min()}.")
     return array.astype(np.int64)
-
-
-def _files(folder: ImageFolder) -> list[Path]:
-    return [folder.absolute(i) for i in range(len(folder))]
-
-
-def _file_size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        raise PhotoError(_gone(path, error)) from error
-
-
-def _content(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "blake2b").hexdigest()
-    except OSError as error:
-        raise PhotoError(_gone(path, error)) from error
-
-
-def _gone(path: Path, error: OSError) -> str:
-    return f"The photo {path} can no longer be read ({error.strerror}). Check the folder again."
 
 
 def _positions(names: Sequence[str]) -> dict[str, int]:

@@ -3,13 +3,13 @@
 import os
 import stat
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from core.data.images import PHOTO_SUFFIXES
-from core.errors import FolderError, PhotoError
-from core.settings import MEGABYTE
+from core.errors import FolderError, PhotoOutOfReach
+from core.settings import MEGABYTE, Limits
 
 HOUSEKEEPING = frozenset(
     {
@@ -29,7 +29,9 @@ SUFFIX_HINTS = {
     ".heic": "HEIC photos are not read: save it as JPEG",
     ".heif": "HEIF photos are not read: save it as JPEG",
     ".avif": "AVIF photos are not read by this installation: save it as JPEG",
-    ".zip": "this is a ZIP archive: unpack it first",
+    ".zip": "this is a ZIP archive: upload it on the page “Collect”, or unpack it first",
+    ".csv": "this is a table, not a photo",
+    ".tsv": "this is a table, not a photo",
     "": "its name has no ending such as .jpg or .png",
 }
 
@@ -73,6 +75,19 @@ def check_inside(path: Path | str, roots: Sequence[Path]) -> Path:
     return resolved
 
 
+def check_file(path: Path | str, roots: Sequence[Path]) -> Path:
+    """Resolve a file that a person named ("~" is understood), and make sure that it may be read.
+
+    Raises:
+        FolderError: It is not inside one of `roots`, or is no file.
+    """
+    named = Path(path)
+    resolved = (check_inside(named.parent, roots) / named.name).resolve()
+    if not is_inside(resolved, roots) or not resolved.is_file():
+        raise FolderError(f"There is no file {path!s} that may be read; check the spelling.")
+    return resolved
+
+
 def is_inside(path: Path, roots: Iterable[Path]) -> bool:
     """Tell whether a resolved path is one of `roots` or lies below one."""
     return any(path.is_relative_to(root.expanduser().resolve()) for root in roots)
@@ -82,16 +97,16 @@ def check_photo(path: Path, roots: Iterable[Path]) -> Path:
     """Resolve a photo just before it is read, because a link may have changed since the folder was scanned.
 
     Raises:
-        PhotoError: It is gone, or leads outside `roots`; the bare reason, without the file's name.
+        PhotoOutOfReach: It is gone, or leads outside `roots`; the bare reason, without the file's name.
     """
     try:
         resolved = path.resolve(strict=True)
     except FileNotFoundError as error:
-        raise PhotoError("the file is no longer there") from error
+        raise PhotoOutOfReach("the file is no longer there") from error
     except (OSError, RuntimeError) as error:
-        raise PhotoError(f"the file cannot be opened ({error})") from error
+        raise PhotoOutOfReach(f"the file cannot be opened ({error})") from error
     if not is_inside(resolved, roots):
-        raise PhotoError("it leads outside the folders that may be read")
+        raise PhotoOutOfReach("it leads outside the folders that may be read")
     return resolved
 
 
@@ -100,7 +115,7 @@ def is_housekeeping(name: str) -> bool:
     return name.startswith(".") or name.casefold() in HOUSEKEEPING
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class PhotoFile:
     """A regular file that is named like a photo.
 
@@ -122,20 +137,30 @@ class Walk:
         files: What may be opened, in no particular order.
         left_out: The rest, with reasons.
         ignored: How many housekeeping files and folders were passed over.
-        classes: Names of the folders directly below the root.
+        folders: Every folder that was looked into, relative to the root, without the root itself.
 
     Raises:
-        FolderError: The folder itself cannot be opened.
+        FolderError: The folder itself cannot be opened, or it holds too many photos.
     """
 
-    def __init__(self, root: Path, roots: Sequence[Path], max_bytes: int) -> None:
-        """Look through the resolved folder `root`; photos of more than `max_bytes` are left out."""
-        self.root, self.roots, self.max_bytes = root, roots, max_bytes
+    def __init__(
+        self,
+        root: Path,
+        roots: Sequence[Path],
+        limits: Limits,
+        on_folder: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Look through the resolved folder `root`; what lies above the limits is left out.
+
+        `on_folder` is called before a folder is looked into, and may raise to give up.
+        """
+        self.on_folder = on_folder
+        self.root, self.roots, self.limits = root, roots, limits
         self.files: list[PhotoFile] = []
         self.left_out: list[LeftOut] = []
         self.ignored = 0
+        self.folders: list[str] = []
         folders, links = self._look_into("")
-        self.classes = {*folders, *links}
         for name in (*folders, *links):
             self._walk_class(name)
 
@@ -145,10 +170,17 @@ class Walk:
         pending = deque([name])
         while pending:
             path = pending.popleft()
-            if self._is_new(path, seen):
+            if self._is_near(path) and self._is_new(path, seen):
+                self.folders.append(path)
                 folders, links = self._look_into(path)
                 pending.extendleft(reversed(folders))
                 pending.extend(links)
+
+    def _is_near(self, path: str) -> bool:
+        depth = path.count("/") + 1
+        if depth > self.limits.depth:
+            self._leave_out(path, f"it lies {depth} folders deep; at most {self.limits.depth} are looked into")
+        return depth <= self.limits.depth
 
     def _is_new(self, path: str, seen: set[tuple[int, int]]) -> bool:
         try:
@@ -165,6 +197,7 @@ class Walk:
 
     def _look_into(self, path: str) -> tuple[list[str], list[str]]:
         """Sort the files of one folder; return its folders, and the links to folders."""
+        self.on_folder()
         folders: list[str] = []
         links: list[str] = []
         for entry in self._entries(path):
@@ -213,11 +246,16 @@ class Walk:
         return ""
 
     def _sort_file(self, path: str, status: os.stat_result) -> None:
-        problem = _file_problem(path, status, self.max_bytes)
+        problem = _file_problem(path, status, self.limits.file_bytes)
         if problem:
             self._leave_out(path, problem)
-        else:
-            self.files.append(PhotoFile(path, status.st_size, status.st_mtime_ns))
+            return
+        self.files.append(PhotoFile(path, status.st_size, status.st_mtime_ns))
+        if len(self.files) > self.limits.files:
+            raise FolderError(
+                f"The folder {self.root} holds more than {self.limits.files:,} photos, the limit. Pick one of its"
+                " subfolders, or raise “files” under [limits] in settings.toml."
+            )
 
     def _leave_out(self, path: str, reason: str) -> None:
         self.left_out.append(LeftOut(os.fsencode(path).decode(errors="replace"), reason))
@@ -228,8 +266,6 @@ def _file_problem(path: str, status: os.stat_result, max_bytes: int) -> str:
     suffix = PurePosixPath(path).suffix.lower()
     if not stat.S_ISREG(status.st_mode):
         return "this is neither a file nor a folder"
-    if "/" not in path:
-        return "it lies beside the class folders, in none of them"
     if suffix not in PHOTO_SUFFIXES:
         return SUFFIX_HINTS.get(suffix, f"{suffix} files are not photos")
     if status.st_size > max_bytes:

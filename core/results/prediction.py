@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.images import decode
+from core.data.images import MAX_PIXELS, decode
 from core.models.serving import PROBABILITIES, ServingGraph
 from core.runs.store import Run
 
@@ -51,9 +51,9 @@ class Predictor:
         """Side of the square photo that the model sees, in pixels."""
         return self._graph.resolution
 
-    def see(self, photo: bytes) -> NDArray[np.uint8]:
+    def see(self, photo: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         """A photo as the model sees it, `(S, S, 3)`; raises `PhotoError` when it cannot be read."""
-        return decode(photo, self.resolution)
+        return decode(photo, self.resolution, max_pixels)
 
     def predict(self, photos: Sequence[NDArray[np.uint8]]) -> Prediction:
         """Predict on photos as `see` gives them, one after the other so that memory stays small."""

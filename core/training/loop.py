@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.folder import ImageFolder, check_inside
-from core.data.split import PARTS, read_split_csv
+from core.data.parts import PARTS
+from core.data.split import read_split_csv
 from core.errors import DataError, TrainingDiverged, UnfreezeError
 from core.models import weights
 from core.models.backbones import Backbone, backbone
@@ -38,11 +40,14 @@ class _StopAsked(Exception):
 
 @dataclass(frozen=True)
 class _Photos:
-    """Decoded photos, uint8 `(N, S, S, 3)`, labels `(N,)`, and for each part the indices into both."""
+    """Decoded photos, uint8 `(N, S, S, 3)`, labels `(N,)`, for each part the indices into both, and how much each
+    class counts in training, by label.
+    """
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int32]
     parts: dict[str, NDArray[np.intp]]
+    class_weights: dict[int, float] | None
 
 
 def train(run: Run, settings: Settings) -> None:
@@ -101,7 +106,9 @@ def _decode(run: Run, recipe: Recipe, chosen: Backbone, settings: Settings, reco
 
     files = [folder.absolute(index) for index in range(len(folder))]
     store = run.work_folder / "pixels.npy"
-    pixels, failures = decode_all(files, chosen.resolution, store, settings.dataset_roots, on_photos)
+    pixels, failures = decode_all(
+        files, chosen.resolution, store, settings.dataset_roots, on_photos, settings.limits.pixels
+    )
     _report_left_out(run, folder, failures, recorder)
     usable = np.setdiff1d(np.arange(len(folder)), list(failures))
     indices = {name: usable[parts[usable] == number] for number, name in enumerate(PARTS)}
@@ -110,7 +117,27 @@ def _decode(run: Run, recipe: Recipe, chosen: Backbone, settings: Settings, reco
             raise DataError(
                 f"No readable photo is left in the {name} part of {root}. Check the folder and start again."
             )
-    return _Photos(pixels, folder.labels, indices)
+    _require_every_class(folder, indices["training"], failures)
+    class_weights = folder.subset(indices["training"]).class_weights() if recipe.class_weights else None
+    return _Photos(pixels, folder.labels, indices, class_weights)
+
+
+def _require_every_class(folder: ImageFolder, training: NDArray[np.intp], failures: Mapping[int, str]) -> None:
+    """Make sure that no class is left without photos to learn from; a network that never saw it would seem to know it.
+
+    Raises:
+        DataError: One is.
+    """
+    counts = folder.subset(training).counts()
+    empty = [name for name, count in zip(folder.class_names, counts, strict=True) if not count]
+    if empty:
+        label = folder.class_names.index(empty[0])
+        reasons = (reason for index, reason in sorted(failures.items()) if folder.labels[index] == label)
+        reason = next(reasons, "none was in the training part")
+        raise DataError(
+            f"No readable training photo is left of “{empty[0]}” in {folder.root} ({reason}). Check the folder and"
+            " start again."
+        )
 
 
 def _check_room(folder: Path, needed: int) -> None:
@@ -175,7 +202,14 @@ def _fit(run: Run, recipe: Recipe, chosen: Backbone, model: keras.Model, photos:
         optimizer = keras.optimizers.Adam(schedule)
         unfreeze_from(model, chosen, phase.unfreeze_point, optimizer, from_scratch=phase.name == FROM_SCRATCH)
         recorder.begin_phase(phase)
-        model.fit(source, validation_data=validation, epochs=phase.epochs, callbacks=[callback], verbose=0)
+        model.fit(
+            source,
+            validation_data=validation,
+            epochs=phase.epochs,
+            callbacks=[callback],
+            class_weight=photos.class_weights,
+            verbose=0,
+        )
         if callback.stopped:
             break
     return callback.stopped

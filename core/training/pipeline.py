@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from core.data.images import decode
+from core.data.images import MAX_PIXELS, decode
 from core.data.walk import check_photo
 from core.errors import PhotoError
 
@@ -19,7 +19,12 @@ CHUNK = 64
 
 
 def decode_all(
-    photos: Sequence[Path], size: int, file: Path, roots: Sequence[Path], on_photos: Callable[[int], None]
+    photos: Sequence[Path],
+    size: int,
+    file: Path,
+    roots: Sequence[Path],
+    on_photos: Callable[[int], None],
+    max_pixels: int = MAX_PIXELS,
 ) -> tuple[NDArray[np.uint8], dict[int, str]]:
     """Decode every photo into a new memory-mapped file.
 
@@ -33,7 +38,7 @@ def decode_all(
 
     def decode_one(index: int) -> None:
         try:
-            pixels[index] = decode(check_photo(photos[index], roots), size)
+            pixels[index] = decode(check_photo(photos[index], roots), size, max_pixels)
         except PhotoError as error:
             failures[index] = str(error)
 

@@ -54,6 +54,7 @@ class Recipe:
         batch_size: Photos per step.
         dropout: Share of features dropped before the head, 0 to 0.9.
         drop_connect: Chance that the last block is skipped in a training step; earlier blocks in proportion to depth.
+        class_weights: Whether photos of rare classes count more, so that all classes count alike.
         seed: Fixes the split, the head's first weights, the order of photos and the augmentations.
     """
 
@@ -70,6 +71,7 @@ class Recipe:
     batch_size: int = 32
     dropout: float = 0.2
     drop_connect: float = 0.2
+    class_weights: bool = False
     seed: int = 0
     version: int = VERSION
 
@@ -83,6 +85,8 @@ class Recipe:
             raise RecipeError(f"The weights are “{self.weights}”; they must be one of {', '.join(WEIGHTS)}.")
         for name, allowed in RANGES.items():
             _check_number(name, getattr(self, name), allowed)
+        if not isinstance(self.class_weights, bool):
+            raise RecipeError(f"The class weights are {self.class_weights!r}; they must be true or false.")
         _check_augmentations(self.augmentations)
         backbone(self.backbone).trainable_blocks(self.unfreeze_point)
         if self.head_epochs + self.fine_tune_epochs == 0:

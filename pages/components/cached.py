@@ -1,22 +1,23 @@
 """What is kept between reruns and shared by all sessions. The only file with `st.cache_*`."""
 
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.data.folder import ImageFolder, Scan, check_inside, scan, signature
+from core.data.dataset import Dataset, prepare
+from core.data.folder import Scan
 from core.data.images import thumbnail
-from core.data.split import assign_parts, duplicate_groups
+from core.data.review import Review, ReviewStore
+from core.data.scanner import Scanner
 from core.results.prediction import Predictor
 from core.runs.store import RunStore
 from core.settings import Settings, settings_from
 from core.training.preview import PreviewWorker
 
-KEPT_SCANS = 4
+KEPT_DATASETS = 4
 THUMBNAIL = 160
 
 
@@ -35,33 +36,42 @@ def store() -> RunStore:
 
 
 @st.cache_resource
-def _scans() -> OrderedDict[tuple[Path, str], Scan]:
+def scanner() -> Scanner:
+    """What scans folders in the background, shared by all sessions."""
+    return Scanner(settings())
+
+
+@st.cache_resource
+def reviews() -> ReviewStore:
+    """What was decided about photos."""
+    return ReviewStore(settings().reviews_folder)
+
+
+@st.cache_resource
+def _datasets() -> OrderedDict[tuple[str, str], Dataset]:
     return OrderedDict()
 
 
-def scanned(path: str, on_progress: Callable[[int, int], None]) -> Scan:
-    """The scan of a folder, made once as long as nothing in it changes; raises as `core.data.folder.scan` does."""
-    roots = settings().dataset_roots
-    root = check_inside(path, roots)
-    key = (root, signature(root, roots=roots))
-    kept = _scans()
+def prepared(scan: Scan, review: Review) -> Dataset:
+    """The dataset that a scan and a review make, made once."""
+    key, kept = (scan.token, review.to_json()), _datasets()
     if key not in kept:
-        kept[key] = scan(root, roots=roots, max_bytes=settings().max_photo_bytes, on_progress=on_progress)
-        while len(kept) > KEPT_SCANS:
+        kept[key] = prepare(scan, review)
+        while len(kept) > KEPT_DATASETS:
             kept.popitem(last=False)
     return kept[key]
 
 
-@st.cache_data(max_entries=8, show_spinner=False, hash_funcs={ImageFolder: lambda folder: (folder.root, folder.paths)})
-def split_of(folder: ImageFolder, seed: int) -> NDArray[np.int8]:
-    """The part of each photo under a seed, `(N,)`; equal photos stay together."""
-    return assign_parts(folder.labels, seed=seed, groups=duplicate_groups(folder))
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs={Dataset: lambda dataset: dataset.token})
+def split_of(dataset: Dataset, seed: int) -> NDArray[np.int8]:
+    """The part of each photo under a seed, `(M,)`; raises as `Dataset.split` does."""
+    return dataset.split(seed)
 
 
 @st.cache_data(max_entries=500, show_spinner=False)
 def small(path: Path, modified: float) -> bytes:
     """A photo as a small JPEG, cut as the model sees it."""
-    return thumbnail(path, THUMBNAIL)
+    return thumbnail(path, THUMBNAIL, settings().limits.pixels)
 
 
 @st.cache_resource(max_entries=3, show_spinner="Loading the model…")

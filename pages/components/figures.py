@@ -1,6 +1,7 @@
 """Data frames to pictures: Plotly for what stands still, Vega for what ticks. Knows nothing of Streamlit."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,28 +9,36 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from core.data.split import PARTS
+from core.data.parts import NO_PART, PARTS
 
 BLUE, ORANGE, GREEN, GREY = "#2b93c4", "#e07b28", "#3d9b6d", "#8a8f94"
 PART_COLOURS = dict(zip(PARTS, (BLUE, ORANGE, GREEN), strict=True))
 ROW_PIXELS = 26
+MOST_NAMES = 60
+MOST_REASONS = 20
+CELLS_PER_DOUBLING = 4
+SIZE_TICKS = (1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 TRAINING, VALIDATION, FINE_TUNING = "training", "validation", "fine-tuning"
 MOST_POINTS = 400
 """As many points as a curve is drawn with; more are thinned, the newest is always kept."""
 
 
 def class_counts(class_names: Sequence[str], labels: NDArray[np.int32], parts: NDArray[np.int8]) -> go.Figure:
-    """Photos per class, one bar a class, divided into the parts of the split."""
+    """Photos per class, one bar a class, divided into the parts of the split.
+
+    More classes than have room for their names are drawn as a profile, the largest first.
+    """
+    if len(class_names) > MOST_NAMES:
+        return _class_profile(class_names, labels, parts)
     figure = go.Figure()
-    for number, part in enumerate(PARTS):
-        counts = np.bincount(labels[parts == number], minlength=len(class_names))
+    for name, colour, chosen in _uses(parts):
         figure.add_bar(
             y=list(class_names),
-            x=counts,
-            name=part,
+            x=np.bincount(labels[chosen], minlength=len(class_names)),
+            name=name,
             orientation="h",
-            marker_color=PART_COLOURS[part],
-            hovertemplate="%{y}: %{x} photos for " + part + "<extra></extra>",
+            marker_color=colour,
+            hovertemplate="%{y}: %{x} photos, " + name + "<extra></extra>",
         )
     figure.update_layout(
         barmode="stack",
@@ -39,6 +48,107 @@ def class_counts(class_names: Sequence[str], labels: NDArray[np.int32], parts: N
         legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
         xaxis={"title": "photos", "fixedrange": True},
         yaxis={"autorange": "reversed", "fixedrange": True, "type": "category", "ticksuffix": "  "},
+    )
+    return figure
+
+
+def _uses(parts: NDArray[np.int8]) -> list[tuple[str, str, NDArray[np.bool_]]]:
+    """Each part with its colour and its photos, and what is not used if there is any."""
+    uses = [(name, PART_COLOURS[name], parts == number) for number, name in enumerate(PARTS)]
+    unused = parts == NO_PART
+    return [*uses, ("not used yet", GREY, unused)] if unused.any() else uses
+
+
+def _class_profile(class_names: Sequence[str], labels: NDArray[np.int32], parts: NDArray[np.int8]) -> go.Figure:
+    order = np.argsort(-np.bincount(labels, minlength=len(class_names)), kind="stable")
+    names = [class_names[label] for label in order]
+    figure = go.Figure()
+    for name, colour, chosen in _uses(parts):
+        counts = np.bincount(labels[chosen], minlength=len(class_names))[order]
+        hover = "%{customdata}: %{y} photos, " + name + "<extra></extra>"
+        figure.add_bar(y=counts, name=name, customdata=names, marker_color=colour, hovertemplate=hover)
+    figure.update_layout(
+        barmode="stack",
+        bargap=0,
+        height=320,
+        margin={"l": 0, "r": 8, "t": 8, "b": 0},
+        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
+        xaxis={"title": f"{len(class_names):,} classes, largest first", "showticklabels": False, "fixedrange": True},
+        yaxis={"title": "photos", "fixedrange": True},
+    )
+    figure.update_traces(marker_line_width=0)
+    return figure
+
+
+def photo_sizes(sizes: NDArray[np.int32]) -> go.Figure:
+    """Widths and heights `(N, 2)` as circles, larger where more photos have about that size; square ones lie on a line.
+
+    Sizes are counted on a grid of equal ratios, so that the picture is the same for ten photos and for a million.
+    """
+    cells = np.round(np.log2(np.maximum(sizes, 1)) * CELLS_PER_DOUBLING).astype(np.int64)
+    _, which, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+    typical = np.zeros((len(counts), 2))
+    np.add.at(typical, which.reshape(-1), sizes)
+    width, height = np.rint(typical / counts[:, None]).T
+    words = [
+        f"{count:,} photo{'s' if count > 1 else ''} of about {w:,.0f} × {h:,.0f} pixels"
+        for count, w, h in zip(counts.tolist(), width, height, strict=True)
+    ]
+    low, high = 0.8 * min(sizes.min(initial=64), 64), 1.25 * max(sizes.max(initial=256), 256)
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[low, high], y=[low, high], mode="lines", line={"color": GREY, "dash": "dot"}, hoverinfo="skip"
+    )
+    figure.add_scatter(
+        x=width,
+        y=height,
+        mode="markers",
+        text=words,
+        hovertemplate="%{text}<extra></extra>",
+        marker={"color": BLUE, "opacity": 0.55, "size": 7 + 38 * np.sqrt(counts / max(1, counts.max(initial=1)))},
+    )
+    for x, y, text in ((0.93, 0.2, "wide"), (0.2, 0.93, "tall"), (0.97, 0.9, "square")):
+        figure.add_annotation(
+            x=x, y=y, xref="paper", yref="paper", text=text, showarrow=False, xanchor="right", font={"color": GREY}
+        )
+    ticks = [value for value in SIZE_TICKS if low <= value <= high]
+    axis = {"type": "log", "range": [np.log10(low), np.log10(high)], "tickvals": ticks, "fixedrange": True}
+    figure.update_layout(
+        height=380,
+        showlegend=False,
+        margin={"l": 0, "r": 8, "t": 8, "b": 0},
+        xaxis={**axis, "title": "width in pixels"},
+        yaxis={**axis, "title": "height in pixels"},
+    )
+    return figure
+
+
+def general(reason: str) -> str:
+    """A reason why a file is left out, without what is special to that file."""
+    return re.split(r"[:(;]", reason)[0].strip()
+
+
+def reasons(counts: Mapping[str, int]) -> go.Figure:
+    """How many files are left out for each reason, the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda pair: -pair[1])[:MOST_REASONS]
+    figure = go.Figure()
+    figure.add_bar(
+        x=[count for _, count in ordered],
+        y=list(range(len(ordered))),
+        orientation="h",
+        marker_color=GREY,
+        text=[f"{reason} · {count:,}" for reason, count in ordered],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{text}<extra></extra>",
+    )
+    most = max((count for _, count in ordered), default=1)
+    figure.update_layout(
+        bargap=0.35,
+        height=30 + 30 * len(ordered),
+        margin={"l": 0, "r": 8, "t": 8, "b": 0},
+        xaxis={"visible": False, "range": [0, 2.2 * most], "fixedrange": True},
+        yaxis={"visible": False, "autorange": "reversed", "fixedrange": True},
     )
     return figure
 

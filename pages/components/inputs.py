@@ -1,6 +1,8 @@
 """Widgets and pieces of pages that more than one page uses."""
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,16 +10,31 @@ from typing import Any
 
 import streamlit as st
 
-from core.data.folder import Scan
+from core.data.dataset import Dataset, imbalance
+from core.data.folder import ImageFolder, Scan, check_inside
+from core.data.layout import Layout
+from core.data.scanner import ScanJob
 from core.data.walk import check_photo
 from core.errors import PhotoError, UnfreezeError
 from core.models.backbones import backbone
 from core.runs.store import Run, Status
+from core.settings import FILE_NAME
 from core.training.recipe import Recipe
 from pages.components import cached, state
 from pages.components.report_errors import reporting
 
 PHOTO_PIXELS = 94
+MOMENT = 0.6
+"""Seconds that a page waits for a scan before it shows a bar."""
+
+NOTABLE = 1.5
+"""How many times as many photos the largest class must have as the smallest to be worth a sentence."""
+
+GO_ON = ("scan-stopped", "")
+
+
+def nothing_more(root: Path) -> None:
+    """Add nothing to a page."""
 
 
 def page_head(title: str, sentence: str) -> None:
@@ -26,28 +43,64 @@ def page_head(title: str, sentence: str) -> None:
     st.markdown(sentence)
 
 
-def dataset_or_stop() -> Scan:
-    """The scan of the chosen dataset; without one, the page ends with a way to choose it."""
+def dataset_or_stop(on_trouble: Callable[[Path], None] = nothing_more) -> Dataset:
+    """The chosen dataset; without one, or while it is being scanned, the page ends with what can be done about it.
+
+    `on_trouble` adds to the page, after the sentence about a folder that cannot be used as it is.
+    """
     path = state.dataset()
     if not path:
         st.info("Choose a dataset first.", icon=":material/photo_library:")
         st.page_link("pages/prepare/dataset.py", label="Choose a dataset", icon=":material/arrow_forward:")
         st.stop()
     with reporting():
-        return scan_with_progress(path)
-
-
-def scan_with_progress(path: str) -> Scan:
-    """Scan a folder while a bar shows how far it is."""
-    bar = st.empty()
-
-    def on_progress(done: int, total: int) -> None:
-        bar.progress(done / max(1, total), f"Looking at every photo: {done:,} of {total:,}")
-
+        root = check_inside(path, cached.settings().dataset_roots)
+        review = cached.reviews().read(root)
     try:
-        return cached.scanned(path, on_progress)
-    finally:
-        bar.empty()
+        return cached.prepared(scan_or_stop(path, review.layout), review)
+    except UnfreezeError as error:
+        st.warning(str(error), icon=":material/info:")
+        on_trouble(root)
+        st.stop()
+
+
+def scan_or_stop(path: str, layout: Layout) -> Scan:
+    """The scan of a folder; while it goes on, the page ends with how far it is."""
+    if state.recall("scan-stopped", "") == path:
+        st.info("The look through the photos was stopped. What was found until then is kept.", icon=":material/pause:")
+        st.button("Go on", icon=":material/play_arrow:", type="primary", on_click=state.remember, args=GO_ON)
+        st.stop()
+    job = cached.scanner().request(path, layout, again=bool(state.take("scan-again")))
+    if not job.wait(MOMENT):
+        scan_progress(job)
+        st.stop()
+    if job.error:
+        raise job.error
+    if job.result is None:
+        st.rerun()
+    return job.result
+
+
+@st.fragment(run_every=0.5)
+def scan_progress(job: ScanJob) -> None:
+    """How far a scan is, and a button to stop it."""
+    if job.ended is not None:
+        st.rerun()
+    if job.comparing:
+        st.progress(1.0, "Comparing the photos with each other…")
+    elif job.done is None:
+        st.progress(0.0, "Listing the folders…")
+    else:
+        left = job.seconds_left()
+        words = f" · about {duration(left)} left" if left is not None else ""
+        st.progress(job.done / max(1, job.total), f"Looking at every photo: {job.done:,} of {job.total:,}{words}")
+    st.button("Stop", icon=":material/stop:", on_click=stop_scan, args=(job,), disabled=job.comparing)
+
+
+def stop_scan(job: ScanJob) -> None:
+    """Stop a scan, and remember that it was meant."""
+    job.cancel()
+    state.remember("scan-stopped", state.dataset())
 
 
 def photo_row(photos: Sequence[Any], names: Sequence[str], *, show_names: bool = False) -> None:
@@ -57,19 +110,47 @@ def photo_row(photos: Sequence[Any], names: Sequence[str], *, show_names: bool =
             st.image(photo, width=PHOTO_PIXELS, alt=name, caption=name if show_names else None)
 
 
-def thumbnails(scan: Scan, indices: Sequence[int]) -> None:
+def thumbnail(folder: ImageFolder, index: int) -> bytes:
+    """A photo of a dataset as a small JPEG; raises `PhotoError` where it can no longer be read."""
+    path = check_photo(folder.absolute(index), cached.settings().dataset_roots)
+    return cached.small(path, path.stat().st_mtime)
+
+
+def thumbnails(folder: ImageFolder, indices: Sequence[int]) -> None:
     """Photos of a dataset in a row that wraps; what can no longer be read is named with its reason."""
     photos, names, lost = [], [], []
     for index in indices:
-        path, name = scan.folder.absolute(index), scan.folder.paths[index]
         try:
-            photos.append(cached.small(check_photo(path, cached.settings().dataset_roots), path.stat().st_mtime))
-            names.append(name)
+            photos.append(thumbnail(folder, index))
+            names.append(folder.paths[index])
         except (PhotoError, FileNotFoundError) as error:
-            lost.append(f"{plain(name)} ({error})")
+            lost.append(f"{plain(folder.paths[index])} ({error})")
     photo_row(photos, names)
     if lost:
         st.caption(f":material/broken_image: No longer readable: {', '.join(lost)}")
+
+
+def class_weights(folder: ImageFolder) -> bool:
+    """Say how unequal the classes are, and offer to make up for it; return whether that is wanted."""
+    counts = folder.counts()
+    times = imbalance(counts)
+    if times < NOTABLE:
+        st.caption(":material/balance: The classes have about equally many photos.")
+        return False
+    most, least = int(counts.argmax()), int(counts.argmin())
+    largest, smallest = plain(folder.class_names[most]), plain(folder.class_names[least])
+    st.markdown(
+        f":material/balance: **{largest}** has {times:.1f} times as many photos as **{smallest}** ({counts[most]:,}"
+        f" against {counts[least]:,}). Whoever always answers {largest} is right for {counts[most] / len(folder):.0%}."
+    )
+    factors = folder.class_weights()
+    return st.toggle(
+        "Let photos of rare classes count more (class weights)",
+        key=f"class-weights-{folder.root}",
+        persist_state="session",
+        help=f"In training, a photo of {smallest} then counts {factors[least]:.1f} times, one of {largest}"
+        f" {factors[most]:.1f} times. Useful when rare classes matter as much as frequent ones.",
+    )
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> None:
@@ -136,6 +217,46 @@ def check_upload_size(size: int, most: int) -> None:
     """Raise `PhotoError` for an upload above the limit; a widget's own limit is not enforced by the server."""
     if size > most:
         raise PhotoError(f"The file has {size / 1e6:.0f} MB; at most {most / 1e6:.0f} MB are read.")
+
+
+def limits() -> None:
+    """How much is taken in, and how to change that."""
+    most = cached.settings().limits
+    with st.expander("Limits", icon=":material/straighten:"):
+        facts(
+            [
+                ("Photos in a dataset", f"{most.files:,}"),
+                ("Bytes of a photo", megabytes(most.file_bytes)),
+                ("Pixels of a photo", f"{most.pixels:,}"),
+                ("Folders deep", f"{most.depth:,}"),
+                ("Bytes of an upload, unpacked", megabytes(most.total_bytes)),
+                ("Photos in an upload", f"{most.uploads:,}"),
+                ("How tightly a ZIP may be packed", f"{most.ratio:,} : 1"),
+            ]
+        )
+        st.caption(
+            "What lies above is left out and listed with its reason. To change a limit, write it into"
+            f" `{cached.settings().home / FILE_NAME}` under `[limits]`, for example `files = 500000`, and start again."
+        )
+
+
+def photo_megabytes() -> int:
+    """The largest photo that a browser may send, in whole megabytes."""
+    return max(1, cached.settings().limits.file_bytes // 1_000_000)
+
+
+def megabytes(size: int) -> str:
+    """A size as people say it."""
+    return f"{size / 1e9:g} GB" if size >= 1_000_000_000 else f"{size / 1e6:g} MB"
+
+
+def as_csv(rows: Sequence[Mapping[str, str]]) -> bytes:
+    """Rows of a table as a CSV file that spreadsheets open as text."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows({name: spreadsheet_safe(value) for name, value in row.items()} for row in rows)
+    return text.getvalue().encode("utf-8-sig")
 
 
 def spreadsheet_safe(text: str) -> str:

@@ -59,6 +59,21 @@ def remember(name: str, value: Any) -> None:
     st.session_state[f"kept-{name}"] = value
 
 
+def take(name: str) -> Any:
+    """What was remembered under a name, for this one time; None when there is nothing."""
+    return st.session_state.pop(f"kept-{name}", None)
+
+
+def widget(key: str) -> Any:
+    """The value of a widget, for its own callback."""
+    return st.session_state.get(key)
+
+
+def set_widget(key: str, value: Any) -> None:
+    """Give a widget a value; only from a callback, before the widget is drawn."""
+    st.session_state[key] = value
+
+
 def forget(*names: str) -> None:
     """Drop values, from the session and from the address."""
     for name in names:

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.data.folder import Scan
+from core.data.dataset import Dataset
 from core.data.images import decode
 from core.data.walk import check_photo
 from core.errors import PhotoError
@@ -42,25 +42,26 @@ def strength(row: Augmentation, value: float) -> float:
     return shown / row.scale
 
 
-def sample_photos(scan: Scan, seed: int) -> NDArray[np.uint8]:
+def sample_photos(dataset: Dataset, seed: int) -> NDArray[np.uint8]:
     """A few photos of different classes, decoded as for training."""
     rng = np.random.default_rng(seed)
-    classes = rng.permutation(len(scan.folder.class_names))[:PHOTOS]
-    chosen = [int(rng.choice(np.flatnonzero(scan.folder.labels == label))) for label in classes]
-    return np.stack([pixels(scan, index) for index in chosen])
+    classes = rng.permutation(len(dataset.folder.class_names))[:PHOTOS]
+    chosen = [int(rng.choice(np.flatnonzero(dataset.folder.labels == label))) for label in classes]
+    return np.stack([pixels(dataset, index) for index in chosen])
 
 
-def pixels(scan: Scan, index: int) -> NDArray[np.uint8]:
+def pixels(dataset: Dataset, index: int) -> NDArray[np.uint8]:
     """One photo, decoded as for training; raises `PhotoError` with its name where it has gone since the scan."""
     try:
-        return decode(check_photo(scan.folder.absolute(index), cached.settings().dataset_roots), SIDE)
+        settings = cached.settings()
+        return decode(check_photo(dataset.folder.absolute(index), settings.dataset_roots), SIDE, settings.limits.pixels)
     except PhotoError as error:
         raise PhotoError(
-            f"{scan.folder.paths[index]}: {error}. Press “Other photos”, or open the dataset again."
+            f"{dataset.folder.paths[index]}: {error}. Press “Other photos”, or open the dataset again."
         ) from error
 
 
-def preview(scan: Scan, strengths: dict[str, float]) -> None:
+def preview(dataset: Dataset, strengths: dict[str, float]) -> None:
     """Rows of photos: the photo itself, then random versions of it."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("What the network will see", anchor=False)
@@ -68,7 +69,7 @@ def preview(scan: Scan, strengths: dict[str, float]) -> None:
             state.remember("preview-seed", state.recall("preview-seed", 0) + 1)
     seed = state.recall("preview-seed", 0)
     with reporting():
-        photos = sample_photos(scan, seed)
+        photos = sample_photos(dataset, seed)
         with st.spinner("Drawing… the first time takes a few seconds"):
             versions = cached.preview_worker().augment(photos, strengths, seed, VIEWS)
     captions = ["as it is", *(f"version {number}" for number in range(1, VIEWS + 1))]

@@ -1,21 +1,41 @@
 """Choose a folder of photos, and see what is in it."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from core.data import intake
-from core.data.folder import Scan, check_inside
-from core.data.split import PARTS
-from pages.components import cached, figures, inputs, state
+from core.data.dataset import KINDS, Dataset
+from core.data.folder import check_inside
+from core.data.parts import NO_PART, PARTS
+from core.errors import DataError
+from pages.components import cached, decisions, figures, inputs, label_source, state
 from pages.components.report_errors import reporting
 
-EXAMPLES, CLASSES_AT_ONCE = 8, 10
+PER_PAGE = 24
+ROWS_SHOWN = 1000
+
+VIEW = "dataset-view"
+OVERVIEW, CHECKS, PHOTOS, LEFT_OUT, DECISIONS = "Overview", "Checks", "Photos", "Left out", "Decisions"
+
+ICONS = {
+    "conflict": ":material/error:",
+    "leak": ":material/swap_horiz:",
+    "copies": ":material/content_copy:",
+    "alike_conflict": ":material/compare:",
+    "alike": ":material/burst_mode:",
+    "blurred": ":material/blur_on:",
+    "dark": ":material/dark_mode:",
+    "tiny": ":material/photo_size_select_small:",
+    "strip": ":material/panorama_horizontal:",
+}
 
 
 def choose() -> None:
-    """The sample, a path to paste, or a walk through the folders."""
+    """The sample, a path to paste, a walk through the folders, or the page that collects photos."""
     sample, folder = st.columns([1, 2], gap="large")
     with sample:
         st.subheader("Try the sample", anchor=False)
@@ -25,6 +45,9 @@ def choose() -> None:
         ):
             with st.spinner("Writing the digits as photos…"), reporting():
                 open_dataset(intake.write_sample(cached.settings().datasets_folder))
+        st.subheader("Or bring photos in", anchor=False)
+        st.markdown("A ZIP file, single photos, the camera, or a known dataset from the internet.")
+        st.page_link("pages/prepare/collect.py", label="Collect photos", icon=":material/add_a_photo:")
     with folder:
         st.subheader("Or pick a folder of your own", anchor=False)
         with st.form("path", border=False):
@@ -43,6 +66,7 @@ def open_dataset(path: Path) -> None:
     """Choose this dataset and draw the page anew."""
     state.choose_dataset(str(path))
     state.remember("choosing", False)
+    state.remember(*inputs.GO_ON)
     st.rerun()
 
 
@@ -61,6 +85,8 @@ def browse() -> None:
                 )
             if here not in roots:
                 st.button("One up", icon=":material/arrow_upward:", on_click=_go, args=(here.parent,))
+            if here not in roots and not intake.looks_like_dataset(here):
+                st.button("Use this folder", icon=":material/check:", on_click=_use, args=(here,))
         with st.container(horizontal=True, gap="small", height=220 if len(inner) > 12 else "content"):
             for path in inner:
                 ready = intake.looks_like_dataset(path)
@@ -79,79 +105,213 @@ def _go(path: Path) -> None:
     state.remember("browse", str(path))
 
 
-def show(scan: Scan) -> None:
-    """Counts, split, examples and what was left out."""
-    folder = scan.folder
-    parts = cached.split_of(folder, 0)
+def _use(path: Path) -> None:
+    state.choose_dataset(str(path))
+    state.remember("choosing", False)
+
+
+def head(path: Path) -> None:
+    """Which dataset is on show, and what can be done with it as a whole."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f":material/folder: **{inputs.plain(path.name)}** &nbsp; {inputs.plain(str(path))}")
+        st.button("Choose another", icon=":material/swap_horiz:", on_click=state.remember, args=("choosing", True))
+        st.button("Check again", icon=":material/refresh:", on_click=state.remember, args=("scan-again", True))
+
+
+def show(dataset: Dataset) -> None:
+    """The views of a dataset, one at a time, so that a click stays quick with any number of photos."""
+    decisions.notice()
+    counts = {
+        CHECKS: sum(finding.count for finding in dataset.findings),
+        LEFT_OUT: len(dataset.scan.left_out) + len(dataset.withheld) + len(dataset.excluded()),
+        DECISIONS: len(dataset.review.decisions),
+    }
+    view = st.segmented_control(
+        "View",
+        list(VIEWS),
+        default=OVERVIEW,
+        required=True,
+        key=VIEW,
+        persist_state="session",
+        format_func=lambda name: f"{name} · {counts[name]:,}" if counts.get(name) else name,
+        label_visibility="collapsed",
+    )
+    VIEWS[view](dataset)
+
+
+def overview(dataset: Dataset) -> None:
+    """Counts, split, what was noticed, and sizes."""
+    folder = dataset.folder
+    try:
+        parts = cached.split_of(dataset, 0)
+    except DataError as error:
+        st.warning(str(error), icon=":material/info:")
+        parts = np.full(len(folder), NO_PART, dtype=np.int8)
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader("Photos per class, and how they will be used", anchor=False)
         figure = figures.class_counts(folder.class_names, folder.labels, parts)
         st.plotly_chart(figure, config={"displayModeBar": False}, alt="Bar chart of photos per class and part")
+        inputs.class_weights(folder)
     with right:
-        with st.container(horizontal=True, gap="medium"):
-            st.metric("Photos", f"{len(folder):,}", width="content")
-            st.metric("Classes", f"{len(folder.class_names):,}", width="content")
-            st.metric("Left out", f"{len(scan.left_out):,}", width="content")
+        st.page_link("pages/train/train.py", label="**Train a model on it**", icon=":material/local_fire_department:")
+        inputs.facts([("Photos", f"{len(folder):,}"), ("Classes", f"{len(folder.class_names):,}")])
         training, validation, test = (int(np.sum(parts == number)) for number in range(len(PARTS)))
         st.markdown(
             f":blue[**{training:,} for training**] – the model learns from these.  \n"
             f":orange[**{validation:,} for validation**] – looked at after each epoch, to keep the best model.  \n"
             f":green[**{test:,} for the test**] – kept away until the end, for an honest grade."
         )
-        st.page_link("pages/train/train.py", label="**Train a model on it**", icon=":material/local_fire_department:")
-        st.page_link("pages/prepare/augmentations.py", label="Look at augmentations", icon=":material/auto_fix_high:")
-    left_out(scan)
-    gallery(scan)
+        st.caption(split_words(dataset))
+        noticed(dataset)
+    sizes_and_shapes(dataset.scan.sizes[dataset.members])
+    label_source.choose(dataset.scan.folder.root, dataset.review, expanded=False)
+    inputs.limits()
 
 
-def left_out(scan: Scan) -> None:
-    """What is not used, each with its reason."""
-    if scan.datasets_inside:
-        names = ", ".join(f"“{name}”" for name in scan.datasets_inside[:5])
+def sizes_and_shapes(sizes: NDArray[np.int32]) -> None:
+    """How large the photos are, in a sentence and, where they differ, as a picture."""
+    if not len(sizes):
+        return
+    st.subheader("Sizes and shapes", anchor=False)
+    width, height = np.median(sizes, axis=0).astype(int)
+    if (sizes == sizes[0]).all():
+        st.markdown(f"All photos have {width:,} × {height:,} pixels.")
+        return
+    st.markdown(
+        f"A typical photo has {width:,} × {height:,} pixels. Each circle is a size, the larger the more photos have it;"
+        " photos on the dotted line are square. Networks see the middle square of each."
+    )
+    figure = figures.photo_sizes(sizes)
+    st.plotly_chart(figure, config={"displayModeBar": False}, alt="Widths and heights of the photos")
+
+
+def split_words(dataset: Dataset) -> str:
+    """Where the split comes from."""
+    if not dataset.has_own_split and dataset.serial:
+        names = ", ".join(f"“{inputs.plain(name)}”" for name in dataset.serial[:3])
+        more = f" and {len(dataset.serial) - 3} more" if len(dataset.serial) > 3 else ""
+        return (
+            f"Nearly all photos of {names}{more} are alike, as if taken in one go. They are divided in the order of their"
+            " names, and the test will look easier than it is: more variety helps."
+        )
+    if not dataset.has_own_split:
+        return "Drawn by chance within each class. Copies and look-alikes stay together."
+    brought = [name for number, name in enumerate(PARTS) if (dataset.given == number).any()]
+    drawn = [name for name in PARTS if name not in brought]
+    made = f" There is no {' and no '.join(drawn)} folder, so these photos come out of training." if drawn else ""
+    return f"The dataset brings its own split ({', '.join(brought)}), which is kept.{made}"
+
+
+def noticed(dataset: Dataset) -> None:
+    """What the checks came to, each with a way to the photos."""
+    st.markdown("**What was noticed**")
+    left_out = len(dataset.scan.left_out)
+    if not dataset.findings and not left_out:
+        st.markdown(":green[:material/check_circle:] Every file can be used, and nothing looks odd.")
+    if left_out:
+        go_to(f"{left_out:,} left out, and why", ":material/rule:", LEFT_OUT)
+    for finding in dataset.findings:
+        go_to(f"{finding.kind.title} · {finding.count:,}", ICONS[finding.kind.key], CHECKS, finding.kind.key)
+    if dataset.scan.datasets_inside:
+        names = ", ".join(f"“{name}”" for name in dataset.scan.datasets_inside[:5])
         st.info(
-            f"{names} are divided into folders of photos themselves. If they are datasets, or the parts of one, open"
-            " one of them instead; here each counts as one class.",
+            f"{names} are divided into folders of photos themselves. If they are datasets, open one of them instead;"
+            " here each counts as one class.",
             icon=":material/lightbulb:",
         )
-    if scan.left_out:
-        label = f"{len(scan.left_out):,} left out, and why"
-        with st.expander(label, icon=":material/rule:"):
-            st.dataframe(
-                [{"file": entry.path, "why it is left out": entry.reason} for entry in scan.left_out],
-                hide_index=True,
-            )
-
-
-def gallery(scan: Scan) -> None:
-    """Examples of each class, a handful of classes at a time."""
-    folder = scan.folder
-    st.subheader("Examples", anchor=False)
-    names = list(folder.class_names)
-    if len(names) > CLASSES_AT_ONCE:
-        starts = list(range(0, len(names), CLASSES_AT_ONCE))
-        start = st.selectbox(
-            "Classes",
-            starts,
-            format_func=lambda first: f"{names[first]} to {names[min(first + CLASSES_AT_ONCE, len(names)) - 1]}",
+    if dataset.scan.index_trouble:
+        st.caption(
+            ":material/save: What was found could not be kept, so the next look takes as long"
+            f" ({inputs.plain(dataset.scan.index_trouble)})."
         )
-        names = names[start : start + CLASSES_AT_ONCE]
-    for name in names:
-        members = np.flatnonzero(folder.labels == folder.class_names.index(name))
-        chosen = members[np.linspace(0, len(members) - 1, min(EXAMPLES, len(members))).astype(int)]
-        st.markdown(f"**{inputs.plain(name)}** · {len(members):,} photos")
-        inputs.thumbnails(scan, chosen.tolist())
 
+
+def go_to(words: str, icon: str, view: str, kind: str = "") -> None:
+    """A link to another view of this page."""
+    st.button(words, icon=icon, type="tertiary", key=f"go-to-{view}-{kind}", on_click=_show_view, args=(view, kind))
+
+
+def _show_view(view: str, kind: str) -> None:
+    state.set_widget(VIEW, view)
+    if kind:
+        state.set_widget("finding-kind", kind)
+
+
+def checks(dataset: Dataset) -> None:
+    """What was noticed, one kind at a time."""
+    found = {finding.kind.key: finding for finding in dataset.findings}
+    decisions.undo_bar(dataset)
+    if not found:
+        st.success("Nothing to look at: no copies, no look-alikes, nothing blurred, dark or tiny.")
+        return
+    kinds = [kind.key for kind in KINDS if kind.key in found]
+    if state.widget("finding-kind") not in kinds:
+        state.set_widget("finding-kind", kinds[0])
+    chosen = st.pills(
+        "Kind",
+        kinds,
+        required=True,
+        key="finding-kind",
+        format_func=lambda key: f"{ICONS[key]} {found[key].kind.title} · {found[key].count:,}",
+        label_visibility="collapsed",
+    )
+    decisions.finding_in_full(dataset, found[str(chosen)])
+
+
+def photos(dataset: Dataset) -> None:
+    """The photos of one class, a page at a time."""
+    folder = dataset.folder
+    counts = folder.counts()
+    label = st.selectbox(
+        "Class",
+        range(len(folder.class_names)),
+        format_func=lambda number: f"{folder.class_names[number]} · {counts[number]:,} photos",
+    )
+    decisions.undo_bar(dataset)
+    members = np.flatnonzero(folder.labels == label)
+    pages = -(-len(members) // PER_PAGE)
+    page = st.pagination(pages, key=f"photos-{label}-{pages}") if pages > 1 else 1
+    shown = members[(page - 1) * PER_PAGE : page * PER_PAGE].tolist()
+    decisions.cards(dataset, shown, "looked at", "photos")
+
+
+def left_out(dataset: Dataset) -> None:
+    """What is not used, each with its reason."""
+    rows = [{"file": entry.path, "why it is left out": entry.reason} for entry in dataset.scan.left_out]
+    rows += [
+        {"file": dataset.folder.paths[i], "why it is left out": f"{reason}; see Checks"}
+        for i, reason in dataset.withheld.items()
+    ]
+    rows += [{"file": path, "why it is left out": "you decided so; see Decisions"} for path in dataset.excluded()]
+    if dataset.scan.ignored:
+        st.caption(
+            f"{dataset.scan.ignored:,} hidden files and files that systems leave behind (.DS\\_Store, Thumbs.db …)"
+            " were passed over."
+        )
+    if not rows:
+        st.success("Nothing is left out: every file in the folder is a photo that can be used.")
+        return
+    reasons = Counter(figures.general(row["why it is left out"]) for row in rows)
+    st.plotly_chart(figures.reasons(reasons), config={"displayModeBar": False}, alt="Why files are left out")
+    if len(rows) > ROWS_SHOWN:
+        st.caption(f"The first {ROWS_SHOWN:,} of {len(rows):,}; the download holds all of them.")
+    st.dataframe(rows[:ROWS_SHOWN], hide_index=True)
+    st.download_button(
+        "Download the list (CSV)",
+        lambda: inputs.as_csv(rows),
+        "left-out.csv",
+        "text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+VIEWS = {OVERVIEW: overview, CHECKS: checks, PHOTOS: photos, LEFT_OUT: left_out, DECISIONS: decisions.decided}
 
 inputs.page_head("Dataset", "A folder of photos with one subfolder for each class is all it takes.")
 if not state.dataset() or state.recall("choosing", False):
     choose()
-if state.dataset() and not state.recall("choosing", False):
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(
-            f":material/folder: **{inputs.plain(Path(state.dataset()).name)}** &nbsp; {inputs.plain(state.dataset())}"
-        )
-        if st.button("Choose another", icon=":material/swap_horiz:"):
-            state.remember("choosing", True)
-            st.rerun()
-    show(inputs.dataset_or_stop())
+else:
+    head(Path(state.dataset()))
+    show(inputs.dataset_or_stop(label_source.choose_for))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.data.folder import Scan
+from core.data.dataset import Dataset
 from core.errors import RunNotFound
 from core.models import weights
 from core.models.backbones import BACKBONES, Backbone, backbone
@@ -141,11 +141,10 @@ def number_widget(name: str) -> dict[str, Any]:
     return widget
 
 
-def set_up(scan: Scan) -> None:
+def set_up(dataset: Dataset) -> None:
     """Everything that can be chosen, and Start."""
-    folder = scan.folder
     with reporting():
-        parts = cached.split_of(folder, 0)
+        folder, parts = dataset.used(cached.split_of(dataset, 0))
     left, right = st.columns([1, 1], gap="large")
     with left:
         st.subheader("Network", anchor=False)
@@ -156,6 +155,7 @@ def set_up(scan: Scan) -> None:
         names = ", ".join(AUGMENTATION_OF[key].name.lower() for key in strengths) or "none"
         st.markdown(f"**Augmentations:** {names}")
         st.page_link("pages/prepare/augmentations.py", label="Change them", icon=":material/auto_fix_high:")
+        weighted = inputs.class_weights(folder)
     point = choose_point(chosen, len(folder.class_names), kind)
     if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch"):
         with reporting():
@@ -165,10 +165,12 @@ def set_up(scan: Scan) -> None:
                 weights=kind,
                 unfreeze_point=point,
                 augmentations=strengths,
+                class_weights=weighted,
                 **numbers,
             )
+            used = dataset.used(cached.split_of(dataset, recipe.seed))
             cached.preview_worker().close()
-            run = launch(cached.store(), recipe, folder, cached.split_of(folder, recipe.seed))
+            run = launch(cached.store(), recipe, *used)
         state.open_run(run.id)
         st.rerun()
 

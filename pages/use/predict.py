@@ -36,16 +36,16 @@ def choose_run() -> inputs.RunOnShow | None:
 def read_photos(predictor: Predictor, files: Sequence[UploadedFile]) -> tuple[list[str], list[NDArray[np.uint8]]]:
     """Names and pixels of what can be read; the rest is listed with its reason."""
     names, photos, refused = [], [], []
-    limit = cached.settings()
-    for file in files[: limit.max_uploads]:
+    limit = cached.settings().limits
+    for file in files[: limit.uploads]:
         try:
-            inputs.check_upload_size(file.size, limit.max_photo_bytes)
-            photos.append(predictor.see(file.getvalue()))
+            inputs.check_upload_size(file.size, limit.file_bytes)
+            photos.append(predictor.see(file.getvalue(), limit.pixels))
             names.append(file.name)
         except PhotoError as error:
             refused.append({"photo": file.name, "why it was left out": str(error)})
-    for file in files[limit.max_uploads :]:
-        refused.append({"photo": file.name, "why it was left out": f"At most {limit.max_uploads} photos at a time."})
+    for file in files[limit.uploads :]:
+        refused.append({"photo": file.name, "why it was left out": f"At most {limit.uploads} photos at a time."})
     if refused:
         st.warning(f"{len(refused)} of {len(files)} files could not be used.", icon=":material/rule:")
         st.dataframe(refused, hide_index=True)
@@ -85,7 +85,13 @@ chosen = choose_run()
 if chosen:
     if chosen.recipe.weights == "random":
         random_weights_warning()
-    uploads = st.file_uploader("Photos", type=sorted(PHOTO_SUFFIXES), accept_multiple_files=True, key="predict-photos")
+    uploads = st.file_uploader(
+        "Photos",
+        type=sorted(PHOTO_SUFFIXES),
+        accept_multiple_files=True,
+        key="predict-photos",
+        max_upload_size=inputs.photo_megabytes(),
+    )
     with reporting():  # after the uploader, so that the model loads while a person looks for photos
         model = cached.predictor(chosen.run.id, chosen.status.ended)
     if uploads:

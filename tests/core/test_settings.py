@@ -1,9 +1,10 @@
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from core.errors import SettingsError
-from core.settings import settings_from
+from core.settings import RANGES, Limits, settings_from
 
 
 @pytest.fixture
@@ -41,6 +42,16 @@ def test_the_file_counts_and_a_variable_wins_over_it(home: Path) -> None:
         ("datasets = [1]", "it must be a list of folders"),
         ("wieghts = '/models'", "it must be one of datasets, weights, offline"),
         ("weights = [", "cannot be read"),
+        ("limits = 5", "limits = 5; it must be a table of limits"),
+        ("[[limits]]\nfiles = 5", "it must be"),
+        ("[limits]\nfile = 5", "a limit “file”; it must be one of files, total_bytes, file_bytes, pixels, ratio"),
+        ("[limits]\nfiles = '5'", "the limit files = '5'; it must be a whole number from 1 to 10,000,000"),
+        ("[limits]\ndepth = 2.0", "the limit depth = 2.0; it must be a whole number"),
+        ("[limits]\nfiles = true", "the limit files = True; it must be a whole number"),
+        ("[limits]\nfiles = [5]", "the limit files = [5]; it must be a whole number"),
+        ("[limits]\ndepth = 0", "the limit depth = 0; it must be a whole number from 1 to 100"),
+        ("[limits]\nratio = -1", "the limit ratio = -1; it must be"),
+        ("[limits]\npixels = 178956971", "it must be a whole number from 1 to 178,956,970"),
     ],
 )
 def test_a_wrong_file_gets_a_sentence(home: Path, text: str, words: str) -> None:
@@ -48,3 +59,30 @@ def test_a_wrong_file_gets_a_sentence(home: Path, text: str, words: str) -> None
     with pytest.raises(SettingsError, match=r"settings\.toml") as caught:
         settings_from({"UNFREEZE_HOME": str(home)})
     assert words in str(caught.value)
+
+
+def test_limits_are_read_from_the_file_and_the_others_stay(home: Path) -> None:
+    (home / "settings.toml").write_text("offline = true\n[limits]\nfiles = 12\nfile_bytes = 9_000_000\n")
+    settings = settings_from({"UNFREEZE_HOME": str(home)})
+    assert settings.limits == Limits(files=12, file_bytes=9_000_000)
+    assert settings_from({"UNFREEZE_HOME": str(home / "other")}).limits == Limits()
+
+
+def test_every_limit_has_a_range_that_holds_its_default(home: Path) -> None:
+    usual = asdict(Limits())
+    assert set(RANGES) == set(usual)
+    for name, (low, high) in RANGES.items():
+        assert low <= usual[name] <= high
+        for end in (low, high):
+            (home / "settings.toml").write_text(f"[limits]\n{name} = {end}\n")
+            assert asdict(settings_from({"UNFREEZE_HOME": str(home)}).limits) == {**usual, name: end}
+
+
+def test_everything_that_is_written_lies_in_the_home(home: Path) -> None:
+    settings = settings_from({"UNFREEZE_HOME": str(home)})
+    places = {
+        *(settings.runs_folder, settings.keras_home, settings.index_folder),
+        *(settings.reviews_folder, settings.datasets_folder),
+    }
+    assert len(places) == 5 and {place.parent for place in places} == {home}
+    assert settings.datasets_folder == settings.dataset_roots[0]

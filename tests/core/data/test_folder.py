@@ -1,3 +1,4 @@
+import hashlib
 import os
 import socket
 from collections.abc import Callable
@@ -6,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data.folder import ImageFolder, LeftOut, Scan, check_inside, scan, signature
+from core.data import folder as scanning
+from core.data.folder import ImageFolder, LeftOut, Scan, check_inside, scan
+from core.data.parts import NO_PART
 from core.errors import DataError, FolderError
-from tests.core.data.conftest import encode, noise, place
+from core.settings import Limits
+from tests.core.data.conftest import encode, noise, place, plain, touch
 
 
 def reasons(found: Scan) -> dict[str, str]:
@@ -75,7 +79,7 @@ def test_names_that_are_no_text_are_left_out(flowers: Path) -> None:
     found = scan(flowers, roots=[flowers])
     assert len(found.folder) == 5
     assert "rename it" in reasons(found)["daisy/caf�.png"]
-    signature(flowers, roots=[flowers])
+    assert found.token == scan(flowers, roots=[flowers]).token
 
 
 def test_housekeeping_is_counted_not_reported(flowers: Path) -> None:
@@ -90,6 +94,7 @@ def test_what_is_no_photo_is_left_out_with_a_reason(flowers: Path) -> None:
     page = b"<html>not found</html>"
     contents = {"daisy/a.jpg": page, "daisy/b.jpg": b"", "daisy/c.jpg": encode(noise(40, 40), "JPEG")[:-300]}
     contents |= {"daisy/notes.txt": b"x", "rose/noending": b"x", "rose/phone.HEIC": b"x", "labels.csv": b"x"}
+    contents |= {"loose.png": encode(noise(9, 7))}
     for name, content in contents.items():
         place(flowers / name, content)
     found = scan(flowers, roots=[flowers])
@@ -101,7 +106,8 @@ def test_what_is_no_photo_is_left_out_with_a_reason(flowers: Path) -> None:
         "daisy/c.jpg": "cut off",
         "daisy/notes.txt": ".txt files",
     }
-    expected |= {"rose/noending": "no ending", "rose/phone.HEIC": "save it as JPEG", "labels.csv": "beside the class"}
+    expected |= {"rose/noending": "no ending", "rose/phone.HEIC": "save it as JPEG", "labels.csv": "a table"}
+    expected |= {"loose.png": "beside the class folders"}
     for path, words in expected.items():
         assert words in reasons(found)[path]
 
@@ -116,7 +122,7 @@ def test_a_class_without_readable_photos_is_no_class(flowers: Path) -> None:
 
 def test_large_files_are_left_out(flowers: Path) -> None:
     place(flowers / "rose" / "big.png", encode(noise(60, 60)))
-    found = scan(flowers, roots=[flowers], max_bytes=5000)
+    found = scan(flowers, roots=[flowers], limits=Limits(file_bytes=5000))
     assert "too large: 0.0 MB, at most 0.005 MB" in reasons(found)["rose/big.png"]
     assert len(found.folder) == 5
 
@@ -134,16 +140,13 @@ def test_what_is_neither_file_nor_folder_is_never_opened(flowers: Path, monkeypa
 
 
 def test_a_photo_that_disappears_meanwhile_is_left_out(flowers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = flowers / "daisy" / "2.png"
-    opened = Path.open
+    monkeypatch.setattr(scanning, "BATCH", 1)
 
-    def open_late(path: Path, mode: str) -> object:
-        if path == gone:
-            path.unlink()
-        return opened(path, mode)
+    def vanish(done: int, total: int) -> None:
+        if done == 1:
+            (flowers / "daisy" / "2.png").unlink()
 
-    monkeypatch.setattr(Path, "open", open_late)
-    found = scan(flowers, roots=[flowers])
+    found = scan(flowers, roots=[flowers], on_progress=vanish)
     assert found.left_out == (LeftOut("daisy/2.png", "the file is no longer there"),)
     assert len(found.folder) == len(found.sizes) == 4
 
@@ -240,22 +243,70 @@ def test_a_folder_of_datasets_is_recognised(flowers: Path) -> None:
     assert found.folder.class_names == found.datasets_inside == ("animals", "flowers")
 
 
-def test_the_signature_changes_with_the_files_and_only_then(flowers: Path) -> None:
-    seen = {signature(flowers, roots=[flowers])}
-    place(flowers / ".DS_Store")
-    assert signature(flowers, roots=[flowers]) in seen
+def test_photos_above_the_limits_are_left_out(flowers: Path) -> None:
+    place(flowers / "rose" / "big.png", encode(noise(30, 20)))
+    place(flowers / "rose" / "a" / "b" / "c" / "deep.png")
+    found = scan(flowers, roots=[flowers], limits=Limits(pixels=599, depth=3))
+    assert reasons(found) == {
+        "rose/big.png": "too many pixels: 30 × 20, at most 599 are read",
+        "rose/a/b/c": "it lies 4 folders deep; at most 3 are looked into",
+    }
+    assert len(scan(flowers, roots=[flowers], limits=Limits(pixels=600, depth=4)).folder) == 7
+
+
+def test_more_photos_than_the_limit_are_refused_with_both_ways_out(flowers: Path) -> None:
+    assert len(scan(flowers, roots=[flowers], limits=Limits(files=5)).folder) == 5
+    with pytest.raises(FolderError, match=r"more than 4 photos.*Pick one of its subfolders, or raise “files”"):
+        scan(flowers, roots=[flowers], limits=Limits(files=4))
+
+
+def test_the_token_changes_with_what_was_found_and_only_then(flowers: Path) -> None:
     photo = flowers / "daisy" / "1.png"
+    seen = {scan(flowers, roots=[flowers]).token}
+    for nothing_new in (lambda: place(flowers / ".DS_Store"), lambda: touch(photo)):
+        nothing_new()
+        assert scan(flowers, roots=[flowers]).token in seen
     changes: list[Callable[[], object]] = [
         lambda: place(flowers / "rose" / "9.png"),
         lambda: photo.write_bytes(photo.read_bytes() + b"x"),
-        lambda: os.utime(photo, ns=(1, 1)),
         lambda: photo.rename(photo.with_name("7.png")),
         lambda: (flowers / "empty").mkdir(),
+        lambda: (flowers / "rose").rename(flowers / "tulip"),
     ]
     for change in changes:
         change()
-        seen.add(signature(flowers, roots=[flowers]))
+        seen.add(scan(flowers, roots=[flowers]).token)
     assert len(seen) == 6
+
+
+def test_a_scan_holds_a_row_of_facts_for_each_photo(flowers: Path) -> None:
+    place(flowers / "daisy" / "2.png", encode(plain(200, (30, 20), "L")))
+    place(flowers / "rose" / "0.png", b"broken")
+    found = scan(flowers, roots=[flowers])
+    second = found.folder.paths.index("daisy/2.png")
+    assert found.sizes[second].tolist() == [30, 20]
+    assert (found.fingerprints[second] == 200).all() and found.fingerprints.shape == (5, 16, 16)
+    for i in range(5):
+        content = found.folder.absolute(i).read_bytes()
+        assert found.digests[i].tobytes() == hashlib.blake2b(content, digest_size=16).digest()
+    assert found.sharpness.shape == (5,) and found.sharpness[second] == found.sharpness.min()
+    assert (found.given == NO_PART).all()
+    for values in (found.sizes, found.digests, found.fingerprints, found.sharpness, found.given):
+        assert not values.flags.writeable
+
+
+def test_weights_make_all_classes_count_alike() -> None:
+    labels = np.repeat([0, 1, 2], [60, 30, 10])
+    folder = ImageFolder(Path("root"), ("a", "b", "c"), tuple(f"{i}.png" for i in range(100)), labels)
+    weights = folder.class_weights()
+    assert [weights[label] * count for label, count in enumerate((60, 30, 10))] == pytest.approx([100 / 3] * 3)
+    assert np.mean([weights[label] for label in labels]) == pytest.approx(1)
+
+
+def test_the_mean_weight_is_1_also_where_a_class_has_no_photos() -> None:
+    folder = folder_of([0, 0, 2], ("a", "b", "c"))
+    weights = folder.class_weights()
+    assert np.mean([weights[label] for label in folder.labels.tolist()]) == pytest.approx(1)
 
 
 def test_a_folder_inside_a_root_is_accepted(flowers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,8 +377,8 @@ def test_unsorted_classes_and_paths_that_lead_out_are_refused() -> None:
             ImageFolder(Path("root"), ("a", "b"), (path,), np.array([0]))
 
 
-def test_the_shared_flowers_are_all_readable(shared_flowers: Path) -> None:
-    found = scan(shared_flowers, roots=[shared_flowers])
+def test_the_shared_flowers_are_all_readable(shared_scan: Scan) -> None:
+    found = shared_scan
     assert found.folder.class_names == ("daisy", "dandelion", "roses", "sunflowers", "tulips")
     assert len(found.folder) == 3119
     assert not found.left_out

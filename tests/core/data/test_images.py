@@ -1,3 +1,4 @@
+import hashlib
 import io
 import struct
 import zlib
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, features
+from PIL import Image, ImageFilter, features
 
 from core.data import images
 from core.data.images import MAX_PIXELS, TURNS, PhotoInfo, decode, inspect, thumbnail
@@ -32,6 +33,11 @@ def stored_turned(upright: Image.Image, orientation: int) -> Image.Image:
     return upright if turn is None else upright.transpose(INVERSE.get(turn, turn))
 
 
+def prints(info: PhotoInfo) -> NDArray[np.intp]:
+    """Return a fingerprint as numbers, shape (16, 16)."""
+    return np.frombuffer(info.fingerprint, np.uint8).reshape(16, 16).astype(int)
+
+
 def png_header(width: int, height: int) -> bytes:
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     checked = header + struct.pack(">I", zlib.crc32(header))
@@ -45,7 +51,14 @@ def test_the_eight_orientations_decode_to_equal_pixels(file_format: str, orienta
     options: dict[str, Any] = {"lossless": True} if file_format == "WEBP" else {}
     photo = encode(stored_turned(upright, orientation), file_format, exif=exif(orientation), **options)
     assert np.array_equal(decode(photo, 16), decode(encode(upright), 16))
-    assert inspect(photo) == PhotoInfo(60, 40)
+    assert (inspect(photo).width, inspect(photo).height) == (60, 40)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_eight_orientations_have_one_fingerprint(orientation: int) -> None:
+    upright = noise(6, 4).resize((64, 48), Image.Resampling.BICUBIC)
+    photo = encode(stored_turned(upright, orientation), exif=exif(orientation))
+    assert np.abs(prints(inspect(photo)) - prints(inspect(encode(upright)))).max() <= 1
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -58,7 +71,10 @@ def test_a_large_jpeg_is_turned_after_it_was_decoded_small(orientation: int) -> 
     pixels = decode(photo, 20).astype(int)
     corners = [pixels[2, 2], pixels[2, 17], pixels[17, 2], pixels[17, 17]]
     assert np.allclose(corners, [[255, 0, 0], [0, 0, 255], [0, 255, 0], [255, 255, 255]], atol=12)
-    assert inspect(photo) == PhotoInfo(640, 400)
+    found = inspect(photo)
+    assert (found.width, found.height) == (640, 400)
+    greys = prints(found)[[2, 2, 13, 13], [2, 13, 2, 13]]
+    assert np.allclose(greys, [76, 29, 150, 255], atol=12), "the fingerprint is upright, too"
 
 
 def test_damaged_exif_data_does_not_cost_the_photo() -> None:
@@ -164,7 +180,9 @@ def test_every_format_is_read(file_format: str) -> None:
     if file_format == "AVIF" and not features.check("avif"):
         pytest.skip("this Pillow has no AVIF")
     photo = encode(plain((200, 60, 30), (64, 48)), file_format)
-    assert inspect(photo) == PhotoInfo(64, 48)
+    found = inspect(photo)
+    assert (found.width, found.height) == (64, 48)
+    assert np.abs(prints(found) - 98).max() < 6
     assert np.abs(decode(photo, 8).astype(int) - (200, 60, 30)).max() < 12
 
 
@@ -173,6 +191,54 @@ def test_a_file_and_its_bytes_give_the_same(tmp_path: Path) -> None:
     path.write_bytes(encode(noise(50, 40), "JPEG"))
     assert np.array_equal(decode(path, 16), decode(path.read_bytes(), 16))
     assert inspect(path) == inspect(path.read_bytes())
+
+
+def test_the_digest_is_the_same_for_equal_files_only() -> None:
+    photo = encode(noise(20, 20), "JPEG")
+    found = inspect(photo)
+    assert found.digest == hashlib.blake2b(photo, digest_size=16).digest()
+    assert inspect(photo + b"\n").digest != found.digest
+    assert inspect(photo + b"\n").fingerprint == found.fingerprint
+
+
+def test_the_fingerprint_averages_the_photo_in_grey() -> None:
+    grey = np.random.default_rng(2).integers(0, 256, (160, 320), dtype=np.uint8)
+    averages = grey.reshape(16, 10, 16, 20).mean(axis=(1, 3))
+    assert np.abs(prints(inspect(encode(Image.fromarray(grey)))) - averages).max() <= 1
+    large = np.kron(grey[:16, :16], np.ones((60, 40), np.uint8))
+    for file_format in ("PNG", "JPEG"):
+        found = prints(inspect(encode(Image.fromarray(large), file_format)))
+        assert np.abs(found - grey[:16, :16]).max() <= 6, "however large the photo, and also where it is decoded small"
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (plain((0, 0, 0, 0), mode="RGBA"), 255),
+        (plain(0, mode="1"), 0),
+        (plain((255, 0, 0)), 76),
+        (plain((255, 0, 0)).quantize(4), 76),
+        (Image.fromarray(np.full((8, 12), 32768, np.uint16)), 128),
+    ],
+    ids=["invisible", "bilevel", "red", "palette", "16-bit"],
+)
+def test_the_fingerprint_sees_what_the_network_sees(image: Image.Image, expected: int) -> None:
+    assert np.abs(prints(inspect(encode(image))) - expected).max() <= 1
+
+
+def test_a_blurred_photo_is_less_sharp() -> None:
+    sharp = noise(300, 260).resize((600, 520))
+    assert inspect(encode(sharp.filter(ImageFilter.GaussianBlur(6)))).sharpness < inspect(encode(sharp)).sharpness
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG"])
+def test_the_limit_of_pixels_can_be_set(file_format: str) -> None:
+    photo = encode(noise(30, 20), file_format)
+    assert inspect(photo, max_pixels=600).width == 30
+    assert decode(photo, 4, max_pixels=600).shape == (4, 4, 3)
+    for read in (lambda: inspect(photo, max_pixels=599), lambda: decode(photo, 4, max_pixels=599)):
+        with pytest.raises(PhotoError, match="too many pixels: 30 × 20, at most 599 are read"):
+            read()
 
 
 def test_a_thumbnail_shows_what_decode_returns() -> None:

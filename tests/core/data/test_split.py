@@ -3,10 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data.folder import ImageFolder, scan
-from core.data.split import PARTS, assign_parts, duplicate_groups, read_split_csv, write_split_csv
-from core.errors import DataError, PhotoError
-from tests.core.data.conftest import encode, noise, place
+from core.data.folder import ImageFolder, Scan, scan
+from core.data.parts import NO_PART, PARTS, TEST, TRAINING, VALIDATION
+from core.data.split import assign_parts, complete_parts, read_split_csv, write_split_csv
+from core.errors import DataError
+from tests.core.data.conftest import place
 
 
 def table(labels: np.ndarray, parts: np.ndarray) -> list[list[int]]:
@@ -108,28 +109,61 @@ def test_a_few_pairs_do_not_change_the_sizes() -> None:
     assert table(np.zeros(100, int), assign_parts([0] * 100, groups=groups)) == [[70, 10, 20]]
 
 
-def test_identical_files_share_a_group(tmp_path: Path) -> None:
-    photos = [encode(noise(6, 6, seed), "BMP") for seed in range(3)]
-    for name, content in {"a/1.bmp": 0, "a/2.bmp": 1, "b/1.bmp": 0, "b/2.bmp": 2}.items():
-        place(tmp_path / name, photos[content])
-    folder = scan(tmp_path, roots=[tmp_path]).folder
-    assert len({len(photo) for photo in photos}) == 1
-    assert duplicate_groups(folder).tolist() == [0, 1, 0, 2]
+def given_as(**photos: int) -> np.ndarray:
+    """Return parts that a dataset brings, so many photos of each."""
+    return np.repeat([PARTS.index(name) for name in photos], list(photos.values()))
 
 
-def test_only_files_of_equal_size_are_read(flowers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = scan(flowers, roots=[flowers]).folder
-    for i in range(len(folder)):
-        place(folder.absolute(i), b"x" * (i + 1))
-    monkeypatch.setattr(Path, "open", None)
-    assert duplicate_groups(folder).tolist() == [0, 1, 2, 3, 4]
+def test_a_complete_split_is_kept_as_it_is() -> None:
+    given = np.random.default_rng(1).permutation(given_as(training=30, validation=5, test=9))
+    parts = complete_parts(np.arange(44) % 3, given, seed=7)
+    assert np.array_equal(parts, given) and parts.dtype == np.int8
+    assert parts is not given
 
 
-def test_a_photo_that_is_gone_is_named(flowers: Path) -> None:
-    folder = scan(flowers, roots=[flowers]).folder
-    folder.absolute(3).unlink()
-    with pytest.raises(PhotoError, match=r"1\.png can no longer be read"):
-        duplicate_groups(folder)
+def test_without_a_given_split_all_photos_are_divided() -> None:
+    labels, groups = np.arange(100) % 4, np.arange(100) // 2
+    parts = complete_parts(labels, np.full(100, NO_PART), seed=5, groups=groups)
+    assert np.array_equal(parts, assign_parts(labels, seed=5, groups=groups))
+
+
+@pytest.mark.parametrize(
+    ("brought", "expected"),
+    [
+        ({"training": 100, "test": 20}, [90, 10, 20]),
+        ({"training": 100, "validation": 20}, [80, 20, 20]),
+        ({"training": 100}, [70, 10, 20]),
+    ],
+    ids=["validation lacks", "test lacks", "both lack"],
+)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_missing_part_is_taken_from_training_only(brought: dict[str, int], expected: list[int], seed: int) -> None:
+    given = np.random.default_rng(seed).permutation(given_as(**brought))
+    parts = complete_parts(np.zeros(len(given), int), given, seed=seed)
+    assert np.bincount(parts, minlength=3).tolist() == expected
+    assert np.array_equal(parts[given != TRAINING], given[given != TRAINING])
+    assert np.array_equal(parts, complete_parts(np.zeros(len(given), int), given, seed=seed))
+
+
+def test_what_is_taken_from_training_is_taken_from_each_class() -> None:
+    given = np.tile(given_as(training=50, test=10), 3)
+    labels = np.repeat([0, 1, 2], 60)
+    assert table(labels, complete_parts(labels, given)) == [[45, 5, 10]] * 3
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_groups_stay_together_in_what_is_taken_from_training(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels, groups = rng.integers(0, 3, 120), rng.integers(0, 50, 120)
+    given = np.where(rng.random(50) < 0.2, TEST, TRAINING)[groups]
+    parts = complete_parts(labels, given, seed=seed, groups=groups)
+    assert all(len(np.unique(parts[groups == group])) == 1 for group in np.unique(groups))
+    assert np.array_equal(parts == TEST, given == TEST) and (parts == VALIDATION).any()
+
+
+def test_a_training_part_too_small_to_give_is_refused() -> None:
+    with pytest.raises(DataError, match="needs 3 or more"):
+        complete_parts([0, 0, 1, 1, 1], [TRAINING, TRAINING, TEST, TEST, TEST])
 
 
 def test_a_split_comes_back_from_its_file(tmp_path: Path) -> None:
@@ -179,11 +213,9 @@ def test_a_file_that_holds_something_else_is_refused(content: bytes, tmp_path: P
         read_split_csv(tmp_path / "missing.csv", tmp_path)
 
 
-def test_the_shared_flowers_hold_identical_pairs_that_stay_together(shared_flowers: Path) -> None:
-    folder = scan(shared_flowers, roots=[shared_flowers]).folder
-    groups = duplicate_groups(folder)
-    numbers, count = np.unique(groups, return_counts=True)
-    pairs = numbers[count > 1]
+def test_the_shared_flowers_hold_identical_pairs_that_stay_together(shared_scan: Scan) -> None:
+    pairs = shared_scan.duplicates.sets(exact=True)
     assert len(pairs) >= 2
-    parts = assign_parts(folder.labels, groups=groups)
-    assert all(len(np.unique(parts[groups == pair])) == 1 for pair in pairs)
+    for groups in (shared_scan.duplicates.exact, shared_scan.duplicates.near):
+        parts = assign_parts(shared_scan.folder.labels, groups=groups)
+        assert all(len(np.unique(parts[pair])) == 1 for pair in pairs)

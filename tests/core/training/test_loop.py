@@ -1,6 +1,7 @@
 """Whole runs. Most go through the real trainer process; a few, where the process adds nothing, call `train` here."""
 
 import json
+import shutil
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from core.data.images import decode
-from core.data.split import PARTS, read_split_csv
+from core.data.parts import PARTS
+from core.data.split import assign_parts, read_split_csv
 from core.errors import RunNotReady
 from core.models.backbones import BACKBONES, Backbone, backbone
 from core.models.build import build_model
@@ -22,6 +24,7 @@ from core.models.weights import look_up
 from core.results.prediction import Predictor
 from core.runs.store import CRASHED, FAILED, FINISHED, RUNNING, STOPPED, Run, Status
 from core.settings import Settings, settings_from
+from core.training.launch import create_run
 from core.training.loop import phases_of, train
 from core.training.recipe import Recipe
 from core.training.recorder import PHASE_WORDS, Recorder
@@ -253,6 +256,40 @@ def test_a_pretrained_backbone_trains_its_head_first_and_then_its_end(workplace:
     prediction = Predictor(run).predict(list(seen(run, "test")))
     with np.load(run.predictions_file("test")) as file:
         np.testing.assert_allclose(prediction.probabilities, file["probabilities"], atol=1e-4)
+
+
+def test_class_weights_make_photos_of_a_rare_class_count_more(workplace: Workplace) -> None:
+    for number in range(5, 15):
+        (workplace.colours / "red" / f"{number:02d}.png").unlink()
+    one_step = {"batch_size": 512, "head_epochs": 0, "dropout": 0.0, "scratch_learning_rate": 1e-8}
+    run = workplace.new_run(**one_step, class_weights=True)
+    with trainer(run, workplace.environment()) as child:
+        child.wait(PATIENCE)
+    assert run.read_status().state == FINISHED, run.log_tail()
+    assert json.loads(run.recipe_file.read_text("utf-8"))["class_weights"] is True
+    model = keras.models.load_model(run.best_file, safe_mode=True)  # as it was at first, so small were the steps
+    labels = np.array([run.class_names().index(file.parent.name) for file in photos_of(run, "training")])
+    sure = np.asarray(model(seen(run, "training").astype(np.float32), training=False))[np.arange(len(labels)), labels]
+    counts = np.bincount(labels)
+    assert counts[0] > 2 * counts[1]
+    loss = next(row["loss"] for row in run.read_metrics() if "loss" in row)
+    assert loss == pytest.approx(np.mean(-np.log(sure) * (len(labels) / (2 * counts))[labels]), rel=1e-3)
+    assert loss != pytest.approx(np.mean(-np.log(sure)), rel=1e-2), "which is the loss without weights"
+
+
+def test_a_class_without_training_photos_fails_with_its_name_and_its_own_reason(workplace: Workplace) -> None:
+    (workplace.colours / "green").mkdir()
+    for number in range(3):
+        shutil.copy(workplace.colours / "blue" / f"{number:02d}.png", workplace.colours / "green")
+    recipe, folder = workplace.recipe(), workplace.folder()
+    parts = assign_parts(folder.labels, seed=recipe.seed)
+    parts[folder.labels == 1] = PARTS.index("test")
+    run = create_run(workplace.store, recipe, folder, parts)
+    (workplace.colours / "red" / "07.png").write_bytes(b"<html>")
+    status = carried_out_here(run, workplace.settings)
+    assert status.state == FAILED
+    assert "No readable training photo is left of “green”" in status.error
+    assert "web page" not in status.error, "that is why a red photo is left out"
 
 
 def plan(chosen: Backbone, **choices: Any) -> tuple[tuple[str, int, float, str], ...]:

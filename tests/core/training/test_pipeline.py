@@ -63,6 +63,12 @@ def test_photos_that_cannot_be_read_are_reported_and_the_others_are_not_harmed(
     np.testing.assert_array_equal(pixels[3], decode(photos[3], 8))
 
 
+def test_photos_with_too_many_pixels_are_reported(photos: list[Path], tmp_path: Path) -> None:
+    Image.new("RGB", (12, 10), "red").save(photos[2])
+    _, failures = decode_all(photos, 8, tmp_path / "pixels.npy", [tmp_path], lambda done: None, 9 * 12)
+    assert failures == {2: "too many pixels: 12 × 10, at most 108 are read"}
+
+
 def test_a_photo_that_has_become_a_link_to_elsewhere_is_not_read(photos: list[Path], tmp_path: Path) -> None:
     outside = tmp_path.with_name(f"{tmp_path.name}-outside.png")
     photos[4].rename(outside)

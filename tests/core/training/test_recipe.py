@@ -79,6 +79,8 @@ def test_half_a_step_is_refused(name: str) -> None:
         ({"augmentations": {"zoom": "0.1"}}, "The strength of “zoom” is '0.1'; it must be a number"),
         ({"augmentations": {"zoom": True}}, "The strength of “zoom” is True; it must be a number"),
         ({"augmentations": {"zoom": float("nan")}}, "The strength of “Zoom” is nan; it must be above 0"),
+        ({"class_weights": 1}, "The class weights are 1; they must be true or false"),
+        ({"class_weights": None}, "The class weights are None; they must be true or false"),
         ({"dataset": ""}, "The dataset is ''; it must be the path of a folder"),
         ({"dataset": 5}, "The dataset is 5; it must be the path of a folder"),
     ],
@@ -112,6 +114,7 @@ def test_a_recipe_comes_back_from_json() -> None:
         batch_size=1,
         dropout=0.0,
         drop_connect=0.9,
+        class_weights=True,
         seed=2**31 - 1,
     )
     assert Recipe.from_json(recipe.to_json()) == recipe
@@ -131,6 +134,7 @@ def test_a_recipe_comes_back_from_json() -> None:
         ('{"dataset": "d", "seed": "1"}', "The seed is '1'; it must be a whole number"),
         ('{"dataset": "d", "seed": 1.0}', "The seed is 1.0; it must be a whole number"),
         ('{"dataset": "d", "dropout": NaN}', "The dropout is nan; it must lie between"),
+        ('{"dataset": "d", "class_weights": "true"}', "The class weights are 'true'; they must be true or false"),
         ('{"dataset": "d", "version": 99}', "This recipe has version 99"),
         ('{"dataset": "d", "weights": ["imagenet"]}', "they must be one of imagenet, random"),
         ('{"dataset": "d", "unfreeze_point": null}', "has no unfreeze point None"),

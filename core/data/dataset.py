@@ -1,0 +1,350 @@
+"""A dataset ready to be trained on: what a scan found, what a person decided, and what speaks against single photos."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data import duplicates, quality
+from core.data.folder import ImageFolder, Scan
+from core.data.parts import NO_PART, PARTS, TEST, TRAINING, VALIDATION
+from core.data.review import EXCLUDE, KEEP, RELABEL, Review
+from core.data.split import complete_parts
+from core.errors import DataError
+
+SERIAL_SHARE = 0.7
+"""Where one set of look-alikes is more than this share of a class, training alone could not hold it."""
+
+LEAST_SERIAL = 10
+"""Photos of a class below which its look-alikes are not divided; there is too little to gain."""
+
+Sets = tuple[NDArray[np.intp], ...]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A row of the table of findings.
+
+    Attributes:
+        key: Its name in code.
+        title: Its name on the screen.
+        means: Why it matters.
+        done: What happens with these photos as long as nobody decides otherwise.
+        sure: Whether it is a fault rather than a hint.
+        together: Whether photos come in sets to be seen side by side, rather than one by one.
+    """
+
+    key: str
+    title: str
+    means: str
+    done: str
+    sure: bool = False
+    together: bool = False
+
+
+CONFLICT, LEAK, COPIES, ALIKE_CONFLICT, ALIKE = "conflict", "leak", "copies", "alike_conflict", "alike"
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        CONFLICT,
+        "The same photo in two classes",
+        "The very same file stands in more than one class, so at least one of the labels is wrong.",
+        "None of them is used until you say which class is right.",
+        sure=True,
+        together=True,
+    ),
+    Kind(
+        LEAK,
+        "Shared between training and test",
+        "The dataset brings its own split, and these photos, or nearly the same ones, are on both sides of it. A model"
+        " would be examined with questions whose answers it has seen.",
+        "Only the photo that is kept for the test, or else for validation, is used.",
+        sure=True,
+        together=True,
+    ),
+    Kind(
+        COPIES,
+        "Exact copies",
+        "The same file lies in one class more than once, so it counts more than others.",
+        "All are used, and always on the same side of the split.",
+        sure=True,
+        together=True,
+    ),
+    Kind(
+        ALIKE_CONFLICT,
+        "Look-alikes in different classes",
+        "These photos are nearly the same, but their labels differ. Perhaps one of the labels is wrong.",
+        "All are used, and always on the same side of the split.",
+        together=True,
+    ),
+    Kind(
+        ALIKE,
+        "Look-alikes",
+        "These photos are nearly the same: resized, saved again, or taken one after the other.",
+        "All are used, and always on the same side of the split.",
+        together=True,
+    ),
+    Kind(
+        quality.BLURRED,
+        "Blurred",
+        "There is no sharp edge anywhere in these photos.",
+        "They are used as they are.",
+    ),
+    Kind(
+        quality.DARK,
+        "Very dark",
+        "There is little to see in these photos.",
+        "They are used as they are.",
+    ),
+    Kind(
+        quality.TINY,
+        "Tiny",
+        f"The shorter side has fewer than {quality.TINY_SIDE} pixels, so the network sees a few large squares.",
+        "They are enlarged, and used.",
+    ),
+    Kind(
+        quality.STRIP,
+        "Very long or very tall",
+        f"One side is more than {quality.STRIP_RATIO:g} times as long as the other. The network sees the middle square,"
+        " and the rest is cut off.",
+        "Their middle is used.",
+    ),
+)
+KIND_OF: Mapping[str, Kind] = {kind.key: kind for kind in KINDS}
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What was noticed about some photos.
+
+    Attributes:
+        kind: What it is.
+        sets: Positions in the dataset's folder, a set for each group of photos that belong together; single photos are
+            sets of one, worst first.
+    """
+
+    kind: Kind
+    sets: Sets
+
+    @property
+    def count(self) -> int:
+        """The number of sets."""
+        return len(self.sets)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Photos with their classes, as they will be used. M is the number of photos that nobody has excluded.
+
+    Attributes:
+        scan: What lies in the folder.
+        review: What was decided about it.
+        folder: The M photos, relabelled as was decided.
+        members: Shape (M,): the position of each in the scan.
+        given: Shape (M,), int8: position in `PARTS` where the dataset brings its own split, else -1.
+        groups: Shape (M,), int64: photos with the same number stay on one side of the split: sets of look-alikes.
+        serial: Classes whose photos are nearly all alike, as when a camera took them one after the other. They could not
+            be divided at all if look-alikes stayed together, so they are divided into runs, in the order of their paths.
+        findings: What was noticed, in the order of `KINDS`; without those that are empty.
+        withheld: Reason by position in the folder, for photos that are not used until somebody decides.
+        lost: Photos that were decided about, but are gone or have become others, with the reason.
+    """
+
+    scan: Scan
+    review: Review
+    folder: ImageFolder
+    members: NDArray[np.intp]
+    given: NDArray[np.int8]
+    groups: NDArray[np.int64]
+    serial: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    withheld: Mapping[int, str]
+    lost: tuple[tuple[str, str], ...]
+
+    @cached_property
+    def token(self) -> str:
+        """A short text that is the same for two datasets that are the same."""
+        return hashlib.blake2b((self.scan.token + self.review.to_json()).encode(), digest_size=16).hexdigest()
+
+    @property
+    def has_own_split(self) -> bool:
+        """Whether the folder is divided into train, val and test."""
+        return bool((self.given != NO_PART).any())
+
+    def split(self, seed: int) -> NDArray[np.int8]:
+        """Return the part of each photo, shape (M,), int8, -1 for those that are withheld.
+
+        Raises:
+            DataError: Fewer than two classes are left, or too few photos.
+        """
+        usable = np.setdiff1d(np.arange(len(self.folder)), list(self.withheld))
+        left = np.unique(self.folder.labels[usable])
+        if len(left) < 2:
+            names = ", ".join(self.folder.class_names[label] for label in left) or "none"
+            raise DataError(
+                f"Two classes or more are needed; after your decisions there is {names}. Undo some of them."
+            )
+        parts = np.full(len(self.folder), NO_PART, dtype=np.int8)
+        parts[usable] = complete_parts(self.folder.labels[usable], self.given[usable], seed, groups=self.groups[usable])
+        return parts
+
+    def used(self, parts: NDArray[np.int8]) -> tuple[ImageFolder, NDArray[np.int8]]:
+        """Return the photos that have a part, and their parts; what a run is started with.
+
+        Classes of which nothing is used are none.
+        """
+        chosen = parts != NO_PART
+        return _without_empty_classes(self.folder.subset(chosen)), parts[chosen]
+
+    def digest(self, position: int) -> str:
+        """Return the digest of a photo of the folder, as decisions about it hold it."""
+        digest: bytes = self.scan.digests[self.members[position]].tobytes()
+        return digest.hex()
+
+    def excluded(self) -> list[str]:
+        """Return the paths of photos that somebody has excluded."""
+        return [self.scan.folder.paths[i] for i in np.setdiff1d(np.arange(len(self.scan.folder)), self.members)]
+
+
+def prepare(scan: Scan, review: Review) -> Dataset:
+    """Put what was decided on top of what was found, and look for what speaks against single photos."""
+    labels, kept, settled, lost = _decided(scan, review)
+    members = np.flatnonzero(kept)
+    folder = _relabelled(scan.folder, labels, members)
+    exact, near = scan.duplicates.exact[members], scan.duplicates.near[members]
+    given, settled = scan.given[members], settled[members]
+    found: dict[str, Sets] = {
+        CONFLICT: tuple(duplicates.conflicts(exact, folder.labels)),
+        LEAK: tuple(duplicates.leaks(near, given)),
+        **_alike(exact, near, folder.labels),
+        **_hints(scan, members),
+    }
+    found = {key: tuple(group for group in sets if not settled[group].all()) for key, sets in found.items()}
+    withheld = {int(i): "the same photo is in several classes" for group in found[CONFLICT] for i in group}
+    withheld |= {i: f"a photo like it is in the {name} part" for i, name in _leaking(found[LEAK], given)}
+    withheld |= _never_learned(folder.labels, given, withheld)
+    findings = tuple(Finding(kind, found[kind.key]) for kind in KINDS if found.get(kind.key))
+    groups, serial = _groups_to_divide(exact, near, folder.labels)
+    names = tuple(folder.class_names[label] for label in serial)
+    return Dataset(scan, review, folder, members, given, groups, names, findings, withheld, tuple(lost))
+
+
+def _decided(
+    scan: Scan, review: Review
+) -> tuple[dict[int, str], NDArray[np.bool_], NDArray[np.bool_], list[tuple[str, str]]]:
+    """Return new class names by position, which photos are kept, which were looked at and found right, and the lost."""
+    labels: dict[int, str] = {}
+    kept = np.ones(len(scan.folder), dtype=bool)
+    settled = np.zeros(len(scan.folder), dtype=bool)
+    lost = []
+    standing = review.standing()
+    position = {path: i for i, path in enumerate(scan.folder.paths)} if standing else {}
+    for path, decision in standing.items():
+        i = position.get(path)
+        if i is None:
+            lost.append((path, "the photo is no longer there, or can no longer be read"))
+        elif scan.digests[i].tobytes().hex() != decision.photos[path]:
+            lost.append((path, "another photo has taken its name"))
+        else:
+            kept[i] = decision.action != EXCLUDE
+            settled[i] = decision.action == KEEP
+            if decision.action == RELABEL:
+                labels[i] = decision.label
+    return labels, kept, settled, lost
+
+
+def _relabelled(folder: ImageFolder, labels: Mapping[int, str], members: NDArray[np.intp]) -> ImageFolder:
+    """Return the photos at these positions under their new names; classes without photos are gone."""
+    names = [labels.get(int(i), folder.class_names[folder.labels[i]]) for i in members]
+    class_names = tuple(sorted(set(names)))
+    label = {name: number for number, name in enumerate(class_names)}
+    paths = tuple(folder.paths[i] for i in members)
+    return ImageFolder(folder.root, class_names, paths, np.array([label[name] for name in names], dtype=np.int32))
+
+
+def _alike(exact: NDArray[np.int64], near: NDArray[np.int64], labels: NDArray[np.int32]) -> dict[str, Sets]:
+    """Sort sets of copies and of look-alikes by whether their labels agree."""
+    copies = [group for group in _several(exact) if _agree(labels[group])]
+    alike = [group for group in _several(near) if len(np.unique(exact[group])) > 1]
+    return {
+        COPIES: tuple(copies),
+        ALIKE_CONFLICT: tuple(group for group in alike if not _agree(labels[group])),
+        ALIKE: tuple(group for group in alike if _agree(labels[group])),
+    }
+
+
+def _groups_to_divide(
+    exact: NDArray[np.int64], near: NDArray[np.int64], labels: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], list[int]]:
+    """Return the groups that stay together, and the classes where a set of look-alikes had to be cut into runs."""
+    groups, serial = near.copy(), []
+    for label in np.unique(labels).tolist():
+        mine = np.flatnonzero(labels == label)
+        sets, counts = np.unique(near[mine], return_counts=True)
+        largest = mine[near[mine] == sets[counts.argmax()]]
+        files = np.unique(exact[largest], return_index=True)[1]
+        if len(mine) < LEAST_SERIAL or counts.max() <= SERIAL_SHARE * len(mine) or len(files) < len(PARTS):
+            continue
+        serial.append(label)
+        runs = _runs(exact[largest])
+        groups[largest] = len(near) + len(PARTS) * near[largest] + runs
+    return groups, serial
+
+
+def _runs(exact: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Divide photos, in their order, into runs of 70, 10 and 20 %, none empty; identical files stay together."""
+    order = {number: place for place, number in enumerate(dict.fromkeys(exact.tolist()))}
+    place = np.array([order[number] for number in exact.tolist()])
+    count = len(order)
+    last = max(1, round(0.2 * count))
+    middle = max(1, round(0.1 * count))
+    runs: NDArray[np.int64] = np.digitize(place, [count - last - middle, count - last]).astype(np.int64)
+    return runs
+
+
+def _several(groups: NDArray[np.int64]) -> list[NDArray[np.intp]]:
+    """Return the sets of two or more photos: those that would disagree if every photo had a label of its own."""
+    return duplicates.conflicts(groups, np.arange(len(groups)))
+
+
+def _agree(labels: NDArray[np.int32]) -> bool:
+    return len(np.unique(labels)) == 1
+
+
+def _hints(scan: Scan, members: NDArray[np.intp]) -> dict[str, Sets]:
+    width, height = scan.sizes[members].T
+    found = quality.hints(width, height, scan.fingerprints[members], scan.sharpness[members])
+    return {key: tuple(np.array([i]) for i in positions) for key, positions in found.items()}
+
+
+def _leaking(sets: Iterable[NDArray[np.intp]], given: NDArray[np.int8]) -> list[tuple[int, str]]:
+    """Return the photos of each set that must step back, with the part that the set's place is in: the test first."""
+    found = []
+    for group in sets:
+        first = next(part for part in (TEST, VALIDATION, TRAINING) if (given[group] == part).any())
+        found += [(int(i), PARTS[first]) for i in group if given[i] not in (first, NO_PART)]
+    return found
+
+
+def _never_learned(labels: NDArray[np.int32], given: NDArray[np.int8], withheld: Mapping[int, str]) -> dict[int, str]:
+    """Return photos of classes that a split leaves without any photo for training; nobody can learn these."""
+    learned = (given == TRAINING) | (given == NO_PART)
+    learned[list(withheld)] = False
+    unknown = ~np.isin(labels, labels[learned])
+    unknown[list(withheld)] = False
+    return {int(i): "its class has no photo in the training part" for i in np.flatnonzero(unknown)}
+
+
+def _without_empty_classes(folder: ImageFolder) -> ImageFolder:
+    present, labels = np.unique(folder.labels, return_inverse=True)
+    names = tuple(folder.class_names[label] for label in present)
+    return ImageFolder(folder.root, names, folder.paths, labels.astype(np.int32))
+
+
+def imbalance(counts: Sequence[int] | NDArray[np.int64]) -> float:
+    """Return how many times as many photos the largest class has as the smallest; 1 when all are equal."""
+    values = np.asarray(counts)
+    return float(values.max() / max(1, values.min())) if len(values) else 1.0

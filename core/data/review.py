@@ -1,0 +1,168 @@
+"""What a person has decided about a dataset, kept beside the photos and never in them, with undo."""
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from core.data.index import file_stem
+from core.data.layout import Layout
+from core.errors import DataError
+
+VERSION = 1
+
+EXCLUDE, RELABEL, KEEP = "exclude", "relabel", "keep"
+ACTIONS = (EXCLUDE, RELABEL, KEEP)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One decision about one or more photos.
+
+    Attributes:
+        action: "exclude": do not use them; "relabel": use them as `label`; "keep": they are right as they are.
+        photos: Path relative to the dataset's folder → BLAKE2b of the file in hexadecimal digits. A decision holds for
+            the very photo that a person looked at; another one that has taken its name is not touched by it.
+        label: The class, for "relabel"; else empty.
+        why: What it was that called for a decision, in a few words.
+        made: Seconds since 1970.
+
+    Raises:
+        DataError: The action is none of these, there are no photos, or the label is missing or too much.
+    """
+
+    action: str
+    photos: Mapping[str, str]
+    label: str = ""
+    why: str = ""
+    made: float = field(default_factory=time.time)
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        if self.action not in ACTIONS:
+            raise DataError(f"A decision is “{self.action}”; it must be one of {', '.join(ACTIONS)}.")
+        texts = isinstance(self.photos, Mapping) and all(isinstance(text, str) for text in self.photos.values())
+        if not texts or not self.photos:
+            raise DataError("A decision must name at least one photo, each with the digest of its file.")
+        if not (isinstance(self.label, str) and isinstance(self.why, str) and isinstance(self.made, int | float)):
+            raise DataError("The label and the reason of a decision must be text, and its time a number.")
+        if bool(self.label) != (self.action == RELABEL):
+            raise DataError(f"A decision to {self.action} photos has the label “{self.label}”.")
+
+
+@dataclass(frozen=True)
+class Review:
+    """Everything that was decided about a dataset.
+
+    Attributes:
+        root: The dataset's folder, resolved.
+        layout: Where its classes stand.
+        decisions: Oldest first; a later one about the same photo counts.
+    """
+
+    root: Path
+    layout: Layout = field(default_factory=Layout)
+    decisions: tuple[Decision, ...] = ()
+
+    def standing(self) -> dict[str, Decision]:
+        """Return the decision that counts, by path."""
+        return {path: decision for decision in self.decisions for path in decision.photos}
+
+    def with_decision(self, decision: Decision) -> "Review":
+        """Return the review with one decision more."""
+        return replace(self, decisions=(*self.decisions, decision))
+
+    def without(self, position: int) -> "Review":
+        """Return the review without the decision at this position, 0 for the oldest; -1 undoes the last one."""
+        kept = list(self.decisions)
+        del kept[position]
+        return replace(self, decisions=tuple(kept))
+
+    def to_json(self) -> str:
+        """The review as JSON, readable by `from_json` and by people."""
+        dataset = os.fsencode(self.root).decode(errors="replace")
+        values = {"version": VERSION, "dataset": dataset, "layout": asdict(self.layout)}
+        rows = [{**asdict(decision), "photos": dict(decision.photos)} for decision in self.decisions]
+        return json.dumps({**values, "decisions": rows}, indent=1, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str, root: Path) -> "Review":
+        """Read what `to_json` wrote; raises `DataError` for anything else."""
+        try:
+            values = json.loads(text)
+            if values["version"] != VERSION:
+                raise DataError(f"it has version {values['version']}, this Unfreeze reads version {VERSION}")
+            return cls(
+                root, _made(Layout, values["layout"]), tuple(_made(Decision, row) for row in values["decisions"])
+            )
+        except (ValueError, KeyError, TypeError, DataError) as error:
+            raise DataError(f"This is no list of decisions about a dataset ({error}).") from error
+
+
+def _made(kind: type[Any], values: Any) -> Any:
+    if not isinstance(values, dict):
+        raise DataError(f"expected a {kind.__name__.lower()}, got {values!r}")
+    known = {entry.name for entry in fields(kind)}
+    return kind(**{name: value for name, value in values.items() if name in known})
+
+
+class ReviewStore:
+    """The reviews of all datasets, one file each."""
+
+    def __init__(self, folder: Path) -> None:
+        """Keep them in this folder."""
+        self.folder = folder
+
+    def file(self, root: Path) -> Path:
+        """Return where the decisions about a dataset lie."""
+        return self.folder / f"{file_stem(root)}.json"
+
+    def read(self, root: Path) -> Review:
+        """Return what was decided about the dataset `root`, which must be resolved; nothing at first.
+
+        Raises:
+            DataError: The file cannot be read.
+        """
+        file = self.file(root)
+        try:
+            return Review.from_json(file.read_text("utf-8"), root)
+        except FileNotFoundError:
+            return Review(root)
+        except (OSError, ValueError, DataError) as error:
+            raise DataError(
+                f"The decisions about {root.name} cannot be read from {file}: {error} Mend the file, or move it away"
+                " to begin anew."
+            ) from error
+
+    def write(self, review: Review) -> None:
+        """Keep a review; the file is replaced as a whole.
+
+        Raises:
+            DataError: It cannot be written; what was kept before is still there.
+        """
+        file = self.file(review.root)
+        unfinished = file.with_name(f"{file.name}.unfinished")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            unfinished.write_text(review.to_json(), "utf-8")
+            os.replace(unfinished, file)
+        except OSError as error:
+            raise DataError(f"The decision cannot be kept in {file} ({error.strerror}).") from error
+
+
+def rows_of(decisions: Sequence[Decision]) -> list[dict[str, str]]:
+    """Return one row for each photo of each decision: photo, what was decided, class, why, when."""
+    return [
+        {
+            "photo": path,
+            "decision": decision.action,
+            "class": decision.label,
+            "because": decision.why,
+            "when": time.strftime("%Y-%m-%d %H:%M", time.localtime(decision.made)),
+        }
+        for decision in decisions
+        for path in decision.photos
+    ]
