@@ -11,6 +11,7 @@ st.set_page_config(page_title="Unfreeze", page_icon="pages/components/icon.png",
 PAGES = {
     "Prepare": [
         st.Page("pages/prepare/dataset.py", title="Dataset", icon=":material/photo_library:", default=True),
+        st.Page("pages/prepare/collect.py", title="Collect", icon=":material/add_a_photo:"),
         st.Page("pages/prepare/augmentations.py", title="Augmentations", icon=":material/auto_fix_high:"),
     ],
     "Train": [

@@ -24,6 +24,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 ]
 
 PATIENCE_MS = 120_000
@@ -129,6 +131,15 @@ class Screen:
         """Click a link to another page, and wait for it."""
         self.page.get_by_role("link", name=name).first.click()
         self.settle()
+
+    def until(self, happened: Callable[[], bool], what: str) -> None:
+        """Wait until something is true, while the page lives on."""
+
+        def happened_after_a_moment() -> bool:
+            self.page.wait_for_timeout(100)
+            return happened()
+
+        eventually(happened_after_a_moment, what)
 
     def text(self, words: str) -> Locator:
         """Where some words stand on the page."""

@@ -10,7 +10,14 @@ from core.runs.store import CRASHED, Run
 from tests.browser.conftest import Screen, Server, free_port
 from tests.conftest import FinishedRun, Workplace, eventually, trainer, write_colours
 
-PAGES = {"/": "Dataset", "/augmentations": "Augmentations", "/train": "Train", "/runs": "Runs", "/predict": "Predict"}
+PAGES = {
+    "/": "Dataset",
+    "/collect": "Collect",
+    "/augmentations": "Augmentations",
+    "/train": "Train",
+    "/runs": "Runs",
+    "/predict": "Predict",
+}
 
 EVERY_PAGE = pytest.mark.parametrize(("path", "title"), PAGES.items())
 BOTH_LOOKS = pytest.mark.parametrize(("width", "dark"), [(1280, False), (400, True)])

@@ -1,0 +1,252 @@
+"""Photos come in by ZIP, by upload, by camera and from a table; what is odd about them is shown, decided and undone."""
+
+import io
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from core.data import catalogue
+from core.runs.store import FINISHED
+from tests.browser.conftest import Screen, Server
+from tests.conftest import eventually, write_colours
+
+NARROW_DARK = {"width": 400, "dark": True}
+
+
+def zipped(folder: Path, more: dict[str, bytes]) -> bytes:
+    """A folder as a ZIP archive, with more entries."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in sorted(folder.rglob("*.png")):
+            archive.write(path, path.relative_to(folder.parent).as_posix())
+        for name, content in more.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def view(screen: Screen, name: str) -> None:
+    """Switch to one of the views of a dataset."""
+    screen.page.get_by_role("radio", name=name).click()
+    screen.settle()
+
+
+def start_small(screen: Screen) -> None:
+    """Start training the smallest network."""
+    screen.page.get_by_label("Variant").click()
+    screen.page.get_by_role("option", name="baseline CNN").click()
+    screen.settle()
+    screen.press("Start training")
+
+
+def test_a_zip_becomes_a_dataset_with_a_report(server: Server, new_screen: Callable[..., Screen]) -> None:
+    content = zipped(server.workplace.colours, {"colours/red/broken.jpg": b"<html>", "../evil.png": b"x"})
+    screen = new_screen(server)
+    screen.open("/collect")
+    screen.page.get_by_text("ZIP file", exact=True).click()
+    screen.settle()
+    screen.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(
+        {"name": "from a colleague.zip", "mimeType": "application/zip", "buffer": content}
+    )
+    screen.settle()
+    screen.press("Unpack it")
+    expect(screen.text("30 photos are in the dataset from a colleague")).to_be_visible()
+    expect(screen.text("2 left out, and why")).to_be_visible()
+    screen.press("Look at the dataset")
+    expect(screen.text("Photos per class, and how they will be used")).to_be_visible()
+    assert "from%20a%20colleague" in screen.page.url or "from+a+colleague" in screen.page.url
+    assert not screen.problems()
+    assert not list(server.workplace.settings.datasets_folder.glob(".*")), "nothing unfinished is left behind"
+    assert not (server.workplace.home / "evil.png").exists()
+
+
+def test_a_zip_on_this_computer_is_taken_by_its_path(server: Server, new_screen: Callable[..., Screen]) -> None:
+    archive = server.workplace.colours.parent / "local.zip"
+    archive.write_bytes(zipped(server.workplace.colours, {}))
+    screen = new_screen(server, **NARROW_DARK)
+    screen.open("/collect")
+    screen.page.get_by_text("ZIP file", exact=True).click()
+    field = screen.page.get_by_label("Or give its path, if it lies on this computer", exact=True)
+    for path, words in (("/etc/passwd", "outside the folders"), (str(archive), "30 photos are in the dataset local")):
+        field.fill(path)
+        field.press("Enter")
+        screen.settle()
+        screen.press("Unpack it")
+        expect(screen.text(words)).to_be_visible()
+    assert archive.exists() and not screen.problems()
+
+
+def test_a_class_builds_a_dataset_with_files_and_the_camera(server: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(server)
+    screen.open("/collect")
+    screen.page.get_by_label("Its name", exact=True).fill("our class")
+    screen.page.get_by_label("Its name", exact=True).press("Enter")
+    screen.settle()
+    screen.press("Make it")
+    for name in ("cup", "pen"):
+        screen.page.get_by_label("New class", exact=True).fill(name)
+        screen.press("Add the class")
+    dataset = server.workplace.settings.datasets_folder / "our class"
+
+    screen.press("Start the camera")
+    shutter = screen.page.get_by_role("button", name="Hold to take photos")
+    expect(shutter).to_be_visible()
+    shutter.hover()
+    screen.page.mouse.down()
+    screen.until(lambda: len(list(dataset.glob("pen/*.jpg"))) >= 4, "4 were saved")
+    screen.page.mouse.up()
+    saved = len(list(dataset.glob("pen/*.jpg")))
+    expect(screen.page.locator(".words")).to_contain_text("in pen")
+    screen.until(lambda: "saving" not in screen.page.locator(".words").inner_text(), "all were saved")
+    taken = len(list(dataset.glob("pen/*.jpg")))
+    assert taken >= saved and not list(dataset.glob("cup/*"))
+    expect(screen.text(f"pen · {taken}")).to_be_visible()
+    screen.press("Take back the last photo")
+    expect(screen.text(f"pen · {taken - 1}")).to_be_visible()
+
+    screen.page.get_by_text("cup · 0").click()
+    screen.settle()
+    files = [{"name": "broken.png", "mimeType": "image/png", "buffer": b"no photo"}]
+    for path in sorted(server.workplace.colours.glob("blue/*.png"))[:3]:
+        files.append({"name": path.name, "mimeType": "image/png", "buffer": path.read_bytes()})
+    screen.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(files)  # type: ignore[arg-type]
+    screen.settle()
+    screen.press("Add 4 to cup")
+    expect(screen.text("3 photos are in cup")).to_be_visible()
+    expect(screen.text("1 left out, and why")).to_be_visible()
+    screen.press("Look at the dataset")
+    expect(screen.text("Photos per class, and how they will be used")).to_be_visible()
+    assert not screen.problems()
+
+
+def test_a_label_conflict_is_shown_decided_and_undone(server: Server, new_screen: Callable[..., Screen]) -> None:
+    colours = server.workplace.colours
+    shutil.copy(colours / "blue" / "03.png", colours / "red" / "wrong.png")
+    before = {path: path.read_bytes() for path in colours.rglob("*.png")}
+    screen = new_screen(server)
+    screen.open(f"/?dataset={colours}")
+    screen.press("The same photo in two classes · 1")
+    expect(screen.text("None of them is used until you say which class is right")).to_be_visible()
+    view(screen, "Left out")
+    expect(screen.page.get_by_role("radio", name="Left out · 2")).to_be_visible()
+    view(screen, "Checks")
+    screen.press("It is blue")
+    expect(screen.text("Nothing to look at")).to_be_visible()
+    view(screen, "Left out")
+    expect(screen.page.get_by_role("radio", name="Left out · 1")).to_be_visible()
+    screen.open(f"/?dataset={colours}")
+    view(screen, "Decisions")
+    expect(screen.text("wrong.png left out")).to_be_visible()
+    screen.press("Undo")
+    expect(screen.text("Nothing has been decided yet")).to_be_visible()
+    view(screen, "Checks")
+    expect(screen.page.get_by_role("button", name="Use none of them")).to_be_visible()
+    assert {path: path.read_bytes() for path in colours.rglob("*.png")} == before, "no photo is ever changed"
+    assert not screen.problems()
+
+
+def test_a_photo_is_moved_to_another_class_and_trained_so(server: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(server)
+    screen.open(f"/?dataset={server.workplace.colours}")
+    view(screen, "Photos")
+    screen.page.get_by_role("button", name="Decide").first.click()
+    screen.page.get_by_text("Move to red").click()
+    screen.settle()
+    expect(screen.text("moved to red")).to_be_visible()
+    screen.follow("Train")
+    start_small(screen)
+    run = server.workplace.store.runs()[0]
+    assert "blue/00.png,red," in run.split_file.read_text("utf-8")
+
+
+def test_a_flat_folder_with_a_table(server: Server, new_screen: Callable[..., Screen]) -> None:
+    flat = server.workplace.colours.parent / "flat"
+    flat.mkdir()
+    rows = ["picture;sort"]
+    for path in sorted(server.workplace.colours.rglob("*.png")):
+        name = f"{path.parent.name}{path.name}"
+        shutil.copy(path, flat / name)
+        rows.append(f"{name};{path.parent.name}")
+    (flat / "labels.csv").write_text("\n".join([*rows, "gone.png;red"]), "utf-8")
+    screen = new_screen(server)
+    screen.open(f"/?dataset={flat}")
+    expect(screen.text("no class folder with photos")).to_be_visible()
+    screen.page.get_by_label("Column with the classes").click()
+    screen.page.get_by_role("option", name="sort").click()
+    screen.settle()
+    screen.press("Use this")
+    expect(screen.text("Photos per class, and how they will be used")).to_be_visible()
+    view(screen, "Left out")
+    expect(screen.page.get_by_role("radio", name="Left out · 1")).to_be_visible()
+    screen.open(f"/?dataset={flat}")
+    expect(screen.text("Photos per class, and how they will be used")).to_be_visible()
+    assert not screen.problems()
+
+
+def test_a_split_that_the_dataset_brings_is_kept(server: Server, new_screen: Callable[..., Screen]) -> None:
+    divided = server.workplace.colours.parent / "divided"
+    write_colours(divided / "train", per_class=12)
+    write_colours(divided / "valid", per_class=3, side=41)
+    screen = new_screen(server)
+    screen.open(f"/?dataset={divided}")
+    expect(screen.text("The dataset brings its own split (training, validation), which is kept")).to_be_visible()
+    expect(screen.text("There is no test folder")).to_be_visible()
+    expect(screen.text("6 for validation")).to_be_visible()
+    assert not screen.problems()
+
+
+def test_a_long_scan_can_be_stopped_and_goes_on(server: Server, new_screen: Callable[..., Screen]) -> None:
+    large = server.workplace.colours.parent / "large"
+    pixels = np.random.default_rng(0).integers(0, 256, (1500, 2000, 3), dtype=np.uint8)
+    for name, turn in (("one", 0), ("two", 1)):
+        original = large / name / "0.jpg"
+        original.parent.mkdir(parents=True)
+        Image.fromarray(np.rot90(pixels, turn)).save(original, quality=85)
+        try:
+            for number in range(1, 300):
+                (large / name / f"{number}.jpg").hardlink_to(original)
+        except OSError:
+            pytest.skip("files cannot have several names here")
+    screen = new_screen(server)
+    screen.page.goto(f"{server.address}/?dataset={large}")
+    expect(screen.text("Looking at every photo")).to_be_visible()
+    screen.page.get_by_role("button", name="Stop", exact=True).click()
+    expect(screen.text("The look through the photos was stopped")).to_be_visible()
+    screen.page.get_by_role("button", name="Go on", exact=True).click()
+    expect(screen.text("Photos per class, and how they will be used")).to_be_visible()
+    expect(screen.text("Exact copies · 2")).to_be_visible()
+    assert not screen.problems()
+
+
+def test_without_a_connection_the_catalogue_says_so(server: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(server)
+    screen.open("/collect")
+    screen.page.get_by_text("From the internet", exact=True).click()
+    screen.settle()
+    if not catalogue.is_installed():
+        expect(screen.text("--extra tfds")).to_be_visible()
+        return
+    screen.press("Download it")
+    expect(screen.text("UNFREEZE_OFFLINE")).to_be_visible()
+    assert not screen.problems()
+
+
+def test_class_weights_are_offered_and_kept_in_the_recipe(server: Server, new_screen: Callable[..., Screen]) -> None:
+    for path in sorted(server.workplace.colours.glob("red/*.png"))[5:]:
+        path.unlink()
+    screen = new_screen(server)
+    screen.open(f"/?dataset={server.workplace.colours}")
+    expect(screen.text("3.0 times as many photos as")).to_be_visible()
+    screen.page.get_by_text("Let photos of rare classes count more").click()
+    screen.settle()
+    screen.follow("Train a model on it")
+    expect(screen.page.get_by_role("switch", name="Let photos of rare classes count more")).to_be_checked()
+    start_small(screen)
+    run = server.workplace.store.runs()[0]
+    assert run.recipe_values()["class_weights"] is True
+    eventually(lambda: run.read_status().state == FINISHED, f"the run finished:\n{run.log_tail()}")
