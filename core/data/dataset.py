@@ -146,8 +146,8 @@ class Dataset:
         members: Shape (M,): the position of each in the scan.
         given: Shape (M,), int8: position in `PARTS` where the dataset brings its own split, else -1.
         groups: Shape (M,), int64: photos with the same number stay on one side of the split: sets of look-alikes.
-        serial: Classes whose photos are nearly all alike, as when a camera took them one after the other. They could not
-            be divided at all if look-alikes stayed together, so they are divided into runs, in the order of their paths.
+        serial: Classes whose photos are nearly all alike, as when a camera took them one after the other. They could
+            not be divided at all if look-alikes stayed together, so they are cut into runs, in order of their paths.
         findings: What was noticed, in the order of `KINDS`; without those that are empty.
         withheld: Reason by position in the folder, for photos that are not used until somebody decides.
         lost: Photos that were decided about, but are gone or have become others, with the reason.

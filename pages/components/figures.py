@@ -15,7 +15,7 @@ BLUE, ORANGE, GREEN, GREY = "#2b93c4", "#e07b28", "#3d9b6d", "#8a8f94"
 PART_COLOURS = dict(zip(PARTS, (BLUE, ORANGE, GREEN), strict=True))
 ROW_PIXELS = 26
 MOST_NAMES = 60
-MOST_REASONS = 20
+MOST_REASONS = 8
 CELLS_PER_DOUBLING = 4
 SIZE_TICKS = (1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 TRAINING, VALIDATION, FINE_TUNING = "training", "validation", "fine-tuning"
@@ -130,7 +130,10 @@ def general(reason: str) -> str:
 
 def reasons(counts: Mapping[str, int]) -> go.Figure:
     """How many files are left out for each reason, the most frequent first."""
-    ordered = sorted(counts.items(), key=lambda pair: -pair[1])[:MOST_REASONS]
+    ordered = sorted(counts.items(), key=lambda pair: -pair[1])
+    rest = ordered[MOST_REASONS:]
+    if rest:
+        ordered = [*ordered[:MOST_REASONS], (f"{len(rest)} other reasons", sum(count for _, count in rest))]
     figure = go.Figure()
     figure.add_bar(
         x=[count for _, count in ordered],

@@ -15,6 +15,7 @@ from core.errors import DataError
 from pages.components import cached, decisions, figures, inputs, label_source, state
 from pages.components.report_errors import reporting
 
+EXAMPLES, EXAMPLE_CLASSES = 8, 6
 PER_PAGE = 24
 ROWS_SHOWN = 1000
 
@@ -163,8 +164,12 @@ def overview(dataset: Dataset) -> None:
             f":green[**{test:,} for the test**] – kept away until the end, for an honest grade."
         )
         st.caption(split_words(dataset))
+    left, right = st.columns([2, 3], gap="large")
+    with left:
         noticed(dataset)
-    sizes_and_shapes(dataset.scan.sizes[dataset.members])
+    with right:
+        sizes_and_shapes(dataset.scan.sizes[dataset.members])
+    examples(dataset)
     label_source.choose(dataset.scan.folder.root, dataset.review, expanded=False)
     inputs.limits()
 
@@ -192,8 +197,8 @@ def split_words(dataset: Dataset) -> str:
         names = ", ".join(f"“{inputs.plain(name)}”" for name in dataset.serial[:3])
         more = f" and {len(dataset.serial) - 3} more" if len(dataset.serial) > 3 else ""
         return (
-            f"Nearly all photos of {names}{more} are alike, as if taken in one go. They are divided in the order of their"
-            " names, and the test will look easier than it is: more variety helps."
+            f"Nearly all photos of {names}{more} are alike, as if taken in one go. They are divided in the order of"
+            " their names, and the test will look easier than it is: more variety helps."
         )
     if not dataset.has_own_split:
         return "Drawn by chance within each class. Copies and look-alikes stay together."
@@ -205,14 +210,15 @@ def split_words(dataset: Dataset) -> str:
 
 def noticed(dataset: Dataset) -> None:
     """What the checks came to, each with a way to the photos."""
-    st.markdown("**What was noticed**")
+    st.subheader("What was noticed", anchor=False)
     left_out = len(dataset.scan.left_out)
     if not dataset.findings and not left_out:
         st.markdown(":green[:material/check_circle:] Every file can be used, and nothing looks odd.")
-    if left_out:
-        go_to(f"{left_out:,} left out, and why", ":material/rule:", LEFT_OUT)
-    for finding in dataset.findings:
-        go_to(f"{finding.kind.title} · {finding.count:,}", ICONS[finding.kind.key], CHECKS, finding.kind.key)
+    with st.container(gap=None):
+        if left_out:
+            go_to(f"{left_out:,} left out, and why", ":material/rule:", LEFT_OUT)
+        for finding in dataset.findings:
+            go_to(f"{finding.kind.title} · {finding.count:,}", ICONS[finding.kind.key], CHECKS, finding.kind.key)
     if dataset.scan.datasets_inside:
         names = ", ".join(f"“{name}”" for name in dataset.scan.datasets_inside[:5])
         st.info(
@@ -225,6 +231,19 @@ def noticed(dataset: Dataset) -> None:
             ":material/save: What was found could not be kept, so the next look takes as long"
             f" ({inputs.plain(dataset.scan.index_trouble)})."
         )
+
+
+def examples(dataset: Dataset) -> None:
+    """A few photos of the first classes."""
+    folder = dataset.folder
+    st.subheader("Examples", anchor=False)
+    for label, name in enumerate(folder.class_names[:EXAMPLE_CLASSES]):
+        members = np.flatnonzero(folder.labels == label)
+        chosen = members[np.linspace(0, len(members) - 1, min(EXAMPLES, len(members))).astype(int)]
+        st.markdown(f"**{inputs.plain(name)}** · {len(members):,} photos")
+        inputs.thumbnails(folder, chosen.tolist())
+    more = len(folder.class_names) - EXAMPLE_CLASSES
+    go_to(f"All photos{f', and {more:,} more classes' if more > 0 else ''}", ":material/grid_view:", PHOTOS)
 
 
 def go_to(words: str, icon: str, view: str, kind: str = "") -> None:

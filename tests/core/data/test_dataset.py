@@ -1,6 +1,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -506,7 +507,7 @@ def test_a_class_that_is_one_long_series_is_divided_in_its_order(tmp_path: Path,
     assert len(found(dataset)[ALIKE][0]) == 30, "the whole series hangs together"
     assert dataset.serial == ("burst",)
     parts = [part for path, part in sorted(parts_of(dataset, seed).items()) if path.startswith("burst")]
-    changes = sum(one != other for one, other in zip(parts, parts[1:], strict=False))
+    changes = sum(one != other for one, other in pairwise(parts))
     assert set(parts) == {TRAINING, VALIDATION, TEST} and changes == 2
     assert parts.count(TRAINING) == 21
 
