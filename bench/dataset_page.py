@@ -50,6 +50,7 @@ def opened(browser: Browser, server: Server, dataset: Path) -> tuple[Page, float
     began = time.perf_counter()
     page.goto(f"{server.address}/?dataset={dataset}")
     expect(page.get_by_test_id("stMain").get_by_text(CHART)).to_be_visible(timeout=1_800_000)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     return page, time.perf_counter() - began
 
 

@@ -11,6 +11,7 @@ a second one of the unchanged folder, and the memory that the first one added. P
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -99,13 +100,18 @@ def bench_decode(photos: int, rounds: int, source: Path | None) -> str:
 
 
 def write_small(into: Path, count: int) -> None:
-    """Write small JPEGs, ten classes, all different."""
+    """Write small JPEGs, ten classes; one of a hundred is a copy of another, one of a thousand is broken."""
     random = np.random.default_rng(count)
     for number in range(count):
         file = into / f"class {number % 10}" / f"{number:06d}.jpg"
         file.parent.mkdir(parents=True, exist_ok=True)
-        coarse = Image.fromarray(random.integers(0, 256, (7, 7, 3), dtype=np.uint8))
-        coarse.resize((96, 96), Image.Resampling.BICUBIC).save(file, quality=85)
+        if number % 1000 == 500:
+            file.write_bytes(b"no photo")
+        elif number % 100 == 50:
+            shutil.copy(file.with_name(f"{number - 10:06d}.jpg"), file)
+        else:
+            coarse = Image.fromarray(random.integers(0, 256, (7, 7, 3), dtype=np.uint8))
+            coarse.resize((96, 96), Image.Resampling.BICUBIC).save(file, quality=85)
 
 
 def bench_growth(counts: list[int]) -> str:

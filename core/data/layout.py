@@ -3,10 +3,10 @@
 import codecs
 import csv
 import io
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from core.data.parts import NO_PART, TEST, TRAINING, VALIDATION
@@ -128,10 +128,10 @@ class Table:
 
 def tables_in(root: Path) -> tuple[str, ...]:
     """Return the tables in a folder and in the folders directly below it, relative to it; at most 20."""
-    inside = _listed(root)
-    places = [inside, *(_listed(path) for path in inside[:FOLDERS_LOOKED_INTO] if path.is_dir())]
-    found = (path for place in places for path in place if _is_table(path))
-    return tuple(path.relative_to(root).as_posix() for path in islice(found, TABLES_SHOWN))
+    tables, folders = _tables_and_folders(root)
+    for folder in folders[:FOLDERS_LOOKED_INTO]:
+        tables += [f"{folder}/{name}" for name in _tables_and_folders(root / folder)[0]]
+    return tuple(tables[:TABLES_SHOWN])
 
 
 def read_table(root: Path, name: str) -> Table:
@@ -175,16 +175,23 @@ def _fitted(row: Sequence[str], length: int) -> tuple[str, ...]:
     return (*(cell.strip() for cell in row[:length]), *[""] * (length - len(row)))
 
 
-def _listed(folder: Path) -> list[Path]:
-    """Return what a folder holds, without housekeeping; nothing when it cannot be read."""
+def _tables_and_folders(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the names of the tables and of the folders in a folder, sorted; nothing when it cannot be read."""
+    tables, folders = [], []
     try:
-        return sorted(path for path in folder.iterdir() if not is_housekeeping(path.name))
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.lower().endswith(TABLE_SUFFIXES) and entry.is_file():
+                    tables.append(entry.name)
+                elif entry.is_dir():
+                    folders.append(entry.name)
     except OSError:
-        return []
+        return [], []
+    return _visible(tables), _visible(folders)
 
 
-def _is_table(path: Path) -> bool:
-    return path.suffix.lower() in TABLE_SUFFIXES and path.is_file()
+def _visible(names: Iterable[str]) -> list[str]:
+    return sorted(name for name in names if not is_housekeeping(name))
 
 
 def _given_parts(paths: Sequence[str]) -> dict[str, int]:

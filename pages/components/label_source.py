@@ -27,9 +27,14 @@ def choose_for(root: Path) -> None:
 
 def choose(root: Path, review: Review, *, expanded: bool) -> None:
     """The source of the labels, and for a table its columns."""
-    tables = tables_in(root)
-    chosen = review.layout
-    with st.expander("Where the class of a photo stands", icon=":material/sell:", expanded=expanded):
+    title = "Where the class of a photo stands"
+    box = st.expander(
+        title, icon=":material/sell:", expanded=expanded, key=f"label-source-{expanded}", on_change="rerun"
+    )
+    if not box.open:
+        return  # looking for tables takes a while in a folder of 100,000 photos
+    tables, chosen = tables_in(root), review.layout
+    with box:
         sources = [FIRST, INNERMOST, *([TABLE] if tables or chosen.label_by == TABLE else [])]
         first = TABLE if expanded and tables and chosen.label_by == FIRST else chosen.label_by
         source = st.radio(

@@ -8,6 +8,7 @@ is given. A run is started for the pictures of live curves and stopped again.
 
 import argparse
 import io
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,14 +38,19 @@ class Photographer:
     server: Server
     into: Path
 
-    def take(self, name: str, path: str, uploads: list[Path] | None = None, wait: int = 1500) -> None:
-        """Take one page in every look."""
+    def take(
+        self, name: str, path: str, uploads: list[Path] | None = None, wait: int = 1500, choose: tuple[str, ...] = ()
+    ) -> None:
+        """Take one page in every look, after these views of it were chosen one after the other."""
         for look, (width, dark) in LOOKS.items():
             context = self.browser.new_context(
                 viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
             )
             screen = Screen(self.server, context.new_page())
             screen.open(path)
+            for view in choose:
+                screen.page.get_by_test_id("stMain").get_by_role("radio", name=view).first.click()
+                screen.settle()
             if uploads:
                 screen.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(uploads)
                 screen.page.locator(".uf-bars").first.wait_for()
@@ -82,6 +88,28 @@ def main() -> None:
             server.kill()
 
 
+def write_faulty(dataset: Path, into: Path) -> Path:
+    """Write some of the photos of a dataset once more, with the faults that people's folders have."""
+    for folder in sorted(path for path in dataset.iterdir() if path.is_dir())[:4]:
+        (into / folder.name).mkdir(parents=True)
+        for photo in sorted(folder.iterdir())[:40]:
+            shutil.copy(photo, into / folder.name)
+    first, second, third, _ = sorted(path for path in into.iterdir())
+    photos = sorted(first.iterdir())
+    shutil.copy(photos[3], second / "seen before.png")
+    shutil.copy(photos[5], first / "copy of another.png")
+    for photo in sorted(third.iterdir())[4:8]:
+        Image.open(photo).convert("RGB").resize((50, 50)).save(third / f"{photo.stem}, smaller.jpg", quality=60)
+    Image.open(photos[8]).point(lambda value: value // 9).save(second / "at night.png")
+    Image.open(photos[9]).resize((900, 60)).save(third / "a strip.png")
+    Image.open(photos[10]).resize((20, 20)).save(first / "tiny.png")
+    (first / "download.jpg").write_text("<!DOCTYPE html><html>404 not found</html>")
+    (first / "cut off.png").write_bytes(photos[12].read_bytes()[:300])
+    (second / "empty.jpg").touch()
+    (second / "notes.txt").write_text("a list")
+    return into
+
+
 def all_pages(photographer: Photographer, dataset: Path, store: RunStore) -> None:
     """Every page, in every state that it has."""
     finished = next(run for run in store.runs() if run.read_status().state == FINISHED)
@@ -89,6 +117,13 @@ def all_pages(photographer: Photographer, dataset: Path, store: RunStore) -> Non
     uploads = [sorted(folder.iterdir())[7] for folder in classes[:4]]
     photographer.take("dataset-empty", "/")
     photographer.take("dataset", f"/?dataset={dataset}")
+    faulty = write_faulty(dataset, dataset.parent / "digits with faults")
+    for view in ("Checks", "Photos", "Left out"):
+        photographer.take(f"dataset-{view.lower().replace(' ', '-')}", f"/?dataset={faulty}", choose=(view,))
+    photographer.take("dataset-faults", f"/?dataset={faulty}")
+    photographer.take("collect", "/collect")
+    photographer.take("collect-zip", "/collect", choose=("ZIP file",))
+    shutil.rmtree(faulty)
     photographer.take("augmentations", f"/augmentations?dataset={dataset}", wait=9000)
     photographer.take("train", f"/train?dataset={dataset}")
     photographer.take("train-finished", f"/train?run={finished.id}")

@@ -20,6 +20,58 @@ def test_class_counts_add_up_to_every_photo() -> None:
     assert drawn == {"training": [1, 2], "validation": [1, 1], "test": [1, 1]}
 
 
+def test_photos_that_are_not_used_yet_are_drawn_apart() -> None:
+    figure = figures.class_counts(["cat", "dog"], np.array([0, 1, 1], np.int32), np.array([0, -1, -1], np.int8))
+    assert {bar.name: list(bar.x) for bar in figure.data}["not used yet"] == [0, 2]
+
+
+def test_very_many_classes_are_drawn_as_a_profile_largest_first() -> None:
+    names = [f"class {number:04d}" for number in range(1000)]
+    labels = np.repeat(np.arange(1000), np.arange(1000) % 7 + 1).astype(np.int32)
+    figure = figures.class_counts(names, labels, np.zeros(len(labels), np.int8))
+    heights = np.sum([bar.y for bar in figure.data], axis=0)
+    assert heights.sum() == len(labels) and (np.diff(heights) <= 0).all()
+    assert figure.data[0].customdata[0] == "class 0006"
+    assert figure.layout.height <= 400
+
+
+def test_sizes_are_counted_whatever_their_number() -> None:
+    sizes = np.array([(640, 480)] * 500 + [(480, 640)] * 20 + [(1, 1), (10, 4000)], np.int32)
+    figure = figures.photo_sizes(sizes)
+    circles = figure.data[1]
+    assert sorted(circles.text) == sorted(
+        [
+            "500 photos of about 640 × 480 pixels",
+            "20 photos of about 480 × 640 pixels",
+            "1 photo of about 1 × 1 pixels",
+            "1 photo of about 10 × 4,000 pixels",
+        ]
+    )
+    assert (
+        len(figures.photo_sizes(np.random.default_rng(0).integers(50, 4000, (20_000, 2)).astype(np.int32)).data[1].x)
+        < 900
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("too many pixels: 400,000,000, at most 89,478,485 are read", "too many pixels"),
+        ("this is a web page (HTML), not a photo", "this is a web page"),
+        ("the file is empty", "the file is empty"),
+    ],
+)
+def test_reasons_are_told_in_general(reason: str, expected: str) -> None:
+    assert figures.general(reason) == expected
+
+
+def test_rare_reasons_are_drawn_together() -> None:
+    figure = figures.reasons({f"reason {number}": 30 - number for number in range(20)})
+    first, *_, last = figure.data[0].text
+    assert (first, last) == ("reason 0 · 30", "12 other reasons · 198")
+    assert sum(figure.data[0].x) == sum(range(11, 31))
+
+
 def test_class_names_that_are_numbers_stay_names() -> None:
     figure = figures.class_counts(["0", "1"], np.array([0, 1], np.int32), np.array([0, 0], np.int8))
     assert figure.layout.yaxis.type == "category"
