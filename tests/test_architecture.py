@@ -15,12 +15,13 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 LAYERS: dict[str, frozenset[str]] = {
     "core.errors": frozenset(),
+    "core.files": frozenset(),
     "core.settings": frozenset({"core.errors"}),
-    "core.data": frozenset({"core.errors", "core.settings"}),
-    "core.models": frozenset({"core.errors", "core.settings"}),
-    "core.runs": frozenset({"core.errors", "core.settings"}),
-    "core.training": frozenset({"core.errors", "core.settings", "core.data", "core.models", "core.runs"}),
-    "core.results": frozenset({"core.errors", "core.settings", "core.data", "core.models", "core.runs"}),
+    "core.data": frozenset({"core.errors", "core.files", "core.settings"}),
+    "core.models": frozenset({"core.errors", "core.files", "core.settings"}),
+    "core.runs": frozenset({"core.errors", "core.files", "core.settings"}),
+    "core.training": frozenset({"core.errors", "core.files", "core.settings", "core.data", "core.models", "core.runs"}),
+    "core.results": frozenset({"core.errors", "core.files", "core.settings", "core.data", "core.models", "core.runs"}),
     "pages.components": frozenset({"core"}),
     "pages": frozenset({"core", "pages.components"}),
     "app": frozenset({"core", "pages"}),

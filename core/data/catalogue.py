@@ -23,6 +23,7 @@ from typing import Any
 import portalocker
 
 from core.errors import DataError
+from core.files import is_locked, write_atomically
 from core.settings import Settings
 
 RUNNING, FINISHED, FAILED, CANCELLED = "running", "finished", "failed", "cancelled"
@@ -232,7 +233,7 @@ class Fetch:
 
     def write(self, progress: Progress) -> None:
         """Replace the progress as a whole."""
-        _write_atomically(self._progress_file, json.dumps(asdict(progress), indent=1))
+        write_atomically(self._progress_file, json.dumps(asdict(progress), indent=1))
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -255,14 +256,7 @@ class Fetch:
             return Progress(state=FAILED, error=f"It is not known how far the download is ({error}). Start it again.")
 
     def _is_locked(self) -> bool:
-        try:
-            with self._lock_file.open() as file:
-                portalocker.lock(file, portalocker.LockFlags.SHARED | portalocker.LockFlags.NON_BLOCKING)
-        except portalocker.LockException:
-            return True
-        except FileNotFoundError:  # no worker has come yet, or the fetch has just been dismissed
-            return False
-        return False
+        return is_locked(self._lock_file)
 
     def _begin(self, request: Request, keras_home: Path) -> None:
         """Write the request and start the worker; Keras, which TensorFlow loads, writes to `keras_home`."""
@@ -411,9 +405,3 @@ def _dismiss_ended(fetch: Fetch) -> None:
 def _known(kind: type, values: dict[str, Any]) -> dict[str, Any]:
     names = {field.name for field in fields(kind)}
     return {name: value for name, value in values.items() if name in names}
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, "utf-8")
-    os.replace(temporary, path)

@@ -219,7 +219,7 @@ def prepare(scan: Scan, review: Review) -> Dataset:
     found: dict[str, Sets] = {
         CONFLICT: tuple(duplicates.conflicts(exact, folder.labels)),
         LEAK: tuple(duplicates.leaks(near, given)),
-        **_alike(exact, near, folder.labels),
+        **_alike(exact, near, folder.labels, given),
         **_hints(scan, members),
     }
     found = {key: tuple(group for group in sets if not settled[group].all()) for key, sets in found.items()}
@@ -265,10 +265,12 @@ def _relabelled(folder: ImageFolder, labels: Mapping[int, str], members: NDArray
     return ImageFolder(folder.root, class_names, paths, np.array([label[name] for name in names], dtype=np.int32))
 
 
-def _alike(exact: NDArray[np.int64], near: NDArray[np.int64], labels: NDArray[np.int32]) -> dict[str, Sets]:
-    """Sort sets of copies and of look-alikes by whether their labels agree."""
-    copies = [group for group in _several(exact) if _agree(labels[group])]
-    alike = [group for group in _several(near) if len(np.unique(exact[group])) > 1]
+def _alike(
+    exact: NDArray[np.int64], near: NDArray[np.int64], labels: NDArray[np.int32], given: NDArray[np.int8]
+) -> dict[str, Sets]:
+    """Sort sets of copies and of look-alikes, but for those that leak, by whether their labels agree."""
+    copies = [group for group in _several(exact) if _agree(labels[group]) and _agree(given[group])]
+    alike = [group for group in _several(near) if len(np.unique(exact[group])) > 1 and _agree(given[group])]
     return {
         COPIES: tuple(copies),
         ALIKE_CONFLICT: tuple(group for group in alike if not _agree(labels[group])),
@@ -285,8 +287,8 @@ def _groups_to_divide(
         mine = np.flatnonzero(labels == label)
         sets, counts = np.unique(near[mine], return_counts=True)
         largest = mine[near[mine] == sets[counts.argmax()]]
-        files = np.unique(exact[largest], return_index=True)[1]
-        if len(mine) < LEAST_SERIAL or counts.max() <= SERIAL_SHARE * len(mine) or len(files) < len(PARTS):
+        files = len(np.unique(exact[largest]))
+        if len(mine) < LEAST_SERIAL or counts.max() <= SERIAL_SHARE * len(mine) or files < len(PARTS):
             continue
         serial.append(label)
         runs = _runs(exact[largest])
@@ -310,8 +312,8 @@ def _several(groups: NDArray[np.int64]) -> list[NDArray[np.intp]]:
     return duplicates.conflicts(groups, np.arange(len(groups)))
 
 
-def _agree(labels: NDArray[np.int32]) -> bool:
-    return len(np.unique(labels)) == 1
+def _agree(values: NDArray[np.int32] | NDArray[np.int8]) -> bool:
+    return len(np.unique(values)) == 1
 
 
 def _hints(scan: Scan, members: NDArray[np.intp]) -> dict[str, Sets]:

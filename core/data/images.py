@@ -120,9 +120,9 @@ def decode(source: Path | bytes, size: int, max_pixels: int = MAX_PIXELS) -> NDA
     if size < 1:
         raise DataError(f"A photo was asked for at {size} pixels a side; at least 1 is needed.")
     with _stream(source) as stream, _opened(stream, max_pixels) as image:
-        # A JPEG can be decoded at a half, quarter or eighth. One and a half times the size is kept, in either direction,
-        # whatever the orientation, so that the scaling below still averages over pixels: on 12-megapixel photos that
-        # differs from decoding them in full by 0.4 of 255 on average, at half the time.
+        # A JPEG can be decoded at a half, quarter or eighth. One and a half times the size is kept, in either
+        # direction, whatever the orientation, so that the scaling below still averages over pixels: on 12-megapixel
+        # photos that differs from decoding them in full by 0.4 of 255 on average, in half the time.
         image.draft(None, (3 * size // 2, 3 * size // 2))
         image.load()
         return _square(_without_alpha(_upright(image)), size)

@@ -11,6 +11,7 @@ from typing import Any
 from core.data.index import file_stem
 from core.data.layout import Layout
 from core.errors import DataError
+from core.files import write_atomically
 
 VERSION = 1
 
@@ -144,11 +145,9 @@ class ReviewStore:
             DataError: It cannot be written; what was kept before is still there.
         """
         file = self.file(review.root)
-        unfinished = file.with_name(f"{file.name}.unfinished")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            unfinished.write_text(review.to_json(), "utf-8")
-            os.replace(unfinished, file)
+            write_atomically(file, review.to_json())
         except OSError as error:
             raise DataError(f"The decision cannot be kept in {file} ({error.strerror}).") from error
 

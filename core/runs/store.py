@@ -19,6 +19,7 @@ from typing import IO, Any
 import portalocker
 
 from core.errors import RunBusy, RunError, RunNotFound
+from core.files import is_locked, write_atomically
 
 STARTING, RUNNING, FINISHED, STOPPED, FAILED, CRASHED = (
     "starting",
@@ -179,15 +180,8 @@ class Run:
             yield
 
     def is_locked(self) -> bool:
-        """Whether a trainer holds the lock right now; lookers share it, so they never disturb one another."""
-        try:
-            with self.lock_file.open() as file:
-                portalocker.lock(file, portalocker.LockFlags.SHARED | portalocker.LockFlags.NON_BLOCKING)
-        except portalocker.LockException:
-            return True
-        except FileNotFoundError:  # no trainer has come yet, or the run has just been deleted
-            return False
-        return False
+        """Whether a trainer holds the lock right now."""
+        return is_locked(self.lock_file)
 
     def read_status(self) -> Status:
         """The status as written, corrected for a trainer that died without a word.
@@ -345,16 +339,6 @@ class RunStore:
         except FileNotFoundError as error:  # somebody else has just deleted it
             raise _not_found(run_id) from error
         shutil.rmtree(doomed, ignore_errors=True)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text so that a reader, or a crash, sees the old or the new one and nothing between."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def _lock_within(file: IO[str], flags: portalocker.LockFlags, seconds: float) -> None:

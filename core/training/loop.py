@@ -16,12 +16,13 @@ from core.data.folder import ImageFolder, check_inside
 from core.data.parts import PARTS
 from core.data.split import read_split_csv
 from core.errors import DataError, TrainingDiverged, UnfreezeError
+from core.files import write_atomically
 from core.models import weights
 from core.models.backbones import Backbone, backbone
 from core.models.build import build_model, set_drop_connect, unfreeze_from
 from core.models.heads import Head
 from core.models.serving import PROBABILITIES, ServingGraph, write_graph
-from core.runs.store import FAILED, FINISHED, STOPPED, Run, write_atomically
+from core.runs.store import FAILED, FINISHED, STOPPED, Run
 from core.settings import Settings
 from core.training.augmenter import build_augmenter
 from core.training.callbacks import RunCallback, save_model

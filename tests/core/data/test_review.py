@@ -155,7 +155,7 @@ def test_a_decision_that_cannot_be_kept_leaves_what_was_kept(
     store: ReviewStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.write(reviewed(LEAVE_OUT))
-    for broken in ("replace", "write_text"):
+    for broken in ("replace", "open"):
 
         def full(*_: object, **__: object) -> None:
             raise OSError(28, "No space left on device")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import RunBusy, RunError, RunNotFound
+from core.files import write_atomically
 from core.runs.store import (
     CRASHED,
     FAILED,
@@ -22,7 +23,6 @@ from core.runs.store import (
     Run,
     RunStore,
     Status,
-    write_atomically,
 )
 from tests.conftest import PATIENCE, PROJECT, eventually
 
