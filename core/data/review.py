@@ -3,10 +3,12 @@
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
+
+import portalocker
 
 from core.data.index import file_stem
 from core.data.layout import Layout
@@ -82,6 +84,11 @@ class Review:
         del kept[position]
         return replace(self, decisions=tuple(kept))
 
+    def without_decision(self, decision: Decision) -> "Review":
+        """Return the review without this decision; as it is when somebody else has already taken it back."""
+        places = [i for i, known in enumerate(self.decisions) if known == decision]
+        return self.without(places[-1]) if places else self
+
     def to_json(self) -> str:
         """The review as JSON, readable by `from_json` and by people."""
         dataset = os.fsencode(self.root).decode(errors="replace")
@@ -137,6 +144,21 @@ class ReviewStore:
                 f"The decisions about {root.name} cannot be read from {file}: {error} Mend the file, or move it away"
                 " to begin anew."
             ) from error
+
+    def change(self, root: Path, how: Callable[[Review], Review]) -> Review:
+        """Read, change and write the review of a dataset; nobody else's change in between is lost.
+
+        Raises:
+            DataError: It cannot be read or written, or another process has held it for ten seconds.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with portalocker.Lock(self.folder / ".exclusive", timeout=10):
+                review = how(self.read(root))
+                self.write(review)
+        except (OSError, portalocker.LockException) as error:
+            raise DataError(f"The decision cannot be kept in {self.folder} ({error}). Try again.") from error
+        return review
 
     def write(self, review: Review) -> None:
         """Keep a review; the file is replaced as a whole.

@@ -1,18 +1,21 @@
 """Photos with what can be decided about them; what is decided is kept, and can be taken back."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
 from core.data.dataset import ALIKE, ALIKE_CONFLICT, CONFLICT, COPIES, LEAK, Dataset, Finding
-from core.data.review import EXCLUDE, KEEP, RELABEL, Decision, Review
+from core.data.folder import ImageFolder
+from core.data.review import EXCLUDE, KEEP, RELABEL, Decision, Review, rows_of
 from core.errors import PhotoError, UnfreezeError
 from pages.components import cached, inputs, state
 
 PER_PAGE = 6
 SINGLES_PER_PAGE = 24
 MENU_CLASSES = 30
+TARGET = "move-target"
 LEAVE_OUT, RIGHT = "Leave it out", "It is right as it is"
 
 WORDS = {EXCLUDE: "left out", RELABEL: "moved to", KEEP: "found right"}
@@ -22,13 +25,19 @@ def decide(dataset: Dataset, action: str, positions: Iterable[int], why: str, la
     """Keep a decision about photos of a dataset; a callback, so that the page is drawn with it."""
     photos = {dataset.folder.paths[i]: dataset.digest(i) for i in positions}
     if photos:
-        keep(dataset.review.with_decision(Decision(action, photos, label, why)))
+        decision = Decision(action, photos, label, why)
+        keep(dataset.review.root, lambda review: review.with_decision(decision))
 
 
-def keep(review: Review) -> None:
-    """Keep a changed review; where that fails, the next page says so."""
+def take_back(root: Path, decision: Decision) -> None:
+    """Undo one decision; a callback as well."""
+    keep(root, lambda review: review.without_decision(decision))
+
+
+def keep(root: Path, how: Callable[[Review], Review]) -> None:
+    """Change what is kept about a dataset; where that fails, the next page says so."""
     try:
-        cached.reviews().write(review)
+        cached.reviews().change(root, how)
     except UnfreezeError as error:
         state.remember("notice", str(error))
 
@@ -47,7 +56,7 @@ def undo_bar(dataset: Dataset) -> None:
     last = dataset.review.decisions[-1]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":gray[Last decision: {describe(last)}]", width="content")
-        st.button("Undo", icon=":material/undo:", key="undo", on_click=keep, args=(dataset.review.without(-1),))
+        st.button("Undo", icon=":material/undo:", key="undo", on_click=take_back, args=(dataset.review.root, last))
 
 
 def describe(decision: Decision) -> str:
@@ -61,6 +70,7 @@ def describe(decision: Decision) -> str:
 def finding_in_full(dataset: Dataset, finding: Finding) -> None:
     """One kind of finding: what it means, what happens, and the photos, a page at a time."""
     kind = finding.kind
+    choose_target(dataset.folder)
     st.markdown(f"{kind.means}  \n:material/arrow_forward: **{kind.done}**")
     size = PER_PAGE if kind.together else SINGLES_PER_PAGE
     pages = -(-finding.count // size)
@@ -131,7 +141,7 @@ def card(dataset: Dataset, position: int, why: str, key: str) -> None:
         st.caption(f":material/broken_image: {error}")
     label = folder.class_names[folder.labels[position]]
     st.caption(f"**{inputs.plain(label)}**  \n{inputs.plain(shortened(path.rpartition('/')[2]))}")
-    others = [name for name in folder.class_names if name != label][:MENU_CLASSES]
+    others = [name for name in targets(folder) if name != label]
     st.menu_button(
         "Decide",
         [(EXCLUDE, ""), (KEEP, ""), *((RELABEL, name) for name in others)],
@@ -142,6 +152,27 @@ def card(dataset: Dataset, position: int, why: str, key: str) -> None:
         on_click=chosen_from_menu,
         args=(dataset, position, why, f"menu-{key}"),
     )
+
+
+def targets(folder: ImageFolder) -> Sequence[str]:
+    """The classes that a photo's menu offers: all of them, or where they are too many the one that was chosen."""
+    if len(folder.class_names) <= MENU_CLASSES:
+        return folder.class_names
+    chosen = state.widget(TARGET)
+    return [chosen] if chosen in folder.class_names else []
+
+
+def choose_target(folder: ImageFolder) -> None:
+    """Where there are too many classes for a menu: the class that photos can be moved to."""
+    if len(folder.class_names) > MENU_CLASSES:
+        st.selectbox(
+            "Photos can be moved to",
+            folder.class_names,
+            index=None,
+            placeholder="Choose a class; every photo's menu then offers it",
+            key=TARGET,
+            persist_state="session",
+        )
 
 
 def menu_words(option: tuple[str, str]) -> str:
@@ -172,10 +203,18 @@ def decided(dataset: Dataset) -> None:
         f" `{cached.reviews().file(review.root)}`, and each can be taken back."
     )
     undo_bar(dataset)
+    st.download_button(
+        "Download the list (CSV)",
+        lambda: inputs.as_csv(rows_of(review.decisions)),
+        "decisions.csv",
+        "text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
     for position in range(len(review.decisions) - 1, -1, -1):
         decision = review.decisions[position]
         with st.container(horizontal=True, vertical_alignment="center", border=True):
             st.markdown(f"{describe(decision)}  \n:gray[{inputs.plain(decision.why)}]", width="stretch")
-            st.button("Take back", key=f"back-{position}", on_click=keep, args=(review.without(position),))
+            st.button("Take back", key=f"back-{position}", on_click=take_back, args=(review.root, decision))
     for path, reason in dataset.lost:
         st.caption(f":material/link_off: {inputs.plain(path)}: {reason}; the decision rests.")

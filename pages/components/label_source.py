@@ -50,7 +50,7 @@ def choose(root: Path, review: Review, *, expanded: bool) -> None:
         if layout == chosen:
             st.caption("This is what is used now.")
         elif st.button("Use this", type="primary", icon=":material/check:"):
-            decisions.keep(replace(review, layout=layout))
+            decisions.keep(root, lambda kept: replace(kept, layout=layout))
             st.rerun()
 
 

@@ -288,6 +288,7 @@ def photos(dataset: Dataset) -> None:
         format_func=lambda number: f"{folder.class_names[number]} · {counts[number]:,} photos",
     )
     decisions.undo_bar(dataset)
+    decisions.choose_target(folder)
     members = np.flatnonzero(folder.labels == label)
     pages = -(-len(members) // PER_PAGE)
     page = st.pagination(pages, key=f"photos-{label}-{pages}") if pages > 1 else 1

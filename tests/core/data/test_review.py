@@ -1,5 +1,6 @@
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -192,3 +193,25 @@ def test_decisions_are_listed_photo_by_photo() -> None:
     ]
     assert all(row["when"].startswith("2023-11-1") for row in rows)
     assert rows_of([]) == []
+
+
+def test_changes_of_two_people_are_both_kept(store: ReviewStore) -> None:
+    seen_by_both = store.change(ROOT, lambda review: review.with_decision(LEAVE_OUT))
+    store.change(ROOT, lambda review: review.with_decision(CALL_TULIP))
+    store.change(ROOT, lambda review: review.with_decision(FINE))
+    assert store.read(ROOT) == reviewed(LEAVE_OUT, CALL_TULIP, FINE)
+    store.change(ROOT, lambda review: review.without_decision(seen_by_both.decisions[-1]))
+    assert store.read(ROOT) == reviewed(CALL_TULIP, FINE)
+    store.change(ROOT, lambda review: review.without_decision(LEAVE_OUT))
+    assert store.read(ROOT) == reviewed(CALL_TULIP, FINE), "it was already taken back"
+
+
+def test_many_changes_at_once_are_all_kept(store: ReviewStore) -> None:
+    decisions = [Decision(KEEP, {f"rose/{i}.png": "00"}) for i in range(24)]
+
+    def decide(decision: Decision) -> None:
+        ReviewStore(store.folder).change(ROOT, lambda review: review.with_decision(decision))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(decide, decisions))
+    assert set(store.read(ROOT).standing()) == {f"rose/{i}.png" for i in range(24)}
