@@ -1,10 +1,8 @@
 """A folder of photos with one subfolder for each class: what it holds, and what of it cannot be used."""
 
 import hashlib
-import os
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,19 +13,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.data.duplicates import Duplicates, find
-from core.data.images import DIGEST_BYTES, FINGERPRINT_SIDE, inspect
+from core.data.images import DIGEST_BYTES, FINGERPRINT_SIDE
 from core.data.index import Outcome, PhotoIndex
 from core.data.layout import FIRST, TABLE, Layout, Placed, place
 from core.data.parts import NO_PART
-from core.data.walk import LeftOut, PhotoFile, Walk, check_inside, check_photo
-from core.errors import DataError, FolderError, PhotoError, PhotoOutOfReach
+from core.data.readers import Readers, Reading
+from core.data.walk import LeftOut, PhotoFile, Walk, check_inside
+from core.errors import DataError, FolderError
 from core.settings import Limits
 
 __all__ = ["ImageFolder", "LeftOut", "Scan", "check_inside", "nothing", "scan"]
 
 DEFAULT_LIMITS, DEFAULT_LAYOUT = Limits(), Layout()
 
-BATCH = 64
+BATCH = 256
 REPORTS = 200
 
 
@@ -243,38 +242,38 @@ def _outcomes(
 ) -> Generator[tuple[PhotoFile, Outcome], None, None]:
     """Yield what each file is, in order: known from last time, or read on all cores. New results are kept as they come.
 
-    Pillow releases the interpreter's lock while it decodes. Batches keep few tasks waiting when the caller gives up.
+    One batch is being read while another is handed on, so that no core waits.
     """
-    pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
+    readers = Readers(root, roots, max_pixels)
     new: list[tuple[PhotoFile, Outcome]] = []
+    ahead: deque[tuple[Sequence[PhotoFile], dict[str, Outcome], Iterator[Reading]]] = deque()
     try:
-        for start in range(0, len(files), BATCH):
+        for start in range(0, len(files) + BATCH, BATCH):
             batch = files[start : start + BATCH]
             known = index.known(batch)
-            unknown = [file for file in batch if file.path not in known]
-            read = pool.map(lambda file: _inspection(root / file.path, roots, max_pixels), unknown)
-            for file in batch:
-                outcome = known.get(file.path)
-                if outcome is None:
-                    outcome, lasting = next(read)
-                    if lasting:
-                        new.append((file, outcome))
-                yield file, outcome
-            index.keep(new)
-            new.clear()
+            unread = readers.submit([file for file in batch if file.path not in known])
+            ahead.append((batch, known, unread))
+            if len(ahead) > 1:
+                yield from _merged(*ahead.popleft(), new)
+                index.keep(new)
+                new.clear()
     finally:
-        pool.shutdown(cancel_futures=True)
+        readers.close()
         index.keep(new)
 
 
-def _inspection(path: Path, roots: Sequence[Path], max_pixels: int) -> tuple[Outcome, bool]:
-    """Return what a photo is, or why it cannot be used, and whether that stays so as long as the file is the same."""
-    try:
-        return inspect(check_photo(path, roots), max_pixels), True
-    except PhotoOutOfReach as error:
-        return str(error), False
-    except PhotoError as error:
-        return str(error), True
+def _merged(
+    batch: Sequence[PhotoFile],
+    known: Mapping[str, Outcome],
+    read: Iterator[Reading],
+    new: list[tuple[PhotoFile, Outcome]],
+) -> Iterator[tuple[PhotoFile, Outcome]]:
+    """Yield what each file of a batch is; what was read, and is worth keeping, is added to `new`."""
+    for file in batch:
+        outcome, lasting = (known[file.path], False) if file.path in known else next(read)
+        if lasting:
+            new.append((file, outcome))
+        yield file, outcome
 
 
 def _checked_labels(labels: ArrayLike, photos: int, classes: int) -> NDArray[np.int32]:

@@ -144,10 +144,10 @@ def test_a_photo_that_disappears_meanwhile_is_left_out(flowers: Path, monkeypatc
 
     def vanish(done: int, total: int) -> None:
         if done == 1:
-            (flowers / "daisy" / "2.png").unlink()
+            (flowers / "daisy" / "3.png").unlink()
 
     found = scan(flowers, roots=[flowers], on_progress=vanish)
-    assert found.left_out == (LeftOut("daisy/2.png", "the file is no longer there"),)
+    assert found.left_out == (LeftOut("daisy/3.png", "the file is no longer there"),)
     assert len(found.folder) == len(found.sizes) == 4
 
 
