@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.data import folder as scanning
+from core.data import readers
 from core.data import scanner as scanners
 from core.data.images import PhotoInfo, inspect
 from core.data.layout import FIRST, INNERMOST, Layout
@@ -53,7 +54,7 @@ class Gate:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     found = Gate("daisy/3.png")
-    monkeypatch.setattr(scanning, "inspect", found.inspect)
+    monkeypatch.setattr(readers, "inspect", found.inspect)
     return found
 
 
@@ -125,7 +126,7 @@ def test_a_scan_that_is_cancelled_does_not_hide_the_last_one(
 ) -> None:
     before = result(scanner, flowers)
     gate = Gate("")
-    monkeypatch.setattr(scanning, "inspect", gate.inspect)
+    monkeypatch.setattr(readers, "inspect", gate.inspect)
     place(flowers / "rose" / "3.png")
     job = scanner.request(str(flowers), LAYOUT, again=True)
     job.cancel()
@@ -171,7 +172,7 @@ def test_the_last_result_is_there_while_a_slow_scan_looks_again(
     monkeypatch.setattr(scanners, "MOMENT", 0.0)
     before = result(scanner, flowers)
     gate = Gate("")
-    monkeypatch.setattr(scanning, "inspect", gate.inspect)
+    monkeypatch.setattr(readers, "inspect", gate.inspect)
     place(flowers / "rose" / "3.png")
     assert scanner.request(str(flowers), LAYOUT).result is before
     assert gate.reached.wait(PATIENCE), "meanwhile, the new photo is being read"
@@ -201,7 +202,7 @@ def test_what_nobody_expected_is_told_as_well(scanner: Scanner, flowers: Path, m
     def fails(path: Path, max_pixels: int) -> PhotoInfo:
         raise ZeroDivisionError("seven")
 
-    monkeypatch.setattr(scanning, "inspect", fails)
+    monkeypatch.setattr(readers, "inspect", fails)
     job = finished(scanner.request(str(flowers), LAYOUT))
     assert isinstance(job.error, DataError)
     assert f"{flowers} could not be looked through: an unexpected ZeroDivisionError (seven)" in str(job.error)
