@@ -30,6 +30,8 @@ CLICKS: tuple[tuple[str, Callable[[Page], None], str], ...] = (
     ("Overview", lambda page: page.get_by_role("radio", name="Overview").click(), CHART),
 )
 QUIET_MS = 20
+LOOKING_MS = 2500
+"""Before the first click; until then the browser loads what it draws charts with, and a click would wait for that."""
 
 
 def timed(page: Page, act: Callable[[Page], None], words: str) -> float:
@@ -67,6 +69,7 @@ def main() -> None:
         server = Server(Workplace(Path(base) / "home", dataset), free_port())
         server.start()
         page, first = opened(browser, server, dataset)
+        page.wait_for_timeout(LOOKING_MS)
         seconds: dict[str, list[float]] = {name: [] for name, _, _ in CLICKS}
         for _ in range(chosen.rounds):
             for name, act, words in CLICKS:
