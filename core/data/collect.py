@@ -35,7 +35,7 @@ from core.data.incoming import (
     unfinished,
     write,
 )
-from core.data.intake import safe_name
+from core.data.intake import SAMPLE_NAME, safe_name
 from core.data.walk import LeftOut, is_housekeeping
 from core.errors import DataError, FolderError, PhotoError
 from core.settings import Limits
@@ -53,6 +53,8 @@ def new_dataset(datasets_folder: Path, name: str) -> Path:
         FolderError: It cannot be written.
     """
     cleaned = folder_name(name, "a dataset")
+    if cleaned.casefold() == SAMPLE_NAME:
+        raise DataError(f"“{SAMPLE_NAME}” is the name of the sample. Give another name.")
     try:
         datasets_folder.mkdir(parents=True, exist_ok=True)
         return _new_folder(datasets_folder, cleaned, "dataset")
@@ -87,6 +89,21 @@ def class_counts(dataset: Path, *, datasets_folder: Path) -> dict[str, int]:
     except OSError as error:
         raise FolderError(f"The folder {folder} cannot be opened ({error.strerror}).") from error
     return {name: sum(1 for _ in _photo_names(folder / name)) for name in names}
+
+
+def newest(dataset: Path, class_name: str, most: int, *, datasets_folder: Path) -> list[Path]:
+    """Return the photos of a class that came last, the newest first.
+
+    Raises:
+        FolderError: There is no such class or dataset, or it cannot be read.
+    """
+    target = _class_folder(_own_dataset(dataset, datasets_folder), class_name)
+    try:
+        with os.scandir(target) as entries:
+            times = [(entry.stat().st_mtime_ns, entry.name) for entry in entries if _is_photo_name(entry.name)]
+    except OSError as error:
+        raise FolderError(f"The folder {target} cannot be opened ({error.strerror}).") from error
+    return [target / name for _, name in sorted(times, reverse=True)[:most]]
 
 
 def add_photos(

@@ -1,6 +1,6 @@
 """Bring photos in: into classes one makes oneself, from a ZIP file, or from a catalogue on the internet."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import streamlit as st
@@ -11,7 +11,7 @@ from core.data.catalogue import Fetch
 from core.data.images import PHOTO_SUFFIXES
 from core.data.incoming import Intake
 from core.data.walk import check_file
-from core.errors import UnfreezeError
+from core.errors import PhotoError, UnfreezeError
 from pages.components import cached, inputs, state
 from pages.components.camera import Batch, camera
 from pages.components.report_errors import reporting
@@ -129,7 +129,7 @@ def with_camera(dataset: Path, class_name: str, count: int) -> None:
     """The camera, with the number of photos beside it."""
     batch = camera(str(dataset), class_name, count, state.recall("camera-received", ""))
     if batch is not None and batch.id != state.recall("camera-received", ""):
-        save(dataset, batch)
+        save(batch)
         st.rerun()
     problem = state.take("camera-problem")
     if problem:
@@ -142,18 +142,19 @@ def with_camera(dataset: Path, class_name: str, count: int) -> None:
             st.rerun()
 
 
-def save(dataset: Path, batch: Batch) -> None:
-    """Add a batch of the camera to the class that it was taken for."""
+def save(batch: Batch) -> None:
+    """Add a batch of the camera to the dataset and the class that it was taken for, whatever is on show by now."""
     state.remember("camera-received", batch.id)
-    if batch.dataset != str(dataset):
-        return
-    try:
-        for photo in batch.photos:
+    problems = []
+    for photo in batch.photos:
+        try:
             collect.add_camera_photo(
-                dataset, batch.class_name, photo, cached.settings().limits, datasets_folder=folder()
+                Path(batch.dataset), batch.class_name, photo, cached.settings().limits, datasets_folder=folder()
             )
-    except UnfreezeError as error:
-        state.remember("camera-problem", str(error))
+        except UnfreezeError as error:
+            problems.append(str(error))
+    if problems:
+        state.remember("camera-problem", f"{len(problems)} of {len(batch.photos)} photos were not kept. {problems[0]}")
 
 
 def from_files(dataset: Path, class_name: str) -> None:
@@ -193,10 +194,13 @@ def from_files(dataset: Path, class_name: str) -> None:
 
 def latest(dataset: Path, class_name: str) -> None:
     """The newest photos of a class."""
-    photos = [path for path in (dataset / class_name).iterdir() if path.suffix.lower() in PHOTO_SUFFIXES]
-    newest = sorted(photos, key=lambda path: path.stat().st_mtime_ns, reverse=True)[:LATEST]
-    if newest:
-        inputs.photo_row([cached.small(path, path.stat().st_mtime) for path in newest], [path.name for path in newest])
+    photos, names = [], []
+    for path in collect.newest(dataset, class_name, LATEST, datasets_folder=folder()):
+        with suppress(PhotoError, OSError):  # it may just have been taken back
+            photos.append(cached.small(path, path.stat().st_mtime))
+            names.append(path.name)
+    if photos:
+        inputs.photo_row(photos, names)
 
 
 def from_zip() -> None:

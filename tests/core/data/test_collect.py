@@ -15,6 +15,7 @@ from core.data.collect import (
     class_counts,
     new_class,
     new_dataset,
+    newest,
     take_back,
 )
 from core.data.folder import scan
@@ -344,3 +345,20 @@ def test_only_what_the_camera_took_here_is_ever_removed(pets: Path, tmp_path: Pa
     assert take_back(pets, datasets_folder=pets.parent) is None
     assert changed.exists() and outside.exists() and (pets / "cat" / alike).exists()
     assert (pets.parent / "other" / "cat" / alike).exists()
+
+
+def test_the_newest_photos_come_first(home: Path, pets: Path) -> None:
+    for number, time in enumerate((30, 10, 20)):
+        os.utime(shoot(pets, number), (time, time))
+    place(pets / "cat" / ".hidden.jpg")
+    place(pets / "cat" / "notes.txt", b"x")
+    found = newest(pets, "cat", 2, datasets_folder=home)
+    assert [int(path.stat().st_mtime) for path in found] == [30, 20]
+    assert newest(pets, "dog", 5, datasets_folder=home) == []
+    with pytest.raises(FolderError, match="no class"):
+        newest(pets, "../..", 5, datasets_folder=home)
+
+
+def test_the_name_of_the_sample_is_kept_for_the_sample(home: Path) -> None:
+    with pytest.raises(DataError, match="name of the sample"):
+        new_dataset(home, " Digits ")
