@@ -296,7 +296,8 @@ def fetching(fetch: Fetch) -> None:
         look_at(Path(progress.folder))
     else:
         st.warning(progress.error or progress.words, icon=":material/info:")
-    if st.button("Download something else", icon=":material/add:"):
+    again = "Download something else" if progress.state == catalogue.FINISHED else "Try again, or choose another"
+    if st.button(again, icon=":material/refresh:"):
         with reporting():
             fetch.dismiss()
         st.rerun()
