@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -164,8 +165,13 @@ def test_a_scan_that_is_given_up_leaves_no_child_behind(tmp_path: Path) -> None:
 
 
 def children_of(pid: int) -> list[str]:
-    tasks = Path(f"/proc/{pid}/task")
-    if not tasks.exists():
+    """Return the readers that a process has started and that still live."""
+    if not Path(f"/proc/{pid}/task/{pid}/children").exists():
         pytest.skip("the system does not tell which children a process has")
-    found = [child for task in tasks.iterdir() for child in (task / "children").read_text().split()]
-    return [child for child in found if b"core.data.readers" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):  # a thread or a child may end while it is looked at
+            for child in (task / "children").read_text().split():
+                if b"core.data.readers" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.append(child)
+    return found
