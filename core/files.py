@@ -1,9 +1,12 @@
-"""Two things that processes which share a folder rely on: files that change as a whole, and locks that tell of life."""
+"""What processes that work together rely on: where they start, files replaced as a whole, locks as signs of life."""
 
 import os
 from pathlib import Path
 
 import portalocker
+
+PROJECT = Path(__file__).resolve().parents[1]
+"""Where child processes are started, so that they find our modules."""
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -53,6 +53,15 @@ def eventually(happened: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
+def alive(pid: int) -> bool:
+    """Whether a process lives."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def write_colours(root: Path, per_class: int = 15, side: int = 40) -> Path:
     """Write a dataset of two classes, noise that is bluer in one and redder in the other; returns its folder."""
     random = np.random.default_rng(0)

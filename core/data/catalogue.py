@@ -23,12 +23,11 @@ from typing import Any
 import portalocker
 
 from core.errors import DataError
-from core.files import is_locked, write_atomically
+from core.files import PROJECT, is_locked, write_atomically
 from core.settings import Settings
 
 RUNNING, FINISHED, FAILED, CANCELLED = "running", "finished", "failed", "cancelled"
 
-PROJECT = Path(__file__).resolve().parents[2]
 INSTALL = "uv run --no-dev --extra tfds app.py"
 """The command that starts the app with what this way in needs; it need be given only once."""
 

@@ -113,7 +113,6 @@ KINDS: tuple[Kind, ...] = (
         "Their middle is used.",
     ),
 )
-KIND_OF: Mapping[str, Kind] = {kind.key: kind for kind in KINDS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,6 +203,11 @@ class Dataset:
         digest: bytes = self.scan.digests[self.members[position]].tobytes()
         return digest.hex()
 
+    @property
+    def excluded_count(self) -> int:
+        """The number of photos that somebody has excluded."""
+        return len(self.scan.folder) - len(self.folder)
+
     def excluded(self) -> list[str]:
         """Return the paths of photos that somebody has excluded."""
         return [self.scan.folder.paths[i] for i in np.setdiff1d(np.arange(len(self.scan.folder)), self.members)]
@@ -269,8 +273,8 @@ def _alike(
     exact: NDArray[np.int64], near: NDArray[np.int64], labels: NDArray[np.int32], given: NDArray[np.int8]
 ) -> dict[str, Sets]:
     """Sort sets of copies and of look-alikes, but for those that leak, by whether their labels agree."""
-    copies = [group for group in _several(exact) if _agree(labels[group]) and _agree(given[group])]
-    alike = [group for group in _several(near) if len(np.unique(exact[group])) > 1 and _agree(given[group])]
+    copies = [group for group in duplicates.sets_of(exact) if _agree(labels[group]) and _agree(given[group])]
+    alike = [group for group in duplicates.sets_of(near) if len(np.unique(exact[group])) > 1 and _agree(given[group])]
     return {
         COPIES: tuple(copies),
         ALIKE_CONFLICT: tuple(group for group in alike if not _agree(labels[group])),
@@ -305,11 +309,6 @@ def _runs(exact: NDArray[np.int64]) -> NDArray[np.int64]:
     middle = max(1, round(0.1 * count))
     runs: NDArray[np.int64] = np.digitize(place, [count - last - middle, count - last]).astype(np.int64)
     return runs
-
-
-def _several(groups: NDArray[np.int64]) -> list[NDArray[np.intp]]:
-    """Return the sets of two or more photos: those that would disagree if every photo had a label of its own."""
-    return duplicates.conflicts(groups, np.arange(len(groups)))
 
 
 def _agree(values: NDArray[np.int32] | NDArray[np.int8]) -> bool:

@@ -21,12 +21,10 @@ from math import prod
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from core.data.images import FINGERPRINT_SIDE
+from core.data.images import DIGEST_BYTES, FINGERPRINT_SIDE
 from core.errors import DataError
 
-__all__ = ["Duplicates", "conflicts", "find", "leaks"]
-
-DIGEST_BYTES = 16
+__all__ = ["Duplicates", "conflicts", "find", "leaks", "sets_of"]
 
 MISFIT = 0.45
 """What may remain between two look-alikes, as a share of what there is to see: see `_look_alike`.
@@ -112,8 +110,7 @@ class Duplicates:
 
         Sets of identical files when `exact`, else sets of look-alikes.
         """
-        groups = self.exact if exact else self.near
-        return _members(groups, np.bincount(groups)[groups] > 1)
+        return sets_of(self.exact if exact else self.near)
 
 
 def find(digests: ArrayLike, fingerprints: ArrayLike) -> Duplicates:
@@ -141,6 +138,18 @@ def find(digests: ArrayLike, fingerprints: ArrayLike) -> Duplicates:
         different[_look_alikes(prints[different])],
     ]
     return Duplicates(exact, _joined(len(keys), np.concatenate(links, axis=1)))
+
+
+def sets_of(groups: ArrayLike) -> list[NDArray[np.intp]]:
+    """Return the photos of each set of two or more, as ascending positions, in the order of the set's number.
+
+    `groups` has shape (N,): the set of each photo, whole numbers of 0 or more.
+
+    Raises:
+        DataError: It has another shape or type.
+    """
+    ids = _whole_numbers(groups, "sets")
+    return _members(ids, np.bincount(ids)[ids] > 1)
 
 
 def conflicts(groups: ArrayLike, labels: ArrayLike) -> list[NDArray[np.intp]]:

@@ -20,8 +20,7 @@ from core.data.images import PhotoInfo, inspect
 from core.data.index import Outcome
 from core.data.walk import PhotoFile, check_photo
 from core.errors import PhotoError, PhotoOutOfReach
-
-PROJECT = Path(__file__).resolve().parents[2]
+from core.files import PROJECT
 
 FEW = 256
 """So many photos are read before child processes are started, which takes as long as reading some hundreds."""

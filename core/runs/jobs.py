@@ -3,12 +3,10 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 from core.errors import RunBusy, RunError
+from core.files import PROJECT
 from core.runs.store import Run, RunStore
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 def refuse_second(store: RunStore) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import PreviewError
-from core.runs.jobs import PROJECT
+from core.files import PROJECT
 
 
 class PreviewWorker:

@@ -203,14 +203,7 @@ def decided(dataset: Dataset) -> None:
         f" `{cached.reviews().file(review.root)}`, and each can be taken back."
     )
     undo_bar(dataset)
-    st.download_button(
-        "Download the list (CSV)",
-        lambda: inputs.as_csv(rows_of(review.decisions)),
-        "decisions.csv",
-        "text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    inputs.download_list(rows_of(review.decisions), "decisions.csv")
     for position in range(len(review.decisions) - 1, -1, -1):
         decision = review.decisions[position]
         with st.container(horizontal=True, vertical_alignment="center", border=True):

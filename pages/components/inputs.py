@@ -24,6 +24,7 @@ from pages.components import cached, state
 from pages.components.report_errors import reporting
 
 PHOTO_PIXELS = 94
+ROWS_SHOWN = 1000
 MOMENT = 0.6
 """Seconds that a page waits for a scan before it shows a bar."""
 
@@ -248,6 +249,26 @@ def photo_megabytes() -> int:
 def megabytes(size: int) -> str:
     """A size as people say it."""
     return f"{size / 1e9:g} GB" if size >= 1_000_000_000 else f"{size / 1e6:g} MB"
+
+
+def long_list(rows: Sequence[Mapping[str, str]], file_name: str) -> None:
+    """A table that may be long: its first rows, and all of them as a download."""
+    if len(rows) > ROWS_SHOWN:
+        st.caption(f"The first {ROWS_SHOWN:,} of {len(rows):,}; the download holds all of them.")
+    st.dataframe(rows[:ROWS_SHOWN], hide_index=True)
+    download_list(rows, file_name)
+
+
+def download_list(rows: Sequence[Mapping[str, str]], file_name: str) -> None:
+    """A button that downloads rows as a CSV file."""
+    st.download_button(
+        "Download the list (CSV)",
+        lambda: as_csv(rows),
+        file_name,
+        "text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
 
 
 def as_csv(rows: Sequence[Mapping[str, str]]) -> bytes:

@@ -18,7 +18,8 @@ def dataset() -> str:
 
 
 def choose_dataset(path: str) -> None:
-    """Choose a dataset; choices that were made for another one are forgotten."""
+    """Choose a dataset, and end the choosing; choices that were made for another one are forgotten."""
+    remember("choosing", False)
     if path != dataset():
         _put(DATASET, path)
         forget("augmentations", "run")

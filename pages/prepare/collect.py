@@ -28,16 +28,10 @@ def folder() -> Path:
     return cached.settings().datasets_folder
 
 
-def use(dataset: Path) -> None:
-    """Open a dataset on the Dataset page."""
-    state.choose_dataset(str(dataset))
-    state.remember("choosing", False)
-
-
 def look_at(dataset: Path) -> None:
     """A way to the Dataset page, with this dataset opened."""
     if st.button("Look at the dataset", icon=":material/photo_library:", type="primary", key=f"look-{dataset}"):
-        use(dataset)
+        state.choose_dataset(str(dataset))
         st.switch_page("pages/prepare/dataset.py")
 
 
@@ -50,7 +44,7 @@ def report(came: Intake, what: str) -> None:
     if came.left_out:
         rows = [{"file": entry.path, "why it was left out": entry.reason} for entry in came.left_out]
         with st.expander(f"{len(rows):,} left out, and why", icon=":material/rule:", expanded=not came.added):
-            st.dataframe(rows[:1000], hide_index=True)
+            inputs.long_list(rows, "left-out.csv")
     if came.ignored:
         st.caption(f"{came.ignored:,} files that systems leave behind were passed over.")
 

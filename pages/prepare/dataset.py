@@ -17,7 +17,6 @@ from pages.components.report_errors import reporting
 
 EXAMPLES, EXAMPLE_CLASSES = 8, 6
 PER_PAGE = 24
-ROWS_SHOWN = 1000
 
 VIEW = "dataset-view"
 OVERVIEW, CHECKS, PHOTOS, LEFT_OUT, DECISIONS = "Overview", "Checks", "Photos", "Left out", "Decisions"
@@ -66,7 +65,6 @@ def choose() -> None:
 def open_dataset(path: Path) -> None:
     """Choose this dataset and draw the page anew."""
     state.choose_dataset(str(path))
-    state.remember("choosing", False)
     state.remember(*inputs.GO_ON)
     st.rerun()
 
@@ -87,7 +85,7 @@ def browse() -> None:
             if here not in roots:
                 st.button("One up", icon=":material/arrow_upward:", on_click=_go, args=(here.parent,))
             if here not in roots and not intake.looks_like_dataset(here):
-                st.button("Use this folder", icon=":material/check:", on_click=_use, args=(here,))
+                st.button("Use this folder", icon=":material/check:", on_click=state.choose_dataset, args=(str(here),))
         with st.container(horizontal=True, gap="small", height=220 if len(inner) > 12 else "content"):
             for path in inner:
                 ready = intake.looks_like_dataset(path)
@@ -106,11 +104,6 @@ def _go(path: Path) -> None:
     state.remember("browse", str(path))
 
 
-def _use(path: Path) -> None:
-    state.choose_dataset(str(path))
-    state.remember("choosing", False)
-
-
 def head(path: Path) -> None:
     """Which dataset is on show, and what can be done with it as a whole."""
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -124,7 +117,7 @@ def show(dataset: Dataset) -> None:
     decisions.notice()
     counts = {
         CHECKS: sum(finding.count for finding in dataset.findings),
-        LEFT_OUT: len(dataset.scan.left_out) + len(dataset.withheld) + len(dataset.excluded()),
+        LEFT_OUT: len(dataset.scan.left_out) + len(dataset.withheld) + dataset.excluded_count,
         DECISIONS: len(dataset.review.decisions),
     }
     view = st.segmented_control(
@@ -314,17 +307,7 @@ def left_out(dataset: Dataset) -> None:
         return
     reasons = Counter(figures.general(row["why it is left out"]) for row in rows)
     st.plotly_chart(figures.reasons(reasons), config={"displayModeBar": False}, alt="Why files are left out")
-    if len(rows) > ROWS_SHOWN:
-        st.caption(f"The first {ROWS_SHOWN:,} of {len(rows):,}; the download holds all of them.")
-    st.dataframe(rows[:ROWS_SHOWN], hide_index=True)
-    st.download_button(
-        "Download the list (CSV)",
-        lambda: inputs.as_csv(rows),
-        "left-out.csv",
-        "text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    inputs.long_list(rows, "left-out.csv")
 
 
 VIEWS = {OVERVIEW: overview, CHECKS: checks, PHOTOS: photos, LEFT_OUT: left_out, DECISIONS: decisions.decided}

@@ -13,7 +13,6 @@ from core.data.dataset import (
     ALIKE_CONFLICT,
     CONFLICT,
     COPIES,
-    KIND_OF,
     KINDS,
     LEAK,
     Dataset,
@@ -29,6 +28,7 @@ from core.data.split import read_split_csv, write_split_csv
 from core.errors import DataError
 from tests.core.data.conftest import encode, place, scene
 
+KIND_OF = {kind.key: kind for kind in KINDS}
 ABOUT_LOOK_ALIKES = (CONFLICT, LEAK, COPIES, ALIKE_CONFLICT, ALIKE)
 
 

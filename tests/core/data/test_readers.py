@@ -14,7 +14,7 @@ from core.data.folder import Scan, scan
 from core.data.images import MAX_PIXELS, PhotoInfo
 from core.data.readers import CHUNK, FATAL, Readers, read
 from core.data.walk import PhotoFile
-from tests.conftest import eventually
+from tests.conftest import alive, eventually
 from tests.core.data.conftest import place
 from tests.zoo import CASES, CannotBuild, merged
 
@@ -110,14 +110,6 @@ def test_closing_ends_every_child(tmp_path: Path) -> None:
     pids = [child.pid for child in readers._children]
     readers.close()
     assert pids and not any(alive(pid) for pid in pids)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_where_no_process_can_be_started_photos_are_read_here(

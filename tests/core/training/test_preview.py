@@ -15,7 +15,7 @@ from core.errors import PreviewError
 from core.training.augmentations import AUGMENTATIONS
 from core.training.augmenter import build_augmenter
 from core.training.preview import PreviewWorker
-from tests.conftest import eventually
+from tests.conftest import alive, eventually
 
 STRENGTHS = {row.key: row.default for row in AUGMENTATIONS}
 
@@ -32,14 +32,6 @@ def child_of(worker: PreviewWorker) -> int:
 def waiting_bytes(pipe: int) -> int:
     """How much was written into a pipe and is not read yet."""
     return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @pytest.fixture(scope="module")
