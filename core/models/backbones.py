@@ -12,7 +12,8 @@ Sources of the published figures:
 * MobileNetV2: Sandler et al., arXiv 1801.04381, table 4. ResNet50: He et al., arXiv 1512.03385, table 1.
   Top-1 of both from keras.io/api/applications, because that is where their weights come from.
 
-The counts per block were taken from the networks as Keras 3.15 builds them; a test builds each and compares.
+The counts and the maps per block were taken from the networks as Keras 3.15 builds them; a test builds each and
+compares.
 """
 
 import re
@@ -23,6 +24,9 @@ from core.errors import RecipeError
 HEAD = "head"
 """What `Backbone.block_of` answers for the layers that `core.models.heads` adds."""
 
+FEATURES = "features"
+"""The boundary right before the head, where what the last block puts out is pooled: `(B, D)`."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -32,11 +36,15 @@ class Block:
         name: For example "stem", "block7" or "top_conv".
         learnable: Number of weights that can learn: all but those of BatchNorm.
         fixed: Number of weights that never learn: four per channel of BatchNorm, and what normalises the photo.
+        side: Side of the square map that it puts out, at the row's resolution; 1 if it puts out a flat vector.
+        channels: Channels of that map, or the length of the vector.
     """
 
     name: str
     learnable: int
     fixed: int
+    side: int
+    channels: int
 
 
 @dataclass(frozen=True)
@@ -137,6 +145,25 @@ class Backbone:
         names = self.trainable_blocks(point)
         return sum(block.learnable for block in self.blocks if block.name in names)
 
+    def boundary(self, point: str) -> tuple[int, int]:
+        """Return (side, channels) of what reaches the first block that learns at an unfreeze point.
+
+        It is what the block before puts out, one map for each photo, at the row's resolution.
+
+        Raises:
+            RecipeError: The backbone has no such point, or the point has no such map: at "none" no block learns, at
+                "all" every block does.
+        """
+        learning = self.trainable_blocks(point)
+        if point in _NO_BOUNDARY:
+            others = ", ".join(name for name in self.unfreeze_points if name not in _NO_BOUNDARY)
+            raise RecipeError(
+                f"At the unfreeze point {point!r} of {self.name}, {_NO_BOUNDARY[point]}, so no map goes from a block"
+                f" that stays as it is to one that learns; points with such a map: {others or '(there are none)'}."
+            )
+        before = self.blocks[-len(learning) - 1]
+        return before.side, before.channels
+
     def block_of(self, layer_name: str) -> str:
         """Return the name of the block that a layer belongs to, or "head".
 
@@ -149,6 +176,8 @@ class Backbone:
                 return found.expand(block)
         raise RecipeError(f"{self.name} has no layer {layer_name!r}; expected one that it was built with.")
 
+
+_NO_BOUNDARY = {"none": "no block learns", "all": "every block learns"}
 
 # Layer names, as regular expressions, and the block that they belong to. Keras numbers unnamed layers differently
 # from one build to the next, so those are matched with any number.
@@ -197,8 +226,11 @@ _V2_SOURCE = "google/automl efficientnetv2 README (parameters, multiply-adds); k
 _LITE_SOURCE = "tensorflow/tpu efficientnet/lite README"
 
 
-def _blocks(names: tuple[str, ...], learnable: tuple[int, ...], fixed: tuple[int, ...]) -> tuple[Block, ...]:
-    return tuple(Block(*row) for row in zip(names, learnable, fixed, strict=True))
+def _blocks(
+    names: tuple[str, ...], learnable: tuple[int, ...], fixed: tuple[int, ...], maps: tuple[tuple[int, int], ...]
+) -> tuple[Block, ...]:
+    rows = zip(names, learnable, fixed, maps, strict=True)
+    return tuple(Block(name, learns, stays, *size) for name, learns, stays, size in rows)
 
 
 def _keras_file(folder: str, file_name: str, md5: str | None) -> WeightsSource:
@@ -233,6 +265,7 @@ BACKBONES: tuple[Backbone, ...] = (
             _SEVEN,
             (864, 1352, 15_658, 44_944, 237_650, 535_180, 2_008_300, 711_984, 409_600),
             (135, 192, 2112, 3392, 10_560, 15_936, 36_096, 10_496, 5120),
+            ((112, 32), (112, 16), (56, 24), (28, 40), (14, 80), (14, 112), (7, 192), (7, 320), (7, 1280)),
         ),
         build="keras.applications:EfficientNetB0",
         weights=_v1_file("b0", "50bc09e76180e00e4465e1a485ddc09d"),
@@ -251,6 +284,7 @@ BACKBONES: tuple[Backbone, ...] = (
             _SEVEN,
             (864, 1900, 25_744, 75_194, 338_470, 740_840, 2_591_260, 2_267_264, 409_600),
             (135, 320, 3360, 5472, 14_720, 21_760, 46_080, 27_136, 5120),
+            ((120, 32), (120, 16), (60, 24), (30, 40), (15, 80), (15, 112), (8, 192), (8, 320), (8, 1280)),
         ),
         build="keras.applications:EfficientNetB1",
         weights=_v1_file("b1", "74c4e6b3e1f6a1eea24c589628592432"),
@@ -269,6 +303,7 @@ BACKBONES: tuple[Backbone, ...] = (
             _SEVEN,
             (864, 1900, 25_744, 99_966, 413_358, 851_056, 3_023_950, 2_720_972, 495_616),
             (135, 320, 3360, 6336, 16_384, 23_424, 49_856, 29_696, 5632),
+            ((130, 32), (130, 16), (65, 24), (33, 48), (17, 88), (17, 120), (9, 208), (9, 352), (9, 1408)),
         ),
         build="keras.applications:EfficientNetB2",
         weights=_v1_file("b2", "111f8e2ac8aa800a7a99e3239f7bfb39"),
@@ -287,6 +322,7 @@ BACKBONES: tuple[Backbone, ...] = (
             _SEVEN,
             (1080, 3280, 45_814, 107_552, 627_372, 1_371_040, 4_595_076, 3_267_898, 589_824),
             (167, 448, 4608, 6720, 22_656, 33_440, 67_776, 32_640, 6144),
+            ((150, 40), (150, 24), (75, 32), (38, 48), (19, 96), (19, 136), (10, 232), (10, 384), (10, 1536)),
         ),
         build="keras.applications:EfficientNetB3",
         weights=_v1_file("b3", "af6d107764bb5b1abb91932881670226"),
@@ -305,6 +341,7 @@ BACKBONES: tuple[Backbone, ...] = (
             _SEVEN,
             (1296, 3906, 63_102, 192_338, 1_043_770, 2_282_916, 8_582_340, 4_450_932, 802_816),
             (199, 480, 6272, 10_496, 32_256, 47_616, 107_776, 38_144, 7168),
+            ((190, 48), (190, 24), (95, 32), (48, 56), (24, 112), (24, 160), (12, 272), (12, 448), (12, 1792)),
         ),
         build="keras.applications:EfficientNetB4",
         weights=_v1_file("b4", "ebc24e6d6c33eaebbd558eafbeedf1ba"),
@@ -323,6 +360,7 @@ BACKBONES: tuple[Backbone, ...] = (
             _SEVEN,
             (1296, 5016, 118_030, 321_770, 1_610_704, 3_255_464, 12_097_228, 9_709_964, 1_048_576),
             (199, 672, 9632, 15_488, 43_520, 61_760, 136_128, 69_888, 8192),
+            ((228, 48), (228, 24), (114, 40), (57, 64), (29, 128), (29, 176), (15, 304), (15, 512), (15, 2048)),
         ),
         build="keras.applications:EfficientNetB5",
         weights=_v1_file("b5", "38879255a25d3c92d5e44e04ae6cec6f"),
@@ -341,6 +379,7 @@ BACKBONES: tuple[Backbone, ...] = (
             _SEVEN,
             (1512, 7662, 150_874, 482_980, 2_351_214, 4_800_674, 19_091_950, 12_297_302, 1_327_104),
             (231, 864, 12_096, 20_928, 56_448, 80_512, 189_856, 78_720, 9216),
+            ((264, 56), (264, 32), (132, 40), (66, 72), (33, 144), (33, 200), (17, 344), (17, 576), (17, 2304)),
         ),
         build="keras.applications:EfficientNetB6",
         weights=_v1_file("b6", "9ecce42647a20130c1f39a5d4cb75743"),
@@ -359,6 +398,7 @@ BACKBONES: tuple[Backbone, ...] = (
             _SEVEN,
             (1728, 10_344, 245_072, 702_276, 3_681_980, 7_559_200, 28_264_760, 21_372_480, 1_638_400),
             (263, 1152, 16_704, 27_584, 79_360, 113_408, 251_904, 120_832, 10_240),
+            ((300, 64), (300, 32), (150, 48), (75, 80), (38, 160), (38, 224), (19, 384), (19, 640), (19, 2560)),
         ),
         build="keras.applications:EfficientNetB7",
         weights=_v1_file("b7", "cbcfe4450ddf6f3ad90b1b398090fe4a"),
@@ -377,6 +417,7 @@ BACKBONES: tuple[Backbone, ...] = (
             _SIX,
             (864, 4608, 52_224, 135_168, 226_236, 932_872, 4_200_364, 245_760),
             (128, 64, 1024, 1664, 8832, 28_352, 76_032, 5120),
+            ((112, 32), (112, 16), (56, 32), (28, 48), (14, 96), (14, 112), (7, 192), (7, 1280)),
         ),
         build="keras.applications:EfficientNetV2B0",
         weights=_v2_file("b0", "893217f2bb855e2983157299931e43ff"),
@@ -395,6 +436,7 @@ BACKBONES: tuple[Backbone, ...] = (
             _SIX,
             (864, 6912, 93_184, 227_328, 322_260, 1_127_780, 4_764_892, 245_760),
             (128, 128, 1664, 2624, 12_288, 34_176, 86_016, 5120),
+            ((120, 32), (120, 16), (60, 32), (30, 48), (15, 96), (15, 112), (8, 192), (8, 1280)),
         ),
         build="keras.applications:EfficientNetV2B1",
         weights=_v2_file("b1", "0e80663031ca32d657f9caa404b6ec37"),
@@ -413,6 +455,7 @@ BACKBONES: tuple[Backbone, ...] = (
             _SIX,
             (864, 6912, 93_184, 294_912, 381_404, 1_294_640, 6_240_018, 292_864),
             (128, 128, 1664, 2976, 13_440, 36_672, 103_936, 5632),
+            ((130, 32), (130, 16), (65, 32), (33, 56), (17, 104), (17, 120), (9, 208), (9, 1408)),
         ),
         build="keras.applications:EfficientNetV2B2",
         weights=_v2_file("b2", "1dfe2e7a5d45b6632553a8961ea609eb"),
@@ -431,6 +474,7 @@ BACKBONES: tuple[Backbone, ...] = (
             _SIX,
             (1080, 8064, 139_776, 317_440, 565_950, 1_924_840, 9_398_688, 356_352),
             (160, 128, 2016, 3104, 18_368, 48_352, 140_160, 6144),
+            ((150, 40), (150, 16), (75, 40), (38, 56), (19, 112), (19, 136), (10, 232), (10, 1536)),
         ),
         build="keras.applications:EfficientNetV2B3",
         weights=_v2_file("b3", "f6abf7b5849ac99a89b50dd3fd532856"),
@@ -449,6 +493,7 @@ BACKBONES: tuple[Backbone, ...] = (
             _SIX,
             (648, 10_368, 301_824, 586_752, 904_880, 3_427_168, 14_464_296, 327_680),
             (96, 192, 3456, 4864, 25_600, 73_344, 195_072, 5120),
+            ((192, 24), (192, 24), (96, 48), (48, 64), (24, 128), (24, 160), (12, 256), (12, 1280)),
         ),
         build="keras.applications:EfficientNetV2S",
         weights=_v2_file("s", "af0682fb74e8c54910f2d4393339c070"),
@@ -467,6 +512,7 @@ BACKBONES: tuple[Backbone, ...] = (
             _SEVEN,
             (648, 15_552, 393_984, 1_122_304, 1_667_460, 6_587_172, 24_487_864, 17_635_980, 655_360),
             (96, 288, 4416, 7488, 37_760, 127_360, 278_400, 123_136, 5120),
+            ((240, 24), (240, 24), (120, 48), (60, 80), (30, 160), (30, 176), (15, 304), (15, 512), (15, 1280)),
         ),
         build="keras.applications:EfficientNetV2M",
         weights=_v2_file("m", "1b8dc055df72dde80d614482840fe342"),
@@ -485,6 +531,7 @@ BACKBONES: tuple[Backbone, ...] = (
             _SEVEN,
             (864, 36_864, 1_028_096, 2_383_872, 3_520_200, 14_391_840, 54_620_600, 39_920_160, 819_200),
             (128, 512, 8448, 12_928, 66_048, 219_776, 491_520, 220_672, 5120),
+            ((240, 32), (240, 32), (120, 64), (60, 96), (30, 192), (30, 224), (15, 384), (15, 640), (15, 1280)),
         ),
         build="keras.applications:EfficientNetV2L",
         weights=_v2_file("l", "b0b66b5c863aef5b46e8608fe1711615"),
@@ -503,6 +550,7 @@ BACKBONES: tuple[Backbone, ...] = (
             _SEVEN,
             (864, 800, 12_912, 38_016, 193_200, 438_816, 1_634_592, 600_192, 409_600),
             (128, 192, 2112, 3392, 10_560, 15_936, 36_096, 10_496, 5120),
+            ((112, 32), (112, 16), (56, 24), (28, 40), (14, 80), (14, 112), (7, 192), (7, 320), (7, 1280)),
         ),
         build="core.models.lite:build_lite",
         weights=_lite_file(0, "57934424", None),
@@ -521,6 +569,7 @@ BACKBONES: tuple[Backbone, ...] = (
             _SEVEN,
             (864, 800, 21_120, 63_216, 274_320, 606_144, 2_105_760, 600_192, 409_600),
             (128, 192, 3360, 5472, 14_720, 21_760, 46_080, 10_496, 5120),
+            ((120, 32), (120, 16), (60, 24), (30, 40), (15, 80), (15, 112), (8, 192), (8, 320), (8, 1280)),
         ),
         build="core.models.lite:build_lite",
         weights=_lite_file(1, "77cc7160", "lite1"),
@@ -539,6 +588,7 @@ BACKBONES: tuple[Backbone, ...] = (
             _SEVEN,
             (864, 800, 21_120, 83_664, 334_800, 695_424, 2_455_632, 710_112, 450_560),
             (128, 192, 3360, 6336, 16_384, 23_424, 49_856, 11_392, 5120),
+            ((130, 32), (130, 16), (65, 24), (33, 48), (17, 88), (17, 120), (9, 208), (9, 352), (9, 1280)),
         ),
         build="core.models.lite:build_lite",
         weights=_lite_file(2, "9656183e", "lite2"),
@@ -557,6 +607,7 @@ BACKBONES: tuple[Backbone, ...] = (
             _SEVEN,
             (864, 800, 12_912, 37_392, 177_984, 296_448, 784_320, 469_440, 409_600),
             (128, 192, 2112, 4608, 11_776, 13_440, 21_888, 8960, 5120),
+            ((112, 32), (112, 16), (56, 24), (28, 32), (14, 64), (14, 96), (7, 160), (7, 320), (7, 1280)),
         ),
         build="keras.applications:MobileNetV2",
         weights=_keras_file(
@@ -580,6 +631,7 @@ BACKBONES: tuple[Backbone, ...] = (
             _FOUR,
             (9472, 214_400, 1_216_000, 7_088_128, 14_953_472),
             (256, 5632, 14_336, 40_960, 45_056),
+            ((56, 64), (56, 256), (28, 512), (14, 1024), (7, 2048)),
         ),
         build="keras.applications:ResNet50",
         weights=_keras_file(
@@ -603,6 +655,7 @@ BACKBONES: tuple[Backbone, ...] = (
             ("conv1", "conv2", "conv3", "dense"),
             (896, 9248, 9248, 2_769_024),
             (0, 0, 0, 0),
+            ((111, 32), (54, 32), (26, 32), (1, 128)),
         ),
         build="core.models.build:baseline_cnn",
         weights=None,

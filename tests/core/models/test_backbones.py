@@ -3,11 +3,16 @@ import itertools
 import math
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from core.errors import RecipeError
 from core.models.backbones import BACKBONES, HEAD, Backbone, backbone
+
+if TYPE_CHECKING:
+    import keras
 
 RESOLUTIONS = {
     "efficientnet-b": [224, 240, 260, 300, 380, 456, 528, 600],
@@ -29,13 +34,36 @@ def test_the_table_has_every_promised_backbone_at_its_resolution() -> None:
     assert found == expected
 
 
-@pytest.mark.parametrize("row", BACKBONES, ids=by_key)
-def test_a_row_is_what_keras_builds(row: Backbone) -> None:
+@pytest.fixture(scope="module", params=BACKBONES, ids=by_key)
+def built(request: pytest.FixtureRequest) -> Iterator[tuple[Backbone, "keras.Model"]]:
+    """Each row with its network, built once for all the tests that look at it."""
     import keras
 
     from core.models.build import build_backbone
 
-    model = build_backbone(row)
+    yield request.param, build_backbone(request.param)
+    keras.backend.clear_session()
+
+
+def crossing(row: Backbone, model: "keras.Model", start: int) -> list["keras.KerasTensor"]:
+    """Every tensor that a layer of the blocks before `start` makes and a layer of the blocks from there on takes."""
+    import keras
+
+    early = set(row.block_names[:start])
+    made: dict[int, keras.KerasTensor] = {}
+    taken: set[int] = set()
+    for layer in model.layers:
+        if row.block_of(layer.name) in early:
+            made |= {id(tensor): tensor for tensor in keras.tree.flatten(layer.output)}
+        else:
+            taken |= {id(tensor) for tensor in keras.tree.flatten(layer.input)}
+    return [made[tensor] for tensor in made.keys() & taken]
+
+
+def test_a_row_is_what_keras_builds(built: tuple[Backbone, "keras.Model"]) -> None:
+    import keras
+
+    row, model = built
     assert model.input.shape == (None, row.resolution, row.resolution, 3)
     assert model.input.name == "photo" and model.input.dtype == "float32"
     assert model.output.shape[-1] == row.feature_width
@@ -49,7 +77,18 @@ def test_a_row_is_what_keras_builds(row: Backbone) -> None:
 
     image_net_head = (row.feature_width + 1) * 1000 if row.pretrained else 0
     assert row.parameters == pytest.approx(model.count_params() + image_net_head, rel=0.03)
-    keras.backend.clear_session()
+
+    ends = [tensor for start in range(1, len(row.blocks)) for tensor in crossing(row, model, start)]
+    maps = [(1, 1, *end.shape[1:])[-3:] for end in (*ends, model.output)]
+    assert maps == [(block.side, block.side, block.channels) for block in row.blocks]
+
+
+def test_at_every_boundary_exactly_one_tensor_crosses(built: tuple[Backbone, "keras.Model"]) -> None:
+    row, model = built
+    for point in row.unfreeze_points[1:-1]:
+        [tensor] = crossing(row, model, row.block_names.index(point))
+        side, channels = row.boundary(point)
+        assert tensor.shape == (None, side, side, channels), point
 
 
 @pytest.mark.parametrize("row", WITH_FILE, ids=by_key)
@@ -101,6 +140,25 @@ def test_an_unknown_point_names_the_choices() -> None:
         backbone("resnet50").trainable_blocks("block9")
     with pytest.raises(RecipeError, match="choose one of"):
         backbone("resnet50").learnable_parameters("stem")
+
+
+def test_the_boundary_is_what_the_block_before_puts_out() -> None:
+    row = backbone("efficientnet-b0")
+    assert row.boundary("top_conv") == (7, 320)
+    assert row.boundary("block6") == (14, 112)
+    assert row.boundary("block1") == (112, 32)
+
+
+def test_without_a_boundary_it_is_said_why_and_where_there_are_some() -> None:
+    row = backbone("resnet50")
+    with pytest.raises(RecipeError, match=r"'none' of ResNet50, no block learns.* map: block4, block3, .*block1\."):
+        row.boundary("none")
+    with pytest.raises(RecipeError, match=r"'all' of ResNet50, every block learns.* map: block4, .*block1\."):
+        row.boundary("all")
+    with pytest.raises(RecipeError, match=r"no unfreeze point 'stem'; choose one of: none, block4"):
+        row.boundary("stem")
+    with pytest.raises(RecipeError, match=r"'all' of Baseline CNN, every block learns.* \(there are none\)"):
+        backbone("baseline-cnn").boundary("all")
 
 
 def test_an_unknown_key_names_the_table() -> None:
