@@ -61,6 +61,18 @@ class RunNotReady(RunError):
     """The run has not produced what was asked for, for example a model to predict with."""
 
 
+class ShelfError(RunError):
+    """What was computed once cannot be kept on disk or taken from there; it can be computed again instead."""
+
+
+class ShelfBusy(ShelfError):
+    """Another process is using what was kept."""
+
+
+class NoRoom(ShelfError):
+    """There is no room for what is to be kept: the limit is reached, the disk is full, or keeping is switched off."""
+
+
 class TrainingDiverged(RunError):
     """The loss is not a number any more; going on would change nothing."""
 

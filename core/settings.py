@@ -15,7 +15,7 @@ GIGABYTE = 1_000 * MEGABYTE
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is taken in; what lies above is left out, with its reason.
+    """How much is taken in and kept; what lies above is left out, with its reason.
 
     Attributes:
         files: Most photos in a dataset, and most entries in a ZIP archive.
@@ -25,6 +25,7 @@ class Limits:
         ratio: How many times smaller than its content an entry of an archive may be.
         depth: How many folders deep a photo may lie.
         uploads: Most photos taken in one upload.
+        trunk_bytes: Most bytes kept on disk of what frozen networks have computed for photos; 0 keeps nothing.
     """
 
     files: int = 200_000
@@ -34,6 +35,7 @@ class Limits:
     ratio: int = 100
     depth: int = 20
     uploads: int = 200
+    trunk_bytes: int = 10 * GIGABYTE
 
 
 RANGES: Mapping[str, tuple[int, int]] = {
@@ -44,6 +46,7 @@ RANGES: Mapping[str, tuple[int, int]] = {
     "ratio": (1, 1_100),
     "depth": (1, 100),
     "uploads": (1, 10_000),
+    "trunk_bytes": (0, 10_000 * GIGABYTE),
 }
 """What each limit can be set to. Pillow itself refuses photos above twice 89,478,485 pixels; ZIP packs 1,032 : 1."""
 
@@ -58,6 +61,7 @@ class Settings:
         weights_folder: Where a person puts weights files by hand; the file names are Keras' own.
         keras_cache: Where Keras keeps downloaded weights.
         allow_downloads: Whether weights may be fetched over the network.
+        keep_warm: Whether a trainer may wait, with TensorFlow loaded, while somebody chooses what to train.
         limits: How much is taken in.
     """
 
@@ -66,6 +70,7 @@ class Settings:
     weights_folder: Path
     keras_cache: Path
     allow_downloads: bool = True
+    keep_warm: bool = True
     limits: Limits = Limits()
 
     @property
@@ -84,6 +89,11 @@ class Settings:
         return self.home / "index"
 
     @property
+    def trunk_folder(self) -> Path:
+        """Where it is kept what frozen networks have computed for photos."""
+        return self.home / "trunk"
+
+    @property
     def reviews_folder(self) -> Path:
         """Where decisions about photos are kept, beside the photos and never in them."""
         return self.home / "reviews"
@@ -99,6 +109,7 @@ KINDS: Mapping[str, tuple[type, str]] = {
     "datasets": (list, "a list of folders"),
     "weights": (str, "a folder"),
     "offline": (bool, "true or false"),
+    "warm": (bool, "true or false"),
     "limits": (dict, "a table of limits"),
 }
 """What a settings file may hold."""
@@ -109,8 +120,9 @@ def settings_from(environ: Mapping[str, str] = os.environ) -> Settings:
 
     `UNFREEZE_HOME` (default `~/unfreeze`), `UNFREEZE_DATASETS` (folders, joined as in PATH; default the user's home),
     `UNFREEZE_WEIGHTS` (default `weights` in the home above), `KERAS_HOME` (default `~/.keras`) and
-    `UNFREEZE_OFFLINE=1` to forbid downloads. In the file: `datasets`, `weights`, `offline`, and a table `[limits]` with
-    whole numbers by the names of `Limits`.
+    `UNFREEZE_OFFLINE=1` to forbid downloads, and `UNFREEZE_WARM=0` to have no trainer wait with TensorFlow loaded. In
+    the file: `datasets`, `weights`, `offline`, `warm`, and a table `[limits]` with whole numbers by the names of
+    `Limits`.
 
     Raises `SettingsError` when the file holds anything else.
     """
@@ -119,6 +131,7 @@ def settings_from(environ: Mapping[str, str] = os.environ) -> Settings:
     filed = _from_file(home / FILE_NAME)
     listed = [part for part in environ.get("UNFREEZE_DATASETS", "").split(os.pathsep) if part]
     offline = environ.get("UNFREEZE_OFFLINE", "1" if filed.get("offline") else "")
+    warm = environ.get("UNFREEZE_WARM", "1" if filed.get("warm", True) else "0")
     return Settings(
         home=home,
         dataset_roots=tuple(
@@ -127,6 +140,7 @@ def settings_from(environ: Mapping[str, str] = os.environ) -> Settings:
         weights_folder=_folder(environ.get("UNFREEZE_WEIGHTS") or filed.get("weights") or home / "weights"),
         keras_cache=_folder(environ.get("KERAS_HOME") or user / ".keras") / "models",
         allow_downloads=offline not in ("1", "true", "yes"),
+        keep_warm=warm in ("1", "true", "yes"),
         limits=_limits(home / FILE_NAME, filed.get("limits", {})),
     )
 

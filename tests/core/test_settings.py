@@ -52,6 +52,7 @@ def test_the_file_counts_and_a_variable_wins_over_it(home: Path) -> None:
         ("[limits]\ndepth = 0", "the limit depth = 0; it must be a whole number from 1 to 100"),
         ("[limits]\nratio = -1", "the limit ratio = -1; it must be"),
         ("[limits]\npixels = 178956971", "it must be a whole number from 1 to 178,956,970"),
+        ("[limits]\ntrunk_bytes = -1", "the limit trunk_bytes = -1; it must be a whole number from 0 to"),
     ],
 )
 def test_a_wrong_file_gets_a_sentence(home: Path, text: str, words: str) -> None:
@@ -82,7 +83,7 @@ def test_everything_that_is_written_lies_in_the_home(home: Path) -> None:
     settings = settings_from({"UNFREEZE_HOME": str(home)})
     places = {
         *(settings.runs_folder, settings.keras_home, settings.index_folder),
-        *(settings.reviews_folder, settings.datasets_folder),
+        *(settings.reviews_folder, settings.datasets_folder, settings.trunk_folder),
     }
-    assert len(places) == 5 and {place.parent for place in places} == {home}
+    assert len(places) == 6 and {place.parent for place in places} == {home}
     assert settings.datasets_folder == settings.dataset_roots[0]
