@@ -99,7 +99,8 @@ class Workplace:
     def variables(self, **more: str) -> dict[str, str]:
         """Its settings as environment variables."""
         names = {"UNFREEZE_HOME": self.home, "UNFREEZE_DATASETS": self.colours.parent, "KERAS_HOME": self.home / "k"}
-        return {**{name: str(value) for name, value in names.items()}, "UNFREEZE_OFFLINE": "1", **more}
+        usual = {"UNFREEZE_OFFLINE": "1", "UNFREEZE_WARM": "0"}
+        return {**{name: str(value) for name, value in names.items()}, **usual, **more}
 
     def environment(self, **more: str) -> dict[str, str]:
         """The environment of a child process that belongs to it."""

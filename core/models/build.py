@@ -1,4 +1,4 @@
-"""Building networks and choosing what learns. Only the trainer may import this module: it imports Keras.
+"""Building networks. Only the trainer may import this module: it imports Keras.
 
 Every model is flat (no model inside a model), so it can be cut at any layer, and takes photos in [0, 255]: whatever
 preprocessing its backbone needs is inside.
@@ -12,7 +12,7 @@ import keras
 
 from core.errors import RecipeError
 from core.models import weights as weights_files
-from core.models.backbones import HEAD, Backbone
+from core.models.backbones import Backbone
 from core.models.heads import Head, attach
 from core.models.weights import WeightsFile
 
@@ -97,38 +97,6 @@ def build_model(backbone: Backbone, head: Head, class_count: int, weights: Weigh
     else:
         weights_files.load(model, backbone, weights)
     return keras.Model(model.input, attach(model.output, head, class_count), name=backbone.key)
-
-
-def unfreeze_from(
-    model: keras.Model,
-    backbone: Backbone,
-    point: str,
-    optimizer: keras.optimizers.Optimizer,
-    *,
-    from_scratch: bool = False,
-) -> None:
-    """Choose what learns, and compile, because without compiling again the choice has no effect.
-
-    The head always learns. BatchNorm stays frozen, so it also uses its stored statistics, unless there are none worth
-    keeping: training from scratch.
-
-    Args:
-        model: A model of `build_model`.
-        backbone: The backbone that it was built with.
-        point: One of `backbone.unfreeze_points`.
-        optimizer: A fresh optimizer: its state belongs to the weights that learn.
-        from_scratch: Whether the weights are random, so that BatchNorm must learn, too.
-
-    Raises:
-        RecipeError: The backbone has no such point.
-    """
-    learning = {HEAD, *backbone.trainable_blocks(point)}
-    never = (
-        keras.layers.Normalization if from_scratch else (keras.layers.BatchNormalization, keras.layers.Normalization)
-    )
-    for layer in model.layers:
-        layer.trainable = backbone.block_of(layer.name) in learning and not isinstance(layer, never)
-    model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
 
 
 def set_drop_connect(model: keras.Model, rate: float) -> None:

@@ -30,17 +30,17 @@ def write_graph(model: "keras.Model", folder: Path) -> None:
 
     The folder appears in one step. Its input is float32 `(B, S, S, 3)` in [0, 255].
     """
+    from core.models.frozen import graph_to
+
     making = folder.with_name(f"writing-{folder.name}")
     shutil.rmtree(making, ignore_errors=True)
-    _with_outputs(model).export(making / "saved_model", format="tf_saved_model", verbose=False)
-    graph = ov.convert_model(making / "saved_model")
-    ov.save_model(graph, making / GRAPH, compress_to_fp16=False)
-    shutil.rmtree(making / "saved_model")
+    making.mkdir(parents=True)
+    ov.save_model(graph_to(model, _outputs(model)), making / GRAPH, compress_to_fp16=False)
     shutil.rmtree(folder, ignore_errors=True)
     making.replace(folder)
 
 
-def _with_outputs(model: "keras.Model") -> "keras.Model":
+def _outputs(model: "keras.Model") -> dict[str, "keras.KerasTensor"]:
     import keras
 
     head = model.get_layer("head")
@@ -50,8 +50,7 @@ def _with_outputs(model: "keras.Model") -> "keras.Model":
         maps = keras.layers.Conv2D(kernel.shape[1], 1, name=ACTIVATION_MAPS)
         outputs[ACTIVATION_MAPS] = maps(model.get_layer("pool").input)
         maps.set_weights([kernel[None, None], bias])
-    named = {name: keras.layers.Identity(name=f"out_{name}")(tensor) for name, tensor in outputs.items()}
-    return keras.Model(model.input, named)
+    return outputs
 
 
 class ServingGraph:

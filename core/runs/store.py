@@ -52,6 +52,9 @@ class Status:
         images_per_second: Throughput of training, or None.
         best_epoch, best_val_loss, best_val_accuracy: The best epoch by validation loss so far.
         test_accuracy, test_correct, test_count: Measured once, at the end, on the test part.
+        way: What the present phase is fed with, and why: a sentence.
+        first_accuracy, first_training, first_validation, first_seconds: What a first head could do, fitted to so many
+            training photos and tried on so many validation photos, so many seconds after the run was made.
         left_out: How many photos could not be read; they are listed in the run's `left_out.json`.
         error: The sentence to show when the run failed.
     """
@@ -73,6 +76,11 @@ class Status:
     test_accuracy: float | None = None
     test_correct: int | None = None
     test_count: int | None = None
+    way: str = ""
+    first_accuracy: float | None = None
+    first_training: int | None = None
+    first_validation: int | None = None
+    first_seconds: float | None = None
     left_out: int = 0
     error: str = ""
 

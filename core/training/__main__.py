@@ -1,28 +1,35 @@
-"""The trainer process: `python -m core.training RUN_FOLDER`."""
+"""The trainer process: `python -m core.training RUN_FOLDER`, or `--wait` for one that gets its run later."""
 
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-from core.runs.store import RUNNING, Run
-from core.settings import settings_from
+from core.runs.store import Run
+from core.settings import Settings, settings_from
+from core.training.waiting import held_with_word, wait, without_scikit_learn
 
 NICENESS = 10
 
 
-def main(folder: Path) -> None:
-    """Carry out the run in `folder`, holding its lock from the first moment to the last."""
-    run, settings = Run(folder.resolve()), settings_from()
+def main(argument: str) -> None:
+    """Carry out the run in the folder that the argument names, or wait for one to come."""
+    settings = settings_from()
     os.environ["KERAS_HOME"] = str(settings.keras_home)
-    with run.held():
-        run.write_status(replace(run.read_status(), state=RUNNING, phase="preparing", message="Loading TensorFlow"))
-        if hasattr(os, "nice"):
-            os.nice(NICENESS)
-        from core.training.loop import train
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    if argument == "--wait":
+        wait(settings)
+    else:
+        carry_out(Run(Path(argument).resolve()), settings)
 
+
+def carry_out(run: Run, settings: Settings) -> None:
+    """Carry out a run, holding its lock from the first moment to the last."""
+    with held_with_word(run, "Loading TensorFlow"):
+        with without_scikit_learn():
+            from core.training.loop import train
         train(run, settings)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(sys.argv[1])

@@ -1,8 +1,14 @@
 """Augmentations as Keras layers: the same function for training and for the preview of what the network will see."""
 
-from collections.abc import Mapping
+import hashlib
+import json
+import threading
+from collections.abc import Mapping, Sequence
 
 import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
 
 from core.training.augmentations import AUGMENTATIONS
 
@@ -20,3 +26,54 @@ def build_augmenter(strengths: Mapping[str, float], seed: int) -> keras.Sequenti
         strength = {name: strengths[row.key] for name in row.strength_arguments}
         layers.append(getattr(keras.layers, row.layer)(**strength, **row.arguments, seed=seed + offset))
     return keras.Sequential(layers) if layers else None
+
+
+class Versions:
+    """Augmented versions of photos, each a function of the photo, the strengths, the seed and its number alone.
+
+    So a version that is kept is the one that would be made anew, whichever photos are made with it. Threads may ask at
+    the same time.
+    """
+
+    def __init__(self, strengths: Mapping[str, float], seed: int, shape: tuple[int, ...]) -> None:
+        """Prepare versions of photos of this shape."""
+        self._strengths, self._seed, self._shape = dict(strengths), seed, shape
+        self._mine = threading.local()
+
+    def name(self, number: int) -> str:
+        """What tells version `number` from all others, as text."""
+        return json.dumps({"augmentations": self._strengths, "seed": self._seed, "version": number}, sort_keys=True)
+
+    def make(self, photos: NDArray[np.uint8], digests: Sequence[bytes], number: int) -> NDArray[np.float32]:
+        """Version `number` of photos `(B, S, S, 3)` with these digests: float32, same shape, in [0, 255]."""
+        if not hasattr(self._mine, "change"):
+            self._mine.change = self._changer()  # layers hold random states, so each thread has its own
+        seeds = [_seed_of(digest, self.name(number)) for digest in digests]
+        changed: NDArray[np.float32] = self._mine.change(photos.astype(np.float32), np.array(seeds, np.uint32)).numpy()
+        return changed
+
+    def _changer(self) -> tf.types.experimental.GenericFunction:
+        augmenter = build_augmenter(self._strengths, self._seed)
+        if augmenter is None:
+            raise ValueError("versions need at least one augmentation")
+        augmenter.build((None, *self._shape))
+        states = [variable for variable in augmenter.variables if "seed_generator" in variable.path]
+
+        def one(given: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+            photo, seeds = given
+            for number, state in enumerate(states):
+                state.assign(tf.cast(tf.stack([seeds[0] + tf.cast(number, seeds.dtype), seeds[1]]), state.dtype))
+            return augmenter(photo[None], training=True)[0]
+
+        kinds = tf.TensorSpec((None, *self._shape), tf.float32), tf.TensorSpec((None, 2), tf.uint32)
+        return tf.function(
+            lambda photos, seeds: tf.map_fn(
+                one, (photos, seeds), fn_output_signature=tf.float32, parallel_iterations=1
+            ),
+            input_signature=kinds,
+        )
+
+
+def _seed_of(digest: bytes, name: str) -> tuple[int, int]:
+    drawn = hashlib.blake2b(digest + name.encode(), digest_size=8).digest()
+    return int.from_bytes(drawn[:4], "little"), int.from_bytes(drawn[4:], "little")

@@ -2,13 +2,24 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from core.runs.store import Run
 from core.training.recorder import Recorder
+
+
+class StopAsked(Exception):
+    """The run was asked to stop while nothing was being trained."""
+
+
+SAVING_SHARE = 0.05
+"""How much of the time may go into writing models; what is better in between waits in memory."""
 
 
 class RunCallback(keras.callbacks.Callback):
@@ -17,21 +28,29 @@ class RunCallback(keras.callbacks.Callback):
     A stop is looked for at every batch, also while validating: Keras would otherwise run the whole validation pass.
     """
 
-    def __init__(self, run: Run, recorder: Recorder) -> None:
-        """Watch one call of `fit` after another."""
+    def __init__(self, run: Run, recorder: Recorder, classifier: keras.Model) -> None:
+        """Watch one call of `fit` after another, on networks that share the weights of the classifier.
+
+        `rate`, which gives the learning rate of each step of a phase from 0, is to be set before each phase.
+        """
         super().__init__()
-        self._run, self._recorder = run, recorder
+        self._run, self._recorder, self._classifier = run, recorder, classifier
+        self._saving_seconds, self._saved = 0.0, float("-inf")
+        self._waiting: list[tuple[keras.Variable, NDArray[np.float32]]] = []
         self._epoch = self._step = 0
         self._sums = (0.0, 0.0)
         self._validation_began = self._validation_seconds = 0.0
         self.stopped = False
+        self.rate: Callable[[int], float] = lambda step: 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Start to count again."""
         self._epoch, self._step, self._sums = epoch, 0, (0.0, 0.0)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Start the clock."""
+        """Set the learning rate, and start the clock."""
+        steps = self.params["steps"] or 0
+        self.model.optimizer.learning_rate.assign(self.rate(self._epoch * steps + batch))
         self._recorder.begin_step()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
@@ -70,7 +89,28 @@ class RunCallback(keras.callbacks.Callback):
             self._learning_rate(),
         )
         if improved:
-            save_model(self.model, self._run.best_file)
+            self._keep()
+
+    def settle(self) -> None:
+        """Write the best model if it is not written yet; the network goes on from the weights that it has."""
+        if self._waiting:
+            present = [(variable, variable.numpy()) for variable, _ in self._waiting]
+            _assign(self._waiting)
+            self._save()
+            _assign(present)
+
+    def _keep(self) -> None:
+        if (time.perf_counter() - self._saved) * SAVING_SHARE >= self._saving_seconds:
+            self._save()
+        else:
+            self._waiting = [(variable, variable.numpy()) for variable in self.model.trainable_variables]
+
+    def _save(self) -> None:
+        began = time.perf_counter()
+        save_model(self._classifier, self._run.best_file)
+        self._saved = time.perf_counter()
+        self._saving_seconds = self._saved - began
+        self._waiting = []
 
     def _look_for_stop(self) -> None:
         if self._run.stop_requested():
@@ -78,6 +118,11 @@ class RunCallback(keras.callbacks.Callback):
 
     def _learning_rate(self) -> float:
         return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+
+
+def _assign(values: list[tuple[keras.Variable, NDArray[np.float32]]]) -> None:
+    for variable, value in values:
+        variable.assign(value)
 
 
 def save_model(model: keras.Model, file: Path) -> None:

@@ -9,6 +9,7 @@ from core.data.folder import ImageFolder
 from core.data.split import write_split_csv
 from core.runs import jobs
 from core.runs.store import Run, RunStore
+from core.runs.warm import WarmTrainer
 from core.training.recipe import Recipe
 
 
@@ -24,11 +25,16 @@ def create_run(store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDAr
     return store.create(fill)
 
 
-def launch(store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8]) -> Run:
-    """Create a run and start its trainer; raises `RunBusy` while another run is going."""
+def launch(
+    store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8], warm: WarmTrainer | None = None
+) -> Run:
+    """Create a run and have the trainer that waits, or else a new one, carry it out.
+
+    Raises `RunBusy` while another run is going.
+    """
     with store.exclusive():
         jobs.refuse_second(store)
         store.sweep()
         run = create_run(store, recipe, folder, parts)
-    jobs.start(run)
+    jobs.start(run, warm)
     return run

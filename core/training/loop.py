@@ -4,62 +4,93 @@ import json
 import shutil
 import time
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
 import numpy as np
+import openvino as ov
 from numpy.typing import NDArray
 
 from core.data.folder import ImageFolder, check_inside
 from core.data.parts import PARTS
 from core.data.split import read_split_csv
-from core.errors import DataError, TrainingDiverged, UnfreezeError
+from core.errors import DataError, ShelfError, TrainingDiverged, UnfreezeError, WeightsNotFound
 from core.files import write_atomically
 from core.models import weights
-from core.models.backbones import Backbone, backbone
-from core.models.build import build_model, set_drop_connect, unfreeze_from
+from core.models.backbones import FEATURES, Backbone, backbone
+from core.models.build import build_model
+from core.models.frozen import BATCH, OnProcessor, graph_to, tensor_at, weights_hash
 from core.models.heads import Head
 from core.models.serving import PROBABILITIES, ServingGraph, write_graph
 from core.runs.store import FAILED, FINISHED, STOPPED, Run
 from core.settings import Settings
-from core.training.augmenter import build_augmenter
-from core.training.callbacks import RunCallback, save_model
+from core.training.augmenter import Versions
+from core.training.callbacks import StopAsked, save_model
 from core.training.environment import describe_environment
-from core.training.pipeline import batches, decode_all, in_chunks
+from core.training.extraction import ORIGINAL, Frozen, FrozenOutputs
+from core.training.first_look import first_look
+from core.training.fitting import Fitting, Material
+from core.training.photos import Photos, RunPhotos, in_chunks, look_at
+from core.training.plan import Way, ways_of
 from core.training.recipe import Recipe
-from core.training.recorder import FINE_TUNE, FROM_SCRATCH, HEAD, Phase, Recorder
+from core.training.recorder import Recorder
+from core.training.timebox import Counts, Pace, fitted, timed_variants
+from core.training.trunk import TrunkStore
 
-FULL_COST = 2.7
-"""A step with everything learning against one with all but the head frozen, as measured on B0 with two cores."""
+FIRST_VALIDATION, FIRST_TRAINING = 104, 200
+"""How many validation and training photos the first look rests on, if there are as many."""
 
+PROBE_PHOTOS = 96
+"""How many photos this machine is measured with."""
 
-class _StopAsked(Exception):
-    """The run was asked to stop before there was anything to train."""
+GROWTH = 3
+"""How many times more photos each further look rests on."""
 
 
 @dataclass(frozen=True)
-class _Photos:
-    """Decoded photos, uint8 `(N, S, S, 3)`, labels `(N,)`, for each part the indices into both, and how much each
-    class counts in training, by label.
+class Prepared:
+    """A frozen part that was converted before it was known for which run.
+
+    Attributes:
+        backbone: The backbone's key.
+        weights: Hash of its weights.
+        graph: Its graph, with outputs at every boundary.
     """
 
-    pixels: NDArray[np.uint8]
-    labels: NDArray[np.int32]
-    parts: dict[str, NDArray[np.intp]]
-    class_weights: dict[int, float] | None
+    backbone: str
+    weights: str
+    graph: ov.Model
 
 
-def train(run: Run, settings: Settings) -> None:
+def prepare(key: str, settings: Settings) -> Prepared | None:
+    """Convert the frozen part of a backbone if its weights are on this machine, so that a run need not wait for it.
+
+    Raises:
+        WeightsError: The weights cannot be used.
+    """
+    chosen = backbone(key)
+    file = weights.look_up(chosen, settings)
+    if file is None:
+        return None
+    model = build_model(chosen, Head(), 2, file)
+    names = (FEATURES, *(point for point in chosen.unfreeze_points if point not in ("none", "all")))
+    outputs = {name: tensor_at(model, chosen, name) for name in names}
+    return Prepared(key, weights_hash(model, chosen), graph_to(model, outputs))
+
+
+def train(run: Run, settings: Settings, prepared: Prepared | None = None) -> None:
     """Carry out a run from its folder's recipe and split; every outcome ends up in its status.
+
+    What was prepared is used if it is of this run's network; the result is the same.
 
     What a person can mend ends in the state "failed" with its sentence; anything else does too, and is raised.
     """
     recorder = Recorder(run)
     try:
-        _carry_out(run, settings, recorder)
-    except _StopAsked:
+        _carry_out(run, settings, recorder, prepared)
+    except StopAsked:
         _end(recorder, STOPPED, "Nothing was trained yet")
     except UnfreezeError as error:
         _fail(run, recorder, str(error))
@@ -71,56 +102,174 @@ def train(run: Run, settings: Settings) -> None:
         shutil.rmtree(run.work_folder, ignore_errors=True)
 
 
-def _carry_out(run: Run, settings: Settings, recorder: Recorder) -> None:
+def _carry_out(run: Run, settings: Settings, recorder: Recorder, prepared: Prepared | None) -> None:
     recipe = Recipe.from_values(run.recipe_values())
     chosen = backbone(recipe.backbone)
+    keras.utils.clear_session()
+    if recipe.minutes:
+        recipe, prepared = _fit_into_time(run, recipe, settings, recorder, prepared)
+        chosen = backbone(recipe.backbone)
     keras.utils.set_random_seed(recipe.seed)
     write_atomically(run.environment_file, json.dumps(describe_environment(), indent=2))
-    photos = _decode(run, recipe, chosen, settings, recorder)
+    recorder.tell(phase="preparing", message="Looking at the photos", progress=None)
+    given = look_at(run, recipe, chosen, settings)
     model = _build(run, recipe, chosen, settings, recorder)
-    try:
-        stopped = _fit(run, recipe, chosen, model, photos, recorder)
-    except TrainingDiverged as error:
-        if not run.best_file.exists():
-            raise
-        _finish(run, model, photos, recorder)
-        raise TrainingDiverged(
-            f"{error} The best model until then, of epoch {recorder.status.best_epoch}, is kept."
-        ) from error
-    _finish(run, model, photos, recorder)
+    store = TrunkStore(settings.trunk_folder, settings.limits.trunk_bytes)
+    ways = ways_of(recipe, chosen, len(given.parts["training"]), len(given.parts["validation"]), store.room)
+    versions = Versions(recipe.augmentations, recipe.seed, given.photos.shape) if recipe.augmentations else None
+    boundaries = tuple(dict.fromkeys(way.boundary for way in ways if way.kept))
+    frozen = Frozen(model, chosen, boundaries)
+    if prepared is not None and prepared.weights == frozen.weights:
+        frozen.graph = prepared.graph
+    with FrozenOutputs(store, frozen, given.photos, given.digests, versions) as outputs:
+        ways = _first_pass(run, given, ways, outputs, recorder)
+        material = _material(run, recipe, given, recorder)
+        fitting = Fitting(run, recipe, chosen, model, material, ways, outputs, recorder)
+        try:
+            stopped = fitting.fit()
+        except TrainingDiverged as error:
+            fitting.callback.settle()
+            if not run.best_file.exists():
+                raise
+            _finish(run, model, material, recorder)
+            raise TrainingDiverged(
+                f"{error} The best model until then, of epoch {recorder.status.best_epoch}, is kept."
+            ) from error
+    _finish(run, model, material, recorder)
+    _report_left_out(run, given.folder, given.photos.failures, recorder)
     if stopped:
         _end(recorder, STOPPED, "The best model so far is kept")
     else:
         _end(recorder, FINISHED, "Finished")
 
 
-def _decode(run: Run, recipe: Recipe, chosen: Backbone, settings: Settings, recorder: Recorder) -> _Photos:
-    recorder.tell(phase="preparing", message="Reading the photos", progress=0.0)
+def _fit_into_time(
+    run: Run, recipe: Recipe, settings: Settings, recorder: Recorder, prepared: Prepared | None
+) -> tuple[Recipe, Prepared | None]:
+    """Measure this machine on a few of the photos, and settle what of a recipe the time decides."""
+    recorder.tell(phase="preparing", message="Measuring this computer", progress=None)
+    available = [row for row in timed_variants() if weights.look_up(row, settings)]
+    if not available:
+        raise WeightsNotFound(weights.describe_missing(backbone(recipe.backbone), settings))
+    probe = next((row for row in available if prepared and row.key == prepared.backbone), available[0])
+    if prepared is None or prepared.backbone != probe.key:
+        prepared = prepare(probe.key, settings)
     root = check_inside(Path(recipe.dataset), settings.dataset_roots)
     folder, parts = read_split_csv(run.split_file, root)
-    _check_room(run.folder, len(folder) * chosen.resolution**2 * 3)
+    files = [folder.absolute(index) for index in np.random.default_rng(0).permutation(len(folder))[:PROBE_PHOTOS]]
+    few = Photos(files, probe.resolution, run.work_folder / "few.npy", settings.dataset_roots, settings.limits.pixels)
+    pace = Pace(_photos_per_second(prepared, few), probe.flops)
+    counts = Counts(*(int((parts == number).sum()) for number in range(len(PARTS))))
+    left = recipe.minutes * 60 - (time.time() - recorder.status.created)
+    fitting = fitted(recipe, available, pace, counts, left)
+    write_atomically(run.recipe_file, fitting.to_json())
+    return fitting, prepared
 
-    def on_photos(done: int) -> None:
-        if run.stop_requested():
-            raise _StopAsked
-        recorder.tell_often(progress=done / len(folder))
 
-    files = [folder.absolute(index) for index in range(len(folder))]
-    store = run.work_folder / "pixels.npy"
-    pixels, failures = decode_all(
-        files, chosen.resolution, store, settings.dataset_roots, on_photos, settings.limits.pixels
-    )
-    _report_left_out(run, folder, failures, recorder)
-    usable = np.setdiff1d(np.arange(len(folder)), list(failures))
-    indices = {name: usable[parts[usable] == number] for number, name in enumerate(PARTS)}
-    for name, chosen_indices in indices.items():
-        if not len(chosen_indices):
-            raise DataError(
-                f"No readable photo is left in the {name} part of {root}. Check the folder and start again."
+def _photos_per_second(prepared: Prepared | None, photos: Photos) -> float:
+    if prepared is None:
+        raise RuntimeError("the weights were there a moment ago")
+    part = OnProcessor(prepared.graph, [FEATURES])
+    batches = [(None, photos.pixels(chunk).astype(np.float32)) for chunk in in_chunks(np.arange(len(photos)), BATCH)]
+    part.run_all(batches[:1], lambda *_: None)
+    began = time.perf_counter()
+    part.run_all(batches, lambda *_: None)
+    return len(photos) / (time.perf_counter() - began)
+
+
+def _first_pass(
+    run: Run, given: RunPhotos, ways: Sequence[Way], outputs: FrozenOutputs, recorder: Recorder
+) -> tuple[Way, ...]:
+    """Compute, or decode, what the first epoch needs; returns the ways, plain ones where nothing can be kept."""
+    boundaries = tuple(dict.fromkeys(way.boundary for way in ways if way.kept))
+    if boundaries:
+        try:
+            _compute_first(run, given, ways, boundaries, outputs, recorder)
+        except ShelfError as error:
+            ways = [
+                replace(way, boundary="", views=0, reason=f"Every epoch computes everything. {error}") for way in ways
+            ]
+    if not all(way.kept for way in ways):
+        needed = np.concatenate([given.parts["training"], given.parts["validation"]])
+        recorder.begin_computing("Reading the photos")
+        given.photos.decode(needed, lambda done: _on_photos(run, recorder, done, len(needed)))
+    tested = np.concatenate([given.parts["validation"], given.parts["test"]])
+    given.photos.decode(tested, lambda done: _on_photos(run, recorder, done, len(tested)))
+    return tuple(ways)
+
+
+def _compute_first(
+    run: Run,
+    given: RunPhotos,
+    ways: Sequence[Way],
+    boundaries: tuple[str, ...],
+    outputs: FrozenOutputs,
+    recorder: Recorder,
+) -> None:
+    """Compute the validation photos and the first version of the training photos, and look what a head makes of them.
+
+    Photos come in an order of chance, so that what the first looks rest on is a fair sample.
+    """
+    version = 0 if ways[0].augmented else ORIGINAL
+    random = np.random.default_rng(0)
+    training, validation = (random.permutation(given.parts[part]) for part in ("training", "validation"))
+    total = len(training) + len(validation)
+    new = outputs.count_missing(training, version, boundaries) + outputs.count_missing(validation, ORIGINAL, boundaries)
+    recorder.begin_computing("Looking at each photo for the first time")
+    done, known, seen = 0, FIRST_TRAINING, FIRST_VALIDATION
+    while done < total:
+        for photos, number, most in ((validation, ORIGINAL, seen), (training, version, known)):
+            outputs.compute(
+                photos[:most],
+                number,
+                boundaries,
+                lambda more: _on_photos(run, recorder, outputs.computed + more, max(1, new)),
             )
-    _require_every_class(folder, indices["training"], failures)
-    class_weights = folder.subset(indices["training"]).class_weights() if recipe.class_weights else None
-    return _Photos(pixels, folder.labels, indices, class_weights)
+        done = len(training[:known]) + len(validation[:seen])
+        if new and FEATURES in boundaries:
+            _tell_first(given, outputs, training[:known], validation[:seen], version, recorder)
+        known, seen = known * GROWTH, seen * GROWTH
+
+
+def _tell_first(
+    given: RunPhotos,
+    outputs: FrozenOutputs,
+    training: NDArray[np.intp],
+    validation: NDArray[np.intp],
+    version: int,
+    recorder: Recorder,
+) -> None:
+    usable = [np.array([i for i in part if i not in given.photos.failures], np.intp) for part in (training, validation)]
+    features = [
+        outputs.gather(FEATURES, number)(part).astype(np.float32)
+        for part, number in zip(usable, (version, ORIGINAL), strict=True)
+    ]
+    labels = [given.folder.labels[part] for part in usable]
+    found = first_look(features[0], labels[0], features[1], labels[1])
+    if found:
+        recorder.tell_first(found.accuracy, found.training, found.validation)
+
+
+def _on_photos(run: Run, recorder: Recorder, done: int, total: int) -> None:
+    if run.stop_requested():
+        raise StopAsked
+    recorder.computing(done, total)
+
+
+def _material(run: Run, recipe: Recipe, given: RunPhotos, recorder: Recorder) -> Material:
+    """What can be learned from, once every training and validation photo was asked for."""
+    failures = given.photos.failures
+    _report_left_out(run, given.folder, failures, recorder)
+    parts = {name: np.array([i for i in photos if i not in failures], np.intp) for name, photos in given.parts.items()}
+    for name, positions in parts.items():
+        if not len(positions):
+            raise DataError(
+                f"No readable photo is left in the {name} part of {given.folder.root}. Check the folder and start"
+                " again."
+            )
+    _require_every_class(given.folder, parts["training"], failures)
+    class_weights = given.folder.subset(parts["training"]).class_weights() if recipe.class_weights else None
+    return Material(given.photos, given.folder.labels, parts, class_weights)
 
 
 def _require_every_class(folder: ImageFolder, training: NDArray[np.intp], failures: Mapping[int, str]) -> None:
@@ -141,15 +290,6 @@ def _require_every_class(folder: ImageFolder, training: NDArray[np.intp], failur
         )
 
 
-def _check_room(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < needed * 1.1:
-        raise DataError(
-            f"Decoding the photos needs {needed / 1e9:.1f} GB of free disk space under {folder.parent}, and "
-            f"{free / 1e9:.1f} GB are free. Make room, or choose a variant with a smaller resolution."
-        )
-
-
 def _report_left_out(run: Run, folder: ImageFolder, failures: dict[int, str], recorder: Recorder) -> None:
     if failures:
         rows = [{"file": folder.paths[index], "reason": failures[index]} for index in sorted(failures)]
@@ -163,75 +303,31 @@ def _build(run: Run, recipe: Recipe, chosen: Backbone, settings: Settings, recor
 
         def on_bytes(done: int, total: int | None) -> None:
             if run.stop_requested():
-                raise _StopAsked
+                raise StopAsked
             share = done / total if total else None
             recorder.tell_often(message=f"Downloading weights, {done / 1e6:.0f} MB so far", progress=share)
 
         recorder.tell(phase="weights", message="Loading the pretrained weights", progress=None)
         file = weights.fetch(chosen, settings, on_bytes)
-    model = build_model(chosen, Head(recipe.dropout), len(run.class_names()), file)
-    set_drop_connect(model, recipe.drop_connect)
-    return model
+    return build_model(chosen, Head(recipe.dropout), len(run.class_names()), file)
 
 
-def phases_of(recipe: Recipe, chosen: Backbone) -> tuple[Phase, ...]:
-    """Head first, then from the unfreeze point on; or, without pretrained weights, everything from the start."""
-    if not chosen.pretrained or recipe.weights == "random":
-        epochs = recipe.head_epochs + recipe.fine_tune_epochs
-        return (Phase(FROM_SCRATCH, epochs, recipe.scratch_learning_rate, "all", FULL_COST),)
-    share = len(chosen.trainable_blocks(recipe.unfreeze_point)) / len(chosen.blocks)
-    cost = 1 + (FULL_COST - 1) * share
-    phases = (
-        Phase(HEAD, recipe.head_epochs, recipe.head_learning_rate, "none", 1.0),
-        Phase(FINE_TUNE, recipe.fine_tune_epochs, recipe.fine_tune_learning_rate, recipe.unfreeze_point, cost),
-    )
-    return tuple(phase for phase in phases if phase.epochs)
-
-
-def _fit(run: Run, recipe: Recipe, chosen: Backbone, model: keras.Model, photos: _Photos, recorder: Recorder) -> bool:
-    """Train phase by phase; returns whether a stop was asked for."""
-    training, size = photos.parts["training"], recipe.batch_size
-    steps = -(-len(training) // size)
-    augmenter = build_augmenter(recipe.augmentations, recipe.seed)
-    source = batches(photos.pixels, photos.labels, training, size, shuffle_seed=recipe.seed, augmenter=augmenter)
-    validation = batches(photos.pixels, photos.labels, photos.parts["validation"], size)
-    phases = phases_of(recipe, chosen)
-    recorder.plan(phases, steps, min(size, len(training)))
-    callback = RunCallback(run, recorder)
-    for phase in phases:
-        schedule = keras.optimizers.schedules.CosineDecay(phase.learning_rate, phase.epochs * steps)
-        optimizer = keras.optimizers.Adam(schedule)
-        unfreeze_from(model, chosen, phase.unfreeze_point, optimizer, from_scratch=phase.name == FROM_SCRATCH)
-        recorder.begin_phase(phase)
-        model.fit(
-            source,
-            validation_data=validation,
-            epochs=phase.epochs,
-            callbacks=[callback],
-            class_weight=photos.class_weights,
-            verbose=0,
-        )
-        if callback.stopped:
-            break
-    return callback.stopped
-
-
-def _finish(run: Run, model: keras.Model, photos: _Photos, recorder: Recorder) -> None:
+def _finish(run: Run, model: keras.Model, material: Material, recorder: Recorder) -> None:
     """Take the best weights, write the graph that predicts, and measure it, once, on the test part."""
-    recorder.tell(phase="finishing", message="Writing the model and testing it", progress=None, seconds_left=None)
-    if run.best_file.exists():
-        model.load_weights(run.best_file)
-    else:
+    if not run.best_file.exists():
         save_model(model, run.best_file)
+    recorder.tell(phase="finishing", message="Writing the model and testing it", progress=None, seconds_left=None)
+    model.load_weights(run.best_file)
     write_graph(model, run.serving_folder)
-    graph = ServingGraph(run.serving_folder)
+    graph, photos = ServingGraph(run.serving_folder), material.photos
     for part in ("validation", "test"):
-        indices = photos.parts[part]
-        chunks = [graph.run(chunk)[PROBABILITIES] for chunk in in_chunks(photos.pixels, indices)]
+        positions = material.parts[part]
+        chunks = [graph.run(photos.pixels(chunk))[PROBABILITIES] for chunk in in_chunks(positions)]
         probabilities = np.concatenate(chunks)
-        np.savez(run.predictions_file(part), probabilities=probabilities, labels=photos.labels[indices])
-    correct = int((probabilities.argmax(1) == photos.labels[indices]).sum())
-    recorder.tell(test_correct=correct, test_count=len(indices), test_accuracy=correct / len(indices))
+        labels = material.labels[positions]
+        np.savez(run.predictions_file(part), probabilities=probabilities, labels=labels)
+    correct = int((probabilities.argmax(1) == labels).sum())
+    recorder.tell(test_correct=correct, test_count=len(labels), test_accuracy=correct / len(labels))
 
 
 def _end(recorder: Recorder, state: str, message: str) -> None:

@@ -33,9 +33,11 @@ RANGES: Mapping[str, Range] = {
     "batch_size": Range(1, 512),
     "dropout": Range(0, 0.9),
     "drop_connect": Range(0, 0.9),
+    "views": Range(0, 64),
+    "minutes": Range(0, 1440),
 }
 
-WHOLE = ("seed", "head_epochs", "fine_tune_epochs", "batch_size")
+WHOLE = ("seed", "head_epochs", "fine_tune_epochs", "batch_size", "views")
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,10 @@ class Recipe:
         dropout: Share of features dropped before the head, 0 to 0.9.
         drop_connect: Chance that the last block is skipped in a training step; earlier blocks in proportion to depth.
         class_weights: Whether photos of rare classes count more, so that all classes count alike.
+        views: Augmented versions of each photo that pass through the frozen part once and are kept, for the epochs to
+            take in turn. 0 keeps nothing: every epoch computes the frozen part anew, on photos augmented anew.
+        minutes: How long the run may take; the variant, views and epochs are then chosen to fit when it starts. 0 for
+            as long as it takes.
         seed: Fixes the split, the head's first weights, the order of photos and the augmentations.
     """
 
@@ -72,6 +78,8 @@ class Recipe:
     dropout: float = 0.2
     drop_connect: float = 0.2
     class_weights: bool = False
+    views: int = 4
+    minutes: float = 0
     seed: int = 0
     version: int = VERSION
 
@@ -140,10 +148,15 @@ def _check_augmentations(augmentations: Any) -> None:
 def default_unfreeze_point(chosen: Backbone) -> str:
     """The point from which on the last blocks hold half of the backbone's weights; the usual compromise.
 
-    On EfficientNet-B0 that is block6, and a step costs little more than with everything frozen.
+    On EfficientNet-B0 that is block6.
     """
-    half = chosen.learnable_parameters("all") / 2
-    return next(point for point in chosen.unfreeze_points if chosen.learnable_parameters(point) >= half)
+    return unfreeze_point_for(chosen, 0.5)
+
+
+def unfreeze_point_for(chosen: Backbone, share: float) -> str:
+    """The latest point from which on the blocks hold at least this share, 0 to 1, of the backbone's weights."""
+    wanted = share * chosen.learnable_parameters("all")
+    return next(point for point in chosen.unfreeze_points if chosen.learnable_parameters(point) >= wanted)
 
 
 def default_epochs(training_photos: int) -> tuple[int, int]:

@@ -15,6 +15,9 @@ WRITE_SECONDS = 0.4
 SMOOTHING = 0.9
 """Weight of the past in the exponential moving average of the training loss and accuracy of single batches."""
 
+VALIDATION_SHARE = 0.05
+"""Seconds of a pass over the validation part in relation to an epoch's steps, a guess until one was measured."""
+
 HEAD, FINE_TUNE, FROM_SCRATCH = "head", "fine-tune", "from scratch"
 
 PHASE_WORDS = {
@@ -44,14 +47,22 @@ class Phase:
 
 
 class Estimator:
-    """Seconds that remain, from measured steps, and for phases not yet begun from their relative cost."""
+    """Seconds that remain, from what was measured, and for phases not yet begun from their relative cost."""
 
     def __init__(self, phases: tuple[Phase, ...], steps: int) -> None:
         """Plan `steps` steps in every epoch of every phase."""
         self._phases, self._steps = phases, steps
         self._step_seconds: dict[str, float] = {}
         self._counts: dict[str, int] = {}
-        self._validation_seconds = 0.0
+        self._epoch_seconds: dict[str, float] = {}
+        self._validation_seconds: dict[str, float] = {}
+        self.pending = 0
+        self.photos_per_second: float | None = None
+        self.finishing = 0.0
+
+    def plan(self, phases: tuple[Phase, ...]) -> None:
+        """Change how many epochs are to come."""
+        self._phases = phases
 
     def step(self, phase: Phase, seconds: float) -> None:
         """Take a measured step into account, recent ones weighing most.
@@ -67,24 +78,41 @@ class Estimator:
         """Seconds of a step of this phase as measured so far; 1 before any was."""
         return self._step_seconds.get(phase.name) or 1.0
 
-    def validation(self, seconds: float) -> None:
+    def validation(self, phase: Phase, seconds: float) -> None:
         """Take a measured pass over the validation part into account."""
-        self._validation_seconds = seconds
+        self._validation_seconds[phase.name] = seconds
+
+    def epoch(self, phase: Phase, seconds: float) -> None:
+        """Take a whole epoch into account, with its validation and whatever lies between its steps.
+
+        The first one of a phase also compiles; it counts only until the second.
+        """
+        self._epoch_seconds[phase.name] = seconds
+
+    def epoch_seconds(self, phase: Phase, measured: Phase | None = None) -> float:
+        """Seconds of an epoch: as measured, or from its steps, or from those of the `measured` phase."""
+        steps = self._steps * self._seconds_of(phase, measured or phase)
+        guess = steps + self._validation_seconds.get(phase.name, steps * VALIDATION_SHARE)
+        whole = self._epoch_seconds.get(phase.name)
+        return guess if whole is None or phase.name not in self._step_seconds else min(whole, 1.5 * guess + 1)
 
     def seconds_left(self, phase: Phase, epochs_done: int, steps_done: int) -> float | None:
         """What remains after so many epochs of this phase and steps of the epoch under way; None before any step."""
         if phase.name not in self._step_seconds:
             return None
-        left = 0.0
-        for later in self._phases[self._phases.index(phase) :]:
-            epochs = later.epochs - epochs_done if later is phase else later.epochs
-            steps = epochs * self._steps - (steps_done if later is phase else 0)
-            left += steps * self._seconds_of(later, phase) + epochs * self._validation_seconds
+        left = self.finishing + (self.pending / self.photos_per_second if self.photos_per_second else 0.0)
+        names = [each.name for each in self._phases]
+        for later in self._phases[names.index(phase.name) :]:
+            present = later.name == phase.name
+            epochs = later.epochs - (epochs_done + steps_done / self._steps if present else 0)
+            left += max(0.0, epochs) * self.epoch_seconds(later, phase)
         return left
 
     def _seconds_of(self, later: Phase, measured: Phase) -> float:
-        guess = self._step_seconds[measured.name] * later.relative_cost / measured.relative_cost
-        return self._step_seconds.get(later.name, guess)
+        known = self._step_seconds.get(later.name)
+        if known is not None:
+            return known
+        return self._step_seconds.get(measured.name, 1.0) * later.relative_cost / measured.relative_cost
 
 
 class Recorder:
@@ -98,6 +126,7 @@ class Recorder:
         self._phase: Phase | None = None
         self._written = 0.0
         self._step_began = 0.0
+        self._computing_began, self._computing = 0.0, ""
         self._smooth: tuple[float, float] | None = None
 
     @property
@@ -120,13 +149,47 @@ class Recorder:
     def plan(self, phases: tuple[Phase, ...], steps: int, batch_size: int) -> None:
         """Say what is to come: the phases, and the steps in each epoch."""
         self._phases, self._steps, self._batch_size = phases, steps, batch_size
-        self._estimator = Estimator(phases, steps)
+        self.estimator = Estimator(phases, steps)
         self.tell(epochs=sum(phase.epochs for phase in phases))
 
-    def begin_phase(self, phase: Phase) -> None:
-        """Enter one of the planned phases."""
+    def change_plan(self, phases: tuple[Phase, ...]) -> None:
+        """Say that there will be more or fewer epochs in phases that have not begun."""
+        self._phases = phases
+        self.estimator.plan(phases)
+        self.tell(epochs=sum(phase.epochs for phase in phases))
+
+    def begin_phase(self, phase: Phase, way: str) -> None:
+        """Enter one of the planned phases; `way` says what it is fed with."""
         self._phase = phase
-        self.tell(phase=phase.name, message=PHASE_WORDS[phase.name], progress=self._share(0, 0))
+        self.tell(phase=phase.name, way=way, message=PHASE_WORDS[phase.name], progress=self._share(0, 0))
+
+    def begin_epoch(self, epoch: int) -> None:
+        """An epoch of the phase begins, from 0."""
+        name = self._present().name
+        self.tell(phase=name, message=PHASE_WORDS[name], progress=self._share(epoch, 0))
+
+    def begin_computing(self, message: str) -> None:
+        """The frozen part is about to be computed for some photos."""
+        self._computing_began, self._computing = self._clock(), message
+        self.tell(message=message, progress=self._status.progress if self._phase else 0.0)
+
+    def computing(self, done: int, total: int, seconds_left: float | None = None) -> None:
+        """So many of the photos went through the frozen part, and this is what remains of the whole run."""
+        seconds = self._clock() - self._computing_began
+        rate = done / seconds if seconds > 0 else None
+        share = done / max(1, total)
+        if self._phase is None:
+            self.tell_often(progress=share, images_per_second=rate)
+        else:  # the bar shows how far the epochs are
+            words = f"{self._computing}, {share:.0%}"
+            self.tell_often(message=words, images_per_second=rate, seconds_left=seconds_left)
+
+    def tell_first(self, accuracy: float, training: int, validation: int) -> None:
+        """A first head, fitted to so many photos, has this accuracy on so many validation photos."""
+        seconds = self._status.first_seconds
+        if seconds is None:
+            seconds = round(self._clock() - self._status.created, 2)
+        self.tell(first_accuracy=accuracy, first_training=training, first_validation=validation, first_seconds=seconds)
 
     def begin_step(self) -> None:
         """A training step begins."""
@@ -141,7 +204,7 @@ class Recorder:
         seconds = time.perf_counter() - self._step_began
         phase = self._present()
         if step < self._steps or self._steps == 1:  # the last batch of an epoch may be smaller
-            self._estimator.step(phase, seconds)
+            self.estimator.step(phase, seconds)
         old_loss, old_accuracy = self._smooth or (loss, accuracy)
         self._smooth = (
             SMOOTHING * old_loss + (1 - SMOOTHING) * loss,
@@ -149,12 +212,12 @@ class Recorder:
         )
         if self._clock() - self._written < WRITE_SECONDS and step < self._steps:
             return
-        rate = self._batch_size / self._estimator.step_seconds(phase)
+        rate = self._batch_size / self.estimator.step_seconds(phase)
         self._append(epoch, step, learning_rate, loss=self._smooth[0], accuracy=self._smooth[1], images_per_second=rate)
         self.tell(
             epoch=self._epochs_before() + epoch + 1,
             progress=self._share(epoch, step),
-            seconds_left=self._estimator.seconds_left(phase, epoch, step),
+            seconds_left=self.estimator.seconds_left(phase, epoch, step),
             images_per_second=rate,
         )
 
@@ -164,7 +227,7 @@ class Recorder:
         Raises `TrainingDiverged` when the validation loss is not a number: the last step spoilt the model.
         """
         self._check_finite("validation loss", val_loss, epoch)
-        self._estimator.validation(val_seconds)
+        self.estimator.validation(self._present(), val_seconds)
         self._append(epoch, self._steps, rate, val_loss=val_loss, val_accuracy=val_accuracy)
         best = self._status.best_val_loss
         improved = best is None or val_loss < best
@@ -205,7 +268,8 @@ class Recorder:
         return self._phase
 
     def _epochs_before(self) -> int:
-        return sum(phase.epochs for phase in self._phases[: self._phases.index(self._present())])
+        names = [phase.name for phase in self._phases]
+        return sum(phase.epochs for phase in self._phases[: names.index(self._present().name)])
 
     def _share(self, epoch: int, step: int) -> float:
         total = sum(phase.epochs for phase in self._phases) * self._steps

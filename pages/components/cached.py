@@ -14,8 +14,10 @@ from core.data.review import Review, ReviewStore
 from core.data.scanner import Scanner
 from core.results.prediction import Predictor
 from core.runs.store import RunStore
+from core.runs.warm import WarmTrainer
 from core.settings import Settings, settings_from
 from core.training.preview import PreviewWorker
+from core.training.trunk import TrunkStore
 
 KEPT_DATASETS = 4
 THUMBNAIL = 160
@@ -84,3 +86,15 @@ def predictor(run_id: str, ended: float | None) -> Predictor:
 def preview_worker() -> PreviewWorker:
     """The child process that draws augmentations, shared by all sessions."""
     return PreviewWorker(settings().keras_home)
+
+
+@st.cache_resource
+def warm_trainer() -> WarmTrainer | None:
+    """The trainer that waits for its run, shared by all sessions; None where that is switched off."""
+    return WarmTrainer() if settings().keep_warm else None
+
+
+@st.cache_resource
+def trunk() -> TrunkStore:
+    """What the frozen parts of networks have computed."""
+    return TrunkStore(settings().trunk_folder, settings().limits.trunk_bytes)

@@ -232,6 +232,7 @@ def limits() -> None:
                 ("Folders deep", f"{most.depth:,}"),
                 ("Bytes of an upload, unpacked", megabytes(most.total_bytes)),
                 ("Photos in an upload", f"{most.uploads:,}"),
+                ("Kept of frozen parts", megabytes(most.trunk_bytes)),
                 ("How tightly a ZIP may be packed", f"{most.ratio:,} : 1"),
             ]
         )

@@ -61,10 +61,21 @@ def _watch(run: Run, recipe: Recipe) -> None:
         st.markdown(f"**{status.message}**" + ("…" if status.progress is None else ""), width="stretch")
         _stop_button(run, status)
     st.progress(min(1.0, status.progress or 0.0))
+    _first_look(status)
     rows = run.read_metrics()
     inputs.facts(_figures(status, rows))
     _curves(rows, recipe, status)
     st.caption("You can close this page: training goes on, and this address leads back to it.")
+
+
+def _first_look(status: Status) -> None:
+    """What a first head could do after a few seconds, until an epoch says more."""
+    if status.first_accuracy is not None and status.best_val_accuracy is None:
+        st.markdown(
+            f":material/bolt: **First look: {drawings.percent(status.first_accuracy)}** of"
+            f" {status.first_validation:,} validation photos are named correctly, by a quick first head that has"
+            f" learned from {status.first_training:,} photos."
+        )
 
 
 def _stop_button(run: Run, status: Status) -> None:
@@ -157,7 +168,8 @@ def _curves(rows: Sequence[dict[str, Any]], recipe: Recipe, status: Status) -> N
             key=f"curve-{measure}",
             alt=f"{title} over epochs, training and validation",
         )
-    st.caption("Training: the network on changed photos while it learns, smoothed. Validation: on photos kept apart.")
+    words = "Training: the network on changed photos while it learns, smoothed. Validation: on photos kept apart."
+    st.caption(f"{words}  \n:material/bolt: {status.way}" if status.way else words)
 
 
 def _details(run: Run, recipe: Recipe, status: Status) -> None:

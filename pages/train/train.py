@@ -11,7 +11,9 @@ from core.models import weights
 from core.models.backbones import BACKBONES, Backbone, backbone
 from core.training.augmentations import AUGMENTATION_OF, default_augmentations
 from core.training.launch import launch
+from core.training.plan import ways_of
 from core.training.recipe import RANGES, Recipe, default_epochs, default_unfreeze_point
+from core.training.timebox import timed_variants
 from pages.components import cached, drawings, inputs, state
 from pages.components.report_errors import reporting
 from pages.components.run_view import show_run
@@ -47,6 +49,21 @@ def choose_backbone() -> tuple[Backbone, str]:
         ]
     )
     return chosen, choose_weights(chosen)
+
+
+def choose_for_minutes() -> tuple[Backbone, str]:
+    """What a time box chooses from."""
+    here = [row for row in timed_variants() if weights.look_up(row, cached.settings())]
+    names = ", ".join(row.name for row in here) or "none"
+    st.markdown(f"The best variant that there is time for, of those whose weights are on this computer: **{names}**.")
+    return backbone(default_backbone()), "imagenet"
+
+
+def keep_warm(chosen: Backbone) -> None:
+    """Have a trainer load TensorFlow and this variant meanwhile, unless a run is going."""
+    trainer = cached.warm_trainer()
+    if trainer is not None and cached.store().active() is None:
+        trainer.prepare(chosen.key)
 
 
 def choose_weights(chosen: Backbone) -> str:
@@ -95,23 +112,50 @@ def choose_point(chosen: Backbone, class_count: int, kind: str) -> str:
     return str(point)
 
 
-def choose_numbers(training_photos: int) -> dict[str, Any]:
-    """Epochs in the open; rates, batch size and the like behind a fold."""
+def choose_length(training_photos: int) -> dict[str, Any]:
+    """So many epochs, or so many minutes; rates, batch size and the like behind a fold."""
     st.subheader("How long", anchor=False)
+    kind = st.segmented_control(
+        "Length",
+        LENGTHS,
+        default=LENGTHS[0],
+        required=True,
+        label_visibility="collapsed",
+        key="length",
+        persist_state="session",
+    )
+    chosen = choose_minutes() if kind == LENGTHS[1] else choose_epochs(training_photos)
+    with st.expander("Learning rates, batch size, seed", icon=":material/tune:"):
+        columns = st.columns(2)
+        for number, (name, label, words) in enumerate(FINE_PRINT):
+            chosen[name] = columns[number % 2].number_input(label, **number_widget(name), key=name, help=words)
+    return chosen
+
+
+LENGTHS = ("So many epochs", "I have … minutes")
+
+
+def choose_minutes() -> dict[str, Any]:
+    """A time box."""
+    minutes = st.number_input("Minutes, from the click on Start", 1, 240, 5, key="minutes", persist_state="session")
+    st.caption(
+        ":material/timer: Start measures this computer first, then picks the variant, how much of it learns, and the"
+        " epochs that fit. A first accuracy comes within seconds."
+    )
+    return {"minutes": minutes}
+
+
+def choose_epochs(training_photos: int) -> dict[str, Any]:
+    """Epochs of the two phases."""
     head, fine = default_epochs(training_photos)
     left, right = st.columns(2)
-    chosen: dict[str, Any] = {
+    return {
         name: column.number_input(label, 0, 500, first, key=f"{name}-{training_photos}", persist_state="session")
         for name, label, first, column in (
             ("head_epochs", "Epochs for the head", head, left),
             ("fine_tune_epochs", "Epochs for fine-tuning", fine, right),
         )
     }
-    with st.expander("Learning rates, batch size, seed", icon=":material/tune:"):
-        columns = st.columns(2)
-        for number, (name, label, words) in enumerate(FINE_PRINT):
-            chosen[name] = columns[number % 2].number_input(label, **number_widget(name), key=name, help=words)
-    return chosen
 
 
 FINE_PRINT = (
@@ -121,6 +165,7 @@ FINE_PRINT = (
     ("batch_size", "Batch size", "Photos per step. Halve it when memory runs out."),
     ("dropout", "Dropout before the head", "Share of features left out at random in each step."),
     ("drop_connect", "Drop-connect", "How often the last block is skipped in a step; EfficientNet only."),
+    ("views", "Kept versions of each photo", "Augmented versions that are computed once. 0 computes all anew: slower."),
     ("seed", "Seed", "Same seed and machine, same split and same result."),
 )
 
@@ -145,32 +190,39 @@ def set_up(dataset: Dataset) -> None:
     """Everything that can be chosen, and Start."""
     with reporting():
         folder, parts = dataset.used(cached.split_of(dataset, 0))
+    training, validation = (int(np.sum(parts == number)) for number in (0, 1))
     left, right = st.columns([1, 1], gap="large")
-    with left:
-        st.subheader("Network", anchor=False)
-        chosen, kind = choose_backbone()
     with right:
-        numbers = choose_numbers(int(np.sum(parts == 0)))
+        numbers = choose_length(training)
         strengths = state.augmentations(default_augmentations(folder.class_names))
         names = ", ".join(AUGMENTATION_OF[key].name.lower() for key in strengths) or "none"
         st.markdown(f"**Augmentations:** {names}")
         st.page_link("pages/prepare/augmentations.py", label="Change them", icon=":material/auto_fix_high:")
         weighted = inputs.class_weights(folder)
-    point = choose_point(chosen, len(folder.class_names), kind)
+    timed = "minutes" in numbers
+    with left:
+        st.subheader("Network", anchor=False)
+        chosen, kind = choose_for_minutes() if timed else choose_backbone()
+    point = default_unfreeze_point(chosen) if timed else choose_point(chosen, len(folder.class_names), kind)
+    with reporting():
+        recipe = Recipe(
+            dataset=str(folder.root),
+            backbone=chosen.key,
+            weights=kind,
+            unfreeze_point=point,
+            augmentations=strengths,
+            class_weights=weighted,
+            **numbers,
+        )
+    if not timed:
+        way = ways_of(recipe, chosen, training, validation, cached.trunk().room)[-1]
+        st.caption(f":material/{'bolt' if way.kept else 'hourglass_top'}: {way.reason}")
+    keep_warm(chosen)
     if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch"):
         with reporting():
-            recipe = Recipe(
-                dataset=str(folder.root),
-                backbone=chosen.key,
-                weights=kind,
-                unfreeze_point=point,
-                augmentations=strengths,
-                class_weights=weighted,
-                **numbers,
-            )
             used = dataset.used(cached.split_of(dataset, recipe.seed))
             cached.preview_worker().close()
-            run = launch(cached.store(), recipe, *used)
+            run = launch(cached.store(), recipe, *used, cached.warm_trainer())
         state.open_run(run.id)
         st.rerun()
 

@@ -6,8 +6,8 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -51,6 +51,7 @@ class Server:
 
     workplace: Workplace
     port: int
+    more: Mapping[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -63,7 +64,7 @@ class Server:
         self.process = subprocess.Popen(
             [sys.executable, "app.py", "--server.port", str(self.port), "--server.headless", "true"],
             cwd=PROJECT,
-            env=self.workplace.environment(),
+            env=self.workplace.environment(**self.more),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -7,8 +7,9 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from core.runs.store import RUNNING, STOPPED
-from tests.browser.conftest import Screen, Server
-from tests.conftest import eventually
+from core.training.recipe import Recipe
+from tests.browser.conftest import Screen, Server, free_port
+from tests.conftest import Workplace, eventually
 
 MARK_CHARTS = """() => {
     const nodes = document.querySelectorAll('[data-testid=stVegaLiteChart] :is(svg, canvas)');
@@ -29,7 +30,7 @@ def test_from_a_folder_to_a_prediction(server: Server, new_screen: Callable[...,
 
     screen.follow("Train a model on it")
     expect(page.get_by_label("Variant", exact=True)).to_have_value("EfficientNet-Lite0 · 224 px")
-    page.get_by_label("Epochs for the head", exact=True).fill("200")
+    page.get_by_label("Epochs for the head", exact=True).fill("500")
     page.get_by_label("Epochs for the head", exact=True).press("Enter")
     screen.settle()
     screen.press("Start training")
@@ -76,6 +77,30 @@ def test_from_a_folder_to_a_prediction(server: Server, new_screen: Callable[...,
     assert not screen.problems()
 
 
+def test_so_many_minutes_with_a_trainer_that_waits(workplace: Workplace, new_screen: Callable[..., Screen]) -> None:
+    server = Server(workplace, free_port(), {"UNFREEZE_WARM": "1"})
+    server.start()
+    try:
+        screen = new_screen(server)
+        screen.open(f"/train?dataset={workplace.colours}")
+        expect(screen.text("The frozen part is computed once for each of 4 versions of each photo")).to_be_visible()
+        screen.page.get_by_text("I have … minutes").click()
+        screen.page.get_by_label("Minutes, from the click on Start", exact=True).fill("1")
+        screen.page.get_by_label("Minutes, from the click on Start", exact=True).press("Enter")
+        expect(screen.text("EfficientNet-Lite0")).to_be_visible()
+        screen.settle()
+        screen.press("Start training")
+        expect(screen.text("First look")).to_be_visible()
+        expect(screen.text("accuracy on the test photos")).to_be_visible()
+        [run] = workplace.store.runs()
+        recipe, status = Recipe.from_values(run.recipe_values()), run.read_status()
+        assert (recipe.minutes, recipe.backbone) == (1, "efficientnet-lite0")
+        assert status.epochs >= 3 and (status.first_training, status.first_validation) == (22, 2)
+        assert not screen.problems()
+    finally:
+        server.kill()
+
+
 def test_the_sample_is_one_click_away(server: Server, new_screen: Callable[..., Screen]) -> None:
     screen = new_screen(server)
     screen.open("/")
@@ -116,7 +141,7 @@ def test_random_weights_only_by_choice_and_marked(server: Server, new_screen: Ca
 def test_a_run_survives_tab_browser_and_server(server: Server, new_screen: Callable[..., Screen]) -> None:
     first = new_screen(server)
     first.open(f"/train?dataset={server.workplace.colours}")
-    first.page.get_by_label("Epochs for the head", exact=True).fill("200")
+    first.page.get_by_label("Epochs for the head", exact=True).fill("500")
     first.page.get_by_label("Epochs for the head", exact=True).press("Enter")
     first.settle()
     first.press("Start training")

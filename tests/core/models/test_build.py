@@ -1,4 +1,3 @@
-import math
 from pathlib import Path
 
 import keras
@@ -7,8 +6,8 @@ import pytest
 from numpy.typing import NDArray
 
 from core.errors import RecipeError
-from core.models.backbones import HEAD, backbone
-from core.models.build import build_backbone, build_model, set_drop_connect, unfreeze_from
+from core.models.backbones import backbone
+from core.models.build import build_backbone, build_model, set_drop_connect
 from core.models.heads import Head, features_of
 
 ONE_OF_EACH = (
@@ -56,60 +55,6 @@ def test_the_preprocessing_inside_is_the_one_that_keras_documents(key: str, modu
     np.testing.assert_allclose(answer(model, images), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
-def test_unfreezing_moves_what_is_after_the_point_and_nothing_before() -> None:
-    row = backbone("efficientnet-lite0")
-    model = build_model(row, Head(), 2, None)
-    unfreeze_from(model, row, "block7", keras.optimizers.SGD(0.1))
-    before = {layer.name: layer.get_weights() for layer in model.layers}
-    model.train_on_batch(photos(2), np.array([0, 1]))
-    moved = {
-        row.block_of(layer.name)
-        for layer in model.layers
-        if any(not np.array_equal(new, old) for new, old in zip(layer.get_weights(), before[layer.name], strict=True))
-    }
-    assert moved == {"block7", "top_conv", HEAD}
-
-
-def test_batch_norm_never_moves_even_if_everything_learns() -> None:
-    row = backbone("efficientnet-lite0")
-    model = build_model(row, Head(), 2, None)
-    unfreeze_from(model, row, "all", keras.optimizers.SGD(0.01))
-    fixed = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    before = [layer.get_weights() for layer in fixed]
-    stem = model.get_layer("stem_conv").get_weights()[0]
-    model.fit(photos(2), np.array([0, 1]), epochs=1, verbose=0)
-    for layer, old in zip(fixed, before, strict=True):
-        for new_part, old_part in zip(layer.get_weights(), old, strict=True):
-            np.testing.assert_array_equal(new_part, old_part)
-    assert not np.array_equal(model.get_layer("stem_conv").get_weights()[0], stem)
-
-
-def test_the_table_knows_how_much_learns() -> None:
-    row = backbone("efficientnet-b0")
-    model = build_model(row, Head(), 4, None)
-    for point in ("all", "block3", "none", "top_conv"):
-        unfreeze_from(model, row, point, keras.optimizers.SGD())
-        learning = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-        assert learning == row.learnable_parameters(point) + (row.feature_width + 1) * 4
-
-
-def test_the_baseline_learns_as_a_whole() -> None:
-    row = backbone("baseline-cnn")
-    model = build_model(row, Head(), 2, None)
-    unfreeze_from(model, row, "all", keras.optimizers.SGD())
-    assert all(layer.trainable for layer in model.layers)
-    with pytest.raises(RecipeError, match="choose one of: all"):
-        unfreeze_from(model, row, "none", keras.optimizers.SGD())
-
-
-def test_an_unknown_point_is_refused_before_anything_changes() -> None:
-    row = backbone("mobilenetv2")
-    model = build_model(row, Head(), 2, None)
-    with pytest.raises(RecipeError, match="no unfreeze point 'block8'"):
-        unfreeze_from(model, row, "block8", keras.optimizers.SGD())
-    assert not model.compiled and all(layer.trainable for layer in model.layers)
-
-
 @pytest.mark.parametrize(
     ("key", "blocks"), [("efficientnet-b0", 16), ("efficientnet-lite0", 16), ("efficientnetv2-b0", 21)]
 )
@@ -147,15 +92,3 @@ def test_without_weights_photos_are_still_normalised_as_the_family_is_used_to() 
     grey = np.full((1, 2, 2, 3), 0.5, "float32")
     expected = (0.5 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
     np.testing.assert_allclose(np.asarray(layer(grey))[0, 0, 0], expected, rtol=1e-4)
-
-
-@pytest.mark.parametrize("from_scratch", [False, True])
-def test_batch_norm_learns_only_from_scratch(from_scratch: bool) -> None:
-    row = backbone("efficientnet-lite0")
-    model = build_model(row, Head(), 2, None)
-    unfreeze_from(model, row, "all", keras.optimizers.SGD(0.1), from_scratch=from_scratch)
-    layer = model.get_layer("block3a_project_bn")
-    before = layer.get_weights()
-    model.train_on_batch(photos(2), np.array([0, 1]))
-    moved = [not np.array_equal(old, new) for old, new in zip(before, layer.get_weights(), strict=True)]
-    assert moved == [from_scratch] * 4

@@ -138,6 +138,11 @@ def test_a_status_comes_back_as_it_was_written(store: RunStore) -> None:
         test_accuracy=0.5,
         test_correct=3,
         test_count=6,
+        way="once",
+        first_accuracy=0.5,
+        first_training=200,
+        first_validation=104,
+        first_seconds=7.5,
         left_out=2,
         error="none",
     )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from core.errors import TrainingDiverged
 from core.runs.store import Run, RunStore
+from core.training import callbacks
 from core.training.callbacks import RunCallback, save_model
 from core.training.pipeline import batches
 from core.training.recorder import Phase, Recorder
@@ -18,6 +19,7 @@ STEPS = 5
 EPOCHS = 4
 VALIDATION_BATCHES = 3
 PHASES = (Phase("head", EPOCHS, 0.01, "none", 1.0), Phase("fine-tune", EPOCHS, 0.01, "all", 1.0))
+WAY = "Everything learns, so every epoch computes everything."
 
 
 class Saboteur(keras.callbacks.Callback):  # type: ignore[misc]
@@ -56,10 +58,11 @@ class Scene:
     def fit(self, *others: keras.callbacks.Callback) -> Any:
         pixels = np.random.default_rng(0).integers(0, 256, (STEPS * 2, 4, 4, 3), dtype=np.uint8)
         labels = (np.arange(len(pixels)) % 2).astype(np.int32)
-        source = batches(pixels, labels, np.arange(len(pixels)), 2, shuffle_seed=0)
-        validation = batches(pixels, labels, np.arange(VALIDATION_BATCHES), 1)
-        callbacks = [*others, self.callback]
-        return self.model.fit(source, validation_data=validation, epochs=EPOCHS, callbacks=callbacks, verbose=0)
+        order = np.random.default_rng(1).permutation(len(pixels))
+        source = batches(pixels.__getitem__, labels, order, 2, (4, 4, 3))
+        validation = batches(pixels.__getitem__, labels, np.arange(VALIDATION_BATCHES), 1, (4, 4, 3))
+        watching = [*others, self.callback]
+        return self.model.fit(source, validation_data=validation, epochs=EPOCHS, callbacks=watching, verbose=0)
 
     def stops(self, moment: str, epoch: int, batch: int) -> Saboteur:
         return Saboteur(moment, epoch, batch, lambda model: self.run.request_stop())
@@ -87,8 +90,10 @@ def scene(tmp_path: Path) -> Scene:
     run = RunStore(tmp_path / "runs").create(lambda making: None)
     recorder = Recorder(run)
     recorder.plan(PHASES, STEPS, 2)
-    recorder.begin_phase(PHASES[0])
-    return Scene(run, recorder, RunCallback(run, recorder), model)
+    recorder.begin_phase(PHASES[0], WAY)
+    callback = RunCallback(run, recorder, model)
+    callback.rate = lambda step: 0.01
+    return Scene(run, recorder, callback, model)
 
 
 def test_every_epoch_is_recorded_as_keras_reports_it(scene: Scene) -> None:
@@ -141,7 +146,7 @@ def test_a_stop_while_validating_ends_with_that_batch(scene: Scene) -> None:
 def test_a_stop_between_two_calls_of_fit_lets_one_batch_pass(scene: Scene) -> None:
     scene.fit()
     scene.run.request_stop()
-    scene.recorder.begin_phase(PHASES[1])
+    scene.recorder.begin_phase(PHASES[1], WAY)
     counter = Saboteur("never", 0, 0, lambda model: None)
     scene.fit(counter)
     assert scene.callback.stopped and counter.seen["train"] == 1
@@ -154,18 +159,59 @@ def test_a_stop_in_the_first_epoch_keeps_no_model_of_its_own(scene: Scene) -> No
     assert not scene.run.best_file.exists() and scene.validation_rows() == []
 
 
+class Memory(keras.callbacks.Callback):  # type: ignore[misc]
+    """Remembers the weights at the end of every epoch, and worsens the model at the beginning of some."""
+
+    def __init__(self, worsens: tuple[int, ...]) -> None:
+        super().__init__()
+        self._worsens = worsens
+        self.weights: list[NDArray[np.float32]] = []
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if epoch in self._worsens:
+            self.model.set_weights([value * -50 for value in self.model.get_weights()])
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.weights.append(weights_of(self.model))
+
+
 def test_the_best_model_is_kept_whatever_comes_after(scene: Scene) -> None:
-    best: dict[str, NDArray[np.float32]] = {}
-
-    def remember_and_worsen(model: keras.Model) -> None:
-        best["weights"] = weights_of(keras.models.load_model(scene.run.best_file))
-        model.set_weights([value * -50 for value in model.get_weights()])
-
-    scene.fit(Saboteur("train", 2, 0, remember_and_worsen))
-    kept = keras.models.load_model(scene.run.best_file)
-    np.testing.assert_array_equal(weights_of(kept), best["weights"])
-    assert (scene.recorder.status.best_epoch or 9) <= 2
+    memory = Memory(worsens=(2,))
+    scene.fit(memory)
+    scene.callback.settle()
+    best = scene.recorder.status.best_epoch or 9
+    assert best <= 2
+    np.testing.assert_array_equal(weights_of(keras.models.load_model(scene.run.best_file)), memory.weights[best - 1])
     assert [path.name for path in scene.run.folder.glob("*best*")] == ["best.keras"]
+
+
+def test_a_best_model_that_waits_in_memory_is_written_when_settled_and_training_goes_on_as_it_was(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callbacks, "SAVING_SHARE", 1e-12)  # only the first is written at once
+    memory = Memory(worsens=(3,))
+    scene.fit(memory)
+    best = scene.recorder.status.best_epoch
+    assert best == 3, "epochs became better until the model was worsened"
+    np.testing.assert_array_equal(weights_of(keras.models.load_model(scene.run.best_file)), memory.weights[0])
+    scene.callback.settle()
+    np.testing.assert_array_equal(weights_of(keras.models.load_model(scene.run.best_file)), memory.weights[2])
+    np.testing.assert_array_equal(weights_of(scene.model), memory.weights[3])
+    written = scene.run.best_file.stat().st_mtime_ns
+    scene.callback.settle()
+    assert scene.run.best_file.stat().st_mtime_ns == written, "there is nothing more to write"
+
+
+def test_the_learning_rate_is_set_for_every_step_of_a_phase(scene: Scene) -> None:
+    scene.callback.rate = lambda step: 0.01 / (step + 1)
+    seen: list[float] = []
+
+    class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            seen.append(float(self.model.optimizer.learning_rate))
+
+    scene.fit(Watcher())
+    assert seen == pytest.approx([0.01 / (step + 1) for step in range(EPOCHS * STEPS)])
 
 
 def test_a_model_that_is_spoilt_while_training_ends_the_run_and_the_best_stays(scene: Scene) -> None:

@@ -1,5 +1,5 @@
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import TrainingDiverged
 from core.runs.store import RUNNING, Run, RunStore
-from core.training.recorder import SMOOTHING, WRITE_SECONDS, Estimator, Phase, Recorder
+from core.training.recorder import SMOOTHING, VALIDATION_SHARE, WRITE_SECONDS, Estimator, Phase, Recorder
 
 HEAD = Phase("head", 2, 1e-2, "none", 1.0)
 FINE = Phase("fine-tune", 3, 1e-4, "block6", 2.0)
@@ -17,6 +17,8 @@ KEYS = {"phase", "epoch", "step", "position", "partial", "seconds", "learning_ra
 
 TRAINING_KEYS = KEYS | {"loss", "accuracy", "images_per_second"}
 VALIDATION_KEYS = KEYS | {"val_loss", "val_accuracy"}
+
+WAY = "Every epoch computes everything, as the recipe asks for."
 
 
 @dataclass
@@ -53,7 +55,7 @@ def scene(tmp_path: Path) -> Scene:
     run = RunStore(tmp_path / "runs").create(lambda making: None)
     recorder = Recorder(run, clock)
     recorder.plan((HEAD, FINE), steps=4, batch_size=8)
-    recorder.begin_phase(HEAD)
+    recorder.begin_phase(HEAD, WAY)
     return Scene(run, clock, recorder)
 
 
@@ -61,13 +63,14 @@ def test_a_recorder_goes_on_from_the_status_and_says_that_training_runs(scene: S
     status = scene.recorder.status
     assert (status.state, status.started, status.epochs) == (RUNNING, 1000.0, 5)
     assert (status.phase, status.message, status.progress) == ("head", "Training the head", 0.0)
+    assert status.way == WAY
     with scene.run.held():
         assert scene.run.read_status() == status
 
 
 def test_rows_have_a_schema_and_positions_go_on_over_the_phases(scene: Scene) -> None:
     for phase in (HEAD, FINE):
-        scene.recorder.begin_phase(phase)
+        scene.recorder.begin_phase(phase, WAY)
         for epoch in range(phase.epochs):
             for step in range(1, 5):
                 scene.step(epoch, step)
@@ -91,7 +94,7 @@ def test_rows_have_a_schema_and_positions_go_on_over_the_phases(scene: Scene) ->
 def test_the_status_follows_the_steps(scene: Scene) -> None:
     shares = []
     for phase in (HEAD, FINE):
-        scene.recorder.begin_phase(phase)
+        scene.recorder.begin_phase(phase, WAY)
         for epoch in range(phase.epochs):
             for step in range(1, 5):
                 scene.step(epoch, step)
@@ -124,7 +127,7 @@ def test_a_status_that_changes_often_is_written_now_and_then(scene: Scene) -> No
 def test_loss_and_accuracy_are_smoothed_from_the_first_batch_on_and_across_phases(scene: Scene) -> None:
     scene.step(0, 1, loss=2.0, accuracy=0.0)
     scene.step(0, 2, loss=1.0, accuracy=1.0)
-    scene.recorder.begin_phase(FINE)
+    scene.recorder.begin_phase(FINE, WAY)
     scene.step(0, 1, loss=0.0, accuracy=1.0)
     kept = SMOOTHING
     second = kept * 2 + (1 - kept) * 1
@@ -135,7 +138,7 @@ def test_loss_and_accuracy_are_smoothed_from_the_first_batch_on_and_across_phase
 def test_the_best_epoch_is_the_one_of_least_validation_loss_over_all_phases(scene: Scene) -> None:
     assert scene.recorder.end_epoch(0, 0.75, 0.5, 1.0, 0.01)
     assert not scene.recorder.end_epoch(1, 0.75, 0.9, 1.0, 0.01)
-    scene.recorder.begin_phase(FINE)
+    scene.recorder.begin_phase(FINE, WAY)
     assert not scene.recorder.end_epoch(0, 0.8, 0.95, 1.0, 0.01)
     assert scene.recorder.end_epoch(1, 0.5, 0.625, 1.0, 0.01)
     status = scene.recorder.status
@@ -145,7 +148,7 @@ def test_the_best_epoch_is_the_one_of_least_validation_loss_over_all_phases(scen
 
 
 def test_an_epoch_that_was_cut_short_is_marked(scene: Scene) -> None:
-    scene.recorder.begin_phase(FINE)
+    scene.recorder.begin_phase(FINE, WAY)
     scene.step(1, 1)
     scene.recorder.end_partial_epoch(1, 1, 0.005)
     row = scene.rows()[-1]
@@ -156,7 +159,7 @@ def test_an_epoch_that_was_cut_short_is_marked(scene: Scene) -> None:
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
 def test_a_loss_that_is_no_number_ends_training_with_advice(scene: Scene, loss: float) -> None:
-    scene.recorder.begin_phase(FINE)
+    scene.recorder.begin_phase(FINE, WAY)
     scene.recorder.begin_step()
     with pytest.raises(TrainingDiverged) as caught:
         scene.recorder.end_step(1, 4, loss, 0.5, learning_rate=0.0)
@@ -186,16 +189,100 @@ def test_nothing_is_known_of_what_remains_before_the_first_step() -> None:
 
 
 def test_what_remains_is_steps_and_validations_of_this_phase_and_guesses_for_the_next() -> None:
-    estimator = Estimator((HEAD, FINE), steps=4)
+    estimator, whole = Estimator((HEAD, FINE), steps=4), 1 + VALIDATION_SHARE
     estimator.step(HEAD, 3.0)
-    assert estimator.seconds_left(HEAD, 0, 1) == pytest.approx((8 - 1) * 3 + 12 * 6)
-    estimator.validation(10.0)
-    assert estimator.seconds_left(HEAD, 0, 4) == pytest.approx(4 * 3 + 2 * 10 + 12 * 6 + 3 * 10)
-    assert estimator.seconds_left(HEAD, 1, 2) == pytest.approx(2 * 3 + 10 + 12 * 6 + 3 * 10)
+    assert estimator.seconds_left(HEAD, 0, 1) == pytest.approx((1.75 * 12 + 3 * 24) * whole)
+    estimator.validation(HEAD, 10.0)
+    assert estimator.seconds_left(HEAD, 0, 4) == pytest.approx(12 + 10 + 3 * 24 * whole)
+    assert estimator.seconds_left(HEAD, 1, 2) == pytest.approx((12 + 10) / 2 + 3 * 24 * whole)
     estimator.step(FINE, 5.0)
-    assert estimator.seconds_left(FINE, 0, 1) == pytest.approx(11 * 5 + 3 * 10)
-    assert estimator.seconds_left(FINE, 2, 4) == pytest.approx(10.0)
+    assert estimator.seconds_left(FINE, 0, 1) == pytest.approx(2.75 * 20 * whole)
+    estimator.validation(FINE, 4.0)
+    assert estimator.seconds_left(FINE, 2, 2) == pytest.approx(24 / 2)
     assert estimator.seconds_left(FINE, 3, 0) == 0
+
+
+def test_an_epoch_that_was_measured_as_a_whole_counts_instead_of_its_steps_unless_it_took_far_longer() -> None:
+    estimator = Estimator((HEAD,), steps=4)
+    estimator.epoch(HEAD, 5.0)
+    assert estimator.epoch_seconds(HEAD) == pytest.approx(4 * (1 + VALIDATION_SHARE)), "there was no step to judge by"
+    estimator.step(HEAD, 3.0)
+    assert estimator.epoch_seconds(HEAD) == 5.0
+    estimator.epoch(HEAD, 500.0)
+    assert estimator.epoch_seconds(HEAD) == pytest.approx(1.5 * 12 * (1 + VALIDATION_SHARE) + 1)
+
+
+def test_photos_to_come_count_once_it_is_known_how_fast_they_go_and_so_does_the_end() -> None:
+    estimator = Estimator((HEAD,), steps=4)
+    estimator.pending, estimator.finishing = 300, 8.0
+    assert estimator.seconds_left(HEAD, 0, 0) is None
+    estimator.step(HEAD, 1.0)
+    estimator.validation(HEAD, 1.0)
+    assert estimator.seconds_left(HEAD, 0, 0) == pytest.approx(2 * 5 + 8)
+    estimator.photos_per_second = 30.0
+    assert estimator.seconds_left(HEAD, 0, 0) == pytest.approx(2 * 5 + 8 + 10)
+    estimator.pending = 0
+    assert estimator.seconds_left(HEAD, 2, 0) == pytest.approx(8)
+
+
+def test_the_estimate_falls_with_every_step() -> None:
+    estimator = Estimator((HEAD, FINE), steps=4)
+    estimator.finishing = 3.0
+    left = []
+    for phase in (HEAD, FINE):
+        for epoch in range(phase.epochs):
+            for step in range(1, 5):
+                estimator.step(phase, phase.relative_cost)
+                left.append(estimator.seconds_left(phase, epoch, step) or 0.0)
+            estimator.validation(phase, 4 * phase.relative_cost * VALIDATION_SHARE)
+            estimator.epoch(phase, 4 * phase.relative_cost * (1 + VALIDATION_SHARE))
+    assert left == sorted(left, reverse=True) and len(set(left)) == len(left)
+    assert left[-1] == pytest.approx(3.0)
+
+
+def test_a_step_that_was_measured_before_its_phase_begins_counts_for_it() -> None:
+    estimator = Estimator((HEAD, FINE), steps=4)
+    estimator.step(HEAD, 1.0)
+    estimator.step(FINE, 0.25)
+    assert estimator.seconds_left(HEAD, 2, 0) == pytest.approx(3 * 4 * 0.25 * (1 + VALIDATION_SHARE))
+
+
+def test_a_changed_plan_changes_the_epochs_and_what_remains(scene: Scene) -> None:
+    scene.recorder.estimator.step(HEAD, 1.0)
+    before = scene.recorder.estimator.seconds_left(HEAD, 0, 4) or 0.0
+    scene.recorder.change_plan((HEAD, replace(FINE, epochs=1)))
+    assert scene.recorder.status.epochs == 3
+    after = scene.recorder.estimator.seconds_left(HEAD, 0, 4) or 0.0
+    assert 0 < after < before
+    scene.recorder.begin_phase(replace(FINE, epochs=1), WAY)
+    scene.step(0, 4)
+    assert scene.recorder.status.progress == 1.0
+
+
+def test_computing_tells_how_far_it_is_and_how_fast_and_an_epoch_takes_the_word_back(scene: Scene) -> None:
+    scene.recorder.begin_computing("Computing version 2 of each photo")
+    before = scene.recorder.status.progress
+    scene.clock.now += 4
+    scene.recorder.computing(20, 80, seconds_left=33.0)
+    status = scene.recorder.status
+    assert (status.message, status.progress) == ("Computing version 2 of each photo, 25%", before), (
+        "epochs move the bar"
+    )
+    assert (status.images_per_second, status.seconds_left) == (5.0, 33.0)
+    scene.recorder.begin_epoch(1)
+    status = scene.recorder.status
+    assert (status.phase, status.message, status.progress) == ("head", "Training the head", 0.2)
+
+
+def test_the_first_look_says_when_it_first_came_and_later_looks_only_what_they_found(scene: Scene) -> None:
+    created = scene.recorder.status.created
+    scene.clock.now = created + 7
+    scene.recorder.tell_first(0.75, 200, 104)
+    scene.clock.now = created + 30
+    scene.recorder.tell_first(0.8, 600, 104)
+    status = scene.recorder.status
+    assert (status.first_accuracy, status.first_training, status.first_validation) == (0.8, 600, 104)
+    assert status.first_seconds == 7
 
 
 def test_the_first_step_of_a_phase_compiles_and_is_forgotten_at_the_second() -> None:
@@ -206,4 +293,4 @@ def test_the_first_step_of_a_phase_compiles_and_is_forgotten_at_the_second() -> 
     assert estimator.step_seconds(HEAD) == 1
     estimator.step(HEAD, 2.0)
     assert estimator.step_seconds(HEAD) == pytest.approx(1.1)
-    assert estimator.seconds_left(HEAD, 0, 3) == pytest.approx(5 * 1.1)
+    assert estimator.seconds_left(HEAD, 0, 3) == pytest.approx(1.25 * 4 * 1.1 * (1 + VALIDATION_SHARE))

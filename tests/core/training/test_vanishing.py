@@ -1,4 +1,4 @@
-"""Photos that vanish or change between the start of a run and its end; all with the real trainer process."""
+"""Photos that vanish or change between the start of a run and its end."""
 
 import json
 import shutil
@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from core.runs.store import FAILED, FINISHED, RUNNING, Run, Status
+from core.training.loop import train
 from tests.conftest import PATIENCE, Workplace, eventually, photos_of, trainer
 
 
 def carried_out(run: Run, workplace: Workplace) -> Status:
-    """The last status of a run after its trainer has ended by itself."""
-    with trainer(run, workplace.environment()) as child:
-        child.wait(PATIENCE)
+    """The last status of a run after this process has been its trainer."""
+    with run.held():
+        train(run, workplace.settings)
     return run.read_status()
 
 
@@ -60,23 +61,32 @@ CHANGES: dict[Callable[[Path], None], str] = {
 """What can become of a photo after a run was created, and how its reason begins."""
 
 
-def test_photos_that_vanish_or_change_are_left_out_and_later_none_is_missed(workplace: Workplace) -> None:
+def test_photos_that_vanish_or_change_are_left_out_with_their_reasons(workplace: Workplace) -> None:
     run = workplace.new_run()
     expected = {}
     for photo, (change, reason) in zip(photos_of(run, "training"), CHANGES.items(), strict=False):
         change(photo)
         expected[inside(workplace, photo)] = reason
+    status = carried_out(run, workplace)
+    assert (status.state, status.error, status.left_out) == (FINISHED, "", len(CHANGES))
+    told = left_out(run)
+    assert set(told) == set(expected)
+    assert all(told[path].startswith(reason) for path, reason in expected.items()), told
+    assert status.test_count == len(photos_of(run, "test"))
+
+
+def test_when_the_folder_vanishes_amid_training_nothing_is_missed(workplace: Workplace) -> None:
+    """Every photo was read before the first epoch."""
+    run = workplace.new_run()
     with trainer(run, workplace.environment()) as child:
         eventually(lambda: bool(run.read_metrics()) or child.poll() is not None, "training had begun")
         assert run.read_status().state == RUNNING, run.log_tail()
         shutil.rmtree(workplace.colours)
         child.wait(PATIENCE)
     status = run.read_status()
-    assert (status.state, status.error, status.left_out) == (FINISHED, "", len(CHANGES)), run.log_tail()
-    told = left_out(run)
-    assert set(told) == set(expected)
-    assert all(told[path].startswith(reason) for path, reason in expected.items()), told
-    assert status.test_count == len(photos_of(run, "test"))
+    assert [row["epoch"] for row in run.read_metrics() if "val_loss" in row] == [1, 2], "no photo to learn from missed"
+    assert (status.state, status.left_out) == (FINISHED, 0), run.log_tail()
+    assert status.test_accuracy is not None
 
 
 def test_a_class_that_vanishes_ends_the_run_with_a_sentence(workplace: Workplace) -> None:

@@ -1,0 +1,343 @@
+"""Runs of a real pretrained network whose frozen part is computed once; most in this process, which adds nothing."""
+
+import json
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import portalocker
+import pytest
+from numpy.typing import NDArray
+
+from core.models.backbones import FEATURES, backbone
+from core.models.build import build_model
+from core.models.frozen import BATCH
+from core.models.heads import Head
+from core.models.weights import look_up
+from core.results.prediction import Predictor
+from core.runs.store import CRASHED, FINISHED, STOPPED, Run
+from core.settings import Settings
+from core.training import fitting, loop
+from core.training.callbacks import StopAsked
+from core.training.extraction import ORIGINAL, FrozenOutputs
+from core.training.fitting import cosine_decay, seconds_of_step
+from core.training.loop import train
+from core.training.pipeline import Gather, batches
+from core.training.recorder import Recorder
+from core.training.trunk import LOCK, PHOTOS, RECORD_BYTES
+from tests.conftest import PATIENCE, Workplace, eventually, photos_of, trainer, write_colours
+
+LITE = backbone("efficientnet-lite0")
+ONCE = "The frozen part is computed once for each photo, then kept."
+TIMES = ("seconds", "images_per_second")
+
+
+class Watched(FrozenOutputs):
+    """Outputs that remember what was asked of them."""
+
+    last: "Watched"
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.gathered: list[tuple[str, int]] = []
+        Watched.last = self
+
+    def gather(self, boundary: str, version: int) -> Gather:
+        """As it is, and remembered."""
+        self.gathered.append((boundary, version))
+        return super().gather(boundary, version)
+
+
+@dataclass(frozen=True)
+class Place:
+    """An installation with a few photos."""
+
+    workplace: Workplace
+
+    def new_run(self, **choices: Any) -> Run:
+        usual = {"backbone": LITE.key, "unfreeze_point": "block7", "head_epochs": 2, "fine_tune_epochs": 2}
+        return self.workplace.new_run(**{**usual, **choices})
+
+    def carried_out(self, run: Run, settings: Settings | None = None) -> "Done":
+        """Let this process be the trainer of a run, and see what its phases are fed with."""
+        ways: dict[str, str] = {}
+        begin_phase = Recorder.begin_phase
+
+        def remember(self: Recorder, phase: Any, way: str) -> None:
+            ways[phase.name] = way
+            begin_phase(self, phase, way)
+
+        with pytest.MonkeyPatch.context() as patch, run.held():
+            patch.setattr(Recorder, "begin_phase", remember)
+            patch.setattr(loop, "FrozenOutputs", Watched)
+            train(run, settings or self.workplace.settings)
+        return Done(run, ways, Watched.last)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A run that has ended: its folder, the way of each phase, and the outputs that it used."""
+
+    run: Run
+    ways: Mapping[str, str]
+    outputs: Watched
+
+    @cached_property
+    def status(self) -> Any:
+        return self.run.read_status()
+
+    def ends(self) -> list[dict[str, Any]]:
+        """The last training row and the validation row of each epoch, but for what depends on time."""
+        rows = self.run.read_metrics()
+        last = [row for row in rows if "val_loss" in row or row["position"] == round(row["position"])]
+        return [{key: row[key] for key in row if key not in TIMES} for row in last]
+
+
+def place_in(folder: Path, per_class: int = 10) -> Place:
+    return Place(Workplace(folder / "home", write_colours(folder / "photos" / "colours", per_class)))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return place_in(tmp_path_factory.mktemp("kept"))
+
+
+@pytest.fixture(scope="module")
+def kept(place: Place) -> Done:
+    """A run with kept outputs, head and last block, nothing on the shelves before."""
+    return place.carried_out(place.new_run())
+
+
+@pytest.fixture(scope="module")
+def again(place: Place, kept: Done) -> Done:
+    """The same run once more, with everything on the shelves."""
+    return place.carried_out(place.new_run())
+
+
+@pytest.fixture(scope="module")
+def plain(place: Place) -> Done:
+    """The same run without anything kept."""
+    return place.carried_out(place.new_run(views=0))
+
+
+@contextmanager
+def shelves_held(place: Place) -> Iterator[None]:
+    """Hold every shelf there is, as another run would."""
+    locks = [portalocker.Lock(file, "a") for file in place.workplace.settings.trunk_folder.glob(f"*/{LOCK}")]
+    assert locks
+    for lock in locks:
+        lock.acquire()
+    yield
+    for lock in locks:
+        lock.release()
+
+
+def differs(layer: keras.Layer, model: keras.Model) -> bool:
+    """Whether a layer's weights are not those of the layer of the same name."""
+    pairs = zip(layer.get_weights(), model.get_layer(layer.name).get_weights(), strict=True)
+    return any((mine != theirs).any() for mine, theirs in pairs)
+
+
+def assert_near(one: list[dict[str, Any]], other: list[dict[str, Any]], most: float) -> None:
+    """Every metric of every epoch is the same to within `most`; what is no metric is the same."""
+    for mine, theirs in zip(one, other, strict=True):
+        assert mine.keys() == theirs.keys()
+        for key, value in mine.items():
+            expected = pytest.approx(theirs[key], rel=0, abs=most) if isinstance(value, float) else theirs[key]
+            assert value == expected, (key, mine, theirs)
+
+
+def test_kept_outputs_give_the_metrics_of_the_plain_way_for_the_head_and_for_fine_tuning(
+    kept: Done, plain: Done
+) -> None:
+    assert (kept.status.state, plain.status.state) == (FINISHED, FINISHED), (kept.status, plain.status)
+    assert [row["phase"] for row in kept.ends() if "val_loss" in row] == ["head"] * 2 + ["fine-tune"] * 2
+    assert_near(kept.ends(), plain.ends(), most=1e-4)
+    assert kept.status.test_accuracy == plain.status.test_accuracy
+
+
+def test_each_phase_says_what_it_was_fed_with_and_why(kept: Done, plain: Done) -> None:
+    assert kept.ways == {"head": ONCE, "fine-tune": ONCE} and kept.status.way == ONCE
+    as_asked = "Every epoch computes everything, as the recipe asks for."
+    assert plain.ways == {"head": as_asked, "fine-tune": as_asked} and plain.status.way == as_asked
+    assert (plain.outputs.computed, plain.outputs.gathered) == (0, [])
+
+
+def test_each_photo_goes_through_the_frozen_part_once(kept: Done) -> None:
+    photos = sum(len(photos_of(kept.run, part)) for part in ("training", "validation"))
+    assert (kept.outputs.computed, set(kept.outputs.gathered)) == (photos, {(FEATURES, -1), ("block7", -1)})
+    assert ORIGINAL == -1
+
+
+def test_the_same_seed_gives_the_same_metrics_also_when_everything_is_on_the_shelves(kept: Done, again: Done) -> None:
+    assert again.ends() == kept.ends()
+    assert again.outputs.computed == 0 and again.ways == kept.ways
+    assert again.status.test_accuracy == kept.status.test_accuracy
+
+
+def test_a_first_head_tells_a_first_accuracy(kept: Done, again: Done) -> None:
+    status = kept.status
+    assert 0 <= status.first_accuracy <= 1 and status.first_seconds > 0
+    assert status.first_training == len(photos_of(kept.run, "training"))
+    assert status.first_validation == len(photos_of(kept.run, "validation"))
+
+
+def test_the_head_and_what_comes_from_the_unfreeze_point_on_has_learned_and_nothing_else(
+    kept: Done, place: Place
+) -> None:
+    learned = keras.models.load_model(kept.run.best_file, safe_mode=True)
+    published = build_model(LITE, Head(), 2, look_up(LITE, place.workplace.settings))
+    changed = {LITE.block_of(layer.name) for layer in learned.layers if differs(layer, published)}
+    best = {"head"} if kept.status.best_epoch <= 2 else {"block7", "top_conv", "head"}
+    assert changed == best
+
+
+def test_without_room_a_run_goes_the_plain_way_and_says_so(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = place.workplace.settings
+    tight = replace(settings, limits=replace(settings.limits, trunk_bytes=1000))
+    run = place.new_run(head_epochs=1, fine_tune_epochs=0)
+
+    def that_is_enough(self: Recorder, epoch: int) -> None:
+        raise StopAsked
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "begin_epoch", that_is_enough)
+        done = place.carried_out(run, tight)
+    assert done.status.way.startswith("Every epoch computes everything: keeping it needs ")
+    assert (done.status.state, done.outputs.computed) == (STOPPED, 0), done.status.error
+
+
+def test_while_somebody_else_holds_a_shelf_a_run_goes_the_plain_way_and_says_so(place: Place, kept: Done) -> None:
+    with shelves_held(place):
+        done = place.carried_out(place.new_run(head_epochs=1, fine_tune_epochs=0))
+    assert done.status.state == FINISHED, done.status.error
+    assert done.status.way.startswith("Every epoch computes everything. Another run is using what was kept")
+
+
+@pytest.fixture(scope="module")
+def stopped(place: Place) -> Done:
+    """An augmented run with two versions, in which any further one is cheap, stopped amid its last epoch."""
+    run = place.new_run(augmentations={"rotation": 0.1, "brightness": 0.2}, views=2, head_epochs=3, fine_tune_epochs=3)
+    end_step = Recorder.end_step
+
+    def stop_at_the_end(self: Recorder, epoch: int, *more: Any) -> None:
+        end_step(self, epoch, *more)
+        if self.status.phase == "fine-tune" and epoch == 2:
+            run.request_stop()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Recorder, "end_step", stop_at_the_end)
+        patch.setattr(fitting, "FRESH_SHARE", 1e9)
+        return place.carried_out(run)
+
+
+def test_epochs_take_each_version_in_turn_and_new_ones_where_they_are_cheap(stopped: Done) -> None:
+    head = [version for boundary, version in stopped.outputs.gathered if boundary == FEATURES and version != ORIGINAL]
+    fine = [version for boundary, version in stopped.outputs.gathered if boundary == "block7" and version != ORIGINAL]
+    first_look, measured = head.pop(0), fine.pop(0)
+    assert (first_look, measured) == (0, 0)
+    assert head == [0, 1, 0], "two versions in turn"
+    assert fine == [1, 4, 5], "then a new one for each further epoch of the last phase"
+    assert stopped.ways["head"] == "The frozen part is computed once for each of 2 versions of each photo, then kept."
+    names = {json.loads(file.read_text("utf-8"))["key"]["view"] for file in trunk_keys(stopped)}
+    assert len(names - {"original"}) == 4
+
+
+def trunk_keys(done: Done) -> list[Path]:
+    return list((done.run.folder.parents[1] / "trunk").glob("*/key.json"))
+
+
+def test_a_stop_amid_fine_tuning_keeps_the_best_model(stopped: Done) -> None:
+    status, rows = stopped.status, stopped.run.read_metrics()
+    assert (status.state, status.message) == (STOPPED, "The best model so far is kept"), status.error
+    assert rows[-1]["partial"] and (rows[-1]["phase"], rows[-1]["epoch"]) == ("fine-tune", 6)
+    losses = {row["epoch"]: row["val_loss"] for row in rows if "val_loss" in row}
+    assert set(losses) == {1, 2, 3, 4, 5} and status.best_epoch == min(losses, key=lambda epoch: losses[epoch])
+    with np.load(stopped.run.predictions_file("validation")) as file:
+        sure = file["probabilities"][np.arange(len(file["labels"])), file["labels"]]
+    assert np.mean(-np.log(sure)) == pytest.approx(min(losses.values()), abs=2e-2), "up to half precision"
+    assert Predictor(stopped.run).resolution == LITE.resolution
+
+
+def test_a_stop_while_computing_ends_at_once_and_what_was_computed_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = place_in(tmp_path, per_class=20)
+    run, computing = place.new_run(fine_tune_epochs=0, head_epochs=1), Recorder.computing
+    told: list[tuple[int, int]] = []
+
+    def stop_at_once(self: Recorder, done: int, total: int) -> None:
+        told.append((done, total))
+        computing(self, done, total)
+        run.request_stop()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "computing", stop_at_once)
+        stopped = place.carried_out(run)
+    assert (stopped.status.state, stopped.status.message) == (STOPPED, "Nothing was trained yet")
+    assert run.read_metrics() == [] and not run.work_folder.exists() and not run.best_file.exists()
+    training, validation = (len(photos_of(run, part)) for part in ("training", "validation"))
+    assert told == [(validation, training + validation)]
+    trunk = place.workplace.settings.trunk_folder
+    assert sum(file.stat().st_size // RECORD_BYTES for file in trunk.glob(f"*/{PHOTOS}")) == validation + BATCH
+
+
+def test_a_run_that_is_killed_while_computing_leaves_what_the_next_one_goes_on_from(tmp_path: Path) -> None:
+    place = place_in(tmp_path, per_class=60)
+    run = place.new_run(fine_tune_epochs=0, head_epochs=1)
+    trunk = place.workplace.settings.trunk_folder
+
+    def some_kept() -> bool:
+        return any(file.stat().st_size for file in trunk.glob(f"*/{PHOTOS}"))
+
+    with trainer(run, place.workplace.environment()) as child:
+        eventually(lambda: some_kept() or child.poll() is not None, f"photos were computed: {run.log_tail()}")
+        message = run.read_status().message
+        child.send_signal(signal.SIGKILL)
+        child.wait(PATIENCE)
+    assert (run.read_status().state, message) == (CRASHED, "Looking at each photo for the first time")
+    records = sum(file.stat().st_size // RECORD_BYTES for file in trunk.glob(f"*/{PHOTOS}"))
+    following = place.new_run(fine_tune_epochs=0, head_epochs=1)
+    done = place.carried_out(following)
+    photos = sum(len(photos_of(following, part)) for part in ("training", "validation"))
+    assert done.status.state == FINISHED and done.ways == {"head": ONCE}
+    assert 0 < records < photos and done.outputs.computed == photos - records
+    assert done.status.test_accuracy is not None and done.status.test_accuracy >= 0.9
+
+
+def small_network() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((4, 4, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
+    model = keras.Sequential([*layers, keras.layers.Dropout(0.5, seed=1), keras.layers.Dense(2, activation="softmax")])
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def trained(measured_first: bool) -> NDArray[np.float32]:
+    """Weights after a few steps, with or without a measurement before them."""
+    model, pixels = small_network(), np.random.default_rng(0).integers(0, 256, (12, 4, 4, 3), dtype=np.uint8)
+    source = batches(pixels.__getitem__, np.arange(12, dtype=np.int32) % 2, np.arange(12), 4, (4, 4, 3))
+    if measured_first:
+        before = [value.copy() for value in model.get_weights()]
+        assert seconds_of_step(model, source) > 0
+        assert all((value == old).all() for value, old in zip(model.get_weights(), before, strict=True))
+    model.fit(source, epochs=2, verbose=0)
+    return np.concatenate([value.ravel() for value in model.get_weights()])
+
+
+def test_measuring_a_step_changes_nothing_of_what_follows() -> None:
+    np.testing.assert_array_equal(trained(measured_first=True), trained(measured_first=False))
+
+
+def test_the_learning_rate_falls_along_half_a_cosine_from_its_peak_to_nothing() -> None:
+    rate = cosine_decay(0.02, 100)
+    assert [rate(step) for step in (0, 50, 100, 150)] == pytest.approx([0.02, 0.01, 0.0, 0.0])
+    assert rate(25) == pytest.approx(0.02 * 0.5 * (1 + 2**-0.5))
+    rates = [rate(step) for step in range(101)]
+    assert rates == sorted(rates, reverse=True)

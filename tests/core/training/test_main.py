@@ -1,0 +1,47 @@
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.conftest import PATIENCE, PROJECT, Workplace
+
+IMPATIENT = """
+from core.settings import settings_from
+from core.training.waiting import wait
+
+wait(settings_from(), idle_seconds=0.1)
+"""
+"""A trainer that waits a tenth of a second for each order."""
+
+
+@contextmanager
+def waiting(place: Workplace, *command: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that takes orders on its standard input; it does not outlive the block."""
+    child = subprocess.Popen(
+        [sys.executable, *command],
+        bufsize=0,
+        cwd=PROJECT,
+        env=place.environment(),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with child:
+        yield child
+        child.kill()
+
+
+def test_a_waiting_trainer_ends_with_its_input_also_in_the_middle_of_a_line(workplace: Workplace) -> None:
+    for said in (b"", b'{"prepare": {"backbone": "baseline-cnn"}}\n', b'{"run": "/now'):
+        with waiting(workplace, "-m", "core.training", "--wait") as child:
+            _, errors = child.communicate(said, timeout=PATIENCE)
+        assert child.returncode == 0, errors
+    assert not (workplace.home / "keras").exists(), "it did not first load Keras to the end"
+
+
+def test_what_cannot_be_prepared_is_forgotten_and_a_trainer_without_orders_ends(workplace: Workplace) -> None:
+    with waiting(workplace, "-c", IMPATIENT) as child:
+        assert child.stdin is not None and child.stderr is not None
+        child.stdin.write(json.dumps({"prepare": {"backbone": "no-such-network"}}).encode() + b"\n")
+        assert child.wait(PATIENCE) == 0
+        assert b"Traceback" not in child.stderr.read()
