@@ -64,7 +64,7 @@ class Place:
         usual = {"backbone": LITE.key, "unfreeze_point": "block7", "head_epochs": 2, "fine_tune_epochs": 2}
         return self.workplace.new_run(**{**usual, **choices})
 
-    def carried_out(self, run: Run, settings: Settings | None = None) -> "Done":
+    def carried_out(self, run: Run, settings: Settings | None = None, prepared: loop.Prepared | None = None) -> "Done":
         """Let this process be the trainer of a run, and see what its phases are fed with."""
         ways: dict[str, str] = {}
         begin_phase = Recorder.begin_phase
@@ -76,7 +76,7 @@ class Place:
         with pytest.MonkeyPatch.context() as patch, run.held():
             patch.setattr(Recorder, "begin_phase", remember)
             patch.setattr(loop, "FrozenOutputs", Watched)
-            train(run, settings or self.workplace.settings)
+            train(run, settings or self.workplace.settings, prepared)
         return Done(run, ways, Watched.last)
 
 
@@ -160,6 +160,19 @@ def test_kept_outputs_give_the_metrics_of_the_plain_way_for_the_head_and_for_fin
     assert [row["phase"] for row in kept.ends() if "val_loss" in row] == ["head"] * 2 + ["fine-tune"] * 2
     assert_near(kept.ends(), plain.ends(), most=1e-4)
     assert kept.status.test_accuracy == plain.status.test_accuracy
+
+
+def test_what_was_prepared_before_the_run_came_changes_nothing(tmp_path: Path, kept: Done) -> None:
+    elsewhere = place_in(tmp_path)
+    prepared = loop.prepare(LITE.key, elsewhere.workplace.settings)
+    assert prepared is not None
+    done = elsewhere.carried_out(elsewhere.new_run(), prepared=prepared)
+    assert done.outputs.computed == kept.outputs.computed and done.outputs._frozen.graph is prepared.graph
+    assert_near(done.ends(), kept.ends(), most=1e-5)
+
+
+def test_a_network_without_weights_here_cannot_be_prepared(place: Place) -> None:
+    assert loop.prepare("efficientnet-b7", place.workplace.settings) is None
 
 
 def test_each_phase_says_what_it_was_fed_with_and_why(kept: Done, plain: Done) -> None:
