@@ -62,8 +62,8 @@ def main() -> None:
                     found[path].append(seconds)
         browser.close()
     print("| page | median s | worst s |\n|---|---|---|")
-    for path, seconds in found.items():
-        print(f"| {path} | {statistics.median(seconds):.2f} | {max(seconds):.2f} |")
+    for path, all_times in found.items():
+        print(f"| {path} | {statistics.median(all_times):.2f} | {max(all_times):.2f} |")
 
 
 if __name__ == "__main__":
