@@ -126,6 +126,7 @@ def all_pages(photographer: Photographer, dataset: Path, store: RunStore) -> Non
     shutil.rmtree(faulty)
     photographer.take("augmentations", f"/augmentations?dataset={dataset}", wait=9000)
     photographer.take("train", f"/train?dataset={dataset}")
+    photographer.take("train-minutes", f"/train?dataset={dataset}", choose=("I have … minutes",))
     photographer.take("train-finished", f"/train?run={finished.id}")
     photographer.take("predict", f"/predict?run={finished.id}", uploads)
     context = photographer.browser.new_context()
