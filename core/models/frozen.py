@@ -16,7 +16,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from core.errors import RecipeError
-from core.models.backbones import FEATURES, Backbone
+from core.models.backbones import FEATURES, HEAD, Backbone
 from core.models.build import build_backbone
 
 BATCH = 8
@@ -53,7 +53,7 @@ def tensor_at(model: keras.Model, backbone: Backbone, boundary: str) -> keras.Ke
     """
     if boundary == FEATURES:
         return model.get_layer("head_dropout").input
-    above = {"head", *backbone.trainable_blocks(boundary)}
+    above = {HEAD, *backbone.trainable_blocks(boundary)}
     crossing = {}
     for layer in model.layers:
         if backbone.block_of(layer.name) in above:
@@ -75,7 +75,7 @@ def weights_hash(model: keras.Model, backbone: Backbone) -> str:
     """What tells the weights of a classifier's backbone from any others: BLAKE2b, 32 hexadecimal digits."""
     total = hashlib.blake2b(digest_size=16)
     for layer in model.layers:
-        if backbone.block_of(layer.name) != "head":
+        if backbone.block_of(layer.name) != HEAD:
             for values in layer.get_weights():
                 total.update(np.ascontiguousarray(values).tobytes())
     return total.hexdigest()

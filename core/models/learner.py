@@ -32,7 +32,7 @@ def choose_learning(
         keras.layers.Normalization if from_scratch else (keras.layers.BatchNormalization, keras.layers.Normalization)
     )
     set_drop_connect(model, drop_connect)
-    for layer in _layers(model):
+    for layer in model.layers:
         inside = backbone.block_of(layer.name) in learning
         layer.trainable = inside and not isinstance(layer, never)
         if isinstance(layer, keras.layers.Dropout) and not inside:
@@ -61,7 +61,3 @@ def learner_of(
         optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False
     )
     return learner
-
-
-def _layers(model: keras.Model) -> list[keras.layers.Layer]:
-    return [layer for layer in model.layers if isinstance(layer, keras.layers.Layer)]

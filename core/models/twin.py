@@ -71,8 +71,8 @@ class FoldedConvolution(keras.layers.Layer):  # type: ignore[misc, unused-ignore
 def twin_of(model: keras.Model) -> keras.Model:
     """Build the twin of a flat functional model, not compiled.
 
-    Only what is frozen is folded, so it must be known what learns: call `unfreeze_from` before. Weights are shared;
-    layers that have nothing to gain, Dropout among them, are the very same.
+    Only what is frozen is folded, so it must be known what learns: call `core.models.learner.choose_learning` before.
+    Weights are shared; layers that have nothing to gain, Dropout among them, are the very same.
     """
     norms = _folded_norms(model)
     absorbed = {norm.name for norm in norms.values()}

@@ -45,6 +45,9 @@ FIRST_VALIDATION, FIRST_TRAINING = 104, 200
 PROBE_PHOTOS = 96
 """How many photos this machine is measured with."""
 
+MOST_TRAINING = 3_000
+"""Training photos that a look rests on at most: memory for it grows with the square of their number."""
+
 GROWTH = 3
 """How many times more photos each further look rests on."""
 
@@ -227,7 +230,7 @@ def _compute_first(
             )
         done = len(training[:known]) + len(validation[:seen])
         if new and FEATURES in boundaries:
-            _tell_first(given, outputs, training[:known], validation[:seen], version, recorder)
+            _tell_first(given, outputs, training[: min(known, MOST_TRAINING)], validation[:seen], version, recorder)
         known, seen = known * GROWTH, seen * GROWTH
 
 
