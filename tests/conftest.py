@@ -39,7 +39,7 @@ from core.training.recipe import Recipe
 
 recipe = Recipe.from_json(sys.argv[2])
 folder = scan(recipe.dataset, roots=[Path(recipe.dataset)]).folder
-print(launch(RunStore(Path(sys.argv[1])), recipe, folder, assign_parts(folder.labels, seed=recipe.seed)).id)
+print(launch(RunStore(Path(sys.argv[1])), recipe, folder, assign_parts(folder.labels, seed=recipe.split_seed)).id)
 """
 """A server in small: launches a run, says its name and ends."""
 
@@ -113,12 +113,12 @@ class Workplace:
     def recipe(self, **choices: Any) -> Recipe:
         """A recipe for a few seconds: the smallest network, two epochs of three steps; `choices` change it."""
         usual = {"backbone": "baseline-cnn", "unfreeze_point": "all", "head_epochs": 1, "fine_tune_epochs": 1}
-        return Recipe(**{"dataset": str(self.colours), **usual, "batch_size": 8, "seed": 3, **choices})
+        return Recipe(**{"dataset": str(self.colours), **usual, "batch_size": 8, "seed": 3, "split_seed": 3, **choices})
 
     def new_run(self, **choices: Any) -> Run:
         """A run that is ready to be carried out, with the split that its seed gives."""
         recipe, folder = self.recipe(**choices), self.folder()
-        return create_run(self.store, recipe, folder, assign_parts(folder.labels, seed=recipe.seed))
+        return create_run(self.store, recipe, folder, assign_parts(folder.labels, seed=recipe.split_seed))
 
 
 @pytest.fixture

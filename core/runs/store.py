@@ -21,9 +21,11 @@ import portalocker
 from core.errors import RunBusy, RunError, RunNotFound
 from core.files import is_locked, write_atomically
 
-STARTING, RUNNING, FINISHED, STOPPED, FAILED, CRASHED = (
+QUEUED, STARTING, RUNNING, PAUSED, FINISHED, STOPPED, FAILED, CRASHED = (
+    "queued",
     "starting",
     "running",
+    "paused",
     "finished",
     "stopped",
     "failed",
@@ -42,12 +44,15 @@ class Status:
     """How far a run is; replaced as a whole, so that a reader never sees half of it.
 
     Attributes:
-        state: "starting", "running", "finished", "stopped", "failed"; "crashed" is never written, only concluded.
+        state: "queued", "starting", "running", "paused", "finished", "stopped", "failed"; "crashed" is never written,
+            only concluded.
         phase: "preparing", "weights", "head", "fine-tune", "finishing" or "" at the end.
         message: One sentence for the person who watches.
         progress: Share of the present phase that is done, 0 to 1, or None where it cannot be told.
         epoch, epochs: The epoch under way, from 1, and how many there will be, over all phases.
-        created, started, ended: Seconds since 1970 UTC; None while not yet.
+        created, started, ended: Seconds since 1970 UTC; None while not yet. `started` is when it was last begun or
+            resumed.
+        spent: Seconds that it had been going before that.
         seconds_left: Estimate of what remains, or None.
         images_per_second: Throughput of training, or None.
         best_epoch, best_val_loss, best_val_accuracy: The best epoch by validation loss so far.
@@ -68,6 +73,7 @@ class Status:
     created: float = 0.0
     started: float | None = None
     ended: float | None = None
+    spent: float = 0.0
     seconds_left: float | None = None
     images_per_second: float | None = None
     best_epoch: int | None = None
@@ -86,7 +92,22 @@ class Status:
 
     def seconds(self, now: float) -> float:
         """How long the run took, or has taken up to `now` (seconds since 1970)."""
-        return max(0.0, (self.ended or now) - (self.started or self.created))
+        return self.spent + max(0.0, (self.ended or now) - (self.started or self.created))
+
+
+@dataclass(frozen=True)
+class Label:
+    """What people call a run, and what it belongs to; changes nothing of the training.
+
+    Attributes:
+        name: Given by a person; empty for none.
+        group: Shared by runs that were started together: repeats, a sweep; empty for a single run.
+        variant: What is special to this one within its group; the same for repeats of the same recipe.
+    """
+
+    name: str = ""
+    group: str = ""
+    variant: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,6 +165,26 @@ class Run:
     def stop_file(self) -> Path:
         """Exists once somebody has asked the run to stop."""
         return self.folder / "control" / "stop"
+
+    @property
+    def pause_file(self) -> Path:
+        """Exists once somebody has asked the run to pause."""
+        return self.folder / "control" / "pause"
+
+    @property
+    def label_file(self) -> Path:
+        """What people call it."""
+        return self.folder / "label.json"
+
+    @property
+    def checkpoints_folder(self) -> Path:
+        """From where training can go on: two slots, and which of them is the newer one."""
+        return self.folder / "checkpoints"
+
+    @property
+    def tensorboard_folder(self) -> Path:
+        """Logs for TensorBoard."""
+        return self.folder / "tensorboard"
 
     @property
     def best_file(self) -> Path:
@@ -231,6 +272,36 @@ class Run:
     def stop_requested(self) -> bool:
         """Whether a stop was asked for."""
         return self.stop_file.exists()
+
+    def request_pause(self) -> None:
+        """Ask the trainer to write down where it is and end, so that the run can go on later."""
+        self.pause_file.parent.mkdir(exist_ok=True)
+        self.pause_file.touch()
+
+    def pause_requested(self) -> bool:
+        """Whether a pause was asked for."""
+        return self.pause_file.exists()
+
+    def clear_requests(self) -> None:
+        """Forget what was asked for, before the run begins or goes on."""
+        self.stop_file.unlink(missing_ok=True)
+        self.pause_file.unlink(missing_ok=True)
+
+    def has_checkpoint(self) -> bool:
+        """Whether there is something to go on from; without it, a run that goes on begins anew."""
+        return any(self.checkpoints_folder.glob("*.npz"))
+
+    def read_label(self) -> Label:
+        """What people call it; empty where nobody has said."""
+        try:
+            values = json.loads(self.label_file.read_text("utf-8"))
+            return Label(**{each.name: str(values.get(each.name, "")) for each in fields(Label)})
+        except (OSError, ValueError, AttributeError):
+            return Label()
+
+    def write_label(self, label: Label) -> None:
+        """Replace what people call it."""
+        write_atomically(self.label_file, json.dumps(asdict(label), ensure_ascii=False))
 
     def recipe_values(self) -> dict[str, Any]:
         """The recipe's JSON as it stands in the file; raises `RunError` where it cannot be read."""

@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 from core.data.folder import ImageFolder
 from core.data.split import write_split_csv
 from core.runs import jobs
-from core.runs.store import Run, RunStore
+from core.runs.store import Label, Run, RunStore
 from core.runs.warm import WarmTrainer
 from core.training.recipe import Recipe
 
 
-def create_run(store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8]) -> Run:
+def create_run(
+    store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8], label: Label | None = None
+) -> Run:
     """Write the run's folder, complete, with the split `parts (N,)` that the person has seen."""
 
     def fill(run: Run) -> None:
@@ -21,6 +23,8 @@ def create_run(store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDAr
         run.recipe_file.write_text(recipe.to_json(), "utf-8")
         run.classes_file.write_text(json.dumps(names, indent=1, ensure_ascii=False), "utf-8")
         write_split_csv(run.split_file, folder, parts)
+        if label is not None:
+            run.write_label(label)
 
     return store.create(fill)
 

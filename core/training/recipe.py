@@ -10,9 +10,23 @@ from core.errors import RecipeError
 from core.models.backbones import Backbone, backbone
 from core.training.augmentations import AUGMENTATION_OF, default_augmentations
 
-VERSION = 1
+VERSION = 2
 
 WEIGHTS = ("imagenet", "random")
+OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
+SCHEDULES = ("cosine", "plateau", "constant")
+POOLINGS = ("average", "max", "flatten")
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "weights": WEIGHTS,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "pooling": POOLINGS,
+}
+"""What the choices may be that are words."""
+
+SWITCHES = ("class_weights", "gradual", "shuffle", "head_batch_norm", "tensorboard")
+"""The choices that are true or false."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +49,33 @@ RANGES: Mapping[str, Range] = {
     "drop_connect": Range(0, 0.9),
     "views": Range(0, 64),
     "minutes": Range(0, 1440),
+    "split_seed": Range(0, 2**31 - 1),
+    "momentum": Range(0, 0.999),
+    "weight_decay": Range(0, 1),
+    "warm_up_epochs": Range(0, 100),
+    "plateau_patience": Range(1, 100),
+    "plateau_factor": Range(0.01, 0.99),
+    "early_stopping": Range(0, 1000),
+    "label_smoothing": Range(0, 0.9),
+    "mixup": Range(0, 10),
+    "cutmix": Range(0, 10),
+    "ema": Range(0, 0.9999),
+    "steps_per_epoch": Range(0, 1_000_000),
+    "validate_every": Range(0, 1_000_000),
 }
 
-WHOLE = ("seed", "head_epochs", "fine_tune_epochs", "batch_size", "views")
+WHOLE = (
+    "seed",
+    "split_seed",
+    "head_epochs",
+    "fine_tune_epochs",
+    "batch_size",
+    "views",
+    "plateau_patience",
+    "early_stopping",
+    "steps_per_epoch",
+    "validate_every",
+)
 
 
 @dataclass(frozen=True)
@@ -51,9 +89,28 @@ class Recipe:
         unfreeze_point: The block from which on the backbone learns in fine-tuning; "none" for the head alone.
         augmentations: Strength by key of the table of augmentations; what is not named is off.
         head_epochs, fine_tune_epochs: Epochs with the backbone frozen, and from the unfreeze point on.
-        head_learning_rate, fine_tune_learning_rate: Peak learning rates of the two phases (Adam, cosine decay).
+        more_epochs: Epochs that were added after the run had ended, one number for each time.
+        unfreeze_layer: The layer within the unfreeze point's block from which on the block learns; empty for all of it.
+        gradual: Whether fine-tuning begins with the last block alone and frees one more at a time.
+        head_learning_rate, fine_tune_learning_rate: Peak learning rates of the two phases.
         scratch_learning_rate: Peak learning rate where nothing is pretrained and everything learns from the start.
+        optimizer: "adam", "adamw", "sgd" (with `momentum`, 0 to 0.999) or "rmsprop".
+        weight_decay: How much AdamW shrinks the weights in a step, in relation to the learning rate.
+        schedule: How the learning rate goes on from its peak: "cosine" falls to 0 along half a wave, "plateau" is
+            multiplied by `plateau_factor` after `plateau_patience` validations without a better loss, "constant" stays.
+        warm_up_epochs: Epochs over which it rises to the peak at the beginning of each phase.
+        early_stopping: Validations without a better loss after which a phase ends; 0 for never.
+        label_smoothing: Share of the truth that is spread evenly over all classes in training.
+        mixup, cutmix: Parameter α of the Beta distribution that two photos are mixed by; 0 for never. With both, each
+            batch takes one of them.
+        ema: Momentum of an exponential moving average of the weights, which is what is validated and kept; 0 for none.
         batch_size: Photos per step.
+        steps_per_epoch: Steps in an epoch; 0 for as many as show each training photo once.
+        validate_every: Steps from one validation to the next; 0 for one at the end of each epoch.
+        shuffle: Whether each epoch takes the photos in an order of its own.
+        pooling: What makes features of the last map: its "average", its "max", or all of it, "flatten".
+        head_batch_norm: Whether the head normalises features by their batch.
+        tensorboard: Whether logs for TensorBoard are written into the run's folder.
         dropout: Share of features dropped before the head, 0 to 0.9.
         drop_connect: Chance that the last block is skipped in a training step; earlier blocks in proportion to depth.
         class_weights: Whether photos of rare classes count more, so that all classes count alike.
@@ -61,7 +118,8 @@ class Recipe:
             take in turn. 0 keeps nothing: every epoch computes the frozen part anew, on photos augmented anew.
         minutes: How long the run may take; the variant, views and epochs are then chosen to fit when it starts. 0 for
             as long as it takes.
-        seed: Fixes the split, the head's first weights, the order of photos and the augmentations.
+        seed: Fixes the head's first weights, the order of photos and the augmentations.
+        split_seed: Fixes which photo is in which part.
     """
 
     dataset: str
@@ -81,6 +139,28 @@ class Recipe:
     views: int = 4
     minutes: float = 0
     seed: int = 0
+    split_seed: int = 0
+    more_epochs: tuple[int, ...] = ()
+    unfreeze_layer: str = ""
+    gradual: bool = False
+    optimizer: str = "adam"
+    momentum: float = 0.9
+    weight_decay: float = 0.004
+    schedule: str = "cosine"
+    warm_up_epochs: float = 0.0
+    plateau_patience: int = 2
+    plateau_factor: float = 0.3
+    early_stopping: int = 0
+    label_smoothing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    ema: float = 0.0
+    steps_per_epoch: int = 0
+    validate_every: int = 0
+    shuffle: bool = True
+    pooling: str = "average"
+    head_batch_norm: bool = False
+    tensorboard: bool = True
     version: int = VERSION
 
     def __post_init__(self) -> None:
@@ -89,14 +169,18 @@ class Recipe:
             raise RecipeError(f"This recipe has version {self.version}; this Unfreeze reads version {VERSION}.")
         if not isinstance(self.dataset, str) or not self.dataset.strip():
             raise RecipeError(f"The dataset is {self.dataset!r}; it must be the path of a folder.")
-        if self.weights not in WEIGHTS:
-            raise RecipeError(f"The weights are “{self.weights}”; they must be one of {', '.join(WEIGHTS)}.")
+        for name, words in CHOICES.items():
+            _check_word(name, getattr(self, name), words)
         for name, allowed in RANGES.items():
             _check_number(name, getattr(self, name), allowed)
-        if not isinstance(self.class_weights, bool):
-            raise RecipeError(f"The class weights are {self.class_weights!r}; they must be true or false.")
+        for name in SWITCHES:
+            if not isinstance(getattr(self, name), bool):
+                raise RecipeError(f"{_subject(name)} {getattr(self, name)!r}; {_it(name)} must be true or false.")
+        _check_more_epochs(self.more_epochs)
         _check_augmentations(self.augmentations)
-        backbone(self.backbone).trainable_blocks(self.unfreeze_point)
+        chosen = backbone(self.backbone)
+        chosen.trainable_blocks(self.unfreeze_point)
+        _check_layer(self.unfreeze_layer, self.unfreeze_point, chosen)
         if self.head_epochs + self.fine_tune_epochs == 0:
             raise RecipeError("There are no epochs to train: give the head or the fine-tuning at least one.")
 
@@ -121,7 +205,44 @@ class Recipe:
         unknown = sorted(set(values) - {known.name for known in fields(cls)})
         if unknown:
             raise RecipeError(f"This recipe holds unknown choices: {', '.join(unknown)}.")
-        return cls(**values)
+        return cls(**_in_present_form(values))
+
+
+def _in_present_form(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What an older version wrote, as this one would have written it: in version 1 the seed fixed the split, too."""
+    found = dict(values)
+    if found.get("version") == 1:
+        found |= {"version": VERSION, "split_seed": found.get("seed", 0)}
+    if isinstance(found.get("more_epochs"), list):
+        found["more_epochs"] = tuple(found["more_epochs"])
+    return found
+
+
+def _subject(name: str) -> str:
+    words = name.replace("_", " ")
+    return f"The {words} {'are' if words.endswith('s') else 'is'}"
+
+
+def _it(name: str) -> str:
+    return "they" if name.endswith("s") else "it"
+
+
+def _check_word(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise RecipeError(f"{_subject(name)} “{value}”; {_it(name)} must be one of {', '.join(allowed)}.")
+
+
+def _check_more_epochs(added: Any) -> None:
+    whole = isinstance(added, tuple) and all(type(number) is int and number >= 1 for number in added)
+    if not whole:
+        raise RecipeError(f"The more epochs are {added!r}; they must be whole numbers from 1 on.")
+
+
+def _check_layer(layer: Any, point: str, chosen: Backbone) -> None:
+    if layer and (not isinstance(layer, str) or chosen.block_of(layer) != point):
+        raise RecipeError(
+            f"The unfreeze layer is {layer!r}; it must lie in the block of the unfreeze point, which is {point!r}."
+        )
 
 
 def _check_number(name: str, value: Any, allowed: Range) -> None:
@@ -176,4 +297,5 @@ def default_recipe(folder: ImageFolder, training_photos: int, chosen: Backbone, 
         head_epochs=head_epochs,
         fine_tune_epochs=fine_tune_epochs,
         seed=seed,
+        split_seed=seed,
     )

@@ -220,7 +220,7 @@ def set_up(dataset: Dataset) -> None:
     keep_warm(chosen)
     if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch"):
         with reporting():
-            used = dataset.used(cached.split_of(dataset, recipe.seed))
+            used = dataset.used(cached.split_of(dataset, recipe.split_seed))
             cached.preview_worker().close()
             run = launch(cached.store(), recipe, *used, cached.warm_trainer())
         state.open_run(run.id)

@@ -20,6 +20,7 @@ from core.runs.store import (
     RUNNING,
     START_SECONDS,
     STARTING,
+    Label,
     Run,
     RunStore,
     Status,
@@ -130,6 +131,7 @@ def test_a_status_comes_back_as_it_was_written(store: RunStore) -> None:
         created=12.5,
         started=13.0,
         ended=20.25,
+        spent=60.5,
         seconds_left=0.0,
         images_per_second=31.4,
         best_epoch=2,
@@ -149,6 +151,27 @@ def test_a_status_comes_back_as_it_was_written(store: RunStore) -> None:
     assert all(value != getattr(Status(), name) for name, value in asdict(status).items())
     run.write_status(status)
     assert run.read_status() == status
+    assert status.seconds(now=99.0) == 60.5 + 7.25
+
+
+def test_a_label_comes_back_and_where_there_is_none_it_is_empty(store: RunStore) -> None:
+    run = store.create(nothing)
+    assert run.read_label() == Label()
+    run.write_label(Label("Größer", "flips", "none"))
+    assert run.read_label() == Label("Größer", "flips", "none")
+    run.label_file.write_text("[]")
+    assert run.read_label() == Label()
+
+
+def test_a_pause_and_a_stop_are_asked_for_and_forgotten(store: RunStore) -> None:
+    run = store.create(nothing)
+    run.clear_requests()
+    assert not run.pause_requested() and not run.has_checkpoint()
+    run.request_pause()
+    run.request_stop()
+    assert run.pause_requested() and run.stop_requested()
+    run.clear_requests()
+    assert not run.pause_requested() and not run.stop_requested()
 
 
 def test_fields_of_a_newer_version_are_passed_over(store: RunStore) -> None:

@@ -93,7 +93,8 @@ def test_a_run_that_was_handed_over_outlives_the_server_and_ends_as_a_cold_one(
     server, run = Server(workplace), workplace.new_run()
     _, pid = server.ask("prepare baseline-cnn")
     assert server.ask(f"run {run.folder}") == ("True", 0)
-    assert run.is_locked() and run.read_status().state == RUNNING
+    assert run.is_locked()
+    eventually(lambda: run.read_status().state == RUNNING, "the run says that it goes")
     server.kill()
     assert alive(pid)
     eventually(lambda: run.read_status().state not in ACTIVE, f"the run ended:\n{run.log_tail()}")

@@ -256,7 +256,7 @@ def test_a_class_without_training_photos_fails_with_its_name_and_its_own_reason(
     for number in range(3):
         shutil.copy(workplace.colours / "blue" / f"{number:02d}.png", workplace.colours / "green")
     recipe, folder = workplace.recipe(), workplace.folder()
-    parts = assign_parts(folder.labels, seed=recipe.seed)
+    parts = assign_parts(folder.labels, seed=recipe.split_seed)
     parts[folder.labels == 1] = PARTS.index("test")
     run = create_run(workplace.store, recipe, folder, parts)
     (workplace.colours / "red" / "07.png").write_bytes(b"<html>")

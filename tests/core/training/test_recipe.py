@@ -82,6 +82,18 @@ def test_half_a_step_is_refused(name: str) -> None:
         ({"class_weights": 1}, "The class weights are 1; they must be true or false"),
         ({"class_weights": None}, "The class weights are None; they must be true or false"),
         ({"dataset": ""}, "The dataset is ''; it must be the path of a folder"),
+        ({"optimizer": "lion"}, "The optimizer is “lion”; it must be one of adam, adamw, sgd, rmsprop"),
+        ({"schedule": ["cosine"]}, "they|it must be one of cosine, plateau, constant"),
+        ({"pooling": "median"}, "The pooling is “median”; it must be one of average, max, flatten"),
+        ({"shuffle": "yes"}, "The shuffle is 'yes'; it must be true or false"),
+        ({"more_epochs": (2, 0)}, r"The more epochs are \(2, 0\); they must be whole numbers from 1 on"),
+        ({"more_epochs": 3}, "they must be whole numbers from 1 on"),
+        (
+            {"unfreeze_point": "block6", "unfreeze_layer": "block7a_bn"},
+            "it must lie in the block of the unfreeze point",
+        ),
+        ({"unfreeze_point": "block6", "unfreeze_layer": "nonsense"}, "has no layer 'nonsense'"),
+        ({"unfreeze_point": "block6", "unfreeze_layer": 7}, "The unfreeze layer is 7; it must lie in the block"),
         ({"dataset": 5}, "The dataset is 5; it must be the path of a folder"),
     ],
 )
@@ -118,10 +130,27 @@ def test_a_recipe_comes_back_from_json() -> None:
         views=64,
         minutes=2.5,
         seed=2**31 - 1,
+        split_seed=7,
+        more_epochs=(3, 1),
+        unfreeze_layer="block6a_expand_conv",
+        gradual=True,
+        optimizer="sgd",
+        schedule="plateau",
+        pooling="flatten",
+        head_batch_norm=True,
+        shuffle=False,
+        tensorboard=False,
+        ema=0.99,
     )
     assert Recipe.from_json(recipe.to_json()) == recipe
     assert Recipe.from_json('{"dataset": "/photos/flowers"}') == PLAIN
     assert "Äpfel" in recipe.to_json() and json.loads(recipe.to_json())["version"] == VERSION
+
+
+def test_a_recipe_of_version_1_splits_as_it_did_then() -> None:
+    recipe = Recipe.from_json('{"dataset": "d", "version": 1, "seed": 5, "views": 2}')
+    assert (recipe.version, recipe.seed, recipe.split_seed, recipe.views) == (VERSION, 5, 5, 2)
+    assert Recipe.from_json('{"dataset": "d", "seed": 5}').split_seed == 0
 
 
 @pytest.mark.parametrize(
