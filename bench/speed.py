@@ -44,6 +44,7 @@ from core.models.backbones import backbone
 from core.runs import jobs
 from core.runs.store import FINISHED, Run, RunStore
 from core.settings import settings_from
+from core.training.augmentations import Choice
 from core.training.launch import create_run
 from core.training.recipe import Recipe
 
@@ -71,8 +72,8 @@ class Training:
     choices: Mapping[str, Any]
 
 
-MILD = {"flip_horizontal": 1, "rotation": 0.05, "zoom": 0.15}
-"""The strengths that `bench.plain_keras` has, too."""
+MILD = {"flip_horizontal": Choice(1, 0.5), "rotation": Choice(0.05), "zoom": Choice(0.15)}
+"""The changes that `bench.plain_keras` has, too."""
 
 HEAD_ONLY = {"head_epochs": 10, "fine_tune_epochs": 0, "unfreeze_point": "none"}
 BOTH = {"head_epochs": 5, "fine_tune_epochs": 10}

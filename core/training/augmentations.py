@@ -14,6 +14,19 @@ PIXELS: Mapping[str, Any] = {"value_range": (0, 255)}
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What is chosen for a row that is on.
+
+    Attributes:
+        strength: How much a photo is changed at most; in (0, the row's maximum], and 1 where a row has no strength.
+        probability: How often: the share of photos that are changed, in (0, 1].
+    """
+
+    strength: float
+    probability: float = 1.0
+
+
+@dataclass(frozen=True)
 class Augmentation:
     """A row: one random change to a training photo.
 
@@ -21,11 +34,12 @@ class Augmentation:
         key: Its name in a recipe.
         name: Its name on the screen.
         explanation: One sentence of help.
-        layer: The class in `keras.layers`.
+        layer: The class in `core.training.layers`, or else in `keras.layers`.
         strength_arguments: The layer's arguments that take the strength; none where there is no strength.
         arguments: Its other arguments.
         maximum: The largest strength; strengths lie in (0, maximum]. For a row without strength it is 1.
         default: The strength that a slider starts with.
+        probability: The share of photos that are changed at first.
         scale, unit: A strength s reads as s × scale with this unit.
         mirrors: Whether it turns letters and digits into something else.
     """
@@ -38,6 +52,7 @@ class Augmentation:
     arguments: Mapping[str, Any]
     maximum: float
     default: float
+    probability: float = 1.0
     scale: float = 100
     unit: str = "%"
     mirrors: bool = False
@@ -47,35 +62,47 @@ class Augmentation:
         """Whether there is anything to set beyond on and off."""
         return bool(self.strength_arguments)
 
-    def check(self, strength: float) -> None:
-        """Raise `RecipeError` unless the strength lies in (0, maximum]."""
-        if not 0 < strength <= self.maximum:
-            raise RecipeError(
-                f"The strength of “{self.name}” is {strength}; it must be above 0 and at most {self.maximum:g}."
-            )
+    def choice(self) -> Choice:
+        """What is chosen when the row is switched on."""
+        return Choice(self.default, self.probability)
+
+    def check(self, choice: Choice) -> None:
+        """Raise `RecipeError` unless the strength lies in (0, maximum] and the probability in (0, 1]."""
+        for what, value, maximum in (
+            ("strength", choice.strength, self.maximum),
+            ("probability", choice.probability, 1.0),
+        ):
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise RecipeError(f"The {what} of “{self.name}” is {value!r}; it must be a number.")
+            if not 0 < value <= maximum:
+                raise RecipeError(
+                    f"The {what} of “{self.name}” is {value}; it must be above 0 and at most {maximum:g}."
+                )
 
 
 AUGMENTATIONS: tuple[Augmentation, ...] = (
     Augmentation(
         "flip_horizontal",
         "Flip left–right",
-        "Mirrors half of the photos. Good for most things; wrong for text and for left or right hands.",
-        "RandomFlip",
+        "Mirrors photos. Good for most things; wrong for text and for left or right hands.",
+        "Flip",
         (),
-        {"mode": "horizontal"},
+        {"axis": 2},
         maximum=1,
         default=1,
+        probability=0.5,
         mirrors=True,
     ),
     Augmentation(
         "flip_vertical",
         "Flip upside down",
-        "Turns half of the photos upside down. For photos from above, such as leaves on a table or cells.",
-        "RandomFlip",
+        "Turns photos upside down. For photos from above, such as leaves on a table or cells.",
+        "Flip",
         (),
-        {"mode": "vertical"},
+        {"axis": 1},
         maximum=1,
         default=1,
+        probability=0.5,
         mirrors=True,
     ),
     Augmentation(
@@ -142,8 +169,8 @@ def reads_as_characters(class_names: Iterable[str]) -> bool:
     return all(len(name) == 1 and name.isalnum() for name in class_names)
 
 
-def default_augmentations(class_names: Iterable[str]) -> dict[str, float]:
-    """Strength by key of what is on at first: mild geometry, and no mirroring where classes are characters."""
+def default_augmentations(class_names: Iterable[str]) -> dict[str, Choice]:
+    """By key, what is on at first: mild geometry, and no mirroring where classes are characters."""
     spare_mirrors = reads_as_characters(class_names)
     rows = (AUGMENTATION_OF[key] for key in DEFAULT_KEYS)
-    return {row.key: row.default for row in rows if not (spare_mirrors and row.mirrors)}
+    return {row.key: row.choice() for row in rows if not (spare_mirrors and row.mirrors)}

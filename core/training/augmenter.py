@@ -4,45 +4,59 @@ import hashlib
 import json
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from core.training.augmentations import AUGMENTATIONS
+from core.training import layers
+from core.training.augmentations import AUGMENTATIONS, Augmentation, Choice
+from core.training.layers import Sometimes
 
 
-def build_augmenter(strengths: Mapping[str, float], seed: int) -> keras.Sequential | None:
-    """The layers for the given strengths, in the order of the table, or None where all are off.
+def build_augmenter(choices: Mapping[str, Choice], seed: int) -> keras.Sequential | None:
+    """The layers for what is chosen, in the order of the table, or None where all are off.
 
     The result maps float32 photos `(B, S, S, 3)` in [0, 255] to the same shape and range, every photo changed on its
-    own, when called with `training=True`. Strengths are those of a checked recipe.
+    own, when called with `training=True`. Choices are those of a checked recipe.
     """
-    layers: list[keras.Layer] = []
-    for offset, row in enumerate(AUGMENTATIONS):
-        if row.key not in strengths:
-            continue
-        strength = {name: strengths[row.key] for name in row.strength_arguments}
-        layers.append(getattr(keras.layers, row.layer)(**strength, **row.arguments, seed=seed + offset))
-    return keras.Sequential(layers) if layers else None
+    chosen = [
+        Sometimes(
+            _layer(row, choices[row.key].strength, seed + offset),
+            choices[row.key].probability,
+            seed + len(AUGMENTATIONS) + offset,
+        )
+        for offset, row in enumerate(AUGMENTATIONS)
+        if row.key in choices
+    ]
+    return keras.Sequential(chosen) if chosen else None
+
+
+def _layer(row: Augmentation, strength: float, seed: int) -> keras.Layer:
+    made = getattr(layers, row.layer, None) or getattr(keras.layers, row.layer)
+    strengths = dict.fromkeys(row.strength_arguments, strength)
+    layer: keras.Layer = made(**strengths, **row.arguments, **({"seed": seed} if row.has_strength else {}))
+    return layer
 
 
 class Versions:
-    """Augmented versions of photos, each a function of the photo, the strengths, the seed and its number alone.
+    """Augmented versions of photos, each a function of the photo, the choices, the seed and its number alone.
 
     So a version that is kept is the one that would be made anew, whichever photos are made with it. Threads may ask at
     the same time.
     """
 
-    def __init__(self, strengths: Mapping[str, float], seed: int, shape: tuple[int, ...]) -> None:
+    def __init__(self, choices: Mapping[str, Choice], seed: int, shape: tuple[int, ...]) -> None:
         """Prepare versions of photos of this shape."""
-        self._strengths, self._seed, self._shape = dict(strengths), seed, shape
+        self._choices, self._seed, self._shape = dict(choices), seed, shape
         self._mine = threading.local()
 
     def name(self, number: int) -> str:
         """What tells version `number` from all others, as text."""
-        return json.dumps({"augmentations": self._strengths, "seed": self._seed, "version": number}, sort_keys=True)
+        chosen = {key: asdict(choice) for key, choice in self._choices.items()}
+        return json.dumps({"augmentations": chosen, "seed": self._seed, "version": number}, sort_keys=True)
 
     def make(self, photos: NDArray[np.uint8], digests: Sequence[bytes], number: int) -> NDArray[np.float32]:
         """Version `number` of photos `(B, S, S, 3)` with these digests: float32, same shape, in [0, 255]."""
@@ -53,7 +67,7 @@ class Versions:
         return changed
 
     def _changer(self) -> tf.types.experimental.GenericFunction:
-        augmenter = build_augmenter(self._strengths, self._seed)
+        augmenter = build_augmenter(self._choices, self._seed)
         if augmenter is None:
             raise ValueError("versions need at least one augmentation")
         augmenter.build((None, *self._shape))

@@ -20,7 +20,7 @@ from core.training.pipeline import Gather
 from core.training.plan import row_shape
 from core.training.trunk import Shelf, ShelfKey, TrunkStore
 
-CODE = 1
+CODE = 2
 """Raise it when what is kept would come out differently: decoding, augmenting, preprocessing, cutting."""
 
 ORIGINAL = -1

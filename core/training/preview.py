@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from core.errors import PreviewError
 from core.files import PROJECT
+from core.training.augmentations import Choice
 
 
 class PreviewWorker:
@@ -35,13 +37,13 @@ class PreviewWorker:
             self._running_child()
 
     def augment(
-        self, photos: NDArray[np.uint8], strengths: Mapping[str, float], seed: int, views: int
+        self, photos: NDArray[np.uint8], choices: Mapping[str, Choice], seed: int, views: int
     ) -> NDArray[np.uint8]:
         """Return `views` random versions of each photo.
 
         Args:
             photos: `(N, S, S, 3)`.
-            strengths: By key, as in a recipe.
+            choices: By key, as in a recipe.
             seed: Same seed, same versions.
             views: How many of each photo.
 
@@ -51,7 +53,8 @@ class PreviewWorker:
         Raises:
             PreviewError: The child ended, for example for lack of memory.
         """
-        request = {"strengths": dict(strengths), "seed": seed, "views": views, "shape": photos.shape}
+        chosen = {key: asdict(choice) for key, choice in choices.items()}
+        request = {"choices": chosen, "seed": seed, "views": views, "shape": photos.shape}
         with self._lock:
             child = self._running_child()
             if child.stdin is None or child.stdout is None:
@@ -113,7 +116,8 @@ def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
         shape = tuple(request["shape"])
         raw = _read_exactly(requests, int(np.prod(shape)))
         photos = np.repeat(np.frombuffer(raw, np.uint8).reshape(shape), request["views"], axis=0).astype(np.float32)
-        augmenter = build_augmenter(request["strengths"], request["seed"])
+        choices = {key: Choice(**choice) for key, choice in request["choices"].items()}
+        augmenter = build_augmenter(choices, request["seed"])
         drawn = photos if augmenter is None else np.asarray(augmenter(photos, training=True))
         answers.write(np.clip(np.rint(drawn), 0, 255).astype(np.uint8).tobytes())
         answers.flush()

@@ -8,7 +8,7 @@ from typing import Any
 from core.data.folder import ImageFolder
 from core.errors import RecipeError
 from core.models.backbones import Backbone, backbone
-from core.training.augmentations import AUGMENTATION_OF, default_augmentations
+from core.training.augmentations import AUGMENTATION_OF, Choice, default_augmentations
 
 VERSION = 2
 
@@ -87,7 +87,7 @@ class Recipe:
         backbone: Key of a row in the table of backbones.
         weights: "imagenet" for pretrained weights, "random" only after an explicit choice.
         unfreeze_point: The block from which on the backbone learns in fine-tuning; "none" for the head alone.
-        augmentations: Strength by key of the table of augmentations; what is not named is off.
+        augmentations: Strength and probability by key of the table of augmentations; what is not named is off.
         head_epochs, fine_tune_epochs: Epochs with the backbone frozen, and from the unfreeze point on.
         more_epochs: Epochs that were added after the run had ended, one number for each time.
         unfreeze_layer: The layer within the unfreeze point's block from which on the block learns; empty for all of it.
@@ -126,7 +126,7 @@ class Recipe:
     backbone: str = "efficientnet-b0"
     weights: str = "imagenet"
     unfreeze_point: str = "none"
-    augmentations: Mapping[str, float] = field(default_factory=dict)
+    augmentations: Mapping[str, Choice] = field(default_factory=dict)
     head_epochs: int = 3
     fine_tune_epochs: int = 5
     head_learning_rate: float = 1e-2
@@ -209,13 +209,27 @@ class Recipe:
 
 
 def _in_present_form(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What an older version wrote, as this one would have written it: in version 1 the seed fixed the split, too."""
+    """Parsed JSON as the values of fields; what an older version wrote, as this one would have written it.
+
+    In version 1 the seed fixed the split, too, and augmentations had a strength alone.
+    """
     found = dict(values)
     if found.get("version") == 1:
         found |= {"version": VERSION, "split_seed": found.get("seed", 0)}
     if isinstance(found.get("more_epochs"), list):
         found["more_epochs"] = tuple(found["more_epochs"])
+    if isinstance(found.get("augmentations"), dict):
+        found["augmentations"] = {key: _as_choice(key, value) for key, value in found["augmentations"].items()}
     return found
+
+
+def _as_choice(key: str, value: Any) -> Any:
+    """A strength alone, or both as an object, as a `Choice`; anything else as it is, for the check to refuse."""
+    if isinstance(value, dict) and set(value) == {"strength", "probability"}:
+        return Choice(**value)
+    if key in AUGMENTATION_OF and isinstance(value, int | float):
+        return Choice(value, AUGMENTATION_OF[key].probability)
+    return value
 
 
 def _subject(name: str) -> str:
@@ -256,14 +270,14 @@ def _check_number(name: str, value: Any, allowed: Range) -> None:
 
 def _check_augmentations(augmentations: Any) -> None:
     if not isinstance(augmentations, Mapping):
-        raise RecipeError(f"The augmentations are {augmentations!r}; they must give a strength for each name.")
-    for key, strength in augmentations.items():
+        raise RecipeError(f"The augmentations are {augmentations!r}; they must give a choice for each name.")
+    for key, choice in augmentations.items():
         if key not in AUGMENTATION_OF:
             known = ", ".join(AUGMENTATION_OF)
             raise RecipeError(f"There is no augmentation “{key}”; there are {known}.")
-        if isinstance(strength, bool) or not isinstance(strength, int | float):
-            raise RecipeError(f"The strength of “{key}” is {strength!r}; it must be a number.")
-        AUGMENTATION_OF[key].check(strength)
+        if not isinstance(choice, Choice):
+            raise RecipeError(f"The augmentation “{key}” is {choice!r}; it must have a strength and a probability.")
+        AUGMENTATION_OF[key].check(choice)
 
 
 def default_unfreeze_point(chosen: Backbone) -> str:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.results.evaluation import accuracy_interval
 from core.runs.store import ACTIVE, CRASHED, FAILED, STOPPED, Run, Status
+from core.training.augmentations import Choice
 from core.training.recipe import Recipe
 from core.training.recorder import FINE_TUNE
 from pages.components import drawings, figures, inputs, state
@@ -186,5 +187,7 @@ def _details(run: Run, recipe: Recipe, status: Status) -> None:
 
 def _as_text(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {strength:g}" for name, strength in value.items()) or "none"
+        return ", ".join(f"{name} {_as_text(choice)}" for name, choice in value.items()) or "none"
+    if isinstance(value, Choice):
+        return f"{value.strength:g} (probability {value.probability:g})"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -9,6 +9,8 @@ from typing import Any
 
 import streamlit as st
 
+from core.training.augmentations import Choice
+
 DATASET, RUN = "dataset", "run"
 
 
@@ -40,14 +42,14 @@ def close_run() -> None:
     forget(RUN)
 
 
-def augmentations(default: Mapping[str, float]) -> dict[str, float]:
-    """Strength by key of the augmentations that are on."""
+def augmentations(default: Mapping[str, Choice]) -> dict[str, Choice]:
+    """By key, what is chosen for the augmentations that are on."""
     return dict(st.session_state.get("augmentations", default))
 
 
-def choose_augmentations(strengths: Mapping[str, float]) -> None:
-    """Remember which augmentations are on, and how strong."""
-    st.session_state["augmentations"] = dict(strengths)
+def choose_augmentations(choices: Mapping[str, Choice]) -> None:
+    """Remember which augmentations are on, how strong and how often."""
+    st.session_state["augmentations"] = dict(choices)
 
 
 def recall(name: str, default: Any) -> Any:

@@ -8,38 +8,37 @@ from core.data.dataset import Dataset
 from core.data.images import decode
 from core.data.walk import check_photo
 from core.errors import PhotoError
-from core.training.augmentations import AUGMENTATIONS, Augmentation, default_augmentations, reads_as_characters
+from core.training.augmentations import AUGMENTATIONS, Augmentation, Choice, default_augmentations, reads_as_characters
 from pages.components import cached, inputs, state
 from pages.components.report_errors import reporting
 
 PHOTOS, VIEWS, SIDE = 3, 4, 224
 
 
-def choose(class_names: tuple[str, ...]) -> dict[str, float]:
-    """One switch for each augmentation, with a slider under it for its strength."""
+def choose(class_names: tuple[str, ...]) -> dict[str, Choice]:
+    """One switch for each augmentation, with sliders under it for how strong and how often."""
     before = state.augmentations(default_augmentations(class_names))
     chosen = {}
     for row in AUGMENTATIONS:
         if st.toggle(row.name, value=row.key in before, key=f"on-{row.key}", help=row.explanation):
-            chosen[row.key] = strength(row, before.get(row.key, row.default)) if row.has_strength else row.default
+            chosen[row.key] = choose_how(row, before.get(row.key, row.choice()))
             if row.mirrors and reads_as_characters(class_names):
                 st.caption(":material/lightbulb: The classes look like letters or digits: mirrored ones mislead.")
     state.choose_augmentations(chosen)
     return chosen
 
 
-def strength(row: Augmentation, value: float) -> float:
-    """A slider in the unit that the table gives."""
-    shown = st.slider(
-        f"{row.name}: at most",
-        min_value=1,
-        max_value=round(row.maximum * row.scale),
-        value=round(value * row.scale),
-        format="%d %%" if row.unit == "%" else f"%d{row.unit}",
-        key=f"strength-{row.key}",
-        label_visibility="collapsed",
+def choose_how(row: Augmentation, before: Choice) -> Choice:
+    """How strong, in the unit that the table gives, and how often."""
+    often, strong = st.columns(2)
+    probability = often.slider(
+        "Share of photos", 5, 100, round(before.probability * 100), 5, "%d %%", f"share-{row.key}"
     )
-    return shown / row.scale
+    if not row.has_strength:
+        return Choice(row.default, probability / 100)
+    highest, shape = round(row.maximum * row.scale), "%d %%" if row.unit == "%" else f"%d{row.unit}"
+    at_most = strong.slider("At most", 1, highest, round(before.strength * row.scale), 1, shape, f"strength-{row.key}")
+    return Choice(at_most / row.scale, probability / 100)
 
 
 def sample_photos(dataset: Dataset, seed: int) -> NDArray[np.uint8]:
@@ -61,7 +60,7 @@ def pixels(dataset: Dataset, index: int) -> NDArray[np.uint8]:
         ) from error
 
 
-def preview(dataset: Dataset, strengths: dict[str, float]) -> None:
+def preview(dataset: Dataset, choices: dict[str, Choice]) -> None:
     """Rows of photos: the photo itself, then random versions of it."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("What the network will see", anchor=False)
@@ -71,13 +70,13 @@ def preview(dataset: Dataset, strengths: dict[str, float]) -> None:
     with reporting():
         photos = sample_photos(dataset, seed)
         with st.spinner("Drawing… the first time takes a few seconds"):
-            versions = cached.preview_worker().augment(photos, strengths, seed, VIEWS)
+            versions = cached.preview_worker().augment(photos, choices, seed, VIEWS)
     captions = ["as it is", *(f"version {number}" for number in range(1, VIEWS + 1))]
     for photo, drawn in zip(photos, versions, strict=True):
         inputs.photo_row([photo, *drawn], captions, show_names=True)
     st.caption(
         "Every epoch draws new versions. Validation and test photos are never changed."
-        if strengths
+        if choices
         else "Nothing is switched on: every epoch sees the photos as they are."
     )
 

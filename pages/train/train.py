@@ -194,8 +194,8 @@ def set_up(dataset: Dataset) -> None:
     left, right = st.columns([1, 1], gap="large")
     with right:
         numbers = choose_length(training)
-        strengths = state.augmentations(default_augmentations(folder.class_names))
-        names = ", ".join(AUGMENTATION_OF[key].name.lower() for key in strengths) or "none"
+        chosen_changes = state.augmentations(default_augmentations(folder.class_names))
+        names = ", ".join(AUGMENTATION_OF[key].name.lower() for key in chosen_changes) or "none"
         st.markdown(f"**Augmentations:** {names}")
         st.page_link("pages/prepare/augmentations.py", label="Change them", icon=":material/auto_fix_high:")
         weighted = inputs.class_weights(folder)
@@ -210,7 +210,7 @@ def set_up(dataset: Dataset) -> None:
             backbone=chosen.key,
             weights=kind,
             unfreeze_point=point,
-            augmentations=strengths,
+            augmentations=chosen_changes,
             class_weights=weighted,
             **numbers,
         )

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.training.augmentations import AUGMENTATIONS
+from core.training.augmentations import AUGMENTATIONS, Choice
 from core.training.augmenter import Versions
 
-ALL_ON = {row.key: row.default for row in AUGMENTATIONS}
-STRONG = {row.key: row.maximum for row in AUGMENTATIONS}
+ALL_ON = {row.key: row.choice() for row in AUGMENTATIONS}
+STRONG = {row.key: Choice(row.maximum) for row in AUGMENTATIONS}
 SHAPE = (16, 16, 3)
 
 PHOTOS = np.random.default_rng(0).integers(0, 256, (6, *SHAPE), dtype=np.uint8)
@@ -85,15 +85,16 @@ def test_the_photos_that_are_handed_over_stay_as_they_are() -> None:
 
 
 def test_names_tell_versions_apart_and_are_alike_for_the_same() -> None:
-    usual = Versions({"zoom": 0.1, "rotation": 0.2}, 3, SHAPE)
+    usual = Versions({"zoom": Choice(0.1), "rotation": Choice(0.2)}, 3, SHAPE)
     others = [
         usual.name(1),
-        Versions({"zoom": 0.1, "rotation": 0.2}, 4, SHAPE).name(0),
-        Versions({"zoom": 0.1, "rotation": 0.3}, 3, SHAPE).name(0),
-        Versions({"zoom": 0.1}, 3, SHAPE).name(0),
+        Versions({"zoom": Choice(0.1), "rotation": Choice(0.2)}, 4, SHAPE).name(0),
+        Versions({"zoom": Choice(0.1), "rotation": Choice(0.2, 0.9)}, 3, SHAPE).name(0),
+        Versions({"zoom": Choice(0.1), "rotation": Choice(0.3)}, 3, SHAPE).name(0),
+        Versions({"zoom": Choice(0.1)}, 3, SHAPE).name(0),
     ]
-    assert len({usual.name(0), *others}) == 5
-    assert Versions({"rotation": 0.2, "zoom": 0.1}, 3, SHAPE).name(0) == usual.name(0)
+    assert len({usual.name(0), *others}) == 6
+    assert Versions({"rotation": Choice(0.2), "zoom": Choice(0.1)}, 3, SHAPE).name(0) == usual.name(0)
 
 
 def test_without_augmentations_there_are_no_versions() -> None:

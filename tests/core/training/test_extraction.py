@@ -18,6 +18,7 @@ from core.models.frozen import BATCH, graph_to, tensor_at
 from core.models.heads import Head
 from core.models.weights import look_up
 from core.settings import GIGABYTE
+from core.training.augmentations import Choice
 from core.training.augmenter import Versions
 from core.training.extraction import ORIGINAL, Frozen, FrozenOutputs
 from core.training.photos import Photos
@@ -26,7 +27,7 @@ from core.training.trunk import ROWS, TrunkStore
 from tests.conftest import Workplace, write_colours
 
 LITE = backbone("efficientnet-lite0")
-STRENGTHS = {"rotation": 0.1, "brightness": 0.2}
+CHOICES = {"rotation": Choice(0.1), "brightness": Choice(0.2)}
 POINTS = (FEATURES, "block7", "top_conv")
 COUNT = 20
 ALL = np.arange(COUNT)
@@ -75,7 +76,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> tuple[keras.Model, Froz
 def scene(network: tuple[keras.Model, Frozen], tmp_path: Path) -> Scene:
     model, frozen = network
     files = sorted(write_colours(tmp_path / "colours", per_class=COUNT // 2).rglob("*.png"))
-    versions = Versions(STRENGTHS, 1, (LITE.resolution, LITE.resolution, 3))
+    versions = Versions(CHOICES, 1, (LITE.resolution, LITE.resolution, 3))
     return Scene(files, TrunkStore(tmp_path / "trunk", GIGABYTE), model, frozen, versions)
 
 
@@ -150,7 +151,7 @@ def test_other_seeds_and_strengths_have_shelves_of_their_own(scene: Scene) -> No
     with scene.outputs() as outputs:
         outputs.compute(ALL[:4], 0, (FEATURES,))
     shape = (LITE.resolution, LITE.resolution, 3)
-    for others in (Versions(STRENGTHS, 2, shape), Versions({"rotation": 0.1}, 1, shape)):
+    for others in (Versions(CHOICES, 2, shape), Versions({"rotation": Choice(0.1)}, 1, shape)):
         with replace(scene, versions=others).outputs() as outputs:
             outputs.compute(ALL[:4], 0, (FEATURES,))
             assert (outputs.computed, outputs.reused) == (4, 0)

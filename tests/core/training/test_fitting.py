@@ -24,6 +24,7 @@ from core.results.prediction import Predictor
 from core.runs.store import CRASHED, FINISHED, STOPPED, Run
 from core.settings import Settings
 from core.training import fitting, loop
+from core.training.augmentations import Choice
 from core.training.callbacks import StopAsked
 from core.training.extraction import ORIGINAL, FrozenOutputs
 from core.training.fitting import cosine_decay, seconds_of_step
@@ -236,7 +237,9 @@ def test_while_somebody_else_holds_a_shelf_a_run_goes_the_plain_way_and_says_so(
 @pytest.fixture(scope="module")
 def stopped(place: Place) -> Done:
     """An augmented run with two versions, in which any further one is cheap, stopped amid its last epoch."""
-    run = place.new_run(augmentations={"rotation": 0.1, "brightness": 0.2}, views=2, head_epochs=3, fine_tune_epochs=3)
+    run = place.new_run(
+        augmentations={"rotation": Choice(0.1), "brightness": Choice(0.2)}, views=2, head_epochs=3, fine_tune_epochs=3
+    )
     end_step = Recorder.end_step
 
     def stop_at_the_end(self: Recorder, epoch: int, *more: Any) -> None:

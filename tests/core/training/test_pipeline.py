@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.data.images import decode, inspect
+from core.training.augmentations import Choice
 from core.training.augmenter import build_augmenter
 from core.training.photos import CHUNK, Photos, ahead, in_chunks
 from core.training.pipeline import batches
@@ -174,7 +175,7 @@ def test_batches_can_hold_whatever_is_gathered() -> None:
 
 def test_the_seed_fixes_the_changes_and_every_pass_brings_others() -> None:
     def drawn() -> NDArray[np.float32]:
-        given = source(range(COUNT), augmenter=build_augmenter({"brightness": 0.3, "rotation": 0.2}, 5))
+        given = source(range(COUNT), augmenter=build_augmenter({"brightness": Choice(0.3), "rotation": Choice(0.2)}, 5))
         return np.stack([np.concatenate([np.asarray(batch) for batch, _ in given]) for _ in range(2)])
 
     first, again = drawn(), drawn()

@@ -4,12 +4,13 @@ from typing import Any
 import pytest
 
 from core.models.backbones import BACKBONES, FEATURES, Backbone, backbone
+from core.training.augmentations import Choice
 from core.training.plan import LARGEST, Way, phases_of, row_bytes, row_shape, ways_of
 from core.training.recipe import Recipe
 from core.training.recorder import PHASE_WORDS
 
 B0 = backbone("efficientnet-b0")
-TURNED = {"rotation": 0.1}
+TURNED = {"rotation": Choice(0.1)}
 USUAL: Mapping[str, Any] = {"head_epochs": 3, "fine_tune_epochs": 5, "unfreeze_point": "block7"}
 RATES: Mapping[str, float] = {
     "head_learning_rate": 0.03,

@@ -17,7 +17,7 @@ from core.training.augmenter import build_augmenter
 from core.training.preview import PreviewWorker
 from tests.conftest import alive, eventually
 
-STRENGTHS = {row.key: row.default for row in AUGMENTATIONS}
+CHOICES = {row.key: row.choice() for row in AUGMENTATIONS}
 
 
 def photos(count: int = 2, side: int = 24) -> NDArray[np.uint8]:
@@ -51,7 +51,7 @@ def test_without_augmentations_every_view_is_the_photo(worker: PreviewWorker) ->
 
 
 def test_the_seed_fixes_the_views_and_no_two_are_alike(worker: PreviewWorker) -> None:
-    first, again, other = (worker.augment(photos(), STRENGTHS, seed, views=4) for seed in (1, 1, 2))
+    first, again, other = (worker.augment(photos(), CHOICES, seed, views=4) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
     assert first.shape == (2, 4, 24, 24, 3)
@@ -59,10 +59,10 @@ def test_the_seed_fixes_the_views_and_no_two_are_alike(worker: PreviewWorker) ->
 
 
 def test_the_preview_shows_what_training_draws(worker: PreviewWorker) -> None:
-    augmenter = build_augmenter(STRENGTHS, 5)
+    augmenter = build_augmenter(CHOICES, 5)
     assert augmenter is not None
     expected = np.asarray(augmenter(photos().astype(np.float32), training=True))
-    seen = worker.augment(photos(), STRENGTHS, seed=5, views=1)[:, 0]
+    seen = worker.augment(photos(), CHOICES, seed=5, views=1)[:, 0]
     np.testing.assert_allclose(seen, expected, rtol=0, atol=0.51)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import RecipeError
 from core.models.backbones import BACKBONES, Backbone
-from core.training.augmentations import AUGMENTATIONS
+from core.training.augmentations import AUGMENTATIONS, Choice
 from core.training.recipe import (
     RANGES,
     VERSION,
@@ -74,11 +74,18 @@ def test_half_a_step_is_refused(name: str) -> None:
         ({"unfreeze_point": "block9"}, "EfficientNet-B0 has no unfreeze point 'block9'; choose one of: none, top_conv"),
         ({"backbone": "baseline-cnn"}, "Baseline CNN has no unfreeze point 'none'; choose one of: all"),
         ({"head_epochs": 0, "fine_tune_epochs": 0}, "no epochs to train: give the head or the fine-tuning"),
-        ({"augmentations": ["zoom"]}, r"The augmentations are \['zoom'\]; they must give a strength for each name"),
-        ({"augmentations": {"blur": 0.1}}, "There is no augmentation “blur”; there are flip_horizontal, "),
-        ({"augmentations": {"zoom": "0.1"}}, "The strength of “zoom” is '0.1'; it must be a number"),
-        ({"augmentations": {"zoom": True}}, "The strength of “zoom” is True; it must be a number"),
-        ({"augmentations": {"zoom": float("nan")}}, "The strength of “Zoom” is nan; it must be above 0"),
+        ({"augmentations": ["zoom"]}, r"The augmentations are \['zoom'\]; they must give a choice for each name"),
+        ({"augmentations": {"fog": Choice(0.1)}}, "There is no augmentation “fog”; there are flip_horizontal, "),
+        ({"augmentations": {"zoom": 0.1}}, "The augmentation “zoom” is 0.1; it must have a strength and a probability"),
+        ({"augmentations": {"zoom": Choice("0.1")}}, "The strength of “Zoom” is '0.1'; it must be a number"),  # type: ignore[arg-type]
+        ({"augmentations": {"zoom": Choice(True)}}, "The strength of “Zoom” is True; it must be a number"),
+        ({"augmentations": {"zoom": Choice(float("nan"))}}, "The strength of “Zoom” is nan; it must be above 0"),
+        (
+            {"augmentations": {"zoom": Choice(0.1, 0)}},
+            "The probability of “Zoom” is 0; it must be above 0 and at most 1",
+        ),
+        ({"augmentations": {"zoom": Choice(0.1, 1.5)}}, "The probability of “Zoom” is 1.5; it must be above 0"),
+        ({"augmentations": {"zoom": Choice(0.1, None)}}, "The probability of “Zoom” is None; it must be a number"),  # type: ignore[arg-type]
         ({"class_weights": 1}, "The class weights are 1; they must be true or false"),
         ({"class_weights": None}, "The class weights are None; they must be true or false"),
         ({"dataset": ""}, "The dataset is ''; it must be the path of a folder"),
@@ -105,10 +112,11 @@ def test_choices_that_cannot_be_are_refused(values: dict[str, Any], complaint: s
 @pytest.mark.parametrize("row", AUGMENTATIONS, ids=lambda row: row.key)
 def test_strengths_lie_above_zero_and_up_to_their_maximum(row: Any) -> None:
     for strength in (row.default, row.maximum, row.maximum / 100):
-        assert changed(augmentations={row.key: strength}).augmentations == {row.key: strength}
+        choice = Choice(strength, 0.25)
+        assert changed(augmentations={row.key: choice}).augmentations == {row.key: choice}
     for strength in (0, -0.1, row.maximum * 1.01):
         with pytest.raises(RecipeError, match=rf"“{row.name}” is .* above 0 and at most {row.maximum:g}"):
-            changed(augmentations={row.key: strength})
+            changed(augmentations={row.key: Choice(strength)})
 
 
 def test_a_recipe_comes_back_from_json() -> None:
@@ -117,7 +125,7 @@ def test_a_recipe_comes_back_from_json() -> None:
         backbone="efficientnet-lite0",
         weights="random",
         unfreeze_point="block6",
-        augmentations={"zoom": 0.25, "flip_horizontal": 1},
+        augmentations={"zoom": Choice(0.25, 0.4), "flip_horizontal": Choice(1, 1)},
         head_epochs=0,
         fine_tune_epochs=7,
         head_learning_rate=0.5,
@@ -153,6 +161,11 @@ def test_a_recipe_of_version_1_splits_as_it_did_then() -> None:
     assert Recipe.from_json('{"dataset": "d", "seed": 5}').split_seed == 0
 
 
+def test_a_recipe_that_names_strengths_alone_gets_the_probabilities_of_then() -> None:
+    text = '{"dataset": "d", "version": 1, "augmentations": {"flip_horizontal": 1, "zoom": 0.3}}'
+    assert Recipe.from_json(text).augmentations == {"flip_horizontal": Choice(1, 0.5), "zoom": Choice(0.3, 1)}
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -166,6 +179,15 @@ def test_a_recipe_of_version_1_splits_as_it_did_then() -> None:
         ('{"dataset": "d", "seed": 1.0}', "The seed is 1.0; it must be a whole number"),
         ('{"dataset": "d", "dropout": NaN}', "The dropout is nan; it must lie between"),
         ('{"dataset": "d", "class_weights": "true"}', "The class weights are 'true'; they must be true or false"),
+        ('{"dataset": "d", "augmentations": 5}', "The augmentations are 5; they must give a choice for each name"),
+        ('{"dataset": "d", "augmentations": {"fog": 0.5}}', "There is no augmentation “fog”"),
+        ('{"dataset": "d", "augmentations": {"zoom": "1"}}', "is '1'; it must have a strength and a probability"),
+        ('{"dataset": "d", "augmentations": {"zoom": true}}', "The strength of “Zoom” is True; it must be a number"),
+        ('{"dataset": "d", "augmentations": {"zoom": {"strength": 1}}}', "it must have a strength and a probability"),
+        (
+            '{"dataset": "d", "augmentations": {"zoom": {"strength": 0.1, "probability": [1]}}}',
+            r"The probability of “Zoom” is \[1\]; it must be a number",
+        ),
         ('{"dataset": "d", "version": 99}', "This recipe has version 99"),
         ('{"dataset": "d", "weights": ["imagenet"]}', "they must be one of imagenet, random"),
         ('{"dataset": "d", "unfreeze_point": null}', "has no unfreeze point None"),

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from core.models.backbones import BACKBONES, backbone
+from core.training.augmentations import Choice
 from core.training.recipe import Recipe
 from core.training.timebox import (
     MARGIN,
@@ -19,7 +20,7 @@ B0, B3, LITE = backbone("efficientnet-b0"), backbone("efficientnet-b3"), backbon
 PACE = Pace(photos_per_second=100.0, flops=B0.flops)
 FLOWERS = Counts(training=2183, validation=311, test=625)
 HOT_DOGS = Counts(training=175, validation=25, test=50)
-RECIPE = Recipe(dataset="d", augmentations={"flip_horizontal": 1.0})
+RECIPE = Recipe(dataset="d", augmentations={"flip_horizontal": Choice(1.0)})
 
 
 @pytest.mark.parametrize("minutes", [3, 5, 10, 30])
