@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.components import cached
 from pages.components.serve import serve_unless_served
 
 serve_unless_served(__file__)
@@ -23,5 +24,6 @@ PAGES = {
     ],
 }
 
+cached.queue_keeper()
 st.logo("pages/components/logo.svg", size="large")
 st.navigation(PAGES, expanded=True).run()

@@ -19,6 +19,7 @@ from core.data.dataset import Dataset, prepare
 from core.data.folder import ImageFolder, scan
 from core.data.review import Review
 from core.models.backbones import backbone
+from core.runs.queue import Queue
 from core.runs.store import ACTIVE, RunStore, Status
 from core.settings import settings_from
 from core.training.launch import launch
@@ -29,7 +30,7 @@ def carry_out(store: RunStore, dataset: Dataset, variant: str, seed: int) -> Sta
     """Train one run to its end and return its last status."""
     folder, parts = dataset.used(dataset.split(seed))
     recipe = default_recipe(folder, int(np.sum(parts == 0)), backbone(variant), seed)
-    run = launch(store, recipe, folder, parts)
+    run = launch(Queue(store), recipe, folder, parts)
     while run.read_status().state in ACTIVE:
         time.sleep(1)
     return run.read_status()

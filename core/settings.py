@@ -62,6 +62,7 @@ class Settings:
         keras_cache: Where Keras keeps downloaded weights.
         allow_downloads: Whether weights may be fetched over the network.
         keep_warm: Whether a trainer may wait, with TensorFlow loaded, while somebody chooses what to train.
+        parallel: How many runs may go at once, 1 to 16; further ones wait in the queue.
         limits: How much is taken in.
     """
 
@@ -71,6 +72,7 @@ class Settings:
     keras_cache: Path
     allow_downloads: bool = True
     keep_warm: bool = True
+    parallel: int = 1
     limits: Limits = Limits()
 
     @property
@@ -110,9 +112,12 @@ KINDS: Mapping[str, tuple[type, str]] = {
     "weights": (str, "a folder"),
     "offline": (bool, "true or false"),
     "warm": (bool, "true or false"),
+    "parallel": (int, "a whole number from 1 to 16"),
     "limits": (dict, "a table of limits"),
 }
 """What a settings file may hold."""
+
+MOST_PARALLEL = 16
 
 
 def settings_from(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -120,9 +125,9 @@ def settings_from(environ: Mapping[str, str] = os.environ) -> Settings:
 
     `UNFREEZE_HOME` (default `~/unfreeze`), `UNFREEZE_DATASETS` (folders, joined as in PATH; default the user's home),
     `UNFREEZE_WEIGHTS` (default `weights` in the home above), `KERAS_HOME` (default `~/.keras`) and
-    `UNFREEZE_OFFLINE=1` to forbid downloads, and `UNFREEZE_WARM=0` to have no trainer wait with TensorFlow loaded. In
-    the file: `datasets`, `weights`, `offline`, `warm`, and a table `[limits]` with whole numbers by the names of
-    `Limits`.
+    `UNFREEZE_OFFLINE=1` to forbid downloads, `UNFREEZE_WARM=0` to have no trainer wait with TensorFlow loaded, and
+    `UNFREEZE_PARALLEL` (default 1) for how many runs may go at once. In the file: `datasets`, `weights`, `offline`,
+    `warm`, `parallel`, and a table `[limits]` with whole numbers by the names of `Limits`.
 
     Raises `SettingsError` when the file holds anything else.
     """
@@ -141,6 +146,7 @@ def settings_from(environ: Mapping[str, str] = os.environ) -> Settings:
         keras_cache=_folder(environ.get("KERAS_HOME") or user / ".keras") / "models",
         allow_downloads=offline not in ("1", "true", "yes"),
         keep_warm=warm in ("1", "true", "yes"),
+        parallel=_parallel(home / FILE_NAME, filed.get("parallel", 1), environ.get("UNFREEZE_PARALLEL", "")),
         limits=_limits(home / FILE_NAME, filed.get("limits", {})),
     )
 
@@ -162,6 +168,14 @@ def _from_file(file: Path) -> dict[str, Any]:
         if not isinstance(value, kind) or not all(isinstance(text, str) for text in texts):
             raise SettingsError(f"The settings file {file} has {name} = {value!r}; it must be {words}.")
     return values
+
+
+def _parallel(file: Path, filed: Any, variable: str) -> int:
+    said = f"The variable UNFREEZE_PARALLEL is {variable!r}" if variable else f"{file} has parallel = {filed!r}"
+    number = variable or str(filed)
+    if not number.isdecimal() or not 1 <= int(number) <= MOST_PARALLEL:
+        raise SettingsError(f"{said}; it must be a whole number from 1 to {MOST_PARALLEL}.")
+    return int(number)
 
 
 def _limits(file: Path, values: Mapping[str, Any]) -> Limits:

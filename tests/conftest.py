@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from PIL import Image
 
 from core.data.folder import ImageFolder, scan
 from core.data.split import assign_parts
+from core.runs.queue import Queue
 from core.runs.store import ACTIVE, Run, RunStore, Status
 from core.settings import Settings, settings_from
-from core.training.launch import create_run
+from core.training.launch import create_run, enqueue
 from core.training.recipe import Recipe
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -33,15 +34,18 @@ from pathlib import Path
 import numpy as np
 from core.data.folder import scan
 from core.data.split import assign_parts
+from core.runs.queue import Queue
 from core.runs.store import RunStore
 from core.training.launch import launch
 from core.training.recipe import Recipe
 
-recipe = Recipe.from_json(sys.argv[2])
-folder = scan(recipe.dataset, roots=[Path(recipe.dataset)]).folder
-print(launch(RunStore(Path(sys.argv[1])), recipe, folder, assign_parts(folder.labels, seed=recipe.split_seed)).id)
+queue = Queue(RunStore(Path(sys.argv[1])))
+for text in sys.argv[2:]:
+    recipe = Recipe.from_json(text)
+    folder = scan(recipe.dataset, roots=[Path(recipe.dataset)]).folder
+    print(launch(queue, recipe, folder, assign_parts(folder.labels, seed=recipe.split_seed)).id)
 """
-"""A server in small: launches a run, says its name and ends."""
+"""A server in small: launches a run for each recipe, says their names and ends."""
 
 
 def eventually(happened: Callable[[], bool], what: str) -> None:
@@ -120,11 +124,25 @@ class Workplace:
         recipe, folder = self.recipe(**choices), self.folder()
         return create_run(self.store, recipe, folder, assign_parts(folder.labels, seed=recipe.split_seed))
 
+    def waiting_run(self, **choices: Any) -> Run:
+        """A run like that at the end of the queue, which nobody has begun yet."""
+        recipe, folder = self.recipe(**choices), self.folder()
+        return enqueue(Queue(self.store), recipe, folder, assign_parts(folder.labels, seed=recipe.split_seed))
+
 
 @pytest.fixture
 def workplace(tmp_path: Path) -> Workplace:
     """An installation for one test."""
     return Workplace(tmp_path / "home", write_colours(tmp_path / "photos" / "colours"))
+
+
+def trainer_of(run: Run) -> int:
+    """The process id of the trainer that was started for a run."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has just ended
+            if str(run.folder).encode() in (entry / "cmdline").read_bytes().split(b"\0"):
+                return int(entry.name)
+    pytest.fail(f"no process has the run {run.id}:\n{run.log_tail()}")
 
 
 @contextmanager

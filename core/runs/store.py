@@ -51,7 +51,7 @@ class Status:
         progress: Share of the present phase that is done, 0 to 1, or None where it cannot be told.
         epoch, epochs: The epoch under way, from 1, and how many there will be, over all phases.
         created, started, ended: Seconds since 1970 UTC; None while not yet. `started` is when it was last begun or
-            resumed.
+            resumed, None while it waits in the queue.
         spent: Seconds that it had been going before that.
         seconds_left: Estimate of what remains, or None.
         images_per_second: Throughput of training, or None.
@@ -91,8 +91,13 @@ class Status:
     error: str = ""
 
     def seconds(self, now: float) -> float:
-        """How long the run took, or has taken up to `now` (seconds since 1970)."""
+        """How long the run took, or has taken up to `now` (seconds since 1970), waiting in the queue apart."""
+        if self.state == QUEUED:
+            return self.spent
         return self.spent + max(0.0, (self.ended or now) - (self.started or self.created))
+
+
+JUST_MADE = Status(message="Starting the trainer")
 
 
 @dataclass(frozen=True)
@@ -177,6 +182,11 @@ class Run:
         return self.folder / "label.json"
 
     @property
+    def former_folder(self) -> Path:
+        """Status and recipe from before it was queued to go on; gone once it has begun."""
+        return self.folder / "former"
+
+    @property
     def checkpoints_folder(self) -> Path:
         """From where training can go on: two slots, and which of them is the newer one."""
         return self.folder / "checkpoints"
@@ -240,7 +250,7 @@ class Run:
         written = self._written_status()
         if written.state not in ACTIVE or self.is_locked():
             return written
-        if written.state == STARTING and time.time() - written.created < START_SECONDS:
+        if written.state == STARTING and time.time() - (written.started or written.created) < START_SECONDS:
             return written
         return self._after_death(written)
 
@@ -249,7 +259,8 @@ class Run:
         written = self._written_status()
         if written.state not in ACTIVE:
             return written
-        ended = max(_modified(self.status_file), _modified(self.metrics_file), before.created)
+        began = before.started or before.created
+        ended = max(_modified(self.status_file), _modified(self.metrics_file), began)
         return replace(written, state=CRASHED, phase="", ended=ended, seconds_left=None)
 
     def _written_status(self) -> Status:
@@ -348,8 +359,8 @@ class RunStore:
     root: Path
     _clock: Callable[[], float] = field(default=time.time, repr=False)
 
-    def create(self, fill: Callable[[Run], None]) -> Run:
-        """Make a run with a status "starting" and whatever `fill` writes into its folder, in one step.
+    def create(self, fill: Callable[[Run], None], first: Status = JUST_MADE) -> Run:
+        """Make a run with a first status and whatever `fill` writes into its folder, in one step.
 
         A reader sees the run complete or not at all. Raises `RunError` where it cannot be written.
         """
@@ -360,7 +371,7 @@ class RunStore:
         try:
             making.folder.mkdir(parents=True)
             fill(making)
-            making.write_status(Status(created=now, message="Starting the trainer"))
+            making.write_status(replace(first, created=now))
             os.replace(making.folder, self.root / run_id)
         except OSError as error:
             raise RunError(f"The run cannot be written to {self.root} ({error.strerror}). Is the disk full?") from error
@@ -408,10 +419,13 @@ class RunStore:
                 shutil.rmtree(leftover, ignore_errors=True)
 
     def delete(self, run_id: str) -> None:
-        """Remove a run for good; raises `RunBusy` while it is going."""
+        """Remove a run for good; raises `RunBusy` while it is going or waits in the queue."""
         run = self.get(run_id)
-        if _state(run) in ACTIVE:
+        state = _state(run)
+        if state in ACTIVE:
             raise RunBusy("This run is still going. Stop it first, then delete it.")
+        if state == QUEUED:
+            raise RunBusy("This run waits in the queue. Take it out of the queue first, then delete it.")
         doomed = self.root / f".deleting-{run_id}"
         try:
             os.replace(run.folder, doomed)

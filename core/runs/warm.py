@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from core.errors import RunError
 from core.runs import jobs
-from core.runs.store import FAILED, FINISHED, STOPPED, Run
+from core.runs.store import FAILED, FINISHED, PAUSED, STOPPED, Run
 
 PATIENCE_SECONDS = 3.0
 """How long a trainer may take to lock a run that it was given. One that is ready takes 0.02 s, one that is loading
@@ -96,6 +96,6 @@ def _is_taken(run: Run, child: "subprocess.Popen[bytes]") -> bool:
 
 def _is_over(run: Run) -> bool:
     try:
-        return run.read_status().state in (FINISHED, STOPPED, FAILED)
+        return run.read_status().state in (FINISHED, STOPPED, PAUSED, FAILED)
     except RunError:
         return False

@@ -2,9 +2,14 @@
 
 import os
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from core.runs.store import Run
+from core.errors import RunError
+from core.runs import jobs
+from core.runs.queue import Queue
+from core.runs.store import Run, RunStore
 from core.settings import Settings, settings_from
 from core.training.waiting import held_with_word, wait, without_scikit_learn
 
@@ -12,15 +17,31 @@ NICENESS = 10
 
 
 def main(argument: str) -> None:
-    """Carry out the run in the folder that the argument names, or wait for one to come."""
-    settings = settings_from()
+    """Carry out the run in the folder that the argument names, or wait for one to come; then pass the turn on."""
+    settings, environ = settings_from(), dict(os.environ)
     os.environ["KERAS_HOME"] = str(settings.keras_home)
     if hasattr(os, "nice"):
-        os.nice(NICENESS)
-    if argument == "--wait":
-        wait(settings)
-    else:
-        carry_out(Run(Path(argument).resolve()), settings)
+        os.nice(max(0, NICENESS - os.nice(0)))
+    with passing_on(settings, environ):
+        if argument == "--wait":
+            wait(settings)
+        else:
+            carry_out(Run(Path(argument).resolve()), settings)
+
+
+@contextmanager
+def passing_on(settings: Settings, environ: Mapping[str, str]) -> Iterator[None]:
+    """Start the next run of the queue at the end, however it ends, in the environment that this process was given.
+
+    What this process has changed in its own, Keras' home, is not for the next one, which would look there for weights.
+    """
+    try:
+        yield
+    finally:
+        try:
+            jobs.advance(Queue(RunStore(settings.runs_folder), settings.parallel), environ=environ)
+        except RunError as error:  # the server will try again
+            print(error)
 
 
 def carry_out(run: Run, settings: Settings) -> None:

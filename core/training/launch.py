@@ -1,14 +1,19 @@
 """From what a person chose to a run on disk that a trainer can carry out."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.data.folder import ImageFolder
 from core.data.split import write_split_csv
+from core.errors import FolderError, RunError, RunNotReady
 from core.runs import jobs
-from core.runs.store import Label, Run, RunStore
+from core.runs.queue import Queue
+from core.runs.store import FINISHED, Label, Run, RunStore
 from core.runs.warm import WarmTrainer
 from core.training.recipe import Recipe
 
@@ -17,7 +22,70 @@ def create_run(
     store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8], label: Label | None = None
 ) -> Run:
     """Write the run's folder, complete, with the split `parts (N,)` that the person has seen."""
+    return store.create(_filling(recipe, folder, parts, label))
 
+
+def enqueue(
+    queue: Queue, recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8], label: Label | None = None
+) -> Run:
+    """Create a run, as `create_run` does, that waits behind all others; `jobs.advance` starts it in its turn."""
+    return queue.create(_filling(recipe, folder, parts, label))
+
+
+def launch(
+    queue: Queue,
+    recipe: Recipe,
+    folder: ImageFolder,
+    parts: NDArray[np.int8],
+    warm: WarmTrainer | None = None,
+    label: Label | None = None,
+) -> Run:
+    """Create a run and, when it is its turn at once, have the trainer that waits, or else a new one, carry it out.
+
+    Raises `RunError` when the system refuses to start a trainer; the run waits nevertheless.
+    """
+    run = enqueue(queue, recipe, folder, parts, label)
+    jobs.advance(queue, warm)
+    return run
+
+
+def resume(queue: Queue, run: Run, warm: WarmTrainer | None = None) -> None:
+    """Have a run that was paused or stopped, has failed or has crashed go on from where it last was, in its turn.
+
+    Raises:
+        RunBusy: It is going or waits already.
+        RunError: It has finished, was deleted, or the system refuses to start a trainer.
+        FolderError: Its photos are gone.
+    """
+    if queue.store.get(run.id).read_status().state == FINISHED:
+        raise RunError("This run has finished: there is nothing left to go on with. Give it more epochs instead.")
+    _require_photos(_recipe_of(run))
+    queue.add(run)
+    jobs.advance(queue, warm)
+
+
+def extend(queue: Queue, run: Run, epochs: int, warm: WarmTrainer | None = None) -> None:
+    """Have a run that has ended train so many epochs more than it was to, in its turn.
+
+    Raises:
+        RunBusy: It is going or waits already.
+        RunNotReady: It has kept nothing to go on from.
+        RunError: It was deleted, or the system refuses to start a trainer.
+        RecipeError: The number of epochs is below 1.
+        FolderError: Its photos are gone.
+    """
+    if not queue.store.get(run.id).has_checkpoint():
+        raise RunNotReady("This run has kept nothing to go on from. Start a new one with more epochs.")
+    recipe = _recipe_of(run)
+    _require_photos(recipe)
+    longer = replace(recipe, more_epochs=(*recipe.more_epochs, epochs), minutes=0)
+    queue.add(run, longer.to_json())
+    jobs.advance(queue, warm)
+
+
+def _filling(
+    recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8], label: Label | None
+) -> Callable[[Run], None]:
     def fill(run: Run) -> None:
         names = {"class_names": folder.class_names}
         run.recipe_file.write_text(recipe.to_json(), "utf-8")
@@ -26,19 +94,16 @@ def create_run(
         if label is not None:
             run.write_label(label)
 
-    return store.create(fill)
+    return fill
 
 
-def launch(
-    store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8], warm: WarmTrainer | None = None
-) -> Run:
-    """Create a run and have the trainer that waits, or else a new one, carry it out.
+def _recipe_of(run: Run) -> Recipe:
+    return Recipe.from_values(run.recipe_values())
 
-    Raises `RunBusy` while another run is going.
-    """
-    with store.exclusive():
-        jobs.refuse_second(store)
-        store.sweep()
-        run = create_run(store, recipe, folder, parts)
-    jobs.start(run, warm)
-    return run
+
+def _require_photos(recipe: Recipe) -> None:
+    if not Path(recipe.dataset).is_dir():
+        raise FolderError(
+            f"The photos of this run were in {recipe.dataset}, and that folder is not there any more. Put it back, and"
+            " go on then."
+        )

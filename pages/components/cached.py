@@ -1,5 +1,6 @@
 """What is kept between reruns and shared by all sessions. The only file with `st.cache_*`."""
 
+import threading
 from collections import OrderedDict
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from core.data.images import thumbnail
 from core.data.review import Review, ReviewStore
 from core.data.scanner import Scanner
 from core.results.prediction import Predictor
+from core.runs import jobs
+from core.runs.queue import Queue
 from core.runs.store import RunStore
 from core.runs.warm import WarmTrainer
 from core.settings import Settings, settings_from
@@ -23,7 +26,7 @@ KEPT_DATASETS = 4
 THUMBNAIL = 160
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def settings() -> Settings:
     """The settings, as the environment had them when the server started."""
     found = settings_from()
@@ -31,7 +34,7 @@ def settings() -> Settings:
     return found
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def store() -> RunStore:
     """The run store."""
     return RunStore(settings().runs_folder)
@@ -88,10 +91,24 @@ def preview_worker() -> PreviewWorker:
     return PreviewWorker(settings().keras_home)
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def warm_trainer() -> WarmTrainer | None:
     """The trainer that waits for its run, shared by all sessions; None where that is switched off."""
     return WarmTrainer() if settings().keep_warm else None
+
+
+def queue() -> Queue:
+    """The queue of runs."""
+    return Queue(store(), settings().parallel)
+
+
+@st.cache_resource(show_spinner=False)
+def queue_keeper() -> threading.Thread:
+    """What goes on with the queue where no trainer could: after one was killed, or the server was started again."""
+    arguments = (queue(), warm_trainer(), threading.Event())
+    keeper = threading.Thread(target=jobs.keep_going, args=arguments, daemon=True, name="queue")
+    keeper.start()
+    return keeper
 
 
 @st.cache_resource

@@ -9,18 +9,23 @@ import numpy as np
 import streamlit as st
 
 from core.results.evaluation import accuracy_interval
-from core.runs.store import ACTIVE, CRASHED, FAILED, STOPPED, Run, Status
+from core.runs.store import ACTIVE, CRASHED, FAILED, QUEUED, STOPPED, Run, Status
 from core.training.augmentations import Choice
 from core.training.recipe import Recipe
 from core.training.recorder import FINE_TUNE
-from pages.components import drawings, figures, inputs, state
+from pages.components import cached, drawings, figures, inputs, state
 from pages.components.report_errors import reporting
 
 LOOK_EVERY_SECONDS = 1.0
 
+LIVE = (*ACTIVE, QUEUED)
+"""States that change by themselves."""
+
 STATE_BADGES = {
+    "queued": ("Waiting", "blue", ":material/schedule:"),
     "starting": ("Starting", "blue", ":material/hourglass_top:"),
     "running": ("Training", "orange", ":material/local_fire_department:"),
+    "paused": ("Paused", "violet", ":material/pause_circle:"),
     "finished": ("Finished", "green", ":material/check_circle:"),
     "stopped": ("Stopped", "gray", ":material/stop_circle:"),
     "failed": ("Failed", "red", ":material/error:"),
@@ -36,7 +41,7 @@ def show_run(run: Run) -> None:
     st.title(inputs.plain(inputs.describe(recipe)), anchor=False)
     if recipe.weights == "random":
         random_weights_warning()
-    if status.state in ACTIVE:
+    if status.state in LIVE:
         st.fragment(_watch, run_every=LOOK_EVERY_SECONDS)(run, recipe)
     else:
         _outcome(status)
@@ -55,8 +60,10 @@ def random_weights_warning() -> None:
 def _watch(run: Run, recipe: Recipe) -> None:
     with reporting():
         status = run.read_status()
-    if status.state not in ACTIVE:
+    if status.state not in LIVE:
         st.rerun()
+    if status.state == QUEUED:
+        return _wait(run)
     with st.container(horizontal=True, vertical_alignment="center", key="run-head"):
         badge(status.state)
         st.markdown(f"**{status.message}**" + ("…" if status.progress is None else ""), width="stretch")
@@ -67,6 +74,16 @@ def _watch(run: Run, recipe: Recipe) -> None:
     inputs.facts(_figures(status, rows))
     _curves(rows, recipe, status)
     st.caption("You can close this page: training goes on, and this address leads back to it.")
+
+
+def _wait(run: Run) -> None:
+    """The place of a run in the queue, until its turn comes."""
+    order = [other.id for other in cached.queue().waiting()]
+    before = order.index(run.id) if run.id in order else 0
+    with st.container(horizontal=True, vertical_alignment="center", key="run-head"):
+        badge(QUEUED)
+        st.markdown("**It is the next one**" if not before else f"**{before + 1}th in the queue**", width="stretch")
+    st.caption("You can close this page: it begins by itself, and this address leads back to it.")
 
 
 def _first_look(status: Status) -> None:

@@ -9,6 +9,7 @@ from streamlit.web import cli
 
 from core.errors import SettingsError
 from core.settings import settings_from
+from pages.components import cached
 
 
 def serve_unless_served(script: str) -> None:
@@ -24,5 +25,6 @@ def serve_unless_served(script: str) -> None:
     except SettingsError as error:
         sys.exit(str(error))
     import_module("pages.components.run_view")  # and with it all that pages draw with, so that no visitor waits for it
+    cached.queue_keeper()  # runs that wait do not wait for a visitor
     PagesManager.uses_pages_directory = False
     sys.exit(cli.main(["run", script, *sys.argv[1:]], prog_name="streamlit"))

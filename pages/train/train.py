@@ -222,7 +222,7 @@ def set_up(dataset: Dataset) -> None:
         with reporting():
             used = dataset.used(cached.split_of(dataset, recipe.split_seed))
             cached.preview_worker().close()
-            run = launch(cached.store(), recipe, *used, cached.warm_trainer())
+            run = launch(cached.queue(), recipe, *used, cached.warm_trainer())
         state.open_run(run.id)
         st.rerun()
 
@@ -245,6 +245,6 @@ else:
     inputs.page_head("Train", "The defaults are good: press Start, and change things when you are curious.")
     going = cached.store().active()
     if going:
-        st.info("A run is going; a second one would slow both down.", icon=":material/hourglass_top:")
+        st.info("A run is going; what you start now waits its turn.", icon=":material/hourglass_top:")
         st.button("Watch it", on_click=state.open_run, args=(going.id,), type="primary")
     set_up(inputs.dataset_or_stop())

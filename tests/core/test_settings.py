@@ -52,6 +52,10 @@ def test_the_file_counts_and_a_variable_wins_over_it(home: Path) -> None:
         ("[limits]\ndepth = 0", "the limit depth = 0; it must be a whole number from 1 to 100"),
         ("[limits]\nratio = -1", "the limit ratio = -1; it must be"),
         ("[limits]\npixels = 178956971", "it must be a whole number from 1 to 178,956,970"),
+        *(
+            (f"parallel = {value}", "it must be a whole number from 1 to 16")
+            for value in ("0", "17", "-1", "true", "'2'")
+        ),
         ("[limits]\ntrunk_bytes = -1", "the limit trunk_bytes = -1; it must be a whole number from 0 to"),
     ],
 )
@@ -60,6 +64,16 @@ def test_a_wrong_file_gets_a_sentence(home: Path, text: str, words: str) -> None
     with pytest.raises(SettingsError, match=r"settings\.toml") as caught:
         settings_from({"UNFREEZE_HOME": str(home)})
     assert words in str(caught.value)
+
+
+def test_how_many_runs_go_at_once(home: Path) -> None:
+    assert settings_from({"UNFREEZE_HOME": str(home)}).parallel == 1
+    (home / "settings.toml").write_text("parallel = 3\n")
+    assert settings_from({"UNFREEZE_HOME": str(home)}).parallel == 3
+    assert settings_from({"UNFREEZE_HOME": str(home), "UNFREEZE_PARALLEL": "16"}).parallel == 16
+    for wrong in ("0", "17", "two", "1.5", "-1"):
+        with pytest.raises(SettingsError, match=f"UNFREEZE_PARALLEL is '{wrong}'; it must be a whole number from 1"):
+            settings_from({"UNFREEZE_HOME": str(home), "UNFREEZE_PARALLEL": wrong})
 
 
 def test_limits_are_read_from_the_file_and_the_others_stay(home: Path) -> None:

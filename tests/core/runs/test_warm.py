@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from core.runs import jobs
+from core.runs.queue import Queue
 from core.runs.store import ACTIVE, CRASHED, FINISHED, RUNNING, STARTING, STOPPED, Run
 from core.runs.warm import WarmTrainer
 from core.training.launch import launch
@@ -123,7 +124,7 @@ def test_of_two_sessions_that_start_at_once_one_gets_the_trainer_and_can_stop_it
 def test_launching_takes_the_trainer_that_waits(workplace: Workplace, warm: WarmTrainer) -> None:
     warm.prepare("baseline-cnn")
     child, folder = child_of(warm), workplace.folder()
-    run = launch(workplace.store, workplace.recipe(), folder, (folder.labels * 0).astype("int8"), warm)
+    run = launch(Queue(workplace.store), workplace.recipe(), folder, (folder.labels * 0).astype("int8"), warm)
     assert run.is_locked() and child.poll() is None
     eventually(lambda: run.read_status().state != STARTING, "the trainer had said that it has the run")
     child.kill()
@@ -197,6 +198,6 @@ def test_close_ends_the_trainer_and_a_later_prepare_brings_another(workplace: Wo
 def test_what_the_user_has_set_of_the_allocator_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MALLOC_MMAP_MAX_", raising=False)
     monkeypatch.setenv("MALLOC_TOP_PAD_", "4096")
-    environment = jobs.trainer_environment()
+    environment = jobs.trainer_environment(os.environ)
     assert (environment["MALLOC_MMAP_MAX_"], environment["MALLOC_TOP_PAD_"]) == ("0", "4096")
     assert environment.items() >= {"PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}.items()

@@ -1,0 +1,189 @@
+"""The queue: runs that wait their turn, in an order that people can change.
+
+That a run waits stands in its own status. One file in the store holds the order and nothing else, so that nothing but
+the order is lost with it: whoever it does not name comes last, the oldest first. Server, sessions and trainers that
+have just ended all change it, each under the store's lock.
+"""
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from core.errors import RunBusy, RunError
+from core.files import write_atomically
+from core.runs.store import ACTIVE, QUEUED, STARTING, STOPPED, Run, RunStore, Status
+
+WAITING = Status(state=QUEUED, message="Waiting its turn")
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The queue of a store.
+
+    Attributes:
+        store: Whose runs wait.
+        parallel: How many runs may go at once, from 1 on.
+    """
+
+    store: RunStore
+    parallel: int = 1
+
+    @property
+    def file(self) -> Path:
+        """The order, as a JSON list of names of runs."""
+        return self.store.root / "queue.json"
+
+    def waiting(self) -> list[Run]:
+        """The runs that wait, the next one first."""
+        return self._look()[0]
+
+    def create(self, fill: Callable[[Run], None]) -> Run:
+        """Make a run, as `RunStore.create` does, that waits behind all others; leftovers of crashes are swept away."""
+        with self.store.exclusive():
+            self.store.sweep()
+            run = self.store.create(fill, WAITING)
+            self._put_last(run)
+        return run
+
+    def add(self, run: Run, recipe: str = "") -> None:
+        """Have a run that has ended wait to go on, behind all others, with another recipe (JSON) where one is given.
+
+        What it was before is kept beside it, until it begins. Raises `RunBusy` where it is going or waits already, and
+        `RunNotFound` where it was deleted.
+        """
+        with self.store.exclusive():
+            status = self.store.get(run.id).read_status()
+            if status.state in (*ACTIVE, QUEUED):
+                raise RunBusy(f"The run {run.id} is going or waits already.")
+            _keep_former(run)
+            if recipe:
+                write_atomically(run.recipe_file, recipe)
+            run.clear_requests()
+            spent = status.seconds(time.time())
+            once_more = replace(status, started=None, ended=None, spent=spent, error="", phase="", progress=None)
+            run.write_status(replace(once_more, state=QUEUED, message=WAITING.message))
+            self._put_last(run)
+
+    def move(self, run: Run, places: int) -> None:
+        """Move a run by so many places, to the front if they are negative; raises `RunBusy` once it has begun."""
+        with self.store.exclusive():
+            order = self.waiting()
+            if run not in order:
+                raise RunBusy(f"The run {run.id} does not wait any more.")
+            place = order.index(run) + places
+            order.remove(run)
+            order.insert(max(0, place), run)
+            self._write(order)
+
+    def move_to_front(self, run: Run) -> None:
+        """Make a run the next one; raises `RunBusy` once it has begun."""
+        self.move(run, -sys.maxsize)
+
+    def cancel(self, run: Run) -> None:
+        """Take a run out of the queue: one that had ended is what it was before, one that never began is deleted.
+
+        Raises `RunBusy` once it has begun, and `RunNotFound` where it was deleted.
+        """
+        with self.store.exclusive():
+            status = self.store.get(run.id).read_status()
+            if status.state != QUEUED:
+                raise RunBusy(f"The run {run.id} does not wait any more: it has just begun. Stop it instead.")
+            if has_begun(run):
+                _restore_former(run)
+            else:
+                run.write_status(replace(status, state=STOPPED, message="Taken out of the queue"))
+                self.store.delete(run.id)
+
+    def advance(self, start: Callable[[Run], None]) -> list[Run]:
+        """While fewer runs are going than may, have `start` begin the next one; return what has begun.
+
+        Raises `RunError` when `start` does; the run then keeps its place.
+        """
+        begun: list[Run] = []
+        while (taken := self._take()) is not None:
+            run, waited = taken
+            try:
+                start(run)
+            except RunError as error:
+                self._put_first(run, waited)
+                raise RunError(f"{error} The run keeps its place in the queue, and is tried again.") from error
+            shutil.rmtree(run.former_folder, ignore_errors=True)
+            begun.append(run)
+        return begun
+
+    def _take(self) -> tuple[Run, Status] | None:
+        """Take the next run out, which from then on counts as going; its status until then is returned, too."""
+        if self._next() is None:  # as nearly always: nobody needs to be kept out
+            return None
+        with self.store.exclusive():
+            run = self._next()
+            if run is None:
+                return None
+            waited = run.read_status()
+            run.write_status(replace(waited, state=STARTING, message="Starting the trainer", started=time.time()))
+            self._write(self.waiting())
+        return run, waited
+
+    def _next(self) -> Run | None:
+        waiting, going = self._look()
+        return waiting[0] if waiting and going < self.parallel else None
+
+    def _look(self) -> tuple[list[Run], int]:
+        """The runs that wait, the next one first, and how many are going."""
+        found = [(run, status) for run in self.store.runs() if (status := _status_of(run))]
+        found.sort(key=lambda pair: pair[1].created)
+        queued = {run.id: run for run, status in found if status.state == QUEUED}
+        listed = [queued.pop(name) for name in self._read() if name in queued]
+        return [*listed, *queued.values()], sum(status.state in ACTIVE for _, status in found)
+
+    def _put_last(self, run: Run) -> None:
+        self._write([*(other for other in self.waiting() if other != run), run])
+
+    def _put_first(self, run: Run, waited: Status) -> None:
+        with self.store.exclusive():
+            order = self.waiting()
+            run.write_status(waited)
+            self._write([run, *order])
+
+    def _read(self) -> list[str]:
+        try:
+            names = json.loads(self.file.read_text("utf-8"))
+        except (OSError, ValueError):
+            return []
+        return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+    def _write(self, order: Sequence[Run]) -> None:
+        try:
+            write_atomically(self.file, json.dumps([run.id for run in order]))
+        except OSError as error:
+            raise RunError(f"The order of the queue cannot be kept ({error.strerror}). Is the disk full?") from error
+
+
+def has_begun(run: Run) -> bool:
+    """Whether a run that waits had been going before, and can be what it was then."""
+    return run.former_folder.is_dir()
+
+
+def _keep_former(run: Run) -> None:
+    shutil.rmtree(run.former_folder, ignore_errors=True)
+    run.former_folder.mkdir()
+    for file in (run.recipe_file, run.status_file):
+        shutil.copy2(file, run.former_folder)  # with its times, by which the end of a crashed run is known
+
+
+def _restore_former(run: Run) -> None:
+    for file in (run.recipe_file, run.status_file):
+        os.replace(run.former_folder / file.name, file)
+    run.former_folder.rmdir()
+
+
+def _status_of(run: Run) -> Status | None:
+    try:
+        return run.read_status()
+    except RunError:
+        return None

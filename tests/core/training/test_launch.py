@@ -1,0 +1,95 @@
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from core.errors import FolderError, RecipeError, RunBusy, RunError, RunNotFound, RunNotReady
+from core.runs.queue import Queue
+from core.runs.store import FAILED, FINISHED, PAUSED, QUEUED, STARTING, STOPPED, Label, Run
+from core.training.launch import enqueue, extend, launch, resume
+from tests.conftest import Workplace
+
+
+@pytest.fixture
+def busy(workplace: Workplace) -> Iterator[Queue]:
+    """A queue where one run is going, so that nothing else begins."""
+    run = workplace.new_run()
+    with run.held():
+        yield Queue(workplace.store)
+
+
+def ended(place: Workplace, state: str, **choices: float) -> Run:
+    """A run that has ended, with something to go on from."""
+    run = place.new_run(**choices)
+    run.write_status(replace(run.read_status(), state=state, started=10.0, ended=20.0, error="Why", best_epoch=1))
+    run.checkpoints_folder.mkdir()
+    (run.checkpoints_folder / "a.npz").touch()
+    return run
+
+
+def test_what_is_launched_while_another_run_goes_waits_complete(workplace: Workplace, busy: Queue) -> None:
+    folder, label = workplace.folder(), Label("Mine")
+    parts = (folder.labels * 0).astype("int8")
+    first = launch(busy, workplace.recipe(), folder, parts)
+    second = enqueue(busy, workplace.recipe(seed=4), folder, parts, label)
+    assert busy.waiting() == [first, second]
+    assert first.read_status().message == "Waiting its turn" and first.class_names() == ("blue", "red")
+    assert second.recipe_values()["seed"] == 4 and second.split_file.exists() and second.read_label() == label
+
+
+@pytest.mark.parametrize("state", [PAUSED, STOPPED, FAILED])
+def test_a_run_that_ended_before_its_time_goes_on_in_its_turn(workplace: Workplace, busy: Queue, state: str) -> None:
+    run = ended(workplace, state)
+    run.request_stop()
+    resume(busy, run)
+    status = run.read_status()
+    assert (status.state, status.error, status.best_epoch, status.spent) == (QUEUED, "", 1, 10.0)
+    assert busy.waiting() == [run] and not run.stop_requested()
+    with pytest.raises(RunBusy, match="waits already"):
+        resume(busy, run)
+
+
+def test_a_finished_run_is_not_resumed_but_extended(workplace: Workplace, busy: Queue) -> None:
+    run = ended(workplace, FINISHED, minutes=5)
+    with pytest.raises(RunError, match="Give it more epochs instead"):
+        resume(busy, run)
+    extend(busy, run, 4)
+    assert (run.recipe_values()["more_epochs"], run.recipe_values()["minutes"]) == ([4], 0)
+    with pytest.raises(RunBusy, match="waits already"):
+        extend(busy, run, 4)
+    busy.cancel(run)
+    assert (run.recipe_values()["more_epochs"], run.recipe_values()["minutes"]) == ([], 5)
+    assert run.read_status().state == FINISHED
+
+
+def test_a_run_is_extended_more_than_once(workplace: Workplace, busy: Queue) -> None:
+    run = ended(workplace, FINISHED)
+    extend(busy, run, 4)
+    run.write_status(replace(run.read_status(), state=FINISHED))
+    extend(busy, run, 2)
+    assert run.recipe_values()["more_epochs"] == [4, 2]
+
+
+def test_what_cannot_go_on_is_told_and_stays_as_it_was(workplace: Workplace, busy: Queue) -> None:
+    run, empty, lost = (ended(workplace, STOPPED) for _ in range(3))
+    shutil.rmtree(empty.checkpoints_folder)
+    with pytest.raises(RunNotReady, match="kept nothing to go on from"):
+        extend(busy, empty, 3)
+    with pytest.raises(RecipeError):
+        extend(busy, run, 0)
+    shutil.rmtree(lost.folder)
+    with pytest.raises(RunNotFound):
+        resume(busy, lost)
+    with pytest.raises(RunNotFound):
+        extend(busy, lost, 1)
+    going = next(run for run in workplace.store.runs() if run.is_locked())
+    with pytest.raises(RunBusy, match="is going"):
+        resume(busy, going)
+    shutil.rmtree(workplace.colours)
+    with pytest.raises(FolderError, match="Put it back"):
+        resume(busy, run)
+    with pytest.raises(FolderError, match="Put it back"):
+        extend(busy, run, 1)
+    assert busy.waiting() == [] and run.read_status().state == STOPPED and going.read_status().state == STARTING
+    assert run.recipe_values()["more_epochs"] == []
