@@ -1,0 +1,45 @@
+"""What a run came to, photo by photo, read from its folder."""
+
+import json
+from zipfile import BadZipFile
+
+import numpy as np
+
+from core.data.parts import PARTS
+from core.data.split import read_split_csv
+from core.errors import DataError, RunError, RunNotReady
+from core.results.comparison import Measured
+from core.runs.store import Run
+
+
+def measured(run: Run, part: str) -> Measured:
+    """How right the run's best model is about the photos of a part, "validation" or "test".
+
+    Raises:
+        RunNotReady: The run has not been measured.
+        RunError: What it left behind cannot be read.
+    """
+    try:
+        with np.load(run.predictions_file(part)) as file:
+            right = np.asarray(file["probabilities"].argmax(1) == file["labels"], dtype=np.bool_)
+    except FileNotFoundError as error:
+        raise RunNotReady(f"The run {run.id} has not been measured on its {part} photos.") from error
+    except (OSError, EOFError, BadZipFile, ValueError, KeyError) as error:
+        raise RunError(f"What the run {run.id} left of its {part} photos cannot be read ({error}).") from error
+    if not len(right):
+        raise RunNotReady(f"The run {run.id} has no {part} photos.")
+    photos = _photos(run, part)
+    known = len(photos) == len(right)
+    return Measured(int(right.sum()), len(right), photos if known else (), right if known else right[:0])
+
+
+def _photos(run: Run, part: str) -> tuple[str, ...]:
+    """The photos of a part in the order of the split, less those that could not be read; none where that is lost."""
+    try:
+        folder, parts = read_split_csv(run.split_file, run.folder)
+        lost = json.loads(run.left_out_file.read_text("utf-8")) if run.left_out_file.exists() else []
+        unread = {row["file"] for row in lost}
+    except (DataError, OSError, ValueError, TypeError, KeyError):
+        return ()
+    positions = np.flatnonzero(parts == PARTS.index(part))
+    return tuple(folder.paths[i] for i in positions if folder.paths[i] not in unread)
