@@ -45,6 +45,10 @@ class UnsafeWeightsFile(WeightsError):
     """A weights file asks for more than arrays, or is damaged; nothing of it was executed."""
 
 
+class ArchitectureError(UnfreezeError):
+    """The layers of a network cannot be listed."""
+
+
 class RunError(UnfreezeError):
     """Something is wrong with a run or with the folder that holds it."""
 

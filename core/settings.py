@@ -96,6 +96,11 @@ class Settings:
         return self.home / "trunk"
 
     @property
+    def architectures_folder(self) -> Path:
+        """Where the layers of networks are listed."""
+        return self.home / "architectures"
+
+    @property
     def reviews_folder(self) -> Path:
         """Where decisions about photos are kept, beside the photos and never in them."""
         return self.home / "reviews"

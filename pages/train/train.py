@@ -8,6 +8,7 @@ import streamlit as st
 from core.data.dataset import Dataset
 from core.errors import RunNotFound
 from core.models import weights
+from core.models.architecture import head_layers
 from core.models.backbones import BACKBONES, Backbone, backbone
 from core.training.augmentations import AUGMENTATION_OF, default_augmentations
 from core.training.launch import launch
@@ -108,7 +109,7 @@ def choose_point(chosen: Backbone, class_count: int, kind: str) -> str:
             persist_state="session",
             help="The head always learns. Further left is faster and safer with few photos; further right learns more.",
         )
-    st.html(drawings.network_picture(chosen, point, class_count))
+    st.html(drawings.network_picture(chosen, point, head_layers(chosen, class_count)))
     return str(point)
 
 

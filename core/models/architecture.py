@@ -1,0 +1,299 @@
+"""The layers of a network, known to the server without Keras: a child process builds the network and lists them.
+
+`load` runs in the server. Its child, `python -m core.models.architecture KEY`, prints one JSON object and ends. What it
+printed is kept in the home, so that it is started once for each network and version of Keras.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from core.errors import ArchitectureError, RecipeError
+from core.files import PROJECT, write_atomically
+from core.models.backbones import HEAD, Backbone, backbone
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    import keras
+
+CODE = 1
+"""Raise it when the same network would be listed differently."""
+
+PATIENCE = 300.0
+"""Seconds that the child may take; the largest network takes about 20 on two busy cores."""
+
+KEEPS_STATISTICS = ("BatchNormalization", "Normalization")
+"""Kinds of layers whose numbers are statistics of photos, which stay as they are when a pretrained network learns."""
+
+_GROUP = re.compile(r"(block\d[a-z]|block_\d+|expanded_conv|conv\d_block\d+)_.+")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a network.
+
+    Attributes:
+        name: As Keras has it, and as a recipe's `unfreeze_layer` names it.
+        kind: The name of its Keras class, for example "Conv2D".
+        block: The block of the backbone that it belongs to.
+        shape: What it puts out for one photo, for example `(112, 112, 32)`.
+        parameters: Number of its weights.
+        inputs: Names of the layers whose outputs it takes.
+    """
+
+    name: str
+    kind: str
+    block: str
+    shape: tuple[int, ...]
+    parameters: int
+    inputs: tuple[str, ...]
+
+    @property
+    def learnable(self) -> int:
+        """Number of its weights that can learn; of the head's own BatchNorm half, the rest are statistics."""
+        if self.kind in KEEPS_STATISTICS:
+            return self.parameters // 2 if self.block == HEAD else 0
+        return self.parameters
+
+    @property
+    def group(self) -> str:
+        """The repeated part of the block that it belongs to, for example "block4b"; empty where there is none."""
+        found = _GROUP.fullmatch(self.name)
+        return found[1] if found else ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a layer stands in a drawing.
+
+    Attributes:
+        layer: The layer.
+        aside: Whether it is beside the main way from photo to features: in a squeeze-and-excitation, or on a shortcut.
+        skip: The layer on the main way whose output is added here as it is; empty for none.
+    """
+
+    layer: Layer
+    aside: bool
+    skip: str
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """All layers of a backbone, from input to output, each after those whose outputs it takes."""
+
+    layers: tuple[Layer, ...]
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Layer]:
+        """Each layer by its name."""
+        return {layer.name: layer for layer in self.layers}
+
+    def starts(self, block: str) -> tuple[Layer, ...]:
+        """The layers of a block that learning can begin at: those with weights to learn."""
+        return tuple(layer for layer in self.layers if layer.block == block and layer.learnable)
+
+    def learning(self, chosen: Backbone, point: str, first: str = "") -> frozenset[str]:
+        """The names of the layers that learn at an unfreeze point of the backbone.
+
+        Args:
+            chosen: The backbone.
+            point: One of its unfreeze points.
+            first: The layer of the point's block that learning begins at; empty for all of the block.
+
+        Raises:
+            RecipeError: The backbone has no such point, or the network no such layer.
+        """
+        if first and first not in self.by_name:
+            raise RecipeError(f"{chosen.name} has no layer {first!r}; choose one of the block {point}.")
+        blocks = chosen.trainable_blocks(point)
+        start = self.layers.index(self.by_name[first]) if first else 0
+        return frozenset(layer.name for layer in self.layers[start:] if layer.block in blocks and layer.learnable)
+
+    def learnable_parameters(self, chosen: Backbone, point: str, first: str = "") -> int:
+        """How many weights learn there; raises as `learning` does."""
+        return sum(self.by_name[name].learnable for name in self.learning(chosen, point, first))
+
+    def places(self) -> tuple[Place, ...]:
+        """The layers in the order of a drawing: what is beside the main way stands right before where it joins it."""
+        main = self._main_way()
+        found: list[Place] = []
+        for layer in self.layers:
+            if layer.name in main:
+                beside = self._beside(layer, main)
+                found += [Place(each, True, "") for each in beside]
+                found.append(Place(layer, False, "" if beside else self._skipped_to(layer, main)))
+        return tuple(found)
+
+    @cached_property
+    def _depths(self) -> Mapping[str, int]:
+        """Of each layer, how many layers lie before it on the longest way."""
+        depths: dict[str, int] = {}
+        for layer in self.layers:
+            depths[layer.name] = max((depths[name] + 1 for name in layer.inputs), default=0)
+        return depths
+
+    def _main_way(self) -> frozenset[str]:
+        """The longest way where outputs are added; where they are multiplied the shortest: the rest only scales it."""
+        layer = self.layers[-1]
+        way = [layer.name]
+        while layer.inputs:
+            choose = min if layer.kind == "Multiply" else max
+            layer = self.by_name[choose(layer.inputs, key=self._depths.__getitem__)]
+            way.append(layer.name)
+        return frozenset(way)
+
+    def _beside(self, layer: Layer, main: frozenset[str]) -> list[Layer]:
+        waiting = [name for name in layer.inputs if name not in main]
+        found: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            found.add(name)
+            waiting += [each for each in self.by_name[name].inputs if each not in main and each not in found]
+        return [each for each in self.layers if each.name in found]
+
+    def _skipped_to(self, layer: Layer, main: frozenset[str]) -> str:
+        earlier = [name for name in layer.inputs if name in main]
+        return min(earlier, key=self._depths.__getitem__) if layer.kind == "Add" and len(earlier) > 1 else ""
+
+
+def head_layers(
+    chosen: Backbone, class_count: int, *, pooling: str = "average", batch_norm: bool = False, dropout: float = 0.2
+) -> tuple[Layer, ...]:
+    """The layers of a head, which the table of backbones knows enough for; see `Recipe` for the choices."""
+    last = chosen.blocks[-1]
+    flat = pooling == "flatten" and last.side > 1
+    width = last.side**2 * last.channels if flat else chosen.feature_width
+    rows = [
+        ("pool", _POOLING_KINDS[pooling], last.side > 1, width, 0),
+        ("head_norm", "BatchNormalization", batch_norm, width, 4 * width),
+        ("head_dropout", "Dropout", dropout > 0, width, 0),
+        ("head", "Dense", True, class_count, (width + 1) * class_count),
+    ]
+    return tuple(Layer(name, kind, HEAD, (units,), count, ()) for name, kind, there, units, count in rows if there)
+
+
+_POOLING_KINDS = {"average": "GlobalAveragePooling2D", "max": "GlobalMaxPooling2D", "flatten": "Flatten"}
+
+
+def load(chosen: Backbone, settings: Settings) -> Architecture:
+    """The layers of a backbone, from the home or, the first time, from a child process that takes several seconds.
+
+    Raises:
+        ArchitectureError: The child did not list them.
+    """
+    file = settings.architectures_folder / f"{chosen.key}.json"
+    stamp = {"keras": metadata.version("keras"), "code": CODE}
+    try:
+        kept = json.loads(file.read_text("utf-8"))
+        if isinstance(kept, dict) and kept.get("stamp") == stamp:
+            return _checked(kept.get("layers"), chosen)
+    except (OSError, ValueError, ArchitectureError):
+        pass  # not there yet, or damaged: it is made anew
+    found = _checked(_asked(chosen, settings), chosen)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, json.dumps({"stamp": stamp, "layers": [asdict(layer) for layer in found.layers]}))
+    except OSError as error:
+        raise ArchitectureError(f"The layers of {chosen.name} cannot be kept in {file.parent} ({error}).") from error
+    return found
+
+
+def _asked(chosen: Backbone, settings: Settings) -> Any:
+    """What the child lists."""
+    quiet = {"KERAS_HOME": str(settings.keras_home), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    try:
+        child = subprocess.run(
+            [sys.executable, "-m", __name__, chosen.key],
+            cwd=PROJECT,
+            env={**os.environ, **quiet},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=PATIENCE,
+            check=True,
+        )
+        return json.loads(child.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        raise ArchitectureError(
+            f"The layers of {chosen.name} could not be listed: the process that builds the network ended before it"
+            " answered, perhaps for lack of memory. Close other programs and try again; training needs no list."
+        ) from error
+
+
+def _checked(rows: Any, chosen: Backbone) -> Architecture:
+    """An architecture from JSON; raises `ArchitectureError` where it is not that of the backbone in the table."""
+    try:
+        layers = tuple(_layer(row) for row in rows)
+    except (TypeError, KeyError, ValueError) as error:
+        raise ArchitectureError(f"What was listed of {chosen.name} is not a list of layers ({error!r}).") from error
+    _check_order(layers, chosen)
+    for block in chosen.blocks:
+        inside = [layer for layer in layers if layer.block == block.name]
+        counted = sum(layer.parameters for layer in inside), sum(layer.learnable for layer in inside)
+        if counted != (block.learnable + block.fixed, block.learnable):
+            raise ArchitectureError(
+                f"{block.name} of {chosen.name} was listed with {counted[0]:,} weights; it has"
+                f" {block.learnable + block.fixed:,}."
+            )
+    return Architecture(layers)
+
+
+def _layer(row: Mapping[str, Any]) -> Layer:
+    shape, inputs = tuple(map(int, row["shape"])), tuple(map(str, row["inputs"]))
+    return Layer(str(row["name"]), str(row["kind"]), str(row["block"]), shape, int(row["parameters"]), inputs)
+
+
+def _check_order(layers: Sequence[Layer], chosen: Backbone) -> None:
+    seen: set[str] = set()
+    for layer in layers:
+        if layer.name in seen or not seen.issuperset(layer.inputs) or layer.block not in chosen.block_names:
+            raise ArchitectureError(f"The layers of {chosen.name} were listed out of order, at {layer.name!r}.")
+        seen.add(layer.name)
+    if not layers:
+        raise ArchitectureError(f"No layers of {chosen.name} were listed.")
+
+
+def _listed(chosen: Backbone) -> list[dict[str, Any]]:
+    """Build the network with random weights and list its layers. In the child only: this imports Keras."""
+    from core.models.build import build_backbone
+
+    model = build_backbone(chosen)
+    names = {layer.name for layer in model.layers}
+    return [
+        {
+            "name": layer.name,
+            "kind": type(layer).__name__,
+            "block": chosen.block_of(layer.name),
+            "shape": layer.output.shape[1:],
+            "parameters": layer.count_params(),
+            "inputs": _sources(layer, names),
+        }
+        for layer in model.layers
+    ]
+
+
+def _sources(layer: "keras.Operation", names: set[str]) -> list[str]:
+    """The layers whose outputs reach a layer, be it through operations that are none."""
+    import keras
+
+    found: list[str] = []
+    for tensor in keras.tree.flatten(layer.input):
+        source = tensor._keras_history.operation
+        if source is not layer:
+            found += [source.name] if source.name in names else _sources(source, names)
+    return list(dict.fromkeys(found))
+
+
+if __name__ == "__main__":
+    # Libraries may print while they load; what the server reads must hold the answer and nothing else.
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    with answer:
+        json.dump(_listed(backbone(sys.argv[1])), answer)
