@@ -215,7 +215,7 @@ _LAYERS: dict[str, tuple[tuple[str, str], ...]] = {
         (r"flatten|dense", "dense"),
     ),
 }
-_HEAD_LAYERS = (r"pool|head_dropout|head", HEAD)
+_HEAD_LAYERS = (r"pool|head_norm|head_dropout|head", HEAD)
 
 _SEVEN = ("stem", "block1", "block2", "block3", "block4", "block5", "block6", "block7", "top_conv")
 _SIX = ("stem", "block1", "block2", "block3", "block4", "block5", "block6", "top_conv")

@@ -96,7 +96,16 @@ def build_model(backbone: Backbone, head: Head, class_count: int, weights: Weigh
         weights_files.normalise_as_imagenet(model)
     else:
         weights_files.load(model, backbone, weights)
-    return keras.Model(model.input, attach(model.output, head, class_count), name=backbone.key)
+    classifier = keras.Model(model.input, attach(model.output, head, class_count), name=backbone.key)
+    _fix_drops(classifier, head.seed)
+    return classifier
+
+
+def _fix_drops(model: keras.Model, seed: int) -> None:
+    """Make what is dropped in training depend on the seed alone, and not on what was built before."""
+    drops = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout) and layer.rate > 0]
+    for number, layer in enumerate(drops):
+        layer.seed_generator.state.assign([seed + number, 0])
 
 
 def set_drop_connect(model: keras.Model, rate: float) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from core.errors import RecipeError
 from core.models.backbones import FEATURES, HEAD, Backbone
 from core.models.build import build_backbone
+from core.models.heads import pooled_features_of
 
 BATCH = 8
 """Photos in one request. Of 1, 8, 16 and 32, this was the fastest on two cores, with two requests in flight."""
@@ -52,7 +53,7 @@ def tensor_at(model: keras.Model, backbone: Backbone, boundary: str) -> keras.Ke
         RecipeError: More than one tensor crosses there, so the network cannot be cut.
     """
     if boundary == FEATURES:
-        return model.get_layer("head_dropout").input
+        return pooled_features_of(model)
     above = {HEAD, *backbone.trainable_blocks(boundary)}
     crossing = {}
     for layer in model.layers:
@@ -213,5 +214,6 @@ def _same_tensor(half: keras.Model, model: keras.Model, tensor: keras.KerasTenso
     names = [layer.name for layer in model.layers]
     made_by = tensor._keras_history.operation.name
     if made_by == "pool":
-        return keras.layers.GlobalAveragePooling2D(dtype="float32")(half.output)
+        pooling = model.get_layer("pool")
+        return type(pooling).from_config({**pooling.get_config(), "dtype": "float32"})(half.output)
     return half.layers[names.index(made_by)].output

@@ -45,12 +45,25 @@ def _outputs(model: "keras.Model") -> dict[str, "keras.KerasTensor"]:
 
     head = model.get_layer("head")
     outputs = {PROBABILITIES: model.output, EMBEDDING: model.get_layer("head_dropout").input}
-    if any(layer.name == "pool" for layer in model.layers):
-        kernel, bias = head.get_weights()
+    layers = {layer.name: layer for layer in model.layers}
+    if isinstance(layers.get("pool"), keras.layers.GlobalAveragePooling2D):
+        kernel, bias = _without_norm(head, layers.get("head_norm"))
         maps = keras.layers.Conv2D(kernel.shape[1], 1, name=ACTIVATION_MAPS)
         outputs[ACTIVATION_MAPS] = maps(model.get_layer("pool").input)
         maps.set_weights([kernel[None, None], bias])
     return outputs
+
+
+def _without_norm(
+    head: "keras.layers.Layer", norm: "keras.layers.Layer | None"
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Kernel (C, K) and bias (K,) that make of features what the head makes of them behind its BatchNorm."""
+    kernel, bias = head.get_weights()
+    if norm is None:
+        return kernel, bias
+    gamma, beta, mean, variance = norm.get_weights()
+    scale = gamma / np.sqrt(variance + norm.epsilon)
+    return kernel * scale[:, None], bias + (beta - mean * scale) @ kernel
 
 
 class ServingGraph:

@@ -327,6 +327,12 @@ class Run:
         with self.metrics_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
+    def keep_metrics(self, count: int) -> None:
+        """Forget all but the first lines of the metrics, for a run that goes on from before the others."""
+        kept = self.read_metrics()[:count]
+        if self.metrics_file.exists():
+            write_atomically(self.metrics_file, "".join(json.dumps(row) + "\n" for row in kept))
+
     def read_metrics(self) -> list[dict[str, Any]]:
         """Every complete line of the metrics, oldest first.
 

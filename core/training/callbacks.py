@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,119 +10,159 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from core.models.learner import changing
 from core.runs.store import Run
 from core.training.recorder import Recorder
+from core.training.schedule import Schedule
 
 
 class StopAsked(Exception):
     """The run was asked to stop while nothing was being trained."""
 
 
-SAVING_SHARE = 0.05
-"""How much of the time may go into writing models; what is better in between waits in memory."""
+class PauseAsked(Exception):
+    """The run was asked to pause, and what it needs to go on is written."""
+
+
+def obey(run: Run) -> None:
+    """Raise `StopAsked` or `PauseAsked` if that is what somebody has asked for."""
+    if run.stop_requested():
+        raise StopAsked
+    if run.pause_requested():
+        raise PauseAsked
 
 
 class RunCallback(keras.callbacks.Callback):
-    """Feeds the recorder, keeps the best model by validation loss, and stops when asked to.
+    """Feeds the recorder, keeps the best weights by validation loss, and ends `fit` when asked to.
 
-    A stop is looked for at every batch, also while validating: Keras would otherwise run the whole validation pass.
+    A stop is looked for at every batch, also while validating: Keras would otherwise run the whole validation pass. A
+    pause takes effect between two steps of training; a validation that has begun is finished first.
+
+    Attributes:
+        best: Values of what has learned, by name, as they were at the best validation; empty before the first.
+        interrupted: Whether a stop or a pause has ended `fit`.
+        over: Whether the schedule says that the phase should end.
+        step: Steps of the epoch that are done.
     """
 
     def __init__(self, run: Run, recorder: Recorder, classifier: keras.Model) -> None:
-        """Watch one call of `fit` after another, on networks that share the weights of the classifier.
-
-        `rate`, which gives the learning rate of each step of a phase from 0, is to be set before each phase.
-        """
+        """Watch one call of `fit` after another, on networks that share the weights of the classifier."""
         super().__init__()
         self._run, self._recorder, self._classifier = run, recorder, classifier
-        self._saving_seconds, self._saved = 0.0, float("-inf")
-        self._waiting: list[tuple[keras.Variable, NDArray[np.float32]]] = []
-        self._epoch = self._step = 0
+        self._epoch = self._first = self._last = self._steps = 0
+        self._version = 0
         self._sums = (0.0, 0.0)
         self._validation_began = self._validation_seconds = 0.0
-        self.stopped = False
-        self.rate: Callable[[int], float] = lambda step: 0.0
+        self.best: dict[str, NDArray[Any]] = {}
+        self._exchanged = False
+        self.interrupted = self.over = False
+        self.step = 0
+
+    def begin_phase(self, schedule: Schedule, steps: int) -> None:
+        """Enter a phase of epochs of so many steps; what learns has been chosen."""
+        self.schedule, self._steps, self.over = schedule, steps, False
+        if self.best:  # what has begun to learn was, at the best validation, as it is now
+            self.best = {**_learned(self._classifier), **self.best}
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether there are steps left in the present stretch."""
+        return self.step < self._last
+
+    def begin_stretch(self, epoch: int, first: int, last: int, version: int) -> None:
+        """The next call of `fit` goes from step `first` to `last` of an epoch of the phase, on a version of photos."""
+        self._epoch, self._first, self._last, self._version = epoch, first, last, version
+        self.step = first
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Start to count again."""
-        self._epoch, self._step, self._sums = epoch, 0, (0.0, 0.0)
+        self._sums = (0.0, 0.0)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Set the learning rate, and start the clock."""
-        steps = self.params["steps"] or 0
-        self.model.optimizer.learning_rate.assign(self.rate(self._epoch * steps + batch))
+        self.model.optimizer.learning_rate.assign(self.schedule.rate(self._epoch * self._steps + self._first + batch))
         self._recorder.begin_step()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Record the batch; Keras gives means over the epoch so far, and the batch's own values follow from them."""
-        self._step = batch + 1
+        """Record the batch; Keras gives means over `fit` so far, and the batch's own values follow from them."""
+        self.step = self._first + batch + 1
         means = logs or {}
-        sums = (float(means["loss"]) * self._step, float(means["accuracy"]) * self._step)
+        sums = (float(means["loss"]) * (batch + 1), float(means["accuracy"]) * (batch + 1))
         loss, accuracy = (new - old for new, old in zip(sums, self._sums, strict=True))
         self._sums = sums
-        self._recorder.end_step(self._epoch, self._step, loss, accuracy, self._learning_rate())
-        self._look_for_stop()
+        self._recorder.end_step(self._epoch, self.step, loss, accuracy, self._learning_rate())
+        if self._run.stop_requested() or (self._run.pause_requested() and self.is_cut_short):
+            self._end_fit()
 
     def on_test_begin(self, logs: Any = None) -> None:
-        """Start the clock of the validation."""
+        """Start the clock of the validation, which is of the averaged weights if there are such."""
         self._validation_began = time.perf_counter()
+        _exchange_averages(self.model.optimizer)
+        self._exchanged = True
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Look for a stop."""
-        self._look_for_stop()
+        """Look for a stop; Keras begins to validate even where training was interrupted."""
+        if self.interrupted or self._run.stop_requested():
+            self._end_fit()
 
     def on_test_end(self, logs: Any = None) -> None:
         """Stop the clock of the validation."""
         self._validation_seconds = time.perf_counter() - self._validation_began
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Record the epoch, and keep the model if it is the best so far."""
-        if self.stopped:
-            self._recorder.end_partial_epoch(epoch, self._step, self._learning_rate())
-            return
+        """Record the validation if there was one, and keep the weights if they are the best so far."""
         values = logs or {}
-        improved = self._recorder.end_epoch(
-            epoch,
-            float(values["val_loss"]),
-            float(values["val_accuracy"]),
-            self._validation_seconds,
-            self._learning_rate(),
-        )
-        if improved:
-            self._keep()
+        if self.interrupted:
+            if self._run.stop_requested():
+                self._recorder.end_partial_epoch(self._epoch, self.step, self._learning_rate())
+        elif "val_loss" in values:
+            self._validated(float(values["val_loss"]), float(values["val_accuracy"]))
+        if self._exchanged:
+            _exchange_averages(self.model.optimizer)
+            self._exchanged = False
 
     def settle(self) -> None:
-        """Write the best model if it is not written yet; the network goes on from the weights that it has."""
-        if self._waiting:
-            present = [(variable, variable.numpy()) for variable, _ in self._waiting]
-            _assign(self._waiting)
-            self._save()
-            _assign(present)
-
-    def _keep(self) -> None:
-        if (time.perf_counter() - self._saved) * SAVING_SHARE >= self._saving_seconds:
-            self._save()
-        else:
-            self._waiting = [(variable, variable.numpy()) for variable in self.model.trainable_variables]
-
-    def _save(self) -> None:
-        began = time.perf_counter()
+        """Write the best model, or that of this moment where none was validated; the network stays as it is."""
+        variables = changing(self._classifier)
+        present = {name: np.array(variables[name].numpy()) for name in self.best}
+        _assign(variables, self.best)
         save_model(self._classifier, self._run.best_file)
-        self._saved = time.perf_counter()
-        self._saving_seconds = self._saved - began
-        self._waiting = []
+        _assign(variables, present)
 
-    def _look_for_stop(self) -> None:
-        if self._run.stop_requested():
-            self.stopped = self.model.stop_training = self.model.stop_evaluating = True
+    def _validated(self, loss: float, accuracy: float) -> None:
+        improved = self._recorder.end_validation(
+            self._epoch, self.step, loss, accuracy, self._validation_seconds, self._learning_rate(), self._version
+        )
+        self.over = self.schedule.validated(loss)
+        if improved:
+            self.best = _learned(self._classifier)
+
+    def _end_fit(self) -> None:
+        self.interrupted = self.model.stop_training = self.model.stop_evaluating = True
 
     def _learning_rate(self) -> float:
         return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
 
-def _assign(values: list[tuple[keras.Variable, NDArray[np.float32]]]) -> None:
-    for variable, value in values:
-        variable.assign(value)
+def _learned(model: keras.Model) -> dict[str, NDArray[Any]]:
+    """Copies of what training changes, but for random states."""
+    found = ((name, np.array(variable.numpy())) for name, variable in changing(model).items())
+    return {name: values for name, values in found if values.dtype.kind == "f"}
+
+
+def _assign(variables: Mapping[str, keras.Variable], values: Mapping[str, NDArray[Any]]) -> None:
+    for name, value in values.items():
+        variables[name].assign(value)
+
+
+def _exchange_averages(optimizer: keras.optimizers.Optimizer) -> None:
+    """Exchange the weights that learn with their moving averages, if the optimizer keeps such; twice is as before."""
+    if optimizer.use_ema:
+        pairs = zip(optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True)
+        for variable, average in pairs:
+            present = np.array(variable.numpy())
+            variable.assign(average)
+            average.assign(present)
 
 
 def save_model(model: keras.Model, file: Path) -> None:

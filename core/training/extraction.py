@@ -12,8 +12,9 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from core.models.backbones import Backbone
+from core.models.backbones import FEATURES, Backbone
 from core.models.frozen import BATCH, EXACT, FrozenPart, graph_to, on_this_machine, tensor_at, weights_hash
+from core.models.heads import AVERAGE
 from core.training.augmenter import Versions
 from core.training.photos import Photos, ahead, in_chunks
 from core.training.pipeline import Gather
@@ -85,9 +86,10 @@ class FrozenOutputs:
         photos: Photos,
         digests: Sequence[bytes],
         versions: Versions | None,
+        pooling: str = AVERAGE,
     ) -> None:
-        """Opens nothing yet."""
-        self._store, self._frozen = store, frozen
+        """Opens nothing yet; `pooling` is what the head makes features with."""
+        self._store, self._frozen, self._pooling = store, frozen, pooling
         self._photos, self._digests, self._versions = photos, [digest.hex() for digest in digests], versions
         self._shelves: dict[tuple[str, int], Shelf] = {}
         self._open = ExitStack()
@@ -101,6 +103,11 @@ class FrozenOutputs:
     def __exit__(self, *error: object) -> None:
         """Let go of the shelves."""
         self._open.close()
+
+    @property
+    def weights(self) -> str:
+        """Hash of the backbone's weights."""
+        return self._frozen.weights
 
     @property
     def photos_per_second(self) -> float | None:
@@ -177,13 +184,13 @@ class FrozenOutputs:
                 backbone.key,
                 self._frozen.weights,
                 backbone.resolution,
-                boundary,
+                boundary if boundary != FEATURES or self._pooling == AVERAGE else f"{FEATURES}-{self._pooling}",
                 view,
                 EXACT if view == "original" else NEAR,
                 CODE,
                 kept_as(ORIGINAL if view == "original" else version),
             )
-            place = [(key, row_shape(backbone, boundary))]
+            place = [(key, row_shape(backbone, boundary, self._pooling))]
             opened = self._store.open(place, self._store.lacking(place, wanted))
             found = self._shelves[boundary, version] = self._open.enter_context(opened)[0]
         return found

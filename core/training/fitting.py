@@ -1,31 +1,26 @@
-"""Training phase by phase: what each epoch is fed with, and how long what remains will take."""
+"""Training phase by phase, from where it stands to the end, and how long what remains will take."""
 
-import math
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import keras
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
-from core.errors import ShelfError
+from core.errors import WeightsError
 from core.models.backbones import Backbone
-from core.models.learner import choose_learning, learner_of
+from core.models.learner import changing, choose_learning, learner_of, values_of
 from core.runs.store import Run
-from core.training.augmenter import build_augmenter
-from core.training.callbacks import RunCallback, StopAsked
+from core.training.callbacks import PauseAsked, RunCallback, StopAsked, obey
+from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.extraction import ORIGINAL, FrozenOutputs
-from core.training.photos import Photos
-from core.training.pipeline import batches
-from core.training.plan import Way, row_shape
+from core.training.feeding import Feed, Material
+from core.training.mixing import needs_soft_targets
+from core.training.plan import Way
 from core.training.recipe import Recipe
 from core.training.recorder import FROM_SCRATCH, Phase, Recorder
-
-FRESH_SHARE = 0.25
-"""A new version of all photos is made for another epoch when that takes no more than this share of the epoch."""
+from core.training.schedule import Schedule
 
 MOST_LONGER = 1.5
 """How many times more epochs than planned a phase may get where there turns out to be time."""
@@ -33,36 +28,30 @@ MOST_LONGER = 1.5
 PROBE_STEPS = 4
 """Steps that are measured, and undone, before a phase begins; the first also compiles and does not count."""
 
-
 WRITING_SECONDS = 4.0
 """A first guess of how long it takes to write the model and its graph."""
 
 PHOTOS_PER_SECOND = 60.0
 """A first guess of how fast the graph predicts."""
 
+LEARNING, BEST, OPTIMIZER = "learning/", "best/", "optimizer/"
+"""What the names of a checkpoint's arrays begin with."""
+
 
 @dataclass(frozen=True)
-class Material:
-    """What there is to learn from.
+class Position:
+    """Where training stands: so many whole phases, epochs of the next one, and steps of the next epoch are done."""
 
-    Attributes:
-        photos: The pixels.
-        labels: (N,).
-        parts: For each part the positions of its photos.
-        class_weights: How much each class counts in training, by label; None if alike.
-    """
-
-    photos: Photos
-    labels: NDArray[np.int32]
-    parts: Mapping[str, NDArray[np.intp]]
-    class_weights: Mapping[int, float] | None
+    phase: int = 0
+    epoch: int = 0
+    step: int = 0
 
 
 class Fitting:
-    """One run's training, epoch by epoch.
+    """One run's training.
 
     Attributes:
-        callback: What watches every step; knows whether a stop was asked for.
+        callback: What watches every step.
     """
 
     def __init__(
@@ -73,170 +62,247 @@ class Fitting:
         model: keras.Model,
         material: Material,
         ways: Sequence[Way],
+        feed: Feed,
         outputs: FrozenOutputs,
         recorder: Recorder,
     ) -> None:
         """Get ready to train the classifier `model` in the given ways."""
         self._run, self._recipe, self._chosen, self._model = run, recipe, chosen, model
-        self._material, self._ways, self._outputs, self._recorder = material, list(ways), outputs, recorder
-        self._learners: dict[str, keras.Model] = {}
-        self._augmenter = build_augmenter(recipe.augmentations, recipe.seed)
-        self._steps = -(-len(self._training) // recipe.batch_size)
+        self._material, self._ways, self._recorder = material, list(ways), recorder
+        self._feed, self._outputs, self._steps = feed, outputs, feed.steps
+        self._learners: dict[tuple[str, ...], keras.Model] = {}
+        self._checkpoints = Checkpoints(run.checkpoints_folder)
+        self._at = Position()
         self._epochs_done = 0
-        self._made: list[int] = []
+        self._epoch_seconds = 0.0
         self._seconds_left: float | None = None
         self.callback = RunCallback(run, recorder, model)
-
-    @property
-    def _training(self) -> NDArray[np.intp]:
-        return self._material.parts["training"]
-
-    @property
-    def _validation(self) -> NDArray[np.intp]:
-        return self._material.parts["validation"]
 
     def fit(self) -> bool:
         """Train to the end; returns whether a stop was asked for.
 
         Raises:
             StopAsked: It was, before anything was learned.
+            PauseAsked: A pause was asked for; the checkpoint is written.
+            WeightsError: The run began with other pretrained weights than there are now.
         """
-        size = min(self._recipe.batch_size, len(self._training))
-        self._recorder.plan(tuple(way.phase for way in self._ways), self._steps, size)
-        self._estimate_rest()
-        for number in range(len(self._ways)):
-            self._begin(number)
-            for epoch in range(self._ways[number].phase.epochs):
-                self._epoch(number, epoch)
-                if self.callback.stopped:
-                    self.callback.settle()
+        self._plan(self._checkpoints.read())
+        while self._at.phase < len(self._ways):
+            self._begin()
+            while self._at.epoch < self._phase.epochs:
+                if not self._stretch():
                     return True
-                if epoch == 0 and number + 1 < len(self._ways):
-                    self._measure(number + 1)
-                    self._choose(self._ways[number].phase)
-                    self._fit_into_time(number + 1)
-                if self._is_over(number):
-                    break
-            self.callback.settle()
+            self._at = Position(self._at.phase + 1)
         return False
 
-    def _begin(self, number: int) -> None:
-        """Enter a phase: make its learner, unless it was made to be measured."""
+    @property
+    def _way(self) -> Way:
+        return self._ways[self._at.phase]
+
+    @property
+    def _phase(self) -> Phase:
+        return self._way.phase
+
+    @property
+    def _learner(self) -> keras.Model:
+        return self._learners[_learner_key(self._way)]
+
+    def _plan(self, found: Checkpoint | None) -> None:
+        """Say what is to come, and take up what a checkpoint holds."""
+        size = min(self._recipe.batch_size, len(self._material.parts["training"]))
+        every = self._recipe.validate_every
+        if found:
+            for number, epochs in enumerate(found.facts["epochs"]):
+                self._change_epochs(number, epochs)
+        self._recorder.plan(self._phases, self._steps, size, self._steps / every if every else 1.0)
+        self._recorder.go_on_from(found.facts["recorder"] if found else None)
+        if found:
+            self._restore(found)
+        self._estimate_rest()
+
+    @property
+    def _phases(self) -> tuple[Phase, ...]:
+        return tuple(way.phase for way in self._ways)
+
+    def _change_epochs(self, number: int, epochs: int) -> None:
         way = self._ways[number]
-        self._choose(way.phase)
-        if way.phase.name not in self._learners:
-            self._learners[way.phase.name] = self._learner(way)
-        self._recorder.begin_phase(way.phase, way.reason)
-        self.callback.rate = cosine_decay(way.phase.learning_rate, way.phase.epochs * self._steps)
+        self._ways[number] = replace(way, phase=replace(way.phase, epochs=epochs))
+
+    def _begin(self) -> None:
+        """Enter the phase, with its learner, unless that was done to restore or to measure it."""
+        way, phase = self._way, self._phase
+        self._choose(phase)
+        if _learner_key(way) not in self._learners:
+            self._learners[_learner_key(way)] = self._make_learner(way)
+        self._recorder.begin_phase(phase, way.reason)
+        if self._at.epoch == self._at.step == 0:
+            self.callback.begin_phase(self._schedule(), self._steps)
+
+    def _schedule(self) -> Schedule:
+        return Schedule(self._recipe, self._phase.learning_rate, self._phase.epochs, self._steps)
 
     def _choose(self, phase: Phase) -> None:
         choose_learning(
             self._model,
             self._chosen,
             phase.unfreeze_point,
+            layer=phase.unfreeze_layer,
             drop_connect=self._recipe.drop_connect,
-            from_scratch=phase.name == FROM_SCRATCH,
+            from_scratch=phase.kind == FROM_SCRATCH,
         )
 
-    def _learner(self, way: Way) -> keras.Model:
+    def _make_learner(self, way: Way) -> keras.Model:
         """The network to train in a phase, with its optimizer; what learns has been chosen."""
-        return learner_of(self._model, self._chosen, way.boundary, keras.optimizers.Adam(way.phase.learning_rate))
+        optimizer = optimizer_of(self._recipe, way.phase.learning_rate)
+        soft = needs_soft_targets(self._recipe)
+        return learner_of(self._model, self._chosen, way.boundary, optimizer, soft_targets=soft)
 
-    def _epoch(self, number: int, epoch: int) -> None:
-        way = self._ways[number]
+    def _stretch(self) -> bool:
+        """Train up to the next validation or the end of the epoch, and keep a checkpoint; returns False for a stop."""
+        last, validates = self._end_of_stretch()
         try:
-            source, validation = self._feed(way)
+            version = self._version()
         except StopAsked:
             if not self._epochs_done:
                 raise
-            self.callback.stopped = True
-            return
-        self._recorder.begin_epoch(epoch)
+            return False
+        self._fit(last, validates, version)
+        if self.callback.interrupted and self._run.stop_requested():
+            if self.callback.is_cut_short:
+                self._go_to(self.callback.step)
+            return False
+        self._go_to(self.callback.step)
+        if self._run.pause_requested():
+            raise PauseAsked
+        if self._at.step == 0:
+            self._after_epoch()
+        return True
+
+    def _end_of_stretch(self) -> tuple[int, bool]:
+        """The step of the epoch before which the stretch ends, and whether a validation follows it."""
+        every, steps = self._recipe.validate_every, self._steps
+        if not every:
+            return steps, True
+        before = self._at.epoch * steps
+        following = (before + self._at.step) // every * every + every - before
+        last_of_phase = following >= steps and self._at.epoch + 1 == self._phase.epochs
+        return min(following, steps), following <= steps or last_of_phase
+
+    def _fit(self, last: int, validates: bool, version: int) -> None:
+        first, epoch = self._at.step, self._at.epoch
+        source = self._feed.training(self._way, version, self._epochs_done, first, last)
+        self._recorder.begin_epoch(epoch, first)
+        self.callback.begin_stretch(epoch, first, last, version)
         began = time.perf_counter()
-        self._learners[way.phase.name].fit(
+        self._learner.fit(
             source,
-            validation_data=validation,
+            validation_data=self._feed.validation(self._way) if validates else None,
             initial_epoch=epoch,
             epochs=epoch + 1,
             callbacks=[self.callback],
             class_weight=self._material.class_weights,
             verbose=0,
         )
-        self._recorder.estimator.epoch(way.phase, time.perf_counter() - began)
-        self._epochs_done += 1
+        self._epoch_seconds += time.perf_counter() - began
 
-    def _feed(self, way: Way) -> tuple[tf.data.Dataset, tf.data.Dataset]:
-        """The batches of the next epoch, in an order of its own, and those of the validation."""
-        random = np.random.default_rng((self._recipe.seed, self._epochs_done))
-        version = self._version(way) if way.kept else ORIGINAL
-        failures = self._material.photos.failures  # a photo may have gone before a later version of it was computed
-        order = random.permutation([i for i in self._training if i not in failures])
-        return self._batches(way, version, order, self._augmenter), self._batches(way, ORIGINAL, self._validation)
+    def _go_to(self, step: int) -> None:
+        """Take note of what is done, and write it down."""
+        at = replace(self._at, step=step)
+        if step >= self._steps:
+            at = Position(at.phase, at.epoch + 1)
+            self._epochs_done += 1
+            self._recorder.estimator.epoch(self._phase, self._epoch_seconds)
+            self._epoch_seconds = 0.0
+        self._at = at
+        if self.callback.over:
+            self._end_phase_here()
+        self._write_checkpoint()
 
-    def _batches(
-        self, way: Way, version: int, positions: NDArray[np.intp], augmenter: keras.Sequential | None = None
-    ) -> tf.data.Dataset:
-        labels, size = self._material.labels, self._recipe.batch_size
-        if way.kept:
-            gather, shape = self._outputs.gather(way.boundary, version), row_shape(self._chosen, way.boundary)
-            return batches(gather, labels, positions, size, shape)
-        photos = self._material.photos
-        return batches(photos.pixels, labels, positions, size, photos.shape, augmenter)
+    def _end_phase_here(self) -> None:
+        """Plan no more epochs of this phase than have begun."""
+        if self._at.step:
+            self._at = Position(self._at.phase, self._at.epoch + 1)
+            self._epochs_done += 1
+        self._change_epochs(self._at.phase, self._at.epoch)
+        self._recorder.change_plan(self._phases)
 
-    def _version(self, way: Way) -> int:
-        """Which version of the photos the next epoch takes; a new one is computed while there are to be more."""
-        if not way.augmented:
-            return ORIGINAL
-        if self._epochs_done < way.views or self._affords_fresh(way):
-            try:
-                self._compute(self._epochs_done, way)
-                self._made.append(self._epochs_done)
-                return self._epochs_done
-            except ShelfError as error:  # there is no room for another one: those that there are serve again
-                print(error, flush=True)
-        return self._made[self._epochs_done % len(self._made)]
+    def _after_epoch(self) -> None:
+        """Look how much time there is, now that it is known how long an epoch takes."""
+        number = self._at.phase
+        if self._at.epoch == 1 and number + 1 < len(self._ways):
+            self._measure(number + 1)
+            self._choose(self._phase)
+            self._fit_into_time(number + 1)
+        if self._at.epoch < self._phase.epochs and self._is_over():
+            self._end_phase_here()
+            self._write_checkpoint()
 
-    def _compute(self, version: int, way: Way) -> None:
-        boundaries = self._boundaries_from(way)
-        missing = self._outputs.count_missing(self._training, version, boundaries)
+    def _version(self) -> int:
+        return self._feed.version(self._way, self._epochs_done, self._compute)
+
+    def _compute(self, version: int) -> None:
+        training, boundaries = self._material.parts["training"], self._boundaries_from_here()
+        missing = self._outputs.count_missing(training, version, boundaries)
         if missing:
-            epoch = self._epochs_done - self._epochs_before(way)
-            self._seconds_left = self._recorder.estimator.seconds_left(way.phase, epoch, 0)
+            self._seconds_left = self._recorder.estimator.seconds_left(self._phase, self._at.epoch, 0)
             self._recorder.begin_computing(f"Computing version {version + 1} of each photo")
-        self._outputs.compute(self._training, version, boundaries, lambda done: self._on_photos(done, missing))
+        self._outputs.compute(training, version, boundaries, lambda done: self._on_photos(done, missing))
         self._estimate_rest()
 
     def _on_photos(self, done: int, total: int) -> None:
-        if self._run.stop_requested():
-            raise StopAsked
+        obey(self._run)
         left, rate = self._seconds_left, self._outputs.photos_per_second
         self._recorder.computing(done, total, None if left is None or not rate else max(0.0, left - done / rate))
 
-    def _boundaries_from(self, way: Way) -> tuple[str, ...]:
+    def _boundaries_from_here(self) -> tuple[str, ...]:
         """Where outputs are wanted from this phase on."""
-        later = self._ways[[each.phase.name for each in self._ways].index(way.phase.name) :]
-        return tuple(dict.fromkeys(each.boundary for each in later if each.kept))
+        return tuple(dict.fromkeys(each.boundary for each in self._ways[self._at.phase :] if each.kept))
 
-    def _affords_fresh(self, way: Way) -> bool:
-        """Whether another version of all photos costs little beside an epoch."""
-        rate = self._outputs.photos_per_second
-        if rate is None or way is not self._ways[-1] or self._epochs_done == self._epochs_before(way):
-            return False
-        return len(self._training) / rate <= FRESH_SHARE * self._recorder.estimator.epoch_seconds(way.phase)
+    def _write_checkpoint(self) -> None:
+        learning = {LEARNING + name: values for name, values in values_of(changing(self._model)).items()}
+        best = {BEST + name: values for name, values in self.callback.best.items()}
+        variables = {f"{OPTIMIZER}{number}": each for number, each in enumerate(self._learner.optimizer.variables)}
+        facts = {
+            "position": [self._at.phase, self._at.epoch, self._at.step],
+            "epochs_done": self._epochs_done,
+            "epochs": [phase.epochs for phase in self._phases],
+            "versions": self._feed.made,
+            "schedule": self.callback.schedule.state(),
+            "recorder": self._recorder.facts(),
+            "weights": self._outputs.weights,
+        }
+        self._checkpoints.write(Checkpoint(facts, {**learning, **best, **values_of(variables)}))
 
-    def _epochs_before(self, way: Way) -> int:
-        names = [each.phase.name for each in self._ways]
-        return sum(each.phase.epochs for each in self._ways[: names.index(way.phase.name)])
+    def _restore(self, found: Checkpoint) -> None:
+        if found.facts["weights"] != self._outputs.weights:
+            raise WeightsError(
+                "This run began with other pretrained weights than there are on this computer now, so it cannot go on."
+                " Put the old file back into the weights folder, or start a new run."
+            )
+        self._at = Position(*found.facts["position"])
+        self._epochs_done, self._feed.made = found.facts["epochs_done"], list(found.facts["versions"])
+        self._choose(self._phase)
+        learner = self._learners[_learner_key(self._way)] = self._make_learner(self._way)
+        learner.optimizer.build(learner.trainable_variables)
+        variables = changing(self._model)
+        for name, values in found.under(LEARNING).items():
+            variables[name].assign(values)
+        for number, values in found.under(OPTIMIZER).items():
+            learner.optimizer.variables[int(number)].assign(values)
+        self.callback.begin_phase(self._schedule(), self._steps)
+        self.callback.schedule.restore(found.facts["schedule"])
+        self.callback.best = found.under(BEST)
 
     def _measure(self, number: int) -> None:
         """Measure a step of a phase to come, so that the estimate of what remains holds from now on."""
         way = self._ways[number]
+        if _learner_key(way) in self._learners:
+            return
         self._choose(way.phase)
-        learner = self._learners[way.phase.name] = self._learner(way)
-        version = self._made[0] if way.augmented and way.kept else ORIGINAL
-        few = self._training[: PROBE_STEPS * self._recipe.batch_size]
+        learner = self._learners[_learner_key(way)] = self._make_learner(way)
+        version = self._feed.made[0] if way.augmented and way.kept else ORIGINAL
         self._recorder.tell(message="Measuring how long fine-tuning will take")
-        seconds = seconds_of_step(learner, self._batches(way, version, few, self._augmenter))
+        seconds = seconds_of_step(learner, self._feed.training(way, version, 0, 0, PROBE_STEPS))
         self._recorder.estimator.step(way.phase, seconds)
 
     def _fit_into_time(self, number: int) -> None:
@@ -244,28 +310,21 @@ class Fitting:
         seconds = self._seconds_to_deadline()
         if seconds is None:
             return
-        way, estimator = self._ways[number], self._recorder.estimator
-        present = self._ways[number - 1].phase
-        before = (present.epochs - 1) * estimator.epoch_seconds(present) + estimator.finishing
+        phase, estimator = self._ways[number].phase, self._recorder.estimator
+        before = (self._phase.epochs - 1) * estimator.epoch_seconds(self._phase) + estimator.finishing
         if estimator.photos_per_second:
             before += estimator.pending / estimator.photos_per_second
-        epochs = int((seconds - before) / estimator.epoch_seconds(way.phase))
-        epochs = max(1, min(epochs, round(MOST_LONGER * way.phase.epochs)))
-        self._ways[number] = replace(way, phase=replace(way.phase, epochs=epochs))
-        self._recorder.change_plan(tuple(each.phase for each in self._ways))
+        epochs = int((seconds - before) / estimator.epoch_seconds(phase))
+        self._change_epochs(number, max(1, min(epochs, round(MOST_LONGER * phase.epochs))))
+        self._recorder.change_plan(self._phases)
 
-    def _is_over(self, number: int) -> bool:
-        """Whether there is no time for another epoch of a phase."""
-        seconds = self._seconds_to_deadline()
-        if seconds is None:
-            return False
-        estimator = self._recorder.estimator
-        return seconds < estimator.epoch_seconds(self._ways[number].phase) + estimator.finishing
+    def _is_over(self) -> bool:
+        """Whether there is no time for another epoch of the phase."""
+        seconds, estimator = self._seconds_to_deadline(), self._recorder.estimator
+        return seconds is not None and seconds < estimator.epoch_seconds(self._phase) + estimator.finishing
 
     def _seconds_to_deadline(self) -> float | None:
-        if not self._recipe.minutes:
-            return None
-        return self._recorder.status.created + self._recipe.minutes * 60 - time.time()
+        return self._recipe.minutes * 60 - self._recorder.seconds if self._recipe.minutes else None
 
     def _estimate_rest(self) -> None:
         """Tell the estimator what else there is to do: versions to come, and the photos that are tested at the end."""
@@ -273,14 +332,30 @@ class Fitting:
         estimator.photos_per_second = self._outputs.photos_per_second
         views = max((way.views for way in self._ways if way.kept and way.augmented), default=0)
         total = sum(way.phase.epochs for way in self._ways)
-        estimator.pending = max(0, min(views, total) - len(self._made) - 1) * len(self._training)
-        tested = len(self._validation) + len(self._material.parts["test"])
+        parts = self._material.parts
+        estimator.pending = max(0, min(views, total) - len(self._feed.made) - 1) * len(parts["training"])
+        tested = len(parts["validation"]) + len(parts["test"])
         estimator.finishing = WRITING_SECONDS + tested / (estimator.photos_per_second or PHOTOS_PER_SECOND)
 
 
-def cosine_decay(peak: float, steps: int) -> Callable[[int], float]:
-    """The learning rate of each step, from 0: half a cosine wave from the peak to 0 (Loshchilov and Hutter, SGDR)."""
-    return lambda step: peak * 0.5 * (1 + math.cos(math.pi * min(step, steps) / steps))
+def _learner_key(way: Way) -> tuple[str, ...]:
+    return (*way.phase.learning, way.boundary)
+
+
+def optimizer_of(recipe: Recipe, learning_rate: float) -> keras.optimizers.Optimizer:
+    """A fresh optimizer as a recipe asks for."""
+    kinds = {
+        "adam": (keras.optimizers.Adam, {}),
+        "adamw": (keras.optimizers.AdamW, {"weight_decay": recipe.weight_decay}),
+        "sgd": (keras.optimizers.SGD, {"momentum": recipe.momentum}),
+        "rmsprop": (keras.optimizers.RMSprop, {}),
+    }
+    kind, special = kinds[recipe.optimizer]
+    averages = {"use_ema": True, "ema_momentum": recipe.ema} if recipe.ema else {}
+    optimizer = kind(learning_rate, **special, **averages)
+    # At the end of `fit` Keras would put the averages in the place of the weights, but training goes on.
+    optimizer.finalize_variable_values = lambda variables: None
+    return optimizer
 
 
 def seconds_of_step(learner: keras.Model, source: tf.data.Dataset) -> float:

@@ -4,7 +4,8 @@ import json
 import shutil
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,20 +23,22 @@ from core.models import weights
 from core.models.backbones import FEATURES, Backbone, backbone
 from core.models.build import build_model
 from core.models.frozen import BATCH, OnProcessor, graph_to, tensor_at, weights_hash
-from core.models.heads import Head
+from core.models.heads import AVERAGE, Head
 from core.models.serving import PROBABILITIES, ServingGraph, write_graph
-from core.runs.store import FAILED, FINISHED, STOPPED, Run
+from core.runs.store import FAILED, FINISHED, PAUSED, STOPPED, Run, Status
 from core.settings import Settings
 from core.training.augmenter import Versions
-from core.training.callbacks import StopAsked, save_model
+from core.training.callbacks import PauseAsked, StopAsked, obey
 from core.training.environment import describe_environment
 from core.training.extraction import ORIGINAL, Frozen, FrozenOutputs
+from core.training.feeding import Feed, Material
 from core.training.first_look import first_look
-from core.training.fitting import Fitting, Material
+from core.training.fitting import Fitting
 from core.training.photos import Photos, RunPhotos, in_chunks, look_at
 from core.training.plan import Way, ways_of
 from core.training.recipe import Recipe
 from core.training.recorder import Recorder
+from core.training.tensorboard import Logs
 from core.training.timebox import Counts, Pace, fitted, timed_variants
 from core.training.trunk import TrunkStore
 
@@ -95,6 +98,8 @@ def train(run: Run, settings: Settings, prepared: Prepared | None = None) -> Non
         _carry_out(run, settings, recorder, prepared)
     except StopAsked:
         _end(recorder, STOPPED, "Nothing was trained yet")
+    except PauseAsked:
+        _end(recorder, PAUSED, _how_far(recorder.status))
     except UnfreezeError as error:
         _fail(run, recorder, str(error))
     except Exception as error:
@@ -109,7 +114,7 @@ def _carry_out(run: Run, settings: Settings, recorder: Recorder, prepared: Prepa
     recipe = Recipe.from_values(run.recipe_values())
     chosen = backbone(recipe.backbone)
     keras.utils.clear_session()
-    if recipe.minutes:
+    if recipe.minutes and not run.has_checkpoint():
         recipe, prepared = _fit_into_time(run, recipe, settings, recorder, prepared)
         chosen = backbone(recipe.backbone)
     keras.utils.set_random_seed(recipe.seed)
@@ -122,28 +127,48 @@ def _carry_out(run: Run, settings: Settings, recorder: Recorder, prepared: Prepa
     versions = Versions(recipe.augmentations, recipe.seed, given.photos.shape) if recipe.augmentations else None
     boundaries = tuple(dict.fromkeys(way.boundary for way in ways if way.kept))
     frozen = Frozen(model, chosen, boundaries)
-    if prepared is not None and prepared.weights == frozen.weights:
+    if prepared is not None and prepared.weights == frozen.weights and recipe.pooling == AVERAGE:
         frozen.graph = prepared.graph
-    with FrozenOutputs(store, frozen, given.photos, given.digests, versions) as outputs:
+    with FrozenOutputs(store, frozen, given.photos, given.digests, versions, recipe.pooling) as outputs:
         ways = _first_pass(run, given, ways, outputs, recorder)
         material = _material(run, recipe, given, recorder)
-        fitting = Fitting(run, recipe, chosen, model, material, ways, outputs, recorder)
+        feed = Feed(recipe, chosen, material, outputs, versions)
+        fitting = Fitting(run, recipe, chosen, model, material, ways, feed, outputs, recorder)
         try:
-            stopped = fitting.fit()
+            with _logs(run, recipe, recorder):
+                stopped = fitting.fit()
         except TrainingDiverged as error:
-            fitting.callback.settle()
-            if not run.best_file.exists():
+            if not fitting.callback.best:
                 raise
+            fitting.callback.settle()
             _finish(run, model, material, recorder)
             raise TrainingDiverged(
                 f"{error} The best model until then, of epoch {recorder.status.best_epoch}, is kept."
             ) from error
+    fitting.callback.settle()
     _finish(run, model, material, recorder)
     _report_left_out(run, given.folder, given.photos.failures, recorder)
     if stopped:
         _end(recorder, STOPPED, "The best model so far is kept")
     else:
         _end(recorder, FINISHED, "Finished")
+
+
+@contextmanager
+def _logs(run: Run, recipe: Recipe, recorder: Recorder) -> Iterator[None]:
+    """Write logs for TensorBoard meanwhile, if the recipe asks for them."""
+    if not recipe.tensorboard:
+        yield
+        return
+    with Logs(run.tensorboard_folder) as logs:
+        recorder.log_to(logs.write)
+        yield
+
+
+def _how_far(status: Status) -> str:
+    if not status.epoch:
+        return "Paused before the first epoch"
+    return f"Paused in epoch {status.epoch} of {status.epochs}"
 
 
 def _fit_into_time(
@@ -163,7 +188,7 @@ def _fit_into_time(
     few = Photos(files, probe.resolution, run.work_folder / "few.npy", settings.dataset_roots, settings.limits.pixels)
     pace = Pace(_photos_per_second(prepared, few), probe.flops)
     counts = Counts(*(int((parts == number).sum()) for number in range(len(PARTS))))
-    left = recipe.minutes * 60 - (time.time() - recorder.status.created)
+    left = recipe.minutes * 60 - recorder.seconds
     fitting = fitted(recipe, available, pace, counts, left)
     write_atomically(run.recipe_file, fitting.to_json())
     return fitting, prepared
@@ -254,8 +279,7 @@ def _tell_first(
 
 
 def _on_photos(run: Run, recorder: Recorder, done: int, total: int) -> None:
-    if run.stop_requested():
-        raise StopAsked
+    obey(run)
     recorder.computing(done, total)
 
 
@@ -272,7 +296,8 @@ def _material(run: Run, recipe: Recipe, given: RunPhotos, recorder: Recorder) ->
             )
     _require_every_class(given.folder, parts["training"], failures)
     class_weights = given.folder.subset(parts["training"]).class_weights() if recipe.class_weights else None
-    return Material(given.photos, given.folder.labels, parts, class_weights)
+    classes = len(given.folder.class_names)
+    return Material(given.photos, given.digests, given.folder.labels, parts, classes, class_weights)
 
 
 def _require_every_class(folder: ImageFolder, training: NDArray[np.intp], failures: Mapping[int, str]) -> None:
@@ -305,20 +330,18 @@ def _build(run: Run, recipe: Recipe, chosen: Backbone, settings: Settings, recor
     if chosen.pretrained and recipe.weights == "imagenet":
 
         def on_bytes(done: int, total: int | None) -> None:
-            if run.stop_requested():
-                raise StopAsked
+            obey(run)
             share = done / total if total else None
             recorder.tell_often(message=f"Downloading weights, {done / 1e6:.0f} MB so far", progress=share)
 
         recorder.tell(phase="weights", message="Loading the pretrained weights", progress=None)
         file = weights.fetch(chosen, settings, on_bytes)
-    return build_model(chosen, Head(recipe.dropout), len(run.class_names()), file)
+    head = Head(recipe.dropout, recipe.pooling, recipe.head_batch_norm, recipe.seed)
+    return build_model(chosen, head, len(run.class_names()), file)
 
 
 def _finish(run: Run, model: keras.Model, material: Material, recorder: Recorder) -> None:
     """Take the best weights, write the graph that predicts, and measure it, once, on the test part."""
-    if not run.best_file.exists():
-        save_model(model, run.best_file)
     recorder.tell(phase="finishing", message="Writing the model and testing it", progress=None, seconds_left=None)
     model.load_weights(run.best_file)
     write_graph(model, run.serving_folder)

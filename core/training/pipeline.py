@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+
+from core.training.mixing import Softening
 
 Gather = Callable[[NDArray[np.int64]], NDArray[Any]]
 """From positions of photos `(B,)` to what a network is fed with, `(B, ...)`."""
@@ -18,26 +19,29 @@ def batches(
     positions: NDArray[np.intp],
     batch_size: int,
     shape: tuple[int, ...],
-    augmenter: keras.Sequential | None = None,
+    softening: Softening | None = None,
+    first: int = 0,
 ) -> tf.data.Dataset:
-    """Batches of float32 `(B, *shape)` with int32 labels `(B,)`, one pass over the positions in their order.
+    """Batches of float32 `(B, *shape)` in the order of the positions, from the batch with the number `first` on.
 
-    The order of random changes is fixed by running the augmenter on one batch after the other.
+    With them come int32 labels `(B,)`, or, with a softening of K classes, float32 targets `(B, K)`. A batch depends on
+    its photos and its number alone, so that an epoch can be taken up in the middle.
     """
 
-    def read(chosen: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        return gather(chosen).astype(np.float32), labels[chosen]
+    def read(chosen: NDArray[np.int64], step: Any) -> tuple[NDArray[np.float32], NDArray[Any]]:
+        inputs = gather(chosen).astype(np.float32)
+        return softening(inputs, labels[chosen], int(step)) if softening else (inputs, labels[chosen])
 
-    def to_batch(chosen: Any) -> tuple[Any, Any]:
-        inputs, truth = tf.numpy_function(read, [chosen], (tf.float32, tf.int32), stateful=False)
-        inputs = tf.ensure_shape(inputs, (None, *shape))
-        if augmenter is not None:
-            inputs = augmenter(inputs, training=True)
-        return inputs, tf.ensure_shape(truth, (None,))
+    kind, truth_shape = (tf.float32, (None, softening.classes)) if softening else (tf.int32, (None,))
+
+    def to_batch(step: Any, chosen: Any) -> tuple[Any, Any]:
+        inputs, truth = tf.numpy_function(read, [chosen, step], (tf.float32, kind), stateful=False)
+        return tf.ensure_shape(inputs, (None, *shape)), tf.ensure_shape(truth, truth_shape)
 
     # Nothing here is left to tf.data to tune; its tuner wakes up at most once a minute, and Python, whenever it frees
     # the iterator of a pass that has ended, would wait for it in the middle of training.
     options = tf.data.Options()
     options.autotune.enabled = False
-    dataset = tf.data.Dataset.from_tensor_slices(np.asarray(positions, np.int64))
-    return dataset.batch(batch_size).map(to_batch).prefetch(2).with_options(options)
+    remaining = np.asarray(positions[first * batch_size :], np.int64)
+    dataset = tf.data.Dataset.from_tensor_slices(remaining).batch(batch_size).enumerate(first)
+    return dataset.map(to_batch).prefetch(2).with_options(options)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,8 @@ VALIDATION_SHARE = 0.05
 
 HEAD, FINE_TUNE, FROM_SCRATCH = "head", "fine-tune", "from scratch"
 
+BEST = ("best_epoch", "best_val_loss", "best_val_accuracy")
+
 PHASE_WORDS = {
     HEAD: "Training the head",
     FINE_TUNE: "Fine-tuning",
@@ -32,11 +34,13 @@ class Phase:
     """A stretch of epochs with the same blocks learning.
 
     Attributes:
-        name: A key of `PHASE_WORDS`.
+        name: What tells it from the other phases of a run.
         epochs: At least 1.
         learning_rate: Its peak.
         unfreeze_point: As in the recipe.
         relative_cost: Seconds of a step in relation to the other phases, a first guess until steps were measured.
+        kind: A key of `PHASE_WORDS`; the name, if that is one.
+        unfreeze_layer: As in the recipe.
     """
 
     name: str
@@ -44,14 +48,30 @@ class Phase:
     learning_rate: float
     unfreeze_point: str
     relative_cost: float
+    kind: str = ""
+    unfreeze_layer: str = ""
+
+    def __post_init__(self) -> None:
+        """Take the name for the kind where none is given."""
+        object.__setattr__(self, "kind", self.kind or self.name)
+
+    @property
+    def learning(self) -> tuple[str, str]:
+        """What learns, so that phases with the same can be told."""
+        return self.unfreeze_point, self.unfreeze_layer
+
+    @property
+    def words(self) -> str:
+        """What is going on, for the person who watches."""
+        return PHASE_WORDS[self.kind] + self.name.removeprefix(self.kind)
 
 
 class Estimator:
     """Seconds that remain, from what was measured, and for phases not yet begun from their relative cost."""
 
-    def __init__(self, phases: tuple[Phase, ...], steps: int) -> None:
-        """Plan `steps` steps in every epoch of every phase."""
-        self._phases, self._steps = phases, steps
+    def __init__(self, phases: tuple[Phase, ...], steps: int, validations: float = 1.0) -> None:
+        """Plan so many steps, and validations, in every epoch of every phase."""
+        self._phases, self._steps, self._validations = phases, steps, validations
         self._step_seconds: dict[str, float] = {}
         self._counts: dict[str, int] = {}
         self._epoch_seconds: dict[str, float] = {}
@@ -92,7 +112,7 @@ class Estimator:
     def epoch_seconds(self, phase: Phase, measured: Phase | None = None) -> float:
         """Seconds of an epoch: as measured, or from its steps, or from those of the `measured` phase."""
         steps = self._steps * self._seconds_of(phase, measured or phase)
-        guess = steps + self._validation_seconds.get(phase.name, steps * VALIDATION_SHARE)
+        guess = steps + self._validations * self._validation_seconds.get(phase.name, steps * VALIDATION_SHARE)
         whole = self._epoch_seconds.get(phase.name)
         return guess if whole is None or phase.name not in self._step_seconds else min(whole, 1.5 * guess + 1)
 
@@ -121,18 +141,39 @@ class Recorder:
     def __init__(self, run: Run, clock: Callable[[], float] = time.time) -> None:
         """Go on from the status that the run has."""
         self._run, self._clock = run, clock
-        self._status = replace(run.read_status(), state=RUNNING, started=clock())
+        before = run.read_status()
+        self._status = replace(before, state=RUNNING, started=before.started or clock(), ended=None)
+        self._rows = 0
         self._phases: tuple[Phase, ...] = ()
         self._phase: Phase | None = None
         self._written = 0.0
         self._step_began = 0.0
         self._computing_began, self._computing = 0.0, ""
-        self._smooth: tuple[float, float] | None = None
+        self._smooth: tuple[float, ...] | None = None
+        self._log: Callable[[Mapping[str, Any], int], None] | None = None
 
     @property
     def status(self) -> Status:
         """The status as last told."""
         return self._status
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has been going, without its pauses."""
+        return self._status.seconds(self._clock())
+
+    def facts(self) -> dict[str, Any]:
+        """All that must be known to go on from this moment, as JSON values."""
+        best = {name: getattr(self._status, name) for name in BEST}
+        return {"best": best, "spent": self.seconds, "smooth": self._smooth, "rows": self._rows}
+
+    def go_on_from(self, facts: Mapping[str, Any] | None) -> None:
+        """Go on from what `facts` gave, or begin anew; what was recorded since then is forgotten."""
+        known = facts or {"best": dict.fromkeys(BEST), "spent": 0.0, "smooth": None, "rows": 0}
+        self._rows = known["rows"]
+        self._smooth = tuple(known["smooth"]) if known["smooth"] else None
+        self._run.keep_metrics(self._rows)
+        self.tell(**known["best"], spent=known["spent"])
 
     def tell(self, **changes: Any) -> None:
         """Change the status and write it at once."""
@@ -146,14 +187,18 @@ class Recorder:
         if self._clock() - self._written > WRITE_SECONDS:
             self.tell()
 
-    def plan(self, phases: tuple[Phase, ...], steps: int, batch_size: int) -> None:
-        """Say what is to come: the phases, and the steps in each epoch."""
+    def log_to(self, write: Callable[[Mapping[str, Any], int], None]) -> None:
+        """Hand every line of the metrics to somebody else, too, with the number of the training step."""
+        self._log = write
+
+    def plan(self, phases: tuple[Phase, ...], steps: int, batch_size: int, validations: float = 1.0) -> None:
+        """Say what is to come: the phases, and the steps and validations in each epoch."""
         self._phases, self._steps, self._batch_size = phases, steps, batch_size
-        self.estimator = Estimator(phases, steps)
+        self.estimator = Estimator(phases, steps, validations)
         self.tell(epochs=sum(phase.epochs for phase in phases))
 
     def change_plan(self, phases: tuple[Phase, ...]) -> None:
-        """Say that there will be more or fewer epochs in phases that have not begun."""
+        """Say that there will be more or fewer epochs than planned."""
         self._phases = phases
         self.estimator.plan(phases)
         self.tell(epochs=sum(phase.epochs for phase in phases))
@@ -161,12 +206,12 @@ class Recorder:
     def begin_phase(self, phase: Phase, way: str) -> None:
         """Enter one of the planned phases; `way` says what it is fed with."""
         self._phase = phase
-        self.tell(phase=phase.name, way=way, message=PHASE_WORDS[phase.name], progress=self._share(0, 0))
+        self.tell(phase=phase.kind, way=way, message=phase.words, progress=self._share(0, 0))
 
-    def begin_epoch(self, epoch: int) -> None:
-        """An epoch of the phase begins, from 0."""
-        name = self._present().name
-        self.tell(phase=name, message=PHASE_WORDS[name], progress=self._share(epoch, 0))
+    def begin_epoch(self, epoch: int, step: int = 0) -> None:
+        """An epoch of the phase begins, from 0, or goes on after so many steps."""
+        phase = self._present()
+        self.tell(phase=phase.kind, message=phase.words, progress=self._share(epoch, step))
 
     def begin_computing(self, message: str) -> None:
         """The frozen part is about to be computed for some photos."""
@@ -221,14 +266,17 @@ class Recorder:
             images_per_second=rate,
         )
 
-    def end_epoch(self, epoch: int, val_loss: float, val_accuracy: float, val_seconds: float, rate: float) -> bool:
-        """An epoch and its validation ended; returns whether it is the best so far by validation loss.
+    def end_validation(
+        self, epoch: int, step: int, val_loss: float, val_accuracy: float, val_seconds: float, rate: float, version: int
+    ) -> bool:
+        """A validation ended after a step of an epoch, which saw this version of the photos (-1: as they are).
 
-        Raises `TrainingDiverged` when the validation loss is not a number: the last step spoilt the model.
+        Returns whether it is the best so far by validation loss. Raises `TrainingDiverged` when the validation loss is
+        not a number: the last step spoilt the model.
         """
         self._check_finite("validation loss", val_loss, epoch)
         self.estimator.validation(self._present(), val_seconds)
-        self._append(epoch, self._steps, rate, val_loss=val_loss, val_accuracy=val_accuracy)
+        self._append(epoch, step, rate, version=version, val_loss=val_loss, val_accuracy=val_accuracy)
         best = self._status.best_val_loss
         improved = best is None or val_loss < best
         if improved:
@@ -237,23 +285,29 @@ class Recorder:
         return improved
 
     def end_partial_epoch(self, epoch: int, step: int, rate: float) -> None:
-        """An epoch was cut short; it is marked, so that nobody takes it for a whole one."""
+        """An epoch was cut short; it is marked, so that nobody takes it for a whole one.
+
+        A run that goes on forgets the mark.
+        """
         self._append(epoch, step, rate, partial=True)
+        self._rows -= 1
 
     def _append(self, epoch: int, step: int, rate: float, *, partial: bool = False, **values: float) -> None:
         number = self._epochs_before() + epoch
-        self._run.append_metrics(
-            {
-                "phase": self._present().name,
-                "epoch": number + 1,
-                "step": step,
-                "position": round(number + step / self._steps, 4),
-                "partial": partial,
-                "seconds": round(self._status.seconds(self._clock()), 2),
-                "learning_rate": rate,
-                **{name: round(value, 6) for name, value in values.items()},
-            }
-        )
+        row = {
+            "phase": self._present().kind,
+            "epoch": number + 1,
+            "step": step,
+            "position": round(number + step / self._steps, 4),
+            "partial": partial,
+            "seconds": round(self.seconds, 2),
+            "learning_rate": rate,
+            **{name: round(value, 6) for name, value in values.items()},
+        }
+        self._run.append_metrics(row)
+        self._rows += 1
+        if self._log is not None:
+            self._log(row, number * self._steps + step)
 
     def _check_finite(self, name: str, loss: float, epoch: int) -> None:
         if not math.isfinite(loss):

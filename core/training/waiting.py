@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -42,7 +43,8 @@ def without_scikit_learn() -> Iterator[None]:
 def held_with_word(run: Run, message: str) -> Iterator[None]:
     """Hold the lock of a run that begins, with a status that says so to the person who watches."""
     with run.held():
-        run.write_status(replace(run.read_status(), state=RUNNING, phase="preparing", message=message))
+        begun = replace(run.read_status(), state=RUNNING, started=time.time(), ended=None)
+        run.write_status(replace(begun, phase="preparing", message=message))
         yield
 
 

@@ -10,15 +10,18 @@ from numpy.typing import NDArray
 
 from core.errors import TrainingDiverged
 from core.runs.store import Run, RunStore
-from core.training import callbacks
 from core.training.callbacks import RunCallback, save_model
+from core.training.fitting import optimizer_of
 from core.training.pipeline import batches
+from core.training.recipe import Recipe
 from core.training.recorder import Phase, Recorder
+from core.training.schedule import Schedule
 
 STEPS = 5
 EPOCHS = 4
 VALIDATION_BATCHES = 3
 PHASES = (Phase("head", EPOCHS, 0.01, "none", 1.0), Phase("fine-tune", EPOCHS, 0.01, "all", 1.0))
+CONSTANT = Recipe(dataset="d", schedule="constant")
 WAY = "Everything learns, so every epoch computes everything."
 
 
@@ -55,14 +58,32 @@ class Scene:
     callback: RunCallback
     model: keras.Model
 
-    def fit(self, *others: keras.callbacks.Callback) -> Any:
+    def fit(self, *others: keras.callbacks.Callback) -> dict[str, list[float]]:
+        """Train epoch by epoch until something ends it; returns what Keras reports."""
+        history: dict[str, list[float]] = {}
+        for epoch in range(EPOCHS):
+            self.callback.begin_stretch(epoch, 0, STEPS, -1)
+            for name, values in self.fit_once(epoch, *others).history.items():
+                history.setdefault(name, []).extend(values)
+            if self.callback.interrupted:
+                break
+        return history
+
+    def fit_once(self, epoch: int, *others: keras.callbacks.Callback) -> Any:
         pixels = np.random.default_rng(0).integers(0, 256, (STEPS * 2, 4, 4, 3), dtype=np.uint8)
         labels = (np.arange(len(pixels)) % 2).astype(np.int32)
         order = np.random.default_rng(1).permutation(len(pixels))
         source = batches(pixels.__getitem__, labels, order, 2, (4, 4, 3))
         validation = batches(pixels.__getitem__, labels, np.arange(VALIDATION_BATCHES), 1, (4, 4, 3))
         watching = [*others, self.callback]
-        return self.model.fit(source, validation_data=validation, epochs=EPOCHS, callbacks=watching, verbose=0)
+        return self.model.fit(
+            source,
+            validation_data=validation,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            callbacks=watching,
+            verbose=0,
+        )
 
     def stops(self, moment: str, epoch: int, batch: int) -> Saboteur:
         return Saboteur(moment, epoch, batch, lambda model: self.run.request_stop())
@@ -92,13 +113,13 @@ def scene(tmp_path: Path) -> Scene:
     recorder.plan(PHASES, STEPS, 2)
     recorder.begin_phase(PHASES[0], WAY)
     callback = RunCallback(run, recorder, model)
-    callback.rate = lambda step: 0.01
+    callback.begin_phase(Schedule(CONSTANT, 0.01, EPOCHS, STEPS), STEPS)
     return Scene(run, recorder, callback, model)
 
 
 def test_every_epoch_is_recorded_as_keras_reports_it(scene: Scene) -> None:
-    history = scene.fit().history
-    assert not scene.callback.stopped
+    history = scene.fit()
+    assert not scene.callback.interrupted
     assert [row["val_loss"] for row in scene.validation_rows()] == pytest.approx(history["val_loss"], abs=1e-5)
     assert [row["val_accuracy"] for row in scene.validation_rows()] == pytest.approx(history["val_accuracy"], abs=1e-5)
     status = scene.recorder.status
@@ -115,7 +136,7 @@ def test_batches_are_recorded_with_their_own_loss_not_with_the_mean_of_the_epoch
         told.append(loss)
 
     monkeypatch.setattr(scene.recorder, "end_step", end_step)
-    means = scene.fit().history["loss"]
+    means = scene.fit()["loss"]
     by_epoch = np.array(told).reshape(EPOCHS, STEPS)
     np.testing.assert_allclose(by_epoch.mean(axis=1), means, rtol=1e-4)
     assert np.ptp(by_epoch, axis=1).min() > 1e-4
@@ -125,7 +146,7 @@ def test_batches_are_recorded_with_their_own_loss_not_with_the_mean_of_the_epoch
 def test_a_stop_while_training_ends_with_that_batch(scene: Scene, batch: int) -> None:
     stopper = scene.stops("train", 1, batch)
     scene.fit(stopper)
-    assert scene.callback.stopped
+    assert scene.callback.interrupted
     assert stopper.seen == {"train": STEPS + batch + 1, "test": VALIDATION_BATCHES + 1}
     last = scene.run.read_metrics()[-1]
     assert (last["partial"], last["epoch"], last["step"]) == (True, 2, batch + 1)
@@ -137,7 +158,7 @@ def test_a_stop_while_training_ends_with_that_batch(scene: Scene, batch: int) ->
 def test_a_stop_while_validating_ends_with_that_batch(scene: Scene) -> None:
     stopper = scene.stops("test", 1, 1)
     scene.fit(stopper)
-    assert scene.callback.stopped
+    assert scene.callback.interrupted
     assert stopper.seen == {"train": 2 * STEPS, "test": VALIDATION_BATCHES + 2}
     assert [row["epoch"] for row in scene.validation_rows()] == [1]
     assert scene.run.read_metrics()[-1]["partial"]
@@ -149,14 +170,14 @@ def test_a_stop_between_two_calls_of_fit_lets_one_batch_pass(scene: Scene) -> No
     scene.recorder.begin_phase(PHASES[1], WAY)
     counter = Saboteur("never", 0, 0, lambda model: None)
     scene.fit(counter)
-    assert scene.callback.stopped and counter.seen["train"] == 1
+    assert scene.callback.interrupted and counter.seen["train"] == 1
     last = scene.run.read_metrics()[-1]
     assert (last["phase"], last["epoch"], last["step"], last["partial"]) == ("fine-tune", EPOCHS + 1, 1, True)
 
 
 def test_a_stop_in_the_first_epoch_keeps_no_model_of_its_own(scene: Scene) -> None:
     scene.fit(scene.stops("train", 0, 1))
-    assert not scene.run.best_file.exists() and scene.validation_rows() == []
+    assert not scene.callback.best and scene.validation_rows() == []
 
 
 class Memory(keras.callbacks.Callback):  # type: ignore[misc]
@@ -185,25 +206,70 @@ def test_the_best_model_is_kept_whatever_comes_after(scene: Scene) -> None:
     assert [path.name for path in scene.run.folder.glob("*best*")] == ["best.keras"]
 
 
-def test_a_best_model_that_waits_in_memory_is_written_when_settled_and_training_goes_on_as_it_was(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(callbacks, "SAVING_SHARE", 1e-12)  # only the first is written at once
+def test_writing_the_best_model_leaves_the_network_as_it_is(scene: Scene) -> None:
     memory = Memory(worsens=(3,))
     scene.fit(memory)
     best = scene.recorder.status.best_epoch
     assert best == 3, "epochs became better until the model was worsened"
-    np.testing.assert_array_equal(weights_of(keras.models.load_model(scene.run.best_file)), memory.weights[0])
     scene.callback.settle()
     np.testing.assert_array_equal(weights_of(keras.models.load_model(scene.run.best_file)), memory.weights[2])
     np.testing.assert_array_equal(weights_of(scene.model), memory.weights[3])
-    written = scene.run.best_file.stat().st_mtime_ns
+
+
+def test_without_a_validation_the_model_of_this_moment_is_written(scene: Scene) -> None:
+    scene.fit(scene.stops("train", 0, 1))
+    assert scene.validation_rows() == [] and scene.callback.best == {}
     scene.callback.settle()
-    assert scene.run.best_file.stat().st_mtime_ns == written, "there is nothing more to write"
+    np.testing.assert_array_equal(weights_of(keras.models.load_model(scene.run.best_file)), weights_of(scene.model))
+
+
+def test_a_pause_ends_with_that_batch_unless_it_is_the_last_before_a_validation(scene: Scene) -> None:
+    pauser = Saboteur("train", 1, 2, lambda model: scene.run.request_pause())
+    scene.fit(pauser)
+    assert scene.callback.interrupted and scene.callback.step == 3 and scene.callback.is_cut_short
+    assert not any(row["partial"] for row in scene.run.read_metrics()), "it will be taken up again"
+    scene.callback.interrupted = False
+    scene.callback.begin_stretch(1, 3, STEPS, -1)
+    for batch in (0, 1):  # steps 4 and 5 of 5
+        scene.run.clear_requests()
+        scene.callback.on_epoch_begin(1)
+        scene.callback.begin_stretch(1, 3 + batch, STEPS, -1)
+        scene.run.request_pause()
+        scene.callback.on_train_batch_begin(0)
+        scene.callback.on_train_batch_end(0, {"loss": 1.0, "accuracy": 0.5})
+        assert scene.callback.interrupted is (batch == 0)
+        scene.callback.interrupted = False
+
+
+def test_moving_averages_are_what_is_validated_and_kept(scene: Scene) -> None:
+    optimizer = optimizer_of(Recipe(dataset="d", optimizer="sgd", momentum=0.0, ema=0.9), 0.01)
+    scene.model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    raw: list[NDArray[np.float32]] = []
+    averages: list[NDArray[np.float32]] = []
+
+    class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            raw.append(weights_of(self.model))
+
+        def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+            averages.append(weights_of(self.model))
+
+    scene.fit(Watcher())
+    expected = raw[0]
+    for step, weights in enumerate(raw):
+        expected = 0.9 * expected + 0.1 * weights
+        if step + 1 == STEPS:
+            np.testing.assert_allclose(averages[0], expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(weights_of(scene.model), raw[-1])
+    scene.callback.settle()
+    best = (scene.recorder.status.best_epoch or 9) - 1
+    kept = weights_of(keras.models.load_model(scene.run.best_file))
+    np.testing.assert_array_equal(kept, averages[best * VALIDATION_BATCHES])
 
 
 def test_the_learning_rate_is_set_for_every_step_of_a_phase(scene: Scene) -> None:
-    scene.callback.rate = lambda step: 0.01 / (step + 1)
+    schedule = Schedule(Recipe(dataset="d", warm_up_epochs=1.2), 0.01, EPOCHS, STEPS)
+    scene.callback.begin_phase(schedule, STEPS)
     seen: list[float] = []
 
     class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
@@ -211,19 +277,21 @@ def test_the_learning_rate_is_set_for_every_step_of_a_phase(scene: Scene) -> Non
             seen.append(float(self.model.optimizer.learning_rate))
 
     scene.fit(Watcher())
-    assert seen == pytest.approx([0.01 / (step + 1) for step in range(EPOCHS * STEPS)])
+    assert seen == pytest.approx([schedule.rate(step) for step in range(EPOCHS * STEPS)])
+    assert len(set(seen)) == EPOCHS * STEPS
 
 
 def test_a_model_that_is_spoilt_while_training_ends_the_run_and_the_best_stays(scene: Scene) -> None:
     with pytest.raises(TrainingDiverged, match="The loss became nan in epoch 2"):
         scene.fit(scene.spoils("train", 1, 2))
+    scene.callback.settle()
     assert np.isfinite(weights_of(keras.models.load_model(scene.run.best_file))).all()
 
 
 def test_a_model_that_is_spoilt_by_the_last_step_of_an_epoch_is_not_taken_for_the_best(scene: Scene) -> None:
     with pytest.raises(TrainingDiverged, match="The validation loss became nan in epoch 1"):
         scene.fit(scene.spoils("train", 0, STEPS - 1))
-    assert not scene.run.best_file.exists()
+    assert not scene.callback.best
 
 
 def test_a_model_is_replaced_as_a_whole(scene: Scene, tmp_path: Path) -> None:

@@ -23,11 +23,11 @@ from core.models.weights import look_up
 from core.results.prediction import Predictor
 from core.runs.store import CRASHED, FINISHED, STOPPED, Run
 from core.settings import Settings
-from core.training import fitting, loop
+from core.training import loop, plan
 from core.training.augmentations import Choice
 from core.training.callbacks import StopAsked
 from core.training.extraction import ORIGINAL, FrozenOutputs
-from core.training.fitting import cosine_decay, seconds_of_step
+from core.training.fitting import seconds_of_step
 from core.training.loop import train
 from core.training.pipeline import Gather, batches
 from core.training.recorder import Recorder
@@ -217,7 +217,7 @@ def test_without_room_a_run_goes_the_plain_way_and_says_so(place: Place, monkeyp
     tight = replace(settings, limits=replace(settings.limits, trunk_bytes=1000))
     run = place.new_run(head_epochs=1, fine_tune_epochs=0)
 
-    def that_is_enough(self: Recorder, epoch: int) -> None:
+    def that_is_enough(self: Recorder, epoch: int, step: int = 0) -> None:
         raise StopAsked
 
     with monkeypatch.context() as patch:
@@ -249,7 +249,7 @@ def stopped(place: Place) -> Done:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Recorder, "end_step", stop_at_the_end)
-        patch.setattr(fitting, "FRESH_SHARE", 1e9)
+        patch.setattr(plan, "FRESH_FROM", 0.0)
         return place.carried_out(run)
 
 
@@ -259,10 +259,10 @@ def test_epochs_take_each_version_in_turn_and_new_ones_where_they_are_cheap(stop
     first_look, measured = head.pop(0), fine.pop(0)
     assert (first_look, measured) == (0, 0)
     assert head == [0, 1, 0], "two versions in turn"
-    assert fine == [1, 4, 5], "then a new one for each further epoch of the last phase"
+    assert fine == [3, 4, 5], "then a new one for each epoch of the last phase"
     assert stopped.ways["head"] == "The frozen part is computed once for each of 2 versions of each photo, then kept."
     names = {json.loads(file.read_text("utf-8"))["key"]["view"] for file in trunk_keys(stopped)}
-    assert len(names - {"original"}) == 4
+    assert len(names - {"original"}) == 5
 
 
 def trunk_keys(done: Done) -> list[Path]:
@@ -349,11 +349,3 @@ def trained(measured_first: bool) -> NDArray[np.float32]:
 
 def test_measuring_a_step_changes_nothing_of_what_follows() -> None:
     np.testing.assert_array_equal(trained(measured_first=True), trained(measured_first=False))
-
-
-def test_the_learning_rate_falls_along_half_a_cosine_from_its_peak_to_nothing() -> None:
-    rate = cosine_decay(0.02, 100)
-    assert [rate(step) for step in (0, 50, 100, 150)] == pytest.approx([0.02, 0.01, 0.0, 0.0])
-    assert rate(25) == pytest.approx(0.02 * 0.5 * (1 + 2**-0.5))
-    rates = [rate(step) for step in range(101)]
-    assert rates == sorted(rates, reverse=True)

@@ -16,7 +16,7 @@ KEYS = {"phase", "epoch", "step", "position", "partial", "seconds", "learning_ra
 """What every row holds."""
 
 TRAINING_KEYS = KEYS | {"loss", "accuracy", "images_per_second"}
-VALIDATION_KEYS = KEYS | {"val_loss", "val_accuracy"}
+VALIDATION_KEYS = KEYS | {"version", "val_loss", "val_accuracy"}
 
 WAY = "Every epoch computes everything, as the recipe asks for."
 
@@ -75,7 +75,7 @@ def test_rows_have_a_schema_and_positions_go_on_over_the_phases(scene: Scene) ->
             for step in range(1, 5):
                 scene.step(epoch, step)
             scene.clock.now += 2
-            scene.recorder.end_epoch(epoch, 0.5, 0.75, 2.0, 0.01)
+            scene.recorder.end_validation(epoch, 4, 0.5, 0.75, 2.0, 0.01, -1)
     rows = scene.rows()
     training, validation = ([row for row in rows if ("loss" in row) == which] for which in (True, False))
     assert all(row.keys() == TRAINING_KEYS for row in training)
@@ -136,11 +136,11 @@ def test_loss_and_accuracy_are_smoothed_from_the_first_batch_on_and_across_phase
 
 
 def test_the_best_epoch_is_the_one_of_least_validation_loss_over_all_phases(scene: Scene) -> None:
-    assert scene.recorder.end_epoch(0, 0.75, 0.5, 1.0, 0.01)
-    assert not scene.recorder.end_epoch(1, 0.75, 0.9, 1.0, 0.01)
+    assert scene.recorder.end_validation(0, 4, 0.75, 0.5, 1.0, 0.01, 0)
+    assert not scene.recorder.end_validation(1, 4, 0.75, 0.9, 1.0, 0.01, 0)
     scene.recorder.begin_phase(FINE, WAY)
-    assert not scene.recorder.end_epoch(0, 0.8, 0.95, 1.0, 0.01)
-    assert scene.recorder.end_epoch(1, 0.5, 0.625, 1.0, 0.01)
+    assert not scene.recorder.end_validation(0, 4, 0.8, 0.95, 1.0, 0.01, 0)
+    assert scene.recorder.end_validation(1, 4, 0.5, 0.625, 1.0, 0.01, 0)
     status = scene.recorder.status
     assert (status.best_epoch, status.best_val_loss, status.best_val_accuracy) == (4, 0.5, 0.625)
     with scene.run.held():
@@ -172,7 +172,7 @@ def test_a_loss_that_is_no_number_ends_training_with_advice(scene: Scene, loss: 
 
 def test_a_validation_loss_that_is_no_number_is_never_the_best(scene: Scene) -> None:
     with pytest.raises(TrainingDiverged, match="The validation loss became nan in epoch 1"):
-        scene.recorder.end_epoch(0, math.nan, 0.5, 1.0, 0.01)
+        scene.recorder.end_validation(0, 4, math.nan, 0.5, 1.0, 0.01, 0)
     assert scene.recorder.status.best_epoch is None and scene.rows() == []
 
 
