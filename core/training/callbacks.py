@@ -50,6 +50,7 @@ class RunCallback(keras.callbacks.Callback):
         super().__init__()
         self._run, self._recorder, self._classifier = run, recorder, classifier
         self._epoch = self._first = self._last = self._steps = 0
+        self._photos = self._batch_size = 0
         self._version = 0
         self._sums = (0.0, 0.0)
         self._validation_began = self._validation_seconds = 0.0
@@ -69,10 +70,19 @@ class RunCallback(keras.callbacks.Callback):
         """Whether there are steps left in the present stretch."""
         return self.step < self._last
 
-    def begin_stretch(self, epoch: int, first: int, last: int, version: int) -> None:
-        """The next call of `fit` goes from step `first` to `last` of an epoch of the phase, on a version of photos."""
-        self._epoch, self._first, self._last, self._version = epoch, first, last, version
-        self.step = first
+    def begin_stretch(self, epoch: int, first: int, photos: int, batch_size: int, version: int) -> None:
+        """The next call of `fit` goes on with an epoch of the phase.
+
+        Args:
+            epoch: Its number in the phase, from 0.
+            first: Steps of it that are done.
+            photos: How many photos there are in this stretch.
+            batch_size: In a step; the last one may have fewer.
+            version: Which version of the photos it is.
+        """
+        self._epoch, self._first, self._version = epoch, first, version
+        self._photos, self._batch_size = photos, batch_size
+        self.step, self._last = first, first - (-photos // batch_size)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Start to count again."""
@@ -84,11 +94,12 @@ class RunCallback(keras.callbacks.Callback):
         self._recorder.begin_step()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Record the batch; Keras gives means over `fit` so far, and the batch's own values follow from them."""
+        """Record the batch; Keras gives means over the photos so far, and the batch's own values follow from them."""
         self.step = self._first + batch + 1
-        means = logs or {}
-        sums = (float(means["loss"]) * (batch + 1), float(means["accuracy"]) * (batch + 1))
-        loss, accuracy = (new - old for new, old in zip(sums, self._sums, strict=True))
+        means, before = logs or {}, batch * self._batch_size
+        seen = min(before + self._batch_size, self._photos)
+        sums = (float(means["loss"]) * seen, float(means["accuracy"]) * seen)
+        loss, accuracy = ((new - old) / (seen - before) for new, old in zip(sums, self._sums, strict=True))
         self._sums = sums
         self._recorder.end_step(self._epoch, self.step, loss, accuracy, self._learning_rate())
         if self._run.stop_requested() or (self._run.pause_requested() and self.is_cut_short):

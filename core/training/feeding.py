@@ -90,11 +90,17 @@ class Feed:
         compute(kept)
         return kept
 
-    def training(self, way: Way, version: int, epoch: int, first: int, last: int) -> tf.data.Dataset:
-        """The batches of an epoch from step `first` to before step `last`."""
-        order = self.order(epoch)[: last * self._recipe.batch_size]
+    def stretch(self, epoch: int, first: int, last: int) -> NDArray[np.intp]:
+        """Positions of the photos that an epoch takes from step `first` to before step `last`."""
+        size = self._recipe.batch_size
+        return self.order(epoch)[first * size : last * size]
+
+    def training(
+        self, way: Way, version: int, epoch: int, positions: NDArray[np.intp], first: int = 0
+    ) -> tf.data.Dataset:
+        """Batches of a stretch of an epoch, which begins with the step `first`."""
         softening = softening_of(self._recipe, self._material.classes, epoch)
-        return self._batches(way, version, order, softening, first)
+        return self._batches(way, version, positions, softening, first)
 
     def validation(self, way: Way) -> tf.data.Dataset:
         """The validation photos as they are."""

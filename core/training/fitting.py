@@ -190,9 +190,10 @@ class Fitting:
 
     def _fit(self, last: int, validates: bool, version: int) -> None:
         first, epoch = self._at.step, self._at.epoch
-        source = self._feed.training(self._way, version, self._epochs_done, first, last)
+        positions = self._feed.stretch(self._epochs_done, first, last)
+        source = self._feed.training(self._way, version, self._epochs_done, positions, first)
         self._recorder.begin_epoch(epoch, first)
-        self.callback.begin_stretch(epoch, first, last, version)
+        self.callback.begin_stretch(epoch, first, len(positions), self._recipe.batch_size, version)
         began = time.perf_counter()
         self._learner.fit(
             source,
@@ -302,7 +303,7 @@ class Fitting:
         learner = self._learners[_learner_key(way)] = self._make_learner(way)
         version = self._feed.made[0] if way.augmented and way.kept else ORIGINAL
         self._recorder.tell(message="Measuring how long fine-tuning will take")
-        seconds = seconds_of_step(learner, self._feed.training(way, version, 0, 0, PROBE_STEPS))
+        seconds = seconds_of_step(learner, self._feed.training(way, version, 0, self._feed.stretch(0, 0, PROBE_STEPS)))
         self._recorder.estimator.step(way.phase, seconds)
 
     def _fit_into_time(self, number: int) -> None:

@@ -22,7 +22,7 @@ def batches(
     softening: Softening | None = None,
     first: int = 0,
 ) -> tf.data.Dataset:
-    """Batches of float32 `(B, *shape)` in the order of the positions, from the batch with the number `first` on.
+    """Batches of float32 `(B, *shape)` in the order of the positions; the first batch has the number `first`.
 
     With them come int32 labels `(B,)`, or, with a softening of K classes, float32 targets `(B, K)`. A batch depends on
     its photos and its number alone, so that an epoch can be taken up in the middle.
@@ -42,6 +42,5 @@ def batches(
     # the iterator of a pass that has ended, would wait for it in the middle of training.
     options = tf.data.Options()
     options.autotune.enabled = False
-    remaining = np.asarray(positions[first * batch_size :], np.int64)
-    dataset = tf.data.Dataset.from_tensor_slices(remaining).batch(batch_size).enumerate(first)
-    return dataset.map(to_batch).prefetch(2).with_options(options)
+    dataset = tf.data.Dataset.from_tensor_slices(np.asarray(positions, np.int64))
+    return dataset.batch(batch_size).enumerate(first).map(to_batch).prefetch(2).with_options(options)

@@ -135,14 +135,22 @@ class Estimator:
         return self._step_seconds.get(measured.name, 1.0) * later.relative_cost / measured.relative_cost
 
 
+def begun(before: Status, now: float) -> Status:
+    """The status of a run that begins or goes on now (seconds since 1970); one that has begun stays as it is."""
+    if before.state == RUNNING and before.started and not before.ended:
+        return before
+    return replace(
+        before, state=RUNNING, started=now, ended=None, spent=before.seconds(now) if before.ended else before.spent
+    )
+
+
 class Recorder:
     """Writes metrics and status of one run; knows nothing of Keras."""
 
     def __init__(self, run: Run, clock: Callable[[], float] = time.time) -> None:
         """Go on from the status that the run has."""
         self._run, self._clock = run, clock
-        before = run.read_status()
-        self._status = replace(before, state=RUNNING, started=before.started or clock(), ended=None)
+        self._status = begun(run.read_status(), clock())
         self._rows = 0
         self._phases: tuple[Phase, ...] = ()
         self._phase: Phase | None = None
@@ -170,10 +178,11 @@ class Recorder:
     def go_on_from(self, facts: Mapping[str, Any] | None) -> None:
         """Go on from what `facts` gave, or begin anew; what was recorded since then is forgotten."""
         known = facts or {"best": dict.fromkeys(BEST), "spent": 0.0, "smooth": None, "rows": 0}
+        spent = max(self._status.spent, known["spent"])  # what came after the last checkpoint is lost with a crash
         self._rows = known["rows"]
         self._smooth = tuple(known["smooth"]) if known["smooth"] else None
         self._run.keep_metrics(self._rows)
-        self.tell(**known["best"], spent=known["spent"])
+        self.tell(**known["best"], spent=spent)
 
     def tell(self, **changes: Any) -> None:
         """Change the status and write it at once."""
@@ -211,7 +220,8 @@ class Recorder:
     def begin_epoch(self, epoch: int, step: int = 0) -> None:
         """An epoch of the phase begins, from 0, or goes on after so many steps."""
         phase = self._present()
-        self.tell(phase=phase.kind, message=phase.words, progress=self._share(epoch, step))
+        number = self._epochs_before() + epoch + 1
+        self.tell(phase=phase.kind, message=phase.words, epoch=number, progress=self._share(epoch, step))
 
     def begin_computing(self, message: str) -> None:
         """The frozen part is about to be computed for some photos."""

@@ -19,8 +19,9 @@ from queue import Empty, SimpleQueue
 from typing import NoReturn
 
 from core.errors import UnfreezeError
-from core.runs.store import RUNNING, Run
+from core.runs.store import Run
 from core.settings import Settings
+from core.training.recorder import begun
 
 IDLE_SECONDS = 900.0
 """How long a trainer waits for a next order, with some hundred megabytes of memory, before it ends by itself."""
@@ -43,8 +44,7 @@ def without_scikit_learn() -> Iterator[None]:
 def held_with_word(run: Run, message: str) -> Iterator[None]:
     """Hold the lock of a run that begins, with a status that says so to the person who watches."""
     with run.held():
-        begun = replace(run.read_status(), state=RUNNING, started=time.time(), ended=None)
-        run.write_status(replace(begun, phase="preparing", message=message))
+        run.write_status(replace(begun(run.read_status(), time.time()), phase="preparing", message=message))
         yield
 
 

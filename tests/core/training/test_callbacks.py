@@ -62,7 +62,7 @@ class Scene:
         """Train epoch by epoch until something ends it; returns what Keras reports."""
         history: dict[str, list[float]] = {}
         for epoch in range(EPOCHS):
-            self.callback.begin_stretch(epoch, 0, STEPS, -1)
+            self.callback.begin_stretch(epoch, 0, STEPS * 2, 2, -1)
             for name, values in self.fit_once(epoch, *others).history.items():
                 history.setdefault(name, []).extend(values)
             if self.callback.interrupted:
@@ -229,11 +229,10 @@ def test_a_pause_ends_with_that_batch_unless_it_is_the_last_before_a_validation(
     assert scene.callback.interrupted and scene.callback.step == 3 and scene.callback.is_cut_short
     assert not any(row["partial"] for row in scene.run.read_metrics()), "it will be taken up again"
     scene.callback.interrupted = False
-    scene.callback.begin_stretch(1, 3, STEPS, -1)
     for batch in (0, 1):  # steps 4 and 5 of 5
         scene.run.clear_requests()
         scene.callback.on_epoch_begin(1)
-        scene.callback.begin_stretch(1, 3 + batch, STEPS, -1)
+        scene.callback.begin_stretch(1, 3 + batch, 2 * (STEPS - 3 - batch), 2, -1)
         scene.run.request_pause()
         scene.callback.on_train_batch_begin(0)
         scene.callback.on_train_batch_end(0, {"loss": 1.0, "accuracy": 0.5})
@@ -300,3 +299,19 @@ def test_a_model_is_replaced_as_a_whole(scene: Scene, tmp_path: Path) -> None:
     save_model(scene.model, file)
     np.testing.assert_array_equal(weights_of(keras.models.load_model(file)), weights_of(scene.model))
     assert [path.name for path in tmp_path.glob("*.keras")] == ["model.keras"]
+
+
+def test_a_last_batch_with_fewer_photos_is_recorded_with_its_own_loss(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[float] = []
+    monkeypatch.setattr(scene.recorder, "end_step", lambda epoch, step, loss, *more: told.append(loss))
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), dtype=np.uint8)
+    labels, order = np.array([0, 1, 0, 1, 0], np.int32), np.arange(5)
+    scene.model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    scene.callback.begin_phase(Schedule(CONSTANT, 0.0, 1, 2), 2)
+    scene.callback.begin_stretch(0, 0, 5, 4, -1)
+    source = batches(pixels.__getitem__, labels, order, 4, (4, 4, 3))
+    scene.model.fit(source, callbacks=[scene.callback], verbose=0)
+    sure = np.asarray(scene.model(pixels.astype(np.float32)))[order, labels]
+    assert told == pytest.approx([-np.log(sure[:4]).mean(), -np.log(sure[4])], rel=1e-4)

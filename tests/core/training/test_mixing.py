@@ -32,7 +32,7 @@ def test_smoothing_spreads_its_share_evenly() -> None:
 def test_targets_are_mixed_as_the_photos_are(choices: dict[str, float]) -> None:
     colours, changed = photos()[:, 0, 0, 0], 0
     for step in range(30):
-        mixed, targets = Softening(3, **choices, seeds=(4, 2))(photos(), LABELS, step)  # type: ignore[arg-type]
+        mixed, targets = Softening(3, **choices, seeds=(4, 2))(photos(), LABELS, step)
         assert mixed.shape == (8, 16, 16, 3) and mixed.dtype == targets.dtype == np.float32
         np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-5)
         smoothing = choices.get("smoothing", 0)
