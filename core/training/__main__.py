@@ -1,4 +1,7 @@
-"""The trainer process: `python -m core.training RUN_FOLDER`, or `--wait` for one that gets its run later."""
+"""The trainer process: `python -m core.training RUN_FOLDER`, or `--wait` for one that gets its run later.
+
+`--find-rate FOLDER` tries learning rates out instead.
+"""
 
 import os
 import sys
@@ -11,13 +14,17 @@ from core.runs import jobs
 from core.runs.queue import Queue
 from core.runs.store import Run, RunStore
 from core.settings import Settings, settings_from
+from core.training.rate_finder import FIND_RATE
 from core.training.waiting import held_with_word, wait, without_scikit_learn
 
 NICENESS = 10
 
 
-def main(argument: str) -> None:
-    """Carry out the run in the folder that the argument names, or wait for one to come; then pass the turn on."""
+def main(argument: str, folder: str = "") -> None:
+    """Carry out the run in the folder that the argument names, or wait for one to come; then pass the turn on.
+
+    With `--find-rate`, the folder that follows is that of a search for a learning rate.
+    """
     settings, environ = settings_from(), dict(os.environ)
     os.environ["KERAS_HOME"] = str(settings.keras_home)
     if hasattr(os, "nice"):
@@ -25,6 +32,8 @@ def main(argument: str) -> None:
     with passing_on(settings, environ):
         if argument == "--wait":
             wait(settings)
+        elif argument == FIND_RATE:
+            find_rate(Run(Path(folder).resolve()), settings)
         else:
             carry_out(Run(Path(argument).resolve()), settings)
 
@@ -52,5 +61,13 @@ def carry_out(run: Run, settings: Settings) -> None:
         train(run, settings)
 
 
+def find_rate(run: Run, settings: Settings) -> None:
+    """Try learning rates out, as `carry_out` carries out a run."""
+    with held_with_word(run, "Loading TensorFlow"):
+        with without_scikit_learn():
+            from core.training.rate_sweep import sweep
+        sweep(run, settings)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

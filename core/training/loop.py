@@ -1,5 +1,6 @@
 """One training run from recipe to model; the only place that opens a recipe while training."""
 
+import errno
 import json
 import shutil
 import time
@@ -34,7 +35,7 @@ from core.training.extraction import ORIGINAL, Frozen, FrozenOutputs
 from core.training.feeding import Feed, Material
 from core.training.first_look import first_look
 from core.training.fitting import Fitting
-from core.training.photos import Photos, RunPhotos, in_chunks, look_at
+from core.training.photos import Photos, RunPhotos, a_few_of, in_chunks, look_at
 from core.training.plan import Way, ways_of
 from core.training.recipe import Recipe
 from core.training.recorder import Recorder
@@ -93,13 +94,20 @@ def train(run: Run, settings: Settings, prepared: Prepared | None = None) -> Non
 
     What a person can mend ends in the state "failed" with its sentence; anything else does too, and is raised.
     """
+    with telling_how_it_ends(run) as recorder:
+        _carry_out(run, settings, recorder, prepared)
+
+
+@contextmanager
+def telling_how_it_ends(run: Run) -> Iterator[Recorder]:
+    """Have whatever ends what is done inside end up in the run's status."""
     recorder = Recorder(run)
     try:
-        _carry_out(run, settings, recorder, prepared)
+        yield recorder
     except StopAsked:
-        _end(recorder, STOPPED, "Nothing was trained yet")
+        end(recorder, STOPPED, "Nothing was trained yet")
     except PauseAsked:
-        _end(recorder, PAUSED, _how_far(recorder.status))
+        end(recorder, PAUSED, _how_far(recorder.status))
     except UnfreezeError as error:
         _fail(run, recorder, str(error))
     except Exception as error:
@@ -112,15 +120,69 @@ def train(run: Run, settings: Settings, prepared: Prepared | None = None) -> Non
 
 def _carry_out(run: Run, settings: Settings, recorder: Recorder, prepared: Prepared | None) -> None:
     recipe = Recipe.from_values(run.recipe_values())
-    chosen = backbone(recipe.backbone)
     keras.utils.clear_session()
     if recipe.minutes and not run.has_checkpoint():
         recipe, prepared = _fit_into_time(run, recipe, settings, recorder, prepared)
-        chosen = backbone(recipe.backbone)
-    keras.utils.set_random_seed(recipe.seed)
     write_atomically(run.environment_file, json.dumps(describe_environment(), indent=2))
+    with ready(run, recipe, settings, recorder, prepared) as all_there:
+        stopped = _fit(run, all_there, recorder)
+    _finish(run, all_there, recorder)
+    if stopped:
+        end(recorder, STOPPED, "The best model so far is kept")
+    else:
+        end(recorder, FINISHED, "Finished")
+
+
+@dataclass(frozen=True)
+class Ready:
+    """All that training needs.
+
+    Attributes:
+        recipe: What was chosen.
+        chosen: Its backbone.
+        model: The classifier.
+        given: The photos, with those that cannot be read.
+        material: What can be learned from.
+        ways: What each phase is fed with.
+        feed: What feeds it.
+        outputs: What the frozen part computes.
+    """
+
+    recipe: Recipe
+    chosen: Backbone
+    model: keras.Model
+    given: RunPhotos
+    material: Material
+    ways: tuple[Way, ...]
+    feed: Feed
+    outputs: FrozenOutputs
+
+
+@contextmanager
+def ready(
+    run: Run,
+    recipe: Recipe,
+    settings: Settings,
+    recorder: Recorder,
+    prepared: Prepared | None = None,
+    most: Mapping[str, int] | None = None,
+) -> Iterator[Ready]:
+    """Read the photos, build the network, and compute what the first epoch needs.
+
+    Args:
+        run: Whose split it is.
+        recipe: What to build.
+        settings: Where everything is.
+        recorder: Hears of the progress.
+        prepared: Is used if it is of this network.
+        most: How many photos of each part to take; all, where it is not given.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    chosen = backbone(recipe.backbone)
     recorder.tell(phase="preparing", message="Looking at the photos", progress=None)
     given = look_at(run, recipe, chosen, settings)
+    if most:
+        given = a_few_of(given, most)
     model = _build(run, recipe, chosen, settings, recorder)
     store = TrunkStore(settings.trunk_folder, settings.limits.trunk_bytes)
     ways = ways_of(recipe, chosen, len(given.parts["training"]), len(given.parts["validation"]), store.room)
@@ -133,25 +195,27 @@ def _carry_out(run: Run, settings: Settings, recorder: Recorder, prepared: Prepa
         ways = _first_pass(run, given, ways, outputs, recorder)
         material = _material(run, recipe, given, recorder)
         feed = Feed(recipe, chosen, material, outputs, versions)
-        fitting = Fitting(run, recipe, chosen, model, material, ways, feed, outputs, recorder)
-        try:
-            with _logs(run, recipe, recorder):
-                stopped = fitting.fit()
-        except TrainingDiverged as error:
-            if not fitting.callback.best:
-                raise
-            fitting.callback.settle()
-            _finish(run, model, material, recorder)
-            raise TrainingDiverged(
-                f"{error} The best model until then, of epoch {recorder.status.best_epoch}, is kept."
-            ) from error
+        yield Ready(recipe, chosen, model, given, material, ways, feed, outputs)
+
+
+def _fit(run: Run, given: Ready, recorder: Recorder) -> bool:
+    """Train to the end and write the best model; returns whether a stop was asked for."""
+    fitting = Fitting(
+        run, given.recipe, given.chosen, given.model, given.material, given.ways, given.feed, given.outputs, recorder
+    )
+    try:
+        with _logs(run, given.recipe, recorder):
+            stopped = fitting.fit()
+    except TrainingDiverged as error:
+        if not fitting.callback.best:
+            raise
+        fitting.callback.settle()
+        _finish(run, given, recorder)
+        raise TrainingDiverged(
+            f"{error} The best model until then, of epoch {recorder.status.best_epoch}, is kept."
+        ) from error
     fitting.callback.settle()
-    _finish(run, model, material, recorder)
-    _report_left_out(run, given.folder, given.photos.failures, recorder)
-    if stopped:
-        _end(recorder, STOPPED, "The best model so far is kept")
-    else:
-        _end(recorder, FINISHED, "Finished")
+    return stopped
 
 
 @contextmanager
@@ -340,8 +404,9 @@ def _build(run: Run, recipe: Recipe, chosen: Backbone, settings: Settings, recor
     return build_model(chosen, head, len(run.class_names()), file)
 
 
-def _finish(run: Run, model: keras.Model, material: Material, recorder: Recorder) -> None:
+def _finish(run: Run, given: Ready, recorder: Recorder) -> None:
     """Take the best weights, write the graph that predicts, and measure it, once, on the test part."""
+    model, material = given.model, given.material
     recorder.tell(phase="finishing", message="Writing the model and testing it", progress=None, seconds_left=None)
     model.load_weights(run.best_file)
     write_graph(model, run.serving_folder)
@@ -354,19 +419,23 @@ def _finish(run: Run, model: keras.Model, material: Material, recorder: Recorder
         np.savez(run.predictions_file(part), probabilities=probabilities, labels=labels)
     correct = int((probabilities.argmax(1) == labels).sum())
     recorder.tell(test_correct=correct, test_count=len(labels), test_accuracy=correct / len(labels))
+    _report_left_out(run, given.given.folder, given.given.photos.failures, recorder)
 
 
-def _end(recorder: Recorder, state: str, message: str) -> None:
+def end(recorder: Recorder, state: str, message: str) -> None:
+    """Tell that the run has ended, or pauses."""
     recorder.tell(state=state, phase="", message=message, progress=None, seconds_left=None, ended=time.time())
 
 
 def _fail(run: Run, recorder: Recorder, sentence: str) -> None:
     run.error_file.write_text(traceback.format_exc(), "utf-8")
     recorder.tell(error=sentence)
-    _end(recorder, FAILED, "Failed")
+    end(recorder, FAILED, "Failed")
 
 
 def _in_words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "The disk is full. Make room, and let the run go on: it loses an epoch at most."
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return "This computer ran out of memory. Choose a smaller variant or a smaller batch size, and start again."
     first_line = str(error).strip().splitlines()[:1]

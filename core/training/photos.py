@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -135,6 +135,19 @@ def _check_room(folder: Path, needed: int) -> None:
             f"Decoding the photos needs {needed / 1e9:.1f} GB of free disk space under {folder.parent}, and "
             f"{free / 1e9:.1f} GB are free. Make room, or choose a variant with a smaller resolution."
         )
+
+
+def a_few_of(given: RunPhotos, most: Mapping[str, int]) -> RunPhotos:
+    """At most so many photos of each part, about equally many of each class, which come first in turn."""
+    labels = given.folder.labels
+    few = {}
+    for name, positions in given.parts.items():
+        ranks = np.empty(len(positions), np.intp)
+        for label in np.unique(labels[positions]):
+            mine = labels[positions] == label
+            ranks[mine] = np.arange(mine.sum())
+        few[name] = np.sort(positions[np.argsort(ranks, kind="stable")[: most[name]]])
+    return replace(given, parts=few)
 
 
 def in_chunks(positions: NDArray[np.intp], size: int = CHUNK) -> Iterator[NDArray[np.intp]]:
