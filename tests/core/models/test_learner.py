@@ -10,7 +10,7 @@ from core.models.backbones import FEATURES, HEAD, Backbone, backbone
 from core.models.build import build_model
 from core.models.frozen import tensor_at
 from core.models.heads import Head
-from core.models.learner import choose_learning, learner_of
+from core.models.learner import changing, choose_learning, layers_before, learner_of, values_of
 from tests.core.models.test_twin import SIDE, answer, distance, lively, photos
 
 LABELS = np.array([0, 1])
@@ -113,3 +113,49 @@ def test_the_head_keeps_its_dropout_wherever_learning_starts() -> None:
     for point in ("none", "block7", "all"):
         choose_learning(model, row, point)
         assert model.get_layer("head_dropout").rate == 0.3
+
+
+def test_from_a_layer_on_what_comes_before_it_stays() -> None:
+    model, row = fresh("efficientnet-lite0")
+    choose_learning(model, row, "block7", layer="block7a_project_conv")
+    learning = {layer.name for layer in model.layers if layer.trainable_variables}
+    assert learning == {"block7a_project_conv", "top_conv", "head"}
+    assert layers_before(model, row, "") == set()
+    with pytest.raises(RecipeError, match="has no layer 'block7z'"):
+        choose_learning(model, row, "block7", layer="block7z")
+
+
+def test_the_heads_own_batch_norm_always_learns() -> None:
+    row = replace(backbone("efficientnet-lite0"), resolution=SIDE)
+    model = build_model(row, Head(batch_norm=True), 2, None)
+    choose_learning(model, row, "none")
+    norm = model.get_layer("head_norm")
+    assert norm.trainable and len(norm.trainable_variables) == 2
+    before = norm.get_weights()
+    learner_of(model, row, FEATURES, keras.optimizers.SGD(0.1)).train_on_batch(np.ones((2, 1280), np.float32), LABELS)
+    assert not np.array_equal(norm.get_weights()[2], before[2]), "its statistics follow the batches"
+
+
+@pytest.mark.parametrize(("point", "from_scratch"), [("none", False), ("block7", False), ("all", True)])
+def test_training_changes_nothing_but_what_is_named_as_changing(point: str, from_scratch: bool) -> None:
+    model, row = fresh("efficientnet-lite0")
+    choose_learning(model, row, point, drop_connect=0.3, from_scratch=from_scratch)
+    before, every = values_of(changing(model)), [np.array(variable) for variable in model.variables]
+    learner_of(model, row, "", keras.optimizers.SGD(0.1)).train_on_batch(photos(2), LABELS)
+    moved = {id(v) for v, old in zip(model.variables, every, strict=True) if not np.array_equal(v, old)}
+    named = {id(variable): name for name, variable in changing(model).items()}
+    assert moved and moved <= named.keys()
+    for name, variable in changing(model).items():
+        variable.assign(before[name])
+    assert all(np.array_equal(v, old) for v, old in zip(model.variables, every, strict=True))
+
+
+def test_soft_targets_of_one_class_alone_are_labels() -> None:
+    losses = []
+    for soft in (False, True):
+        model, row = fresh("efficientnet-lite0")
+        choose_learning(model, row, "none")
+        learner = learner_of(model, row, FEATURES, keras.optimizers.SGD(0.1), soft_targets=soft)
+        targets = np.eye(2, dtype=np.float32)[LABELS] if soft else LABELS
+        losses.append(learner.train_on_batch(np.ones((2, 1280), np.float32), targets))
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)

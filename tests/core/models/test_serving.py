@@ -29,9 +29,11 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @pytest.fixture(scope="module")
 def lite() -> keras.Model:
-    keras.utils.set_random_seed(0)
     row = backbone("efficientnet-lite0")
-    return build_model(row, Head(), CLASSES, look_up(row, settings_from({})))
+    model = build_model(row, Head(), CLASSES, look_up(row, settings_from({})))
+    kernel, bias = model.get_layer("head").get_weights()
+    model.get_layer("head").set_weights([5 * kernel, bias])  # so that it is surer of something than at first
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,25 @@ def test_activation_maps_average_to_the_logits(written: Path) -> None:
     maps = outputs[ACTIVATION_MAPS]
     assert maps.shape == (2, 7, 7, CLASSES)
     np.testing.assert_allclose(softmax(maps.mean(axis=(1, 2))), outputs[PROBABILITIES], rtol=0, atol=1e-5)
+
+
+def test_activation_maps_average_to_the_logits_behind_a_head_with_batch_norm_too(tmp_path: Path) -> None:
+    model = build_model(backbone("efficientnet-lite0"), Head(batch_norm=True), CLASSES, None)
+    norm = model.get_layer("head_norm")
+    random = np.random.default_rng(0)
+    norm.set_weights([random.uniform(0.5, 2, values.shape) for values in norm.get_weights()])
+    write_graph(model, tmp_path / "serving")
+    outputs = ServingGraph(tmp_path / "serving").run(photos(2))
+    maps = outputs[ACTIVATION_MAPS].mean(axis=(1, 2))
+    np.testing.assert_allclose(softmax(maps), outputs[PROBABILITIES], rtol=0, atol=1e-5)
+
+
+def test_a_head_that_does_not_average_has_no_activation_maps(tmp_path: Path) -> None:
+    for pooling in ("max", "flatten"):
+        write_graph(
+            build_model(backbone("efficientnet-lite0"), Head(pooling=pooling), CLASSES, None), tmp_path / pooling
+        )
+        assert set(ServingGraph(tmp_path / pooling).run(photos(1))) == {PROBABILITIES, EMBEDDING}
 
 
 def test_a_photo_is_judged_alone_as_among_others_and_as_bytes_as_in_floats(written: Path) -> None:
