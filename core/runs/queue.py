@@ -40,7 +40,15 @@ class Queue:
 
     def waiting(self) -> list[Run]:
         """The runs that wait, the next one first."""
-        return self._look()[0]
+        return self.look()[0]
+
+    def look(self) -> tuple[list[Run], list[Run]]:
+        """The runs that wait, the next one first, and those that are going, the oldest first."""
+        found = [(run, status) for run in self.store.runs() if (status := _status_of(run))]
+        found.sort(key=lambda pair: pair[1].created)
+        queued = {run.id: run for run, status in found if status.state == QUEUED}
+        listed = [queued.pop(name) for name in self._read() if name in queued]
+        return [*listed, *queued.values()], [run for run, status in found if status.state in ACTIVE]
 
     def create(self, fill: Callable[[Run], None]) -> Run:
         """Make a run, as `RunStore.create` does, that waits behind all others; leftovers of crashes are swept away."""
@@ -130,16 +138,8 @@ class Queue:
         return run, waited
 
     def _next(self) -> Run | None:
-        waiting, going = self._look()
-        return waiting[0] if waiting and going < self.parallel else None
-
-    def _look(self) -> tuple[list[Run], int]:
-        """The runs that wait, the next one first, and how many are going."""
-        found = [(run, status) for run in self.store.runs() if (status := _status_of(run))]
-        found.sort(key=lambda pair: pair[1].created)
-        queued = {run.id: run for run, status in found if status.state == QUEUED}
-        listed = [queued.pop(name) for name in self._read() if name in queued]
-        return [*listed, *queued.values()], sum(status.state in ACTIVE for _, status in found)
+        waiting, going = self.look()
+        return waiting[0] if waiting and len(going) < self.parallel else None
 
     def _put_last(self, run: Run) -> None:
         self._write([*(other for other in self.waiting() if other != run), run])

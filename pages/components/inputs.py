@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -206,12 +206,31 @@ def describe(recipe: Recipe) -> str:
     return f"{backbone(recipe.backbone).name} on {Path(recipe.dataset).name}"
 
 
+def name_of(run: Run, recipe: Recipe) -> str:
+    """What a person has called a run, or else it in a few words, and what is special to it; not yet Markdown."""
+    label = run.read_label()
+    return " · ".join(part for part in (label.name or describe(recipe), label.variant) if part)
+
+
+def name_or_id(run: Run) -> str:
+    """The same for a run whose recipe is not at hand; its id where it cannot be read."""
+    try:
+        return name_of(run, recipe_of(run))
+    except UnfreezeError:
+        return run.id
+
+
+def rename(run: Run, name: str) -> None:
+    """Give a run another name; an empty one takes it away."""
+    run.write_label(replace(run.read_label(), name=" ".join(name.split())))
+
+
 def describe_with_accuracy(shown: RunOnShow) -> str:
     """A run in a few words, with its grade and when it was made, to choose it from a list."""
     status = shown.status
     grade = f" · {status.test_accuracy:.0%} on test" if status.test_accuracy is not None else ""
     made = f"{datetime.fromtimestamp(status.created):%d %b, %H:%M}"
-    return f"{describe(shown.recipe)}{grade} · {made}"
+    return f"{name_of(shown.run, shown.recipe)}{grade} · {made}"
 
 
 def check_upload_size(size: int, most: int) -> None:

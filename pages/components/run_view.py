@@ -9,28 +9,16 @@ import numpy as np
 import streamlit as st
 
 from core.results.evaluation import accuracy_interval
-from core.runs.store import ACTIVE, CRASHED, FAILED, QUEUED, STOPPED, Run, Status
+from core.runs.store import ACTIVE, CRASHED, FAILED, PAUSED, QUEUED, STOPPED, Run, Status
 from core.training.augmentations import Choice
 from core.training.recipe import Recipe
 from core.training.recorder import FINE_TUNE
-from pages.components import cached, drawings, figures, inputs, state
+from pages.components import drawings, figures, inputs
+from pages.components.queue_view import show_place
 from pages.components.report_errors import reporting
+from pages.components.run_controls import LIVE, ask_about_cancelling, ask_to_rename, badge, pause_and_stop, ways_on
 
 LOOK_EVERY_SECONDS = 1.0
-
-LIVE = (*ACTIVE, QUEUED)
-"""States that change by themselves."""
-
-STATE_BADGES = {
-    "queued": ("Waiting", "blue", ":material/schedule:"),
-    "starting": ("Starting", "blue", ":material/hourglass_top:"),
-    "running": ("Training", "orange", ":material/local_fire_department:"),
-    "paused": ("Paused", "violet", ":material/pause_circle:"),
-    "finished": ("Finished", "green", ":material/check_circle:"),
-    "stopped": ("Stopped", "gray", ":material/stop_circle:"),
-    "failed": ("Failed", "red", ":material/error:"),
-    "crashed": ("Crashed", "red", ":material/power_off:"),
-}
 
 
 def show_run(run: Run) -> None:
@@ -38,15 +26,25 @@ def show_run(run: Run) -> None:
     with reporting():
         recipe = inputs.recipe_of(run)
         status = run.read_status()
-    st.title(inputs.plain(inputs.describe(recipe)), anchor=False)
+    ask_about_cancelling()
+    _title(run, recipe)
     if recipe.weights == "random":
         random_weights_warning()
     if status.state in LIVE:
         st.fragment(_watch, run_every=LOOK_EVERY_SECONDS)(run, recipe)
     else:
-        _outcome(status)
+        _outcome(run, status)
         _curves(run.read_metrics(), recipe, status)
         _details(run, recipe, status)
+
+
+def _title(run: Run, recipe: Recipe) -> None:
+    name, otherwise = inputs.name_of(run, recipe), inputs.describe(recipe)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(inputs.plain(name), anchor=False, width="content")
+        ask_to_rename(run, otherwise)
+    if otherwise not in name:
+        st.markdown(inputs.plain(otherwise))
 
 
 def random_weights_warning() -> None:
@@ -58,32 +56,31 @@ def random_weights_warning() -> None:
 
 
 def _watch(run: Run, recipe: Recipe) -> None:
+    if not run.folder.is_dir():  # it was deleted meanwhile
+        st.rerun()
     with reporting():
         status = run.read_status()
     if status.state not in LIVE:
         st.rerun()
+    rows = run.read_metrics()
     if status.state == QUEUED:
-        return _wait(run)
+        show_place(run)
+    else:
+        _progress(run, status, rows)
+    _curves(rows, recipe, status)
+    if status.state != QUEUED:
+        st.caption("You can close this page: training goes on, and this address leads back to it.")
+    _tensorboard(run)
+
+
+def _progress(run: Run, status: Status, rows: Sequence[dict[str, Any]]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="run-head"):
         badge(status.state)
         st.markdown(f"**{status.message}**" + ("…" if status.progress is None else ""), width="stretch")
-        _stop_button(run, status)
+        pause_and_stop(run, status)
     st.progress(min(1.0, status.progress or 0.0))
     _first_look(status)
-    rows = run.read_metrics()
     inputs.facts(_figures(status, rows))
-    _curves(rows, recipe, status)
-    st.caption("You can close this page: training goes on, and this address leads back to it.")
-
-
-def _wait(run: Run) -> None:
-    """The place of a run in the queue, until its turn comes."""
-    order = [other.id for other in cached.queue().waiting()]
-    before = order.index(run.id) if run.id in order else 0
-    with st.container(horizontal=True, vertical_alignment="center", key="run-head"):
-        badge(QUEUED)
-        st.markdown("**It is the next one**" if not before else f"**{before + 1}th in the queue**", width="stretch")
-    st.caption("You can close this page: it begins by itself, and this address leads back to it.")
 
 
 def _first_look(status: Status) -> None:
@@ -94,14 +91,6 @@ def _first_look(status: Status) -> None:
             f" {status.first_validation:,} validation photos are named correctly, by a quick first head that has"
             f" learned from {status.first_training:,} photos."
         )
-
-
-def _stop_button(run: Run, status: Status) -> None:
-    if status.phase == "finishing":
-        return
-    asked = run.stop_requested()
-    words = "Stopping…" if asked else "Stop"
-    st.button(words, icon=":material/stop:", key="stop", disabled=asked, on_click=run.request_stop)
 
 
 def _figures(status: Status, rows: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
@@ -120,29 +109,36 @@ def _positional(number: float) -> str:
     return np.format_float_positional(number, precision=2, fractional=False, trim="-")
 
 
-def badge(name: str) -> None:
-    """The state of a run in a word, a colour and an icon."""
-    words, colour, icon = STATE_BADGES[name]
-    st.badge(words, color=colour, icon=icon)  # type: ignore[arg-type]
-
-
-def _outcome(status: Status) -> None:
+def _outcome(run: Run, status: Status) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         badge(status.state)
-        words = f"{status.message}, " if status.state == STOPPED else ""
-        st.markdown(f"{words}after {inputs.duration(status.seconds(time.time()))}", width="stretch")
-        st.button("New run", icon=":material/add:", on_click=state.close_run)
+        st.markdown(_ending(status), width="stretch")
+        ways_on(run, status)
     if status.state == FAILED:
         st.warning(status.error, icon=":material/error:")
     if status.state == CRASHED:
         st.warning(
             "The trainer ended without a word: the computer may have been switched off, or memory may have run out."
-            " What it had measured until then is below.",
+            f" What it had measured until then is below. {_what_is_lost(run)}",
             icon=":material/power_off:",
         )
     if status.test_accuracy is not None:
         _grade(status)
         st.page_link("pages/use/predict.py", label="**Try it on your own photos**", icon=":material/image_search:")
+
+
+def _ending(status: Status) -> str:
+    trained = inputs.duration(status.seconds(time.time()))
+    if status.state == PAUSED:
+        return f"**{inputs.plain(status.message)}**, after {trained}; go on whenever you like."
+    words = f"{inputs.plain(status.message)}, " if status.state == STOPPED else ""
+    return f"{words}after {trained}"
+
+
+def _what_is_lost(run: Run) -> str:
+    if run.has_checkpoint():
+        return "Go on, and at most one epoch is lost."
+    return "It had not come to the end of an epoch yet, so it can only begin again."
 
 
 def _grade(status: Status) -> None:
@@ -175,7 +171,7 @@ def _curves(rows: Sequence[dict[str, Any]], recipe: Recipe, status: Status) -> N
             st.caption("The curves begin with the first batch.")
         return
     begun = next((row["epoch"] - 1 for row in rows if row["phase"] == FINE_TUNE), None)
-    epochs = max(status.epochs, recipe.head_epochs + recipe.fine_tune_epochs)
+    epochs = max(status.epochs, recipe.head_epochs + recipe.fine_tune_epochs + sum(recipe.more_epochs))
     left, right = st.columns(2, gap="medium")
     for column, measure in ((left, "accuracy"), (right, "loss")):
         title = measure.capitalize() + (" – from random weights" if recipe.weights == "random" else "")
@@ -197,12 +193,26 @@ def _details(run: Run, recipe: Recipe, status: Status) -> None:
     with st.expander("Every choice of this run", icon=":material/receipt_long:"):
         rows = [{"choice": name.replace("_", " "), "value": _as_text(value)} for name, value in vars(recipe).items()]
         st.dataframe(rows, hide_index=True)
+    if run.environment_file.exists():
+        with st.expander("Versions and hardware", icon=":material/memory:"):
+            facts = json.loads(run.environment_file.read_text("utf-8"))
+            st.dataframe([{"what": name, "value": _as_text(value)} for name, value in facts.items()], hide_index=True)
+    _tensorboard(run)
     if status.state in (FAILED, CRASHED) and run.log_tail():
         with st.expander("The trainer's last words", icon=":material/terminal:"):
             st.code(run.log_tail(), language=None)
 
 
+def _tensorboard(run: Run) -> None:
+    if run.tensorboard_folder.is_dir():
+        with st.expander("Logs for TensorBoard", icon=":material/show_chart:"):
+            st.markdown("To look at them with TensorBoard, enter this in a terminal, then open the address it names.")
+            st.code(f'uv run --with tensorboard tensorboard --logdir "{run.tensorboard_folder}"', language="bash")
+
+
 def _as_text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(str(each) for each in value) or "none"
     if isinstance(value, dict):
         return ", ".join(f"{name} {_as_text(choice)}" for name, choice in value.items()) or "none"
     if isinstance(value, Choice):

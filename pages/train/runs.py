@@ -1,15 +1,17 @@
-"""All runs: what each was, how it went; open one, delete one."""
+"""All runs: what trains and what waits, what each was, how it went; open one, delete one."""
 
 import time
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import streamlit as st
 
-from core.runs.store import ACTIVE, Run, Status
+from core.runs.store import ACTIVE, QUEUED, Run, Status
 from core.training.recipe import Recipe
 from pages.components import cached, drawings, inputs, state
+from pages.components.queue_view import show_more, show_queue, some_of
 from pages.components.report_errors import reporting
-from pages.components.run_view import badge
+from pages.components.run_controls import ask_about_cancelling, badge
 
 
 @st.dialog("Delete this run?")
@@ -30,7 +32,7 @@ def ask_to_delete(run: Run, name: str) -> None:
 def show_row(shown: inputs.RunOnShow) -> None:
     """One run as a card."""
     run, status = shown.run, shown.status
-    name = inputs.plain(inputs.describe(shown.recipe))
+    name = inputs.plain(inputs.name_of(run, shown.recipe))
     with st.container(border=True, key=f"run-{run.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             badge(status.state)
@@ -58,12 +60,42 @@ def facts(status: Status, recipe: Recipe) -> list[tuple[str, str]]:
     ]
 
 
+def in_groups(rows: Iterable[inputs.RunOnShow]) -> list[tuple[str, list[inputs.RunOnShow]]]:
+    """Runs that were started together under the name of their group, each other one alone under none, newest first."""
+    found: list[tuple[str, list[inputs.RunOnShow]]] = []
+    members: dict[str, list[inputs.RunOnShow]] = {}
+    for row in rows:
+        group = row.run.read_label().group
+        if group and group in members:
+            members[group].append(row)
+        else:
+            found.append((group, [row]))
+            members[group] = found[-1][1]
+    return found
+
+
+def show_group(group: str, rows: Sequence[inputs.RunOnShow]) -> None:
+    """A run as a card, or those of a group behind a fold."""
+    if not group or len(rows) == 1:
+        return show_row(rows[0])
+    with st.expander(f"**{inputs.plain(group)}** · {len(rows)} runs", icon=":material/stacks:"):
+        for row in some_of(rows, group):
+            show_row(row)
+        show_more(rows, group)
+
+
 inputs.page_head("Runs", "Every training run is kept, with its model and its curves, until you delete it.")
 readable, broken = inputs.all_runs()
+ask_about_cancelling()
+show_queue(*cached.queue().look())
 if not readable:
     st.info("There are no runs yet.", icon=":material/history:")
     st.page_link("pages/train/train.py", label="Train the first one", icon=":material/local_fire_department:")
-for one in readable:
-    show_row(one)
+begun = in_groups(row for row in readable if row.status.state != QUEUED)
+if begun and len(begun) < len(readable):
+    st.subheader("All that have begun", anchor=False)
+for name_of_group, members_of_group in some_of(begun, "runs"):
+    show_group(name_of_group, members_of_group)
+show_more(begun, "runs")
 for folder, reason in broken:
     st.caption(f":material/warning: The folder {folder} among the runs cannot be read and is left alone: {reason}")
