@@ -91,6 +91,11 @@ class Settings:
         return self.home / "index"
 
     @property
+    def augmentation_costs_file(self) -> Path:
+        """What augmentations cost on this machine."""
+        return self.home / "augmentation_costs.json"
+
+    @property
     def trunk_folder(self) -> Path:
         """Where it is kept what frozen networks have computed for photos."""
         return self.home / "trunk"

@@ -1,44 +1,70 @@
-"""Augmentations as Keras layers: the same function for training and for the preview of what the network will see."""
+"""Augmentations as they are computed: the same for training and for the preview of what the network will see."""
 
 import hashlib
 import json
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from core.training import layers
+from core.training import changes
 from core.training.augmentations import AUGMENTATIONS, Augmentation, Choice
-from core.training.layers import Sometimes
+from core.training.changes import Draws
+
+AT_ONCE = 4
+"""Photos that are changed at the same time."""
+
+Chosen = Sequence[tuple[Augmentation, Choice]]
 
 
-def build_augmenter(choices: Mapping[str, Choice], seed: int) -> keras.Sequential | None:
-    """The layers for what is chosen, in the order of the table, or None where all are off.
+def augmenter(choices: Mapping[str, Choice]) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """A function that changes photos as chosen, in the order of the table.
 
-    The result maps float32 photos `(B, S, S, 3)` in [0, 255] to the same shape and range, every photo changed on its
-    own, when called with `training=True`. Choices are those of a checked recipe.
+    It takes float32 photos `(B, S, S, 3)` in [0, 255] and whole numbers `(B, 2)`, a seed for each, and returns photos
+    of the same shape and range. What becomes of a photo depends on it and on its seed alone. Choices are those of a
+    checked recipe.
     """
-    chosen = [
-        Sometimes(
-            _layer(row, choices[row.key].strength, seed + offset),
-            choices[row.key].probability,
-            seed + len(AUGMENTATIONS) + offset,
-        )
-        for offset, row in enumerate(AUGMENTATIONS)
-        if row.key in choices
-    ]
-    return keras.Sequential(chosen) if chosen else None
+    chosen = [(row, choices[row.key]) for row in AUGMENTATIONS if row.key in choices]
+    warps = [each for each in chosen if each[0].warps]
+    others = [each for each in chosen if not each[0].warps]
+
+    def one(given: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        photo, draws = given[0], Draws(given[1])
+        photo = _warped(photo, warps, draws) if warps else photo
+        for row, choice in others:
+            photo = _sometimes(photo, row, choice, draws)
+        return photo
+
+    return lambda photos, seeds: tf.map_fn(
+        one, (photos, seeds), fn_output_signature=tf.float32, parallel_iterations=AT_ONCE
+    )
 
 
-def _layer(row: Augmentation, strength: float, seed: int) -> keras.Layer:
-    made = getattr(layers, row.layer, None) or getattr(keras.layers, row.layer)
-    strengths = dict.fromkeys(row.strength_arguments, strength)
-    layer: keras.Layer = made(**strengths, **row.arguments, **({"seed": seed} if row.has_strength else {}))
-    return layer
+def _warped(photo: tf.Tensor, rows: Chosen, draws: Draws) -> tf.Tensor:
+    """The photo after all geometric changes in one: several would blur it, and take longer."""
+    whole, moved = tf.eye(3), tf.constant(False)
+    for row, choice in rows:
+        takes_part = draws.uniform(0, 1) < choice.probability
+        matrix = getattr(changes, row.key)(photo.shape[0], choice.strength, draws)
+        whole, moved = whole @ tf.where(takes_part, matrix, tf.eye(3)), moved | takes_part
+    return tf.cond(moved, lambda: _clipped(changes.warp(photo, whole)), lambda: photo)
+
+
+def _sometimes(photo: tf.Tensor, row: Augmentation, choice: Choice, draws: Draws) -> tf.Tensor:
+    own = draws.apart()
+
+    def changed() -> tf.Tensor:
+        return _clipped(getattr(changes, row.key)(photo, choice.strength, own))
+
+    if choice.probability == 1:
+        return changed()
+    return tf.cond(draws.uniform(0, 1) < choice.probability, changed, lambda: photo)
+
+
+def _clipped(photo: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(photo, 0, 255)
 
 
 class Versions:
@@ -50,8 +76,11 @@ class Versions:
 
     def __init__(self, choices: Mapping[str, Choice], seed: int, shape: tuple[int, ...]) -> None:
         """Prepare versions of photos of this shape."""
-        self._choices, self._seed, self._shape = dict(choices), seed, shape
-        self._mine = threading.local()
+        if not choices:
+            raise ValueError("versions need at least one augmentation")
+        self._choices, self._seed = dict(choices), seed
+        kinds = tf.TensorSpec((None, *shape), tf.float32), tf.TensorSpec((None, 2), tf.int64)
+        self._change = tf.function(augmenter(choices), input_signature=kinds)
 
     def name(self, number: int) -> str:
         """What tells version `number` from all others, as text."""
@@ -60,32 +89,15 @@ class Versions:
 
     def make(self, photos: NDArray[np.uint8], digests: Sequence[bytes], number: int) -> NDArray[np.float32]:
         """Version `number` of photos `(B, S, S, 3)` with these digests: float32, same shape, in [0, 255]."""
-        if not hasattr(self._mine, "change"):
-            self._mine.change = self._changer()  # layers hold random states, so each thread has its own
-        seeds = [_seed_of(digest, self.name(number)) for digest in digests]
-        changed: NDArray[np.float32] = self._mine.change(photos.astype(np.float32), np.array(seeds, np.uint32)).numpy()
+        name = self.name(number)
+        seeds = np.array([_seed_of(digest, name) for digest in digests], np.int64).reshape(-1, 2)
+        changed: NDArray[np.float32] = self._change(photos.astype(np.float32), seeds).numpy()
         return changed
 
-    def _changer(self) -> tf.types.experimental.GenericFunction:
-        augmenter = build_augmenter(self._choices, self._seed)
-        if augmenter is None:
-            raise ValueError("versions need at least one augmentation")
-        augmenter.build((None, *self._shape))
-        states = [variable for variable in augmenter.variables if "seed_generator" in variable.path]
 
-        def one(given: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-            photo, seeds = given
-            for number, state in enumerate(states):
-                state.assign(tf.cast(tf.stack([seeds[0] + tf.cast(number, seeds.dtype), seeds[1]]), state.dtype))
-            return augmenter(photo[None], training=True)[0]
-
-        kinds = tf.TensorSpec((None, *self._shape), tf.float32), tf.TensorSpec((None, 2), tf.uint32)
-        return tf.function(
-            lambda photos, seeds: tf.map_fn(
-                one, (photos, seeds), fn_output_signature=tf.float32, parallel_iterations=1
-            ),
-            input_signature=kinds,
-        )
+def seeds_from(seed: int, count: int) -> NDArray[np.int64]:
+    """Seeds for as many photos, `(count, 2)`, which follow from one seed."""
+    return np.random.default_rng(seed).integers(0, 2**32, (count, 2))
 
 
 def _seed_of(digest: bytes, name: str) -> tuple[int, int]:

@@ -6,20 +6,25 @@ request after the other from its standard input and answers on its standard outp
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import PreviewError
 from core.files import PROJECT
-from core.training.augmentations import Choice
+from core.training.augmentations import AUGMENTATION_OF, Choice
+
+MEASURED, BATCHES = 16, 5
+"""Photos in a batch, and batches, from which the cost of an augmentation is known."""
 
 
 class PreviewWorker:
@@ -55,14 +60,26 @@ class PreviewWorker:
         """
         chosen = {key: asdict(choice) for key, choice in choices.items()}
         request = {"choices": chosen, "seed": seed, "views": views, "shape": photos.shape}
+        drawn = self._ask(request, photos.tobytes(), lambda answers: _read_exactly(answers, photos.nbytes * views))
+        return np.frombuffer(drawn, np.uint8).reshape(photos.shape[0], views, *photos.shape[1:])
+
+    def measure(self, keys: Iterable[str], side: int) -> dict[str, float]:
+        """Milliseconds that each of these augmentations takes for a photo of this side, as in training.
+
+        Takes about a second for each, of which most is preparation. Raises `PreviewError` as `augment` does.
+        """
+        answer = self._ask({"measure": list(keys), "side": side}, b"", _read_line)
+        return {str(key): float(value) for key, value in json.loads(answer).items()}
+
+    def _ask(self, request: Mapping[str, Any], payload: bytes, read: Callable[[IO[bytes]], bytes]) -> bytes:
         with self._lock:
             child = self._running_child()
             if child.stdin is None or child.stdout is None:
                 raise PreviewError("The preview has no connection to its process. Reload the page.")
             try:
-                child.stdin.write(json.dumps(request).encode() + b"\n" + photos.tobytes())
+                child.stdin.write(json.dumps(request).encode() + b"\n" + payload)
                 child.stdin.flush()
-                drawn = _read_exactly(child.stdout, photos.nbytes * views)
+                return read(child.stdout)
             except (OSError, EOFError) as error:
                 child.kill()
                 child.wait()  # otherwise the next request could still find it alive
@@ -70,7 +87,6 @@ class PreviewWorker:
                     "The preview's process ended before it answered, perhaps for lack of memory. Move a slider to try"
                     " again; training is not affected."
                 ) from error
-        return np.frombuffer(drawn, np.uint8).reshape(photos.shape[0], views, *photos.shape[1:])
 
     def close(self) -> None:
         """End the child."""
@@ -108,19 +124,52 @@ def _read_exactly(stream: IO[bytes], count: int) -> bytes:
     return b"".join(parts)
 
 
-def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
-    from core.training.augmenter import build_augmenter
+def _read_line(stream: IO[bytes]) -> bytes:
+    line = stream.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError
+    return line
 
+
+def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     while line := requests.readline():
         request = json.loads(line)
-        shape = tuple(request["shape"])
-        raw = _read_exactly(requests, int(np.prod(shape)))
-        photos = np.repeat(np.frombuffer(raw, np.uint8).reshape(shape), request["views"], axis=0).astype(np.float32)
-        choices = {key: Choice(**choice) for key, choice in request["choices"].items()}
-        augmenter = build_augmenter(choices, request["seed"])
-        drawn = photos if augmenter is None else np.asarray(augmenter(photos, training=True))
-        answers.write(np.clip(np.rint(drawn), 0, 255).astype(np.uint8).tobytes())
+        if "measure" in request:
+            found = {key: _milliseconds(key, request["side"]) for key in request["measure"]}
+            answers.write(json.dumps(found).encode() + b"\n")
+        else:
+            answers.write(_drawn(request, requests))
         answers.flush()
+
+
+def _drawn(request: Mapping[str, Any], requests: IO[bytes]) -> bytes:
+    from core.training.augmenter import augmenter, seeds_from
+
+    shape = tuple(request["shape"])
+    raw = _read_exactly(requests, int(np.prod(shape)))
+    photos = np.repeat(np.frombuffer(raw, np.uint8).reshape(shape), request["views"], axis=0)
+    choices = {key: Choice(**choice) for key, choice in request["choices"].items()}
+    if not choices or not len(photos):
+        return photos.tobytes()
+    drawn = augmenter(choices)(photos.astype(np.float32), seeds_from(request["seed"], len(photos)))
+    changed: NDArray[np.uint8] = np.clip(np.rint(drawn), 0, 255).astype(np.uint8)
+    return changed.tobytes()
+
+
+def _milliseconds(key: str, side: int) -> float:
+    """The median of a few batches, after one that prepares."""
+    from core.training.augmenter import Versions
+
+    versions = Versions({key: Choice(AUGMENTATION_OF[key].default)}, 0, (side, side, 3))
+    photos = np.random.default_rng(0).integers(0, 256, (MEASURED, side, side, 3), np.uint8)
+    digests = [bytes([number]) for number in range(MEASURED)]
+    versions.make(photos, digests, 0)
+    seconds = []
+    for number in range(1, 1 + BATCHES):
+        started = time.perf_counter()
+        versions.make(photos, digests, number)
+        seconds.append(time.perf_counter() - started)
+    return 1000 * statistics.median(seconds) / MEASURED
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from core.runs.queue import Queue
 from core.runs.store import RunStore
 from core.runs.warm import WarmTrainer
 from core.settings import Settings, settings_from
+from core.training.augmentation_costs import AugmentationCosts
 from core.training.preview import PreviewWorker
 from core.training.trunk import TrunkStore
 
@@ -89,6 +90,12 @@ def predictor(run_id: str, ended: float | None) -> Predictor:
 def preview_worker() -> PreviewWorker:
     """The child process that draws augmentations, shared by all sessions."""
     return PreviewWorker(settings().keras_home)
+
+
+@st.cache_resource
+def augmentation_costs() -> AugmentationCosts:
+    """What augmentations cost on this machine."""
+    return AugmentationCosts(settings().augmentation_costs_file)
 
 
 @st.cache_resource(show_spinner=False)

@@ -6,39 +6,101 @@ from numpy.typing import NDArray
 
 from core.data.dataset import Dataset
 from core.data.images import decode
+from core.data.parts import TRAINING
 from core.data.walk import check_photo
 from core.errors import PhotoError
-from core.training.augmentations import AUGMENTATIONS, Augmentation, Choice, default_augmentations, reads_as_characters
+from core.training.augmentation_costs import SLOW, in_words
+from core.training.augmentations import (
+    AUGMENTATION_OF,
+    AUGMENTATIONS,
+    GROUPS,
+    PRESETS,
+    Augmentation,
+    Choice,
+    default_augmentations,
+    preset,
+    reads_as_characters,
+)
 from pages.components import cached, inputs, state
 from pages.components.report_errors import reporting
 
 PHOTOS, VIEWS, SIDE = 3, 4, 224
+EVERYTHING = "all that are on, together"
+
+
+def start_from(name: str, class_names: tuple[str, ...]) -> None:
+    """Switch on what belongs to a preset, and nothing else; widgets are made anew, with its values."""
+    state.choose_augmentations(preset(name, class_names))
+    state.remember("augmentation-widgets", state.recall("augmentation-widgets", 0) + 1)
 
 
 def choose(class_names: tuple[str, ...]) -> dict[str, Choice]:
-    """One switch for each augmentation, with sliders under it for how strong and how often."""
+    """Presets, then a tab for each group of augmentations."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for name in PRESETS:
+            st.button(name, on_click=start_from, args=(name, class_names), key=f"preset-{name}")
+    summary = st.empty()
     before = state.augmentations(default_augmentations(class_names))
-    chosen = {}
-    for row in AUGMENTATIONS:
-        if st.toggle(row.name, value=row.key in before, key=f"on-{row.key}", help=row.explanation):
-            chosen[row.key] = choose_how(row, before.get(row.key, row.choice()))
-            if row.mirrors and reads_as_characters(class_names):
-                st.caption(":material/lightbulb: The classes look like letters or digits: mirrored ones mislead.")
+    chosen: dict[str, Choice] = {}
+    for group, tab in zip(GROUPS, st.tabs(list(GROUPS)), strict=True):
+        with tab:
+            for row in (row for row in AUGMENTATIONS if row.group == group):
+                chosen |= choose_row(row, before.get(row.key), class_names)
     state.choose_augmentations(chosen)
+    names = ", ".join(AUGMENTATION_OF[key].name.lower() for key in chosen)
+    summary.markdown(f"**On:** {names}" if names else "Nothing is switched on.")
     return chosen
 
 
-def choose_how(row: Augmentation, before: Choice) -> Choice:
+def choose_row(row: Augmentation, before: Choice | None, class_names: tuple[str, ...]) -> dict[str, Choice]:
+    """A switch, with sliders under it for how strong and how often, and what it costs."""
+    key = f"{row.key}-{state.recall('augmentation-widgets', 0)}"
+    if not st.toggle(row.name, value=before is not None, key=f"on-{key}", help=row.explanation):
+        return {}
+    with st.container(border=True):
+        found = choose_how(row, before or row.choice(), key)
+        if row.mirrors and reads_as_characters(class_names):
+            st.warning(
+                "The classes look like letters or digits. A mirrored one is another sign or none at all, so this would"
+                " teach the model wrong labels: better leave it off.",
+                icon=":material/lightbulb:",
+            )
+        cost = cached.augmentation_costs().known().get(row.key)
+        if cost is not None:
+            st.caption(f"{':material/hourglass_bottom: slow: ' if cost > SLOW else ''}{cost:.1f} ms a photo here")
+    return {row.key: found}
+
+
+def choose_how(row: Augmentation, before: Choice, key: str) -> Choice:
     """How strong, in the unit that the table gives, and how often."""
-    often, strong = st.columns(2)
-    probability = often.slider(
-        "Share of photos", 5, 100, round(before.probability * 100), 5, "%d %%", f"share-{row.key}"
-    )
+    strong, often = st.columns(2)
+    probability = often.slider("Share of photos", 5, 100, round(before.probability * 100), 5, "%d %%", f"share-{key}")
     if not row.has_strength:
         return Choice(row.default, probability / 100)
     highest, shape = round(row.maximum * row.scale), "%d %%" if row.unit == "%" else f"%d{row.unit}"
-    at_most = strong.slider("At most", 1, highest, round(before.strength * row.scale), 1, shape, f"strength-{row.key}")
+    at_most = strong.slider("At most", 1, highest, round(before.strength * row.scale), 1, shape, f"strength-{key}")
     return Choice(at_most / row.scale, probability / 100)
+
+
+def what_it_costs(dataset: Dataset, choices: dict[str, Choice]) -> None:
+    """What all of them take in a pass over the training photos; what is not known yet is measured first."""
+    costs = cached.augmentation_costs()
+    with reporting():
+        if unknown := costs.unknown(choices):
+            with st.spinner("Measuring what they cost on this machine…"):
+                costs.add(cached.preview_worker().measure(unknown, SIDE))
+            st.rerun()
+        _, parts = dataset.used(cached.split_of(dataset, 0))
+    if choices:
+        st.caption(in_words(costs.milliseconds(choices), int(np.sum(parts == TRAINING))))
+
+
+def on_show(choices: dict[str, Choice]) -> dict[str, Choice]:
+    """All that are on, or the one that somebody wants to look at alone."""
+    if len(choices) < 2:
+        return choices
+    names = {EVERYTHING: choices} | {AUGMENTATION_OF[key].name: {key: choice} for key, choice in choices.items()}
+    return names[st.selectbox("Show the effect of", list(names), key="augmentation-on-show")]
 
 
 def sample_photos(dataset: Dataset, seed: int) -> NDArray[np.uint8]:
@@ -66,11 +128,11 @@ def preview(dataset: Dataset, choices: dict[str, Choice]) -> None:
         st.subheader("What the network will see", anchor=False)
         if st.button("Other photos", icon=":material/casino:"):
             state.remember("preview-seed", state.recall("preview-seed", 0) + 1)
-    seed = state.recall("preview-seed", 0)
+    seed, shown = state.recall("preview-seed", 0), on_show(choices)
     with reporting():
         photos = sample_photos(dataset, seed)
         with st.spinner("Drawing… the first time takes a few seconds"):
-            versions = cached.preview_worker().augment(photos, choices, seed, VIEWS)
+            versions = cached.preview_worker().augment(photos, shown, seed, VIEWS)
     captions = ["as it is", *(f"version {number}" for number in range(1, VIEWS + 1))]
     for photo, drawn in zip(photos, versions, strict=True):
         inputs.photo_row([photo, *drawn], captions, show_names=True)
@@ -92,4 +154,5 @@ with left:
     wanted = choose(found.folder.class_names)
 with right:
     preview(found, wanted)
+    what_it_costs(found, wanted)
 st.page_link("pages/train/train.py", label="**Train with these**", icon=":material/local_fire_department:")

@@ -10,6 +10,7 @@ from core.errors import RunNotFound
 from core.models import weights
 from core.models.architecture import head_layers
 from core.models.backbones import BACKBONES, Backbone, backbone
+from core.training.augmentation_costs import in_words
 from core.training.augmentations import AUGMENTATION_OF, default_augmentations
 from core.training.launch import launch
 from core.training.plan import ways_of
@@ -198,6 +199,8 @@ def set_up(dataset: Dataset) -> None:
         chosen_changes = state.augmentations(default_augmentations(folder.class_names))
         names = ", ".join(AUGMENTATION_OF[key].name.lower() for key in chosen_changes) or "none"
         st.markdown(f"**Augmentations:** {names}")
+        if chosen_changes:
+            st.caption(in_words(cached.augmentation_costs().milliseconds(chosen_changes), training))
         st.page_link("pages/prepare/augmentations.py", label="Change them", icon=":material/auto_fix_high:")
         weighted = inputs.class_weights(folder)
     timed = "minutes" in numbers

@@ -1,5 +1,6 @@
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 import pytest
@@ -16,10 +17,15 @@ PHOTOS = np.random.default_rng(0).integers(0, 256, (6, *SHAPE), dtype=np.uint8)
 DIGESTS = [hashlib.blake2b(photo.tobytes(), digest_size=16).digest() for photo in PHOTOS]
 
 
+@cache
+def versions_of(seed: int) -> Versions:
+    return Versions(ALL_ON, seed, SHAPE)
+
+
 def made(number: int = 0, seed: int = 5, order: tuple[int, ...] = (0, 1, 2, 3, 4, 5)) -> NDArray[np.float32]:
     """A version of photos, in the order of the photos whatever the order they were made in."""
     chosen = list(order)
-    found = Versions(ALL_ON, seed, SHAPE).make(PHOTOS[chosen], [DIGESTS[i] for i in chosen], number)
+    found = versions_of(seed).make(PHOTOS[chosen], [DIGESTS[i] for i in chosen], number)
     result = np.zeros((len(PHOTOS), *SHAPE), np.float32)
     result[chosen] = found
     return result
@@ -99,4 +105,4 @@ def test_names_tell_versions_apart_and_are_alike_for_the_same() -> None:
 
 def test_without_augmentations_there_are_no_versions() -> None:
     with pytest.raises(ValueError, match="at least one augmentation"):
-        Versions({}, 0, SHAPE).make(PHOTOS, DIGESTS, 0)
+        Versions({}, 0, SHAPE)

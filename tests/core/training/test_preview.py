@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from core.errors import PreviewError
 from core.training.augmentations import AUGMENTATIONS
-from core.training.augmenter import build_augmenter
+from core.training.augmenter import augmenter, seeds_from
 from core.training.preview import PreviewWorker
 from tests.conftest import alive, eventually
 
@@ -59,9 +60,8 @@ def test_the_seed_fixes_the_views_and_no_two_are_alike(worker: PreviewWorker) ->
 
 
 def test_the_preview_shows_what_training_draws(worker: PreviewWorker) -> None:
-    augmenter = build_augmenter(CHOICES, 5)
-    assert augmenter is not None
-    expected = np.asarray(augmenter(photos().astype(np.float32), training=True))
+    change = tf.function(augmenter(CHOICES))
+    expected = np.asarray(change(tf.constant(photos().astype(np.float32)), tf.constant(seeds_from(5, 2))))
     seen = worker.augment(photos(), CHOICES, seed=5, views=1)[:, 0]
     np.testing.assert_allclose(seen, expected, rtol=0, atol=0.51)
 
@@ -70,6 +70,13 @@ def test_requests_of_any_size_follow_each_other(worker: PreviewWorker) -> None:
     for count, side, views in ((1, 1, 1), (3, 224, 5), (2, 7, 1), (0, 8, 2)):
         batch = photos(count, side)
         np.testing.assert_array_equal(worker.augment(batch, {}, 0, views), batch[:, None].repeat(views, axis=1))
+
+
+def test_costs_are_measured_for_each_key_and_previews_go_on_after_it(worker: PreviewWorker) -> None:
+    found = worker.measure(["brightness", "rotation"], 24)
+    assert set(found) == {"brightness", "rotation"} and all(0 < value < 60_000 for value in found.values())
+    assert worker.measure([], 24) == {}
+    np.testing.assert_array_equal(worker.augment(photos(), {}, seed=0, views=1)[:, 0], photos())
 
 
 def killed_at_work(worker: PreviewWorker) -> Future[NDArray[np.uint8]]:
