@@ -53,10 +53,10 @@ def _warped(photo: tf.Tensor, rows: Chosen, draws: Draws) -> tf.Tensor:
 
 
 def _sometimes(photo: tf.Tensor, row: Augmentation, choice: Choice, draws: Draws) -> tf.Tensor:
-    own = draws.apart()
+    [seed] = tf.unstack(draws.seeds(1))
 
     def changed() -> tf.Tensor:
-        return _clipped(getattr(changes, row.key)(photo, choice.strength, own))
+        return _clipped(getattr(changes, row.key)(photo, choice.strength, Draws(seed)))
 
     if choice.probability == 1:
         return changed()

@@ -30,12 +30,8 @@ class Draws:
         return tf.random.stateless_uniform((), self._next(), 0, count, tf.int32)
 
     def seeds(self, count: int) -> tf.Tensor:
-        """Seeds for other draws, `(count, 2)`."""
+        """Seeds for other draws, `(count, 2)`: what is done sometimes has its own, so that others draw the same."""
         return tf.random.stateless_uniform((count, 2), self._next(), None, None, tf.int32)
-
-    def apart(self) -> "Draws":
-        """Draws of their own, for what is done sometimes: what follows draws the same whether it was done or not."""
-        return Draws(self.seeds(1)[0])
 
     def _next(self) -> tf.Tensor:
         self._count += 1
@@ -269,10 +265,10 @@ ALL: Sequence[tuple[Change, float]] = (
 
 
 def _one_of(changes: Sequence[tuple[Change, float]], photo: tf.Tensor, strength: float, draws: Draws) -> tf.Tensor:
-    own = draws.apart()
+    [seed] = tf.unstack(draws.seeds(1))
 
     def way(change: Change, full: float) -> Callable[[], tf.Tensor]:
-        return lambda: tf.clip_by_value(change(photo, full * strength, own), 0, 255)
+        return lambda: tf.clip_by_value(change(photo, full * strength, Draws(seed)), 0, 255)
 
     return tf.switch_case(draws.whole(len(changes)), [way(*each) for each in changes])
 

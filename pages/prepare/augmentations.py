@@ -73,7 +73,7 @@ def choose_row(row: Augmentation, before: Choice | None, class_names: tuple[str,
 
 def choose_how(row: Augmentation, before: Choice, key: str) -> Choice:
     """How strong, in the unit that the table gives, and how often."""
-    strong, often = st.columns(2)
+    often, strong = st.columns(2) if not row.has_strength else st.columns(2)[::-1]
     probability = often.slider("Share of photos", 5, 100, round(before.probability * 100), 5, "%d %%", f"share-{key}")
     if not row.has_strength:
         return Choice(row.default, probability / 100)
