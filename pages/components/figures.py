@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ MOST_REASONS = 8
 CELLS_PER_DOUBLING = 4
 SIZE_TICKS = (1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 TRAINING, VALIDATION, FINE_TUNING = "training", "validation", "fine-tuning"
+RATE = "learning_rate"
 MOST_POINTS = 400
 """As many points as a curve is drawn with; more are thinned, the newest is always kept."""
 
@@ -157,11 +159,12 @@ def reasons(counts: Mapping[str, int]) -> go.Figure:
 
 
 def curve_data(rows: Sequence[dict[str, Any]], measure: str, fine_tuning_from: float | None) -> pd.DataFrame:
-    """Training and validation points of "loss" or "accuracy" in long form: position (epochs), value, curve.
+    """Points of "loss", "accuracy" or "learning_rate" in long form: position (epochs), value, curve.
 
     Where fine-tuning began is a row as well, with the curve "fine-tuning", so that the chart's structure never changes.
     """
-    training = [(row["position"], row[measure], TRAINING) for row in rows if measure in row]
+    drawn = [row for row in rows if measure in row and (measure != RATE or row[measure] > 0)]  # its axis has no 0
+    training = [(row["position"], row[measure], TRAINING) for row in drawn]
     step = -(-len(training) // MOST_POINTS) or 1
     thinned = training[::-1][::step][::-1]
     validated = f"val_{measure}"
@@ -171,7 +174,7 @@ def curve_data(rows: Sequence[dict[str, Any]], measure: str, fine_tuning_from: f
 
 
 def curve_chart(measure: str, epochs: int) -> dict[str, Any]:
-    """Vega-Lite specification of loss or accuracy over epochs, for the data of `curve_data`.
+    """Vega-Lite specification of a measure over epochs, for the data of `curve_data`.
 
     Training is a line, validation a line with dots, a dashed rule shows where fine-tuning began. It depends on nothing
     that ticks, so the chart's node on the page is updated rather than replaced. A plain specification, because
@@ -188,16 +191,21 @@ def curve_chart(measure: str, epochs: int) -> dict[str, Any]:
         "field": "curve",
         "type": "nominal",
         "scale": {"domain": [TRAINING, VALIDATION], "range": [BLUE, ORANGE]},
-        "legend": {"title": None, "orient": "top"},
+        "legend": None if measure == RATE else {"title": None, "orient": "top"},
     }
     tooltip = [
         {"field": "curve", "type": "nominal"},
         {**position, "title": "epoch", "format": ".2f"},
-        {"field": "value", "type": "quantitative", "title": measure, "format": ".3f"},
+        {
+            "field": "value",
+            "type": "quantitative",
+            "title": _MEASURES[measure].words,
+            "format": _MEASURES[measure].number,
+        },
     ]
-    curve = {"x": x, "y": _VALUE_AXES[measure], "color": colour, "tooltip": tooltip}
+    curve = {"x": x, "y": _MEASURES[measure].axis, "color": colour, "tooltip": tooltip}
     return {
-        "height": 280,
+        "height": _MEASURES[measure].height,
         "layer": [
             _layer({"type": "line", "strokeWidth": 2, "clip": True}, curve, TRAINING, VALIDATION),
             _layer({"type": "point", "filled": True, "size": 60, "opacity": 1}, curve, VALIDATION),
@@ -209,9 +217,9 @@ def curve_chart(measure: str, epochs: int) -> dict[str, Any]:
                     "dx": 5,
                     "color": GREY,
                     "text": FINE_TUNING,
-                    **_LABEL_SHIFTS[measure],
+                    "dy": _MEASURES[measure].shift,
                 },
-                {"x": x, "y": _LABEL_ENDS[measure]},
+                {"x": x, "y": {"value": _MEASURES[measure].end}},
                 FINE_TUNING,
             ),
         ],
@@ -224,21 +232,41 @@ def _layer(mark: dict[str, Any], encoding: dict[str, Any], *curves: str) -> dict
     return {"mark": mark, "encoding": encoding, "transform": [chosen]}
 
 
-# The word at the rule stands where the curves are not: accuracy ends at the top, loss at the bottom.
-_LABEL_ENDS: dict[str, Any] = {"accuracy": {"value": "height"}, "loss": {"value": 0}}
-_LABEL_SHIFTS: dict[str, Any] = {"accuracy": {"dy": -8}, "loss": {"dy": 8}}
-_VALUE_AXES: dict[str, dict[str, Any]] = {
-    "accuracy": {
-        "field": "value",
-        "type": "quantitative",
-        "title": "accuracy",
-        "scale": {"domain": [0, 1]},
-        "axis": {"format": ".0%"},
-    },
-    "loss": {
-        "field": "value",
-        "type": "quantitative",
-        "title": "loss (cross-entropy, nats)",
-        "scale": {"zero": True},
-    },
+@dataclass(frozen=True)
+class _Measure:
+    """How a measure is drawn.
+
+    Attributes:
+        words: Its name on the screen.
+        number: Format of its values in words.
+        height: Of the chart, in pixels.
+        end, shift: Where the word at the rule stands: where the curves are not.
+        axis: Its encoding.
+    """
+
+    words: str
+    number: str
+    height: int
+    end: str | int
+    shift: int
+    axis: Mapping[str, Any]
+
+
+def _axis(title: str, **more: Any) -> dict[str, Any]:
+    return {"field": "value", "type": "quantitative", "title": title, **more}
+
+
+_MEASURES: Mapping[str, _Measure] = {
+    "accuracy": _Measure(
+        "accuracy", ".3f", 280, "height", -8, _axis("accuracy", scale={"domain": [0, 1]}, axis={"format": ".0%"})
+    ),
+    "loss": _Measure("loss", ".3f", 280, 0, 8, _axis("loss (cross-entropy, nats)", scale={"zero": True})),
+    RATE: _Measure(
+        "learning rate",
+        ".1e",
+        100,
+        0,
+        8,
+        _axis("rate", scale={"type": "log", "nice": False}, axis={"format": ".0e", "tickCount": 3}),
+    ),
 }

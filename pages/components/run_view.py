@@ -182,6 +182,13 @@ def _curves(rows: Sequence[dict[str, Any]], recipe: Recipe, status: Status) -> N
             key=f"curve-{measure}",
             alt=f"{title} over epochs, training and validation",
         )
+    st.markdown("**Learning rate**")
+    st.vega_lite_chart(
+        figures.curve_data(rows, "learning_rate", begun),
+        figures.curve_chart("learning_rate", epochs),
+        key="curve-learning-rate",
+        alt="Learning rate in force over epochs, logarithmic",
+    )
     words = "Training: the network on changed photos while it learns, smoothed. Validation: on photos kept apart."
     st.caption(f"{words}  \n:material/bolt: {status.way}" if status.way else words)
 
@@ -207,7 +214,7 @@ def _tensorboard(run: Run) -> None:
     if run.tensorboard_folder.is_dir():
         with st.expander("Logs for TensorBoard", icon=":material/show_chart:"):
             st.markdown("To look at them with TensorBoard, enter this in a terminal, then open the address it names.")
-            st.code(f'uv run --with tensorboard tensorboard --logdir "{run.tensorboard_folder}"', language="bash")
+            st.code(f'uv run --extra tensorboard tensorboard --logdir "{run.tensorboard_folder}"', language="bash")
 
 
 def _as_text(value: Any) -> str:

@@ -38,11 +38,11 @@ def test_from_a_folder_to_a_prediction(server: Server, new_screen: Callable[...,
     assert f"run={run.id}" in page.url
 
     expect(screen.text("Training the head")).to_be_visible()
-    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
     eventually(lambda: any("val_loss" in row for row in run.read_metrics()), "an epoch has ended")
     page.wait_for_timeout(1500)
     charts = page.evaluate(MARK_CHARTS)
-    assert charts == 2
+    assert charts == 3
     seen = len(run.read_metrics())
     eventually(lambda: len(run.read_metrics()) > seen + 10, "more was measured")
     page.wait_for_timeout(1500)
@@ -159,7 +159,7 @@ def test_a_run_survives_tab_browser_and_server(server: Server, new_screen: Calla
     second = new_screen(server, width=400, dark=True)
     second.open(address)
     expect(second.text("Training the head")).to_be_visible()
-    expect(second.page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
+    expect(second.page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
     assert not second.problems()
     second.open("/train")
     second.press("Watch it")

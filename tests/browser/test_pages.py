@@ -79,7 +79,7 @@ def test_a_killed_trainer_is_called_crashed(
         child.send_signal(signal.SIGKILL)
         expect(screen.text("The trainer ended without a word")).to_be_visible()
     assert run.read_status().state == CRASHED
-    expect(screen.page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
+    expect(screen.page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
     assert not screen.problems()
 
 

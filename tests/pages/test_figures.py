@@ -95,10 +95,16 @@ def test_partial_rows_without_values_draw_nothing() -> None:
     assert figures.curve_data([{"position": 0.3, "partial": True}], "accuracy", None).empty
 
 
-@pytest.mark.parametrize("measure", ["loss", "accuracy"])
+@pytest.mark.parametrize("measure", ["loss", "accuracy", "learning_rate"])
 def test_the_specification_is_vega_lite(measure: str) -> None:
     chart = {"data": {"name": "rows"}, **figures.curve_chart(measure, 8)}
     alt.Chart.from_dict(chart, validate=True)
+
+
+def test_the_learning_rate_is_drawn_on_a_logarithmic_axis_without_what_it_cannot_show() -> None:
+    points = [{"position": n / 4, "learning_rate": rate} for n, rate in enumerate((1e-2, 1e-4, 0.0))]
+    assert list(figures.curve_data(points, "learning_rate", None).value) == [1e-2, 1e-4]
+    assert "'log'" in str(figures.curve_chart("learning_rate", 8))
 
 
 def test_axes_carry_units() -> None:
