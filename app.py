@@ -18,6 +18,7 @@ PAGES = {
     "Train": [
         st.Page("pages/train/train.py", title="Train", icon=":material/local_fire_department:"),
         st.Page("pages/train/runs.py", title="Runs", icon=":material/history:"),
+        st.Page("pages/train/compare.py", title="Compare", icon=":material/balance:"),
     ],
     "Use": [
         st.Page("pages/use/predict.py", title="Predict", icon=":material/image_search:"),

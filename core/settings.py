@@ -111,6 +111,11 @@ class Settings:
         return self.home / "reviews"
 
     @property
+    def recipes_folder(self) -> Path:
+        """Where recipes are kept that somebody has saved under a name."""
+        return self.home / "recipes"
+
+    @property
     def datasets_folder(self) -> Path:
         """Where datasets made by Unfreeze are kept; always the first of the roots."""
         return self.home / "datasets"

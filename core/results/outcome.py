@@ -43,3 +43,8 @@ def _photos(run: Run, part: str) -> tuple[str, ...]:
         return ()
     positions = np.flatnonzero(parts == PARTS.index(part))
     return tuple(folder.paths[i] for i in positions if folder.paths[i] not in unread)
+
+
+def photos_in(run: Run, part: str) -> int:
+    """How many photos the run's split has in a part; 0 where the split cannot be read."""
+    return len(_photos(run, part))

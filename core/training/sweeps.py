@@ -36,12 +36,24 @@ HALF = 0.5
 
 STUDY_AUGMENTATIONS = ("flip_horizontal", "rotation", "contrast", "zoom", "translation", "crop")
 
+STUDY_BACKBONE = "mobilenetv2"
+
 LAYER_100, BLOCK_OF_LAYER_100 = "block_11_expand_relu", "block5"
 """The layer at index 100 of `keras.applications.MobileNetV2(include_top=False)`, and its block. A layer without
 weights; what learns begins with the depthwise convolution behind it."""
 
 BASELINE_NAME = "Baseline CNN, no augmentation"
-EXTRACTOR_NAME = "feature extractor"
+EXTRACTOR, FINE_TUNED = "feature extractor", "fine-tuned from"
+
+PUBLISHED: Mapping[str, tuple[float, float]] = {
+    BASELINE_NAME: (0.650, 0.679),
+    EXTRACTOR: (0.894, 0.894),
+    FINE_TUNED: (0.948, 0.948),
+}
+"""Validation accuracy that the study gives, lowest and highest, by words in the name of a variant."""
+
+BEST_AUGMENTED = 0.732
+"""The highest validation accuracy that it gives for the baseline CNN with any augmentation."""
 
 LEARNING_RATE = "learning_rate"
 """Stands for the rate that matters most in a recipe; see `learning_rate_field`."""
@@ -225,15 +237,16 @@ class Study:
 
     Attributes:
         runs: What is to be trained.
-        published: Validation accuracy that the study gives, lowest and highest, by variant; others it does not name.
-        best_augmented: The highest that it gives for any augmentation.
         note: What is not as in the study; empty where all is.
     """
 
     runs: tuple[Planned, ...]
-    published: Mapping[str, tuple[float, float]]
-    best_augmented: float
     note: str
+
+
+def published_accuracy(variant: str) -> tuple[float, float] | None:
+    """The lowest and highest validation accuracy that the study gives for a variant of it; None for the others."""
+    return next((found for words, found in PUBLISHED.items() if words in variant), None)
 
 
 def flower_study(recipe: Recipe, settings: Settings, count: int = 4) -> Study:
@@ -249,29 +262,24 @@ def flower_study(recipe: Recipe, settings: Settings, count: int = 4) -> Study:
     )
     plain = Planned(BASELINE_NAME, BASELINE_NAME, alone[0].recipe)
     extractor, tuned, note = _pretrained_part(plain.recipe, settings)
-    return Study(
-        runs=(*repeated([plain], count), *alone[1:], extractor, tuned),
-        published={BASELINE_NAME: (0.650, 0.679), extractor.variant: (0.894, 0.894), tuned.variant: (0.948, 0.948)},
-        best_augmented=0.732,
-        note=note,
-    )
+    return Study((*repeated([plain], count), *alone[1:], extractor, tuned), note)
 
 
 def _pretrained_part(recipe: Recipe, settings: Settings) -> tuple[Planned, Planned, str]:
     """The two runs of the study with a pretrained network, and what is not as in the study."""
-    chosen, stand_in = backbone("mobilenetv2"), backbone("efficientnet-lite0")
-    if weights.look_up(chosen, settings):
+    chosen, stand_in = backbone(STUDY_BACKBONE), backbone("efficientnet-lite0")
+    if chosen.weights is None or weights.look_up(chosen, settings):
         head = replace(recipe, backbone=chosen.key, unfreeze_point="none")
         tuned = replace(head, unfreeze_point=BLOCK_OF_LAYER_100, unfreeze_layer=LAYER_100)
-        return _named(chosen.name, head, EXTRACTOR_NAME), _named(chosen.name, tuned, "from layer 100"), ""
-    head = changed(changed(recipe, "backbone", stand_in.key), "unfreeze_point", "none")
+        return _named(chosen.name, head, EXTRACTOR), _named(chosen.name, tuned, f"{FINE_TUNED} layer 100"), ""
     tuned = changed(recipe, "backbone", stand_in.key)
-    name = f"{stand_in.name} for {chosen.name}"
+    head = changed(tuned, "unfreeze_point", "none")
+    name = f"{stand_in.name.removeprefix('EfficientNet-')} for {chosen.name}"
     note = (
-        f"The weights of {chosen.name} are not on this computer, so {stand_in.name} takes its place:"
-        f" {weights.describe_missing(chosen, settings)}"
+        f"The weights of {chosen.name} are not on this computer, so {stand_in.name} takes its place. To have the study"
+        f" as it was, put the file {chosen.weights.file_name} into {settings.weights_folder}."
     )
-    return _named(name, head, EXTRACTOR_NAME), _named(name, tuned, f"from {tuned.unfreeze_point}"), note
+    return _named(name, head, EXTRACTOR), _named(name, tuned, f"{FINE_TUNED} {tuned.unfreeze_point}"), note
 
 
 def _named(network: str, recipe: Recipe, what: str) -> Planned:

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from core.data.dataset import Dataset, prepare
 from core.data.folder import Scan
 from core.data.images import thumbnail
+from core.data.parts import PARTS, TRAINING
 from core.data.review import Review, ReviewStore
 from core.data.scanner import Scanner
+from core.results import outcome
+from core.results.comparison import Measured
 from core.results.prediction import Predictor
 from core.runs import jobs
 from core.runs.queue import Queue
@@ -21,6 +24,7 @@ from core.runs.warm import WarmTrainer
 from core.settings import Settings, settings_from
 from core.training.augmentation_costs import AugmentationCosts
 from core.training.preview import PreviewWorker
+from core.training.recipe_book import RecipeBook
 from core.training.trunk import TrunkStore
 
 KEPT_DATASETS = 4
@@ -122,3 +126,20 @@ def queue_keeper() -> threading.Thread:
 def trunk() -> TrunkStore:
     """What the frozen parts of networks have computed."""
     return TrunkStore(settings().trunk_folder, settings().limits.trunk_bytes)
+
+
+@st.cache_resource(max_entries=2000, show_spinner=False)
+def measured(run_id: str, part: str, ended: float | None) -> Measured:
+    """How right a run is about the photos of a part; raises as `core.results.outcome.measured` does."""
+    return outcome.measured(store().get(run_id), part)
+
+
+@st.cache_data(max_entries=2000, show_spinner=False)
+def training_photos(run_id: str) -> int:
+    """How many photos a run learns from."""
+    return outcome.photos_in(store().get(run_id), PARTS[TRAINING])
+
+
+def recipe_book() -> RecipeBook:
+    """The recipes that were saved under names."""
+    return RecipeBook(settings().recipes_folder)

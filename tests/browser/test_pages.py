@@ -16,6 +16,7 @@ PAGES = {
     "/augmentations": "Augmentations",
     "/train": "Train",
     "/runs": "Runs",
+    "/compare": "Compare",
     "/predict": "Predict",
 }
 

@@ -1,0 +1,274 @@
+"""Which choice is better, and by more than chance? Runs beside one another, and series of runs that answer it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.data.dataset import Dataset
+from core.data.parts import NO_PART, TRAINING
+from core.errors import RecipeError
+from core.models import weights
+from core.models.backbones import Backbone, backbone
+from core.runs import jobs
+from core.runs.store import FINISHED, Label
+from core.training import sweeps
+from core.training.augmentations import AUGMENTATION_OF
+from core.training.launch import enqueue
+from core.training.recipe import Recipe, default_recipe
+from core.training.sweeps import FACTORS, Factor, Past, Planned
+from core.training.wording import value_in_words
+from pages.components import cached, comparison_view, inputs, state
+from pages.components.comparison_figures import MOST_RUNS
+from pages.components.comparison_view import AUGMENTATIONS, REPEATS, STUDY, VARIED, Member
+from pages.components.report_errors import reporting
+
+SERIES, SIDE_BY_SIDE, NEW = "Series", "Side by side", "Start a comparison"
+PREFERRED = ("efficientnet-b0", "efficientnet-lite0")
+DEFAULTS = "The defaults for this dataset"
+NOTHING_ELSE = "nothing else"
+MOST_TICKED = 4  # of more values, only the first, the last and the recipe's own are ticked at first
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A comparison to be started: how its name begins, its runs, and what is to be said about it."""
+
+    kind: str
+    runs: tuple[Planned, ...]
+    note: str = ""
+
+
+def choose_base(dataset: Dataset, found: Sequence[Member]) -> tuple[Recipe, NDArray[np.int8]]:
+    """The recipe that all runs begin with, how long each takes, and which photos they share, `(M,)` as parts."""
+    folder, parts = dataset.used(cached.split_of(dataset, 0))
+    usable = {member.name: member.shown.recipe for member in reversed(found) if of_dataset(member, str(folder.root))}
+    name = st.selectbox("Begin with the recipe of", [DEFAULTS, *usable], key="base")
+    recipe = usable.get(name) or default_recipe(folder, int(np.sum(parts == TRAINING)), default_backbone())
+    left, middle, right = st.columns(3)
+    head = left.number_input("Epochs for the head", 0, 500, recipe.head_epochs, key=f"head-{name}")
+    fine = middle.number_input("Epochs for fine-tuning", 0, 500, recipe.fine_tune_epochs, key=f"fine-{name}")
+    with right:
+        shared = choose_photos(dataset, recipe)
+    return replace(recipe, head_epochs=head, fine_tune_epochs=fine, minutes=0, more_epochs=()), shared
+
+
+def default_backbone() -> Backbone:
+    """The first of the preferred variants whose weights are on this machine."""
+    rows = [backbone(key) for key in PREFERRED]
+    return next((row for row in rows if weights.look_up(row, cached.settings())), rows[-1])
+
+
+def choose_photos(dataset: Dataset, recipe: Recipe) -> NDArray[np.int8]:
+    """Which photos are used, as parts: all, or so many of each class."""
+    parts = cached.split_of(dataset, recipe.split_seed)
+    most = int(np.bincount(dataset.folder.labels[parts != NO_PART]).max())
+    few = st.number_input(
+        "Photos of each class, at most",
+        5,
+        max(5, most),
+        max(5, most),
+        key=f"few-{dataset.folder.root}",
+        help="Fewer photos give an answer sooner, and a less certain one. All runs share the same photos.",
+    )
+    return sweeps.few_per_class(dataset.folder.labels, parts, few) if few < most else parts
+
+
+def of_dataset(member: Member, root: str) -> bool:
+    """Whether a run has finished on the photos of this folder."""
+    return member.state == FINISHED and member.shown.recipe.dataset == root
+
+
+def plan_repeats(recipe: Recipe) -> Plan:
+    """The same recipe with several seeds."""
+    st.markdown("The same recipe, each time with another seed: how much of a difference is chance?")
+    count = st.number_input("How many times", 2, 50, 5, key="count")
+    return Plan(REPEATS, sweeps.repeats(recipe, count))
+
+
+def plan_varied(recipe: Recipe) -> Plan:
+    """One or two things varied, each value with each."""
+    st.markdown("One thing is varied, or two crossed; all else stays as it is.")
+    left, right = st.columns(2, gap="large")
+    with left:
+        first = choose_factor("Vary", list(FACTORS), recipe)
+    others = [factor for factor in FACTORS if first and factor.key != first[0].key]
+    with right:
+        second = choose_factor("and", others, recipe, optional=True)
+    count = st.number_input("Repeats of each", 1, 20, 1, key="count-varied", help="2 or more show what is chance.")
+    choices = {factor.key: values for factor, values in (each for each in (first, second) if each)}
+    return Plan(VARIED, sweeps.repeated(sweeps.grid(recipe, choices), count))
+
+
+def choose_factor(
+    label: str, factors: Sequence[Factor], recipe: Recipe, optional: bool = False
+) -> tuple[Factor, list[Any]] | None:
+    """A thing to vary and its values; None for nothing else."""
+    titles = [*([NOTHING_ELSE] if optional else []), *(factor.title for factor in factors)]
+    title = st.selectbox(label, titles, key=f"factor-{label}")
+    factor = next((factor for factor in factors if factor.title == title), None)
+    if factor is None:
+        return None
+    values = [value for value in factor.values(recipe) if factor.key != "backbone" or is_here(value)]
+    own = recipe.backbone if factor.key == "backbone" else getattr(recipe, factor.key, values[0])
+    few = values if len(values) <= MOST_TICKED else [each for each in values if each in (values[0], values[-1], own)]
+    chosen = st.multiselect(
+        "Values",
+        values,
+        few,
+        format_func=lambda value: value_in_words(factor.key, value),
+        key=f"values-{factor.key}-{recipe.backbone}",
+    )
+    return factor, chosen
+
+
+def is_here(key: str) -> bool:
+    """Whether a variant can be trained without a download."""
+    chosen = backbone(key)
+    return not chosen.pretrained or weights.look_up(chosen, cached.settings()) is not None
+
+
+def plan_augmentations(recipe: Recipe) -> Plan:
+    """Each augmentation alone against none."""
+    st.markdown("Without any, then with each one alone: which of them help?")
+    keys = list(AUGMENTATION_OF)
+    chosen = st.multiselect(
+        "Augmentations",
+        keys,
+        [key for key in sweeps.STUDY_AUGMENTATIONS if key in keys],
+        format_func=lambda key: AUGMENTATION_OF[key].name,
+        key="alone",
+    )
+    half = st.toggle("Each also on half as many photos", key="half")
+    count = st.number_input("Repeats of each", 1, 20, 1, key="count-alone", help="2 or more show what is chance.")
+    if not chosen:
+        raise RecipeError("No augmentation is chosen. Choose at least one to compare with none.")
+    return Plan(AUGMENTATIONS, sweeps.repeated(sweeps.each_augmentation_alone(recipe, chosen, also_half=half), count))
+
+
+def plan_study(recipe: Recipe) -> Plan:
+    """The published comparison."""
+    st.markdown(
+        "What a published study of flower photos compared: a small network from nothing, with and without augmentation,"
+        " against a pretrained one whose features are used, and one that is fine-tuned."
+    )
+    count = st.number_input("Repeats of the first", 1, 20, 4, key="count-study", help="Their spread is the noise.")
+    found = sweeps.flower_study(recipe, cached.settings(), count)
+    if found.note and cached.settings().allow_downloads:
+        offer_download(backbone(sweeps.STUDY_BACKBONE))
+    return Plan(STUDY, found.runs, found.note)
+
+
+def offer_download(chosen: Backbone) -> None:
+    """Fetch the weights of a variant, if somebody wants them."""
+    if st.button(f"Download the weights of {chosen.name}", icon=":material/download:"):
+        with st.spinner("Downloading…"):
+            weights.fetch(chosen, cached.settings())
+        st.rerun()
+
+
+PLANS = {
+    "Repeats": plan_repeats,
+    "Vary one or two things": plan_varied,
+    "Augmentations one by one": plan_augmentations,
+    "The flower study": plan_study,
+}
+
+
+def start_view(found: Sequence[Member]) -> None:
+    """Choose a comparison, see what it takes, and put it into the queue."""
+    dataset = inputs.dataset_or_stop()
+    kind = st.segmented_control("What is compared", list(PLANS), default="Repeats", required=True, key="kind")
+    with reporting():
+        recipe, parts = choose_base(dataset, found)
+        plan = PLANS[kind or "Repeats"](recipe)
+        if len(plan.runs) < 2:
+            raise RecipeError("That is a single run. Choose more values or repeats, so that there is a comparison.")
+    photos = int(np.sum(parts == TRAINING))
+    known = [past_of(member) for member in found if member.state == FINISHED]
+    seconds = sweeps.estimated_seconds(plan.runs, photos, known)
+    about = f", about {inputs.duration(seconds)} in all" if seconds else ". How long they take is known after the first"
+    st.markdown(
+        f":material/schedule: **{len(plan.runs)} runs** on {photos:,} training photos, one after the other{about}."
+    )
+    if plan.note:
+        st.info(plan.note, icon=":material/info:")
+    with st.expander("The runs", icon=":material/list:"):
+        st.dataframe([{"run": run.name} for run in plan.runs], hide_index=True)
+    if st.button(f"Queue {len(plan.runs)} runs", type="primary", icon=":material/playlist_add:", width="stretch"):
+        queue_runs(dataset, plan, parts)
+
+
+def past_of(member: Member) -> Past:
+    """What a run that has finished took."""
+    status = member.shown.status
+    photos = cached.training_photos(member.shown.run.id)
+    return Past(member.shown.recipe, photos, status.seconds(status.ended or 0))
+
+
+def queue_runs(dataset: Dataset, plan: Plan, parts: NDArray[np.int8]) -> None:
+    """Put all runs into the queue under one name, and show the series."""
+    group = f"{plan.kind} · {Path(dataset.folder.root).name} · {datetime.now():%d %b, %H:%M:%S}"
+    with reporting(), st.spinner("Putting the runs into the queue…"):
+        cached.preview_worker().close()
+        for run in plan.runs:
+            enqueue(cached.queue(), run.recipe, *dataset.used(parts), Label(run.name, group, run.variant))
+        state.remember("series", group)
+        state.remember("compare", SERIES)
+        jobs.advance(cached.queue(), cached.warm_trainer())
+    st.rerun()
+
+
+def series_view(found: Sequence[Member]) -> None:
+    """One of the series, the newest at first."""
+    groups = comparison_view.series_among(found)
+    if not groups:
+        st.info("No comparison has been started yet.", icon=":material/balance:")
+        st.button("Start one", icon=":material/add:", type="primary", on_click=state.set_widget, args=("view", NEW))
+        return
+    names = list(groups)
+    wanted = state.recall("series", names[0])
+    place = names.index(wanted) if wanted in names else 0
+    chosen = st.selectbox("Series", names, index=place, key=f"series-of-{wanted}")
+    comparison_view.show_series(chosen)
+
+
+def side_by_side_view(found: Sequence[Member]) -> None:
+    """Runs that somebody picks."""
+    ready = [member for member in reversed(found) if member.is_measured]
+    if len(ready) < 2:
+        st.info("Two finished runs are needed to compare them.", icon=":material/balance:")
+        st.page_link("pages/train/train.py", label="Train one", icon=":material/local_fire_department:")
+        return
+    names = [member.name for member in ready]
+    chosen = st.multiselect(
+        f"Runs, 2 to {MOST_RUNS}", names, names[:2], max_selections=MOST_RUNS, key="picked", persist_state="session"
+    )
+    if len(chosen) < 2:
+        st.caption("Pick one more to compare.")
+        return
+    comparison_view.show_side_by_side([ready[names.index(name)] for name in chosen])
+
+
+VIEWS = {SERIES: series_view, SIDE_BY_SIDE: side_by_side_view, NEW: start_view}
+
+inputs.page_head("Compare", "Which choice is better, and is the difference more than chance?")
+wanted = state.take("compare")
+if wanted:
+    state.set_widget("view", wanted)
+everybody = comparison_view.members()
+view = st.segmented_control(
+    "View",
+    list(VIEWS),
+    default=SERIES,
+    required=True,
+    key="view",
+    label_visibility="collapsed",
+    persist_state="session",
+)
+VIEWS[view or SERIES](everybody)

@@ -1,0 +1,225 @@
+"""The Compare page: runs that have finished, and a small real series from the click to the sentence."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from core.data.parts import PARTS
+from core.data.split import assign_parts
+from core.runs.queue import Queue
+from core.runs.store import FAILED, FINISHED, Label, Run
+from core.training import sweeps
+from core.training.augmentations import Choice
+from core.training.launch import create_run, enqueue
+from core.training.recipe import Recipe
+from tests.browser.conftest import Screen, Server, free_port
+from tests.conftest import Workplace, eventually, write_colours
+
+BOTH_LOOKS = pytest.mark.parametrize(("width", "dark"), [(1280, False), (400, True)])
+
+
+def finished_by_hand(
+    place: Workplace, recipe: Recipe, label: Label, validation: float, test: float, created: float
+) -> Run:
+    """A run as a trainer leaves it, with about these accuracies; which photos it is wrong about is left to chance."""
+    folder = place.folder()
+    parts = assign_parts(folder.labels, seed=recipe.split_seed)
+    run = create_run(place.store, recipe, folder, parts, label)
+    random = np.random.default_rng(int(created))
+    right: dict[str, int] = {}
+    for part, accuracy in (("validation", validation), ("test", test)):
+        labels = folder.labels[parts == PARTS.index(part)]
+        wrong = np.zeros(len(labels), bool)
+        wrong[random.permutation(len(labels))[: round((1 - accuracy) * len(labels))]] = True
+        np.savez(run.predictions_file(part), probabilities=np.eye(2, dtype=np.float32)[labels ^ wrong], labels=labels)
+        right[part] = int((~wrong).sum())
+    epochs = sweeps.epochs_of(recipe)
+    for epoch in range(1, epochs + 1):
+        share = 1 - 0.6**epoch
+        reached = 0.5 + (validation - 0.5) * share + float(random.normal(0, 0.01))
+        run.append_metrics({"position": epoch, "epoch": epoch, "val_loss": 1.2 - reached, "val_accuracy": reached})
+    tested = int((parts == PARTS.index("test")).sum())
+    run.write_status(
+        replace(
+            run.read_status(),
+            state=FINISHED,
+            created=created,
+            started=created,
+            ended=created + 95,
+            epoch=epochs,
+            epochs=epochs,
+            best_val_accuracy=right["validation"] / int((parts == PARTS.index("validation")).sum()),
+            test_correct=right["test"],
+            test_count=tested,
+            test_accuracy=right["test"] / tested,
+        )
+    )
+    return run
+
+
+def finished_study(place: Workplace) -> str:
+    """The flower study with figures near the published ones, run after run a minute apart; returns its name."""
+    group = "Flower study · colours · 25 Nov, 10:00:00"
+    random = np.random.default_rng(1)
+    for number, planned in enumerate(sweeps.flower_study(place.recipe(head_epochs=6), place.settings).runs):
+        published = sweeps.published_accuracy(planned.variant)
+        accuracy = float(np.mean(published)) if published else float(random.uniform(0.66, 0.73))
+        accuracy += float(random.normal(0, 0.012))
+        label = Label(planned.name, group, planned.variant)
+        finished_by_hand(place, planned.recipe, label, accuracy, accuracy - 0.01, 1000.0 + 60 * number)
+    return group
+
+
+@pytest.fixture(scope="module")
+def with_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server where the flower study and two single runs have finished; tests must not change it."""
+    base = tmp_path_factory.mktemp("compared")
+    place = Workplace(base / "home", write_colours(base / "photos" / "colours", per_class=400, side=4))
+    finished_study(place)
+    turned = place.recipe(augmentations={"rotation": Choice(0.05, 0.5)}, dropout=0.4)
+    finished_by_hand(place, place.recipe(), Label("plain <b>one</b>"), 0.9, 0.80, 5000.0)
+    finished_by_hand(place, turned, Label("turned"), 0.9, 0.95, 5100.0)
+    started = Server(place, free_port())
+    started.start()
+    yield started
+    started.kill()
+
+
+@BOTH_LOOKS
+def test_a_series_is_one_picture_and_one_sentence(
+    with_runs: Server, new_screen: Callable[..., Screen], width: int, dark: bool
+) -> None:
+    screen = new_screen(with_runs, width, dark)
+    screen.open("/compare")
+    expect(screen.text("points better than Baseline CNN, no augmentation")).to_be_visible()
+    picture = screen.page.get_by_test_id("stPlotlyChart").first
+    expect(picture.get_by_text("published study")).to_be_visible()
+    expect(picture.get_by_text("Lite0 for MobileNetV2, feature extractor")).to_be_visible()
+    expect(picture.locator(".scatterlayer .trace").nth(3).locator("path.point")).to_have_count(
+        len(sweeps.flower_study(with_runs.workplace.recipe(), with_runs.workplace.settings).runs)
+    )
+    screen.page.get_by_test_id("stMain").get_by_role("radio", name="Test", exact=True).click()
+    screen.settle()
+    expect(screen.text("Test photos had no part in the training.")).to_be_visible()
+    expect(picture.get_by_text("published study")).to_have_count(0)
+    assert not screen.problems()
+
+
+@BOTH_LOOKS
+def test_runs_beside_one_another(with_runs: Server, new_screen: Callable[..., Screen], width: int, dark: bool) -> None:
+    screen = new_screen(with_runs, width, dark)
+    screen.open("/compare")
+    screen.page.get_by_test_id("stMain").get_by_role("radio", name="Side by side").click()
+    screen.settle()
+    expect(screen.text("turned is 15.0 points better than plain <b>one</b> on the same 160 photos")).to_be_visible()
+    expect(screen.text("McNemar's test, p < 0.001")).to_be_visible()
+    expect(screen.page.get_by_test_id("stPlotlyChart")).to_have_count(3)
+    expect(screen.page.get_by_test_id("stDataFrame")).to_be_visible()
+    assert not screen.problems()
+
+
+def test_a_recipe_is_taken_to_the_train_page(with_runs: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(with_runs)
+    screen.open("/compare")
+    screen.page.get_by_test_id("stMain").get_by_role("radio", name="Side by side").click()
+    screen.settle()
+    screen.press("Use this recipe")
+    expect(screen.page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
+    assert f"dataset={with_runs.workplace.colours}" in screen.page.url.replace("%2F", "/")
+    assert not screen.problems()
+
+
+@BOTH_LOOKS
+@pytest.mark.parametrize("kind", ["Repeats", "Vary one or two things", "Augmentations one by one", "The flower study"])
+def test_each_comparison_says_what_it_takes(
+    with_runs: Server, new_screen: Callable[..., Screen], kind: str, width: int, dark: bool
+) -> None:
+    screen = new_screen(with_runs, width, dark)
+    screen.open(f"/compare?dataset={with_runs.workplace.colours}")
+    screen.page.get_by_test_id("stMain").get_by_role("radio", name="Start a comparison").click()
+    screen.settle()
+    screen.page.get_by_test_id("stMain").get_by_role("radio", name=kind).click()
+    screen.settle()
+    expect(screen.page.get_by_role("button", name=re.compile(r"^Queue \d+ runs$"))).to_be_visible()
+    assert not screen.problems()
+    assert not with_runs.workplace.store.active()
+
+
+def test_runs_without_a_result_are_counted(
+    server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
+) -> None:
+    group = "Repeats · colours · 25 Nov, 10:00:00"
+    finished_by_hand(workplace, workplace.recipe(), Label("first", group, "Baseline CNN"), 1.0, 1.0, 1000.0)
+    folder = workplace.folder()
+    label, parts = Label("second", group, "Baseline CNN"), assign_parts(folder.labels, seed=3)
+    lost = create_run(workplace.store, workplace.recipe(seed=4), folder, parts, label)
+    lost.write_status(replace(lost.read_status(), state=FAILED, created=1001.0, ended=2000.0))
+    screen = new_screen(server)
+    screen.open("/compare")
+    expect(screen.text("1 of 2 runs ended without a result.")).to_be_visible()
+    expect(screen.text("is right about 100.0 % of 2 photos")).to_be_visible()
+    assert not screen.problems()
+
+
+def test_a_series_that_is_going_is_watched_and_what_waits_can_be_cancelled(
+    server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
+) -> None:
+    group = "Repeats · colours · 25 Nov, 10:00:00"
+    folder, recipe = workplace.folder(), workplace.recipe(head_epochs=1000)
+    for planned in sweeps.repeats(recipe, 3):
+        label = Label(planned.name, group, planned.variant)
+        enqueue(Queue(workplace.store), planned.recipe, folder, assign_parts(folder.labels, seed=3), label)
+    screen = new_screen(server)
+    screen.open("/compare")
+    expect(screen.text("0 of 3 done, 1 training, 2 waiting")).to_be_visible()
+    expect(screen.text("There is no result yet.")).to_be_visible()
+    screen.press("Cancel those that wait")
+    expect(screen.text("0 of 1 done, 1 training, 0 waiting")).to_be_visible()
+    [run] = workplace.store.runs()
+    eventually(lambda: any("val_loss" in row for row in run.read_metrics()), "an epoch has ended")
+    run.request_stop()
+    expect(screen.text("Baseline CNN is right about")).to_be_visible()
+    assert not screen.problems()
+
+
+def choose(screen: Screen, label: str, value: str) -> None:
+    field = screen.page.get_by_label(label, exact=True)
+    field.fill(value)
+    field.press("Enter")
+    screen.settle()
+
+
+def test_a_small_series_from_the_click_to_the_sentence(server: Server, new_screen: Callable[..., Screen]) -> None:
+    place = server.workplace
+    finished_by_hand(place, place.recipe(), Label("to begin with"), 0.5, 0.5, 1000.0)
+    screen = new_screen(server)
+    page = screen.page
+    screen.open(f"/compare?dataset={place.colours}")
+    screen.press("Start one")
+    page.get_by_label("Begin with the recipe of", exact=True).click()
+    page.get_by_role("option", name="to begin with").click()
+    screen.settle()
+    expect(page.get_by_label("Epochs for the head", exact=True)).to_have_value("1")
+    choose(screen, "How many times", "3")
+    choose(screen, "Photos of each class, at most", "10")
+    expect(screen.text("3 runs")).to_be_visible()
+    expect(screen.text("about")).to_be_visible()
+    screen.press("Queue 3 runs")
+    expect(screen.text("of 3 done")).to_be_visible()
+    expect(screen.text("Baseline CNN: ")).to_be_visible()
+    expect(screen.text("on average over 3 repeats")).to_be_visible()
+    eventually(lambda: place.store.active() is None, "the last run has ended")
+    runs = [run for run in place.store.runs() if run.read_label().group]
+    assert [run.read_status().state for run in runs] == [FINISHED] * 3
+    assert sorted(Recipe.from_values(run.recipe_values()).seed for run in runs) == [3, 4, 5]
+    splits = {run.split_file.read_text("utf-8") for run in runs}
+    assert len(splits) == 1 and splits.pop().count("\n") == 1 + 20
+    assert len({run.read_label() for run in runs}) == 3 and len({run.read_label().group for run in runs}) == 1
+    page.reload()
+    screen.settle()
+    expect(screen.text("on average over 3 repeats")).to_be_visible()
+    assert not screen.problems()
