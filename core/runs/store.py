@@ -371,8 +371,7 @@ class RunStore:
         A reader sees the run complete or not at all. Raises `RunError` where it cannot be written.
         """
         now = self._clock()
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
-        run_id = f"{stamp}-{secrets.token_hex(2)}"
+        run_id = self._free_id(now)
         making = Run(self.root / f".making-{run_id}")
         try:
             making.folder.mkdir(parents=True)
@@ -384,6 +383,12 @@ class RunStore:
         finally:
             shutil.rmtree(making.folder, ignore_errors=True)
         return Run(self.root / run_id)
+
+    def _free_id(self, now: float) -> str:
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
+        while (self.root / (run_id := f"{stamp}-{secrets.token_hex(2)}")).exists():
+            pass  # of a hundred runs made in the same second, two draw the same letters now and then
+        return run_id
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:

@@ -213,7 +213,7 @@ def _details(run: Run, recipe: Recipe, status: Status) -> None:
 def _tensorboard(run: Run) -> None:
     if run.tensorboard_folder.is_dir():
         with st.expander("Logs for TensorBoard", icon=":material/show_chart:"):
-            st.markdown("To look at them with TensorBoard, enter this in a terminal, then open the address it names.")
+            st.markdown("Enter this in a terminal in the folder of Unfreeze, then open the address that it names.")
             st.code(f'uv run --extra tensorboard tensorboard --logdir "{run.tensorboard_folder}"', language="bash")
 
 

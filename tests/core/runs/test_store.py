@@ -229,6 +229,11 @@ def test_an_absolute_path_of_a_run_is_not_its_name(store: RunStore) -> None:
         store.get(str(run.folder))
 
 
+def test_many_runs_made_in_the_same_second_have_a_folder_each(store: RunStore) -> None:
+    same_second = store_at(store, 1_000_000.0)
+    assert len({same_second.create(nothing).id for _ in range(1000)}) == 1000 == len(store.runs())
+
+
 def test_a_run_that_is_going_is_not_deleted(store: RunStore) -> None:
     run = going_long_ago(store)
     with child(HOLDER, run.folder):
