@@ -257,9 +257,7 @@ def flower_study(recipe: Recipe, settings: Settings, count: int = 4) -> Study:
     the recipe. Where MobileNetV2's weights are neither here nor to be had, EfficientNet-Lite0 takes its place.
     """
     baseline = replace(recipe, backbone="baseline-cnn", weights="imagenet", unfreeze_point="all", unfreeze_layer="")
-    alone = each_augmentation_alone(
-        baseline, [key for key in STUDY_AUGMENTATIONS if key in AUGMENTATION_OF], also_half=True
-    )
+    alone = each_augmentation_alone(baseline, STUDY_AUGMENTATIONS, also_half=True)
     plain = Planned(BASELINE_NAME, BASELINE_NAME, alone[0].recipe)
     extractor, tuned, note = _pretrained_part(plain.recipe, settings)
     return Study((*repeated([plain], count), *alone[1:], extractor, tuned), note)

@@ -140,7 +140,7 @@ def plan_augmentations(recipe: Recipe) -> Plan:
     chosen = st.multiselect(
         "Augmentations",
         keys,
-        [key for key in sweeps.STUDY_AUGMENTATIONS if key in keys],
+        sweeps.STUDY_AUGMENTATIONS,
         format_func=lambda key: AUGMENTATION_OF[key].name,
         key="alone",
     )
