@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import ArchitectureError, RecipeError
 from core.files import PROJECT, write_atomically
 from core.models.backbones import HEAD, Backbone, backbone
+from core.models.heads import AVERAGE, HEAD_LAYERS, POOLING_LAYERS, feature_width
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ CODE = 1
 PATIENCE = 300.0
 """Seconds that the child may take; the largest network takes about 20 on two busy cores."""
 
-KEEPS_STATISTICS = ("BatchNormalization", "Normalization")
+BATCH_NORM = "BatchNormalization"
+
+KEEPS_STATISTICS = (BATCH_NORM, "Normalization")
 """Kinds of layers whose numbers are statistics of photos, which stay as they are when a pretrained network learns."""
 
 _GROUP = re.compile(r"(block\d[a-z]|block_\d+|expanded_conv|conv\d_block\d+)_.+")
@@ -95,17 +98,18 @@ class Architecture:
         """Each layer by its name."""
         return {layer.name: layer for layer in self.layers}
 
-    def starts(self, block: str) -> tuple[Layer, ...]:
-        """The layers of a block that learning can begin at: those with weights to learn."""
-        return tuple(layer for layer in self.layers if layer.block == block and layer.learnable)
+    def inside(self, block: str) -> tuple[Layer, ...]:
+        """The layers of a block."""
+        return tuple(layer for layer in self.layers if layer.block == block)
 
-    def learning(self, chosen: Backbone, point: str, first: str = "") -> frozenset[str]:
+    def learning(self, chosen: Backbone, point: str, first: str = "", *, from_scratch: bool = False) -> frozenset[str]:
         """The names of the layers that learn at an unfreeze point of the backbone.
 
         Args:
             chosen: The backbone.
             point: One of its unfreeze points.
             first: The layer of the point's block that learning begins at; empty for all of the block.
+            from_scratch: Whether nothing is pretrained, so that BatchNorm learns, too.
 
         Raises:
             RecipeError: The backbone has no such point, or the network no such layer.
@@ -114,7 +118,8 @@ class Architecture:
             raise RecipeError(f"{chosen.name} has no layer {first!r}; choose one of the block {point}.")
         blocks = chosen.trainable_blocks(point)
         start = self.layers.index(self.by_name[first]) if first else 0
-        return frozenset(layer.name for layer in self.layers[start:] if layer.block in blocks and layer.learnable)
+        later = [layer for layer in self.layers[start:] if layer.block in blocks]
+        return frozenset(each.name for each in later if each.learnable or (from_scratch and each.kind == BATCH_NORM))
 
     def learnable_parameters(self, chosen: Backbone, point: str, first: str = "") -> int:
         """How many weights learn there; raises as `learning` does."""
@@ -164,22 +169,21 @@ class Architecture:
 
 
 def head_layers(
-    chosen: Backbone, class_count: int, *, pooling: str = "average", batch_norm: bool = False, dropout: float = 0.2
+    chosen: Backbone, class_count: int, pooling: str = AVERAGE, *, batch_norm: bool = False
 ) -> tuple[Layer, ...]:
-    """The layers of a head, which the table of backbones knows enough for; see `Recipe` for the choices."""
-    last = chosen.blocks[-1]
-    flat = pooling == "flatten" and last.side > 1
-    width = last.side**2 * last.channels if flat else chosen.feature_width
+    """The layers of a head, which the table of backbones knows enough for; see `core.models.heads.Head`."""
+    width = feature_width(chosen, pooling)
+    pool, norm, dropout, dense = HEAD_LAYERS
     rows = [
-        ("pool", _POOLING_KINDS[pooling], last.side > 1, width, 0),
-        ("head_norm", "BatchNormalization", batch_norm, width, 4 * width),
-        ("head_dropout", "Dropout", dropout > 0, width, 0),
-        ("head", "Dense", True, class_count, (width + 1) * class_count),
+        (pool, POOLING_LAYERS[pooling], width, 0),
+        (norm, BATCH_NORM, width, 4 * width),
+        (dropout, "Dropout", width, 0),
+        (dense, "Dense", class_count, (width + 1) * class_count),
     ]
-    return tuple(Layer(name, kind, HEAD, (units,), count, ()) for name, kind, there, units, count in rows if there)
-
-
-_POOLING_KINDS = {"average": "GlobalAveragePooling2D", "max": "GlobalMaxPooling2D", "flatten": "Flatten"}
+    absent = [pool] * (chosen.blocks[-1].side == 1) + [norm] * (not batch_norm)
+    return tuple(
+        Layer(name, kind, HEAD, (units,), count, ()) for name, kind, units, count in rows if name not in absent
+    )
 
 
 def load(chosen: Backbone, settings: Settings) -> Architecture:

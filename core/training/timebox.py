@@ -70,11 +70,20 @@ def seconds_of(recipe: Recipe, chosen: Backbone, pace: Pace, counts: Counts) -> 
     tested = (counts.validation + counts.test) * forward
     views = max(1, recipe.views) if recipe.augmentations else 1
     computed = (counts.training * views + counts.validation) * forward
-    augmented = counts.training * views * bool(recipe.augmentations) * VERSION_SECONDS * (chosen.resolution / 224) ** 2
-    share = learning_share(chosen, recipe.unfreeze_point)
-    step = STEP_COST * share * forward
-    learned = recipe.fine_tune_epochs * (counts.training * step + counts.validation * share * forward)
+    augmented = counts.training * views * bool(recipe.augmentations) * augmenting_seconds(chosen)
+    learned = recipe.fine_tune_epochs * learning_seconds(chosen, recipe.unfreeze_point, pace, counts)
     return FIXED_SECONDS + tested + computed + augmented + recipe.head_epochs * HEAD_EPOCH_SECONDS + learned
+
+
+def augmenting_seconds(chosen: Backbone) -> float:
+    """Seconds that augmenting a photo takes where it was not measured."""
+    return VERSION_SECONDS * (chosen.resolution / 224) ** 2
+
+
+def learning_seconds(chosen: Backbone, point: str, pace: Pace, counts: Counts) -> float:
+    """Seconds of an epoch of fine-tuning on kept outputs, validation included."""
+    forward = learning_share(chosen, point) * pace.forward_seconds(chosen)
+    return (STEP_COST * counts.training + counts.validation) * forward
 
 
 def learning_share(chosen: Backbone, point: str) -> float:

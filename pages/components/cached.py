@@ -14,6 +14,8 @@ from core.data.images import thumbnail
 from core.data.parts import PARTS, TRAINING
 from core.data.review import Review, ReviewStore
 from core.data.scanner import Scanner
+from core.models.architecture import Architecture, load
+from core.models.backbones import BACKBONES, backbone
 from core.results import outcome
 from core.results.comparison import Measured
 from core.results.prediction import Predictor
@@ -22,9 +24,11 @@ from core.runs.queue import Queue
 from core.runs.store import RunStore
 from core.runs.warm import WarmTrainer
 from core.settings import Settings, settings_from
+from core.training import pace, rate_finder
 from core.training.augmentation_costs import AugmentationCosts
 from core.training.preview import PreviewWorker
 from core.training.recipe_book import RecipeBook
+from core.training.timebox import Pace
 from core.training.trunk import TrunkStore
 
 KEPT_DATASETS = 4
@@ -120,6 +124,23 @@ def queue_keeper() -> threading.Thread:
     keeper = threading.Thread(target=jobs.keep_going, args=arguments, daemon=True, name="queue")
     keeper.start()
     return keeper
+
+
+@st.cache_resource(max_entries=len(BACKBONES), show_spinner="Listing the layers… the first time takes some seconds")
+def architecture(key: str) -> Architecture:
+    """The layers of a network; raises as `core.models.architecture.load` does."""
+    return load(backbone(key), settings())
+
+
+def rate_searches() -> RunStore:
+    """Where searches for a learning rate are kept."""
+    return RunStore(settings().home / rate_finder.FOLDER)
+
+
+@st.cache_resource(show_spinner=False)
+def guessed_pace() -> Pace:
+    """How fast this machine may be, before a run has measured it."""
+    return pace.guessed_pace()
 
 
 @st.cache_resource

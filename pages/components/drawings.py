@@ -27,7 +27,7 @@ NETWORK_STYLE = """
 
 ARCHITECTURE_STYLE = """
 <style>
-.uf-arch{max-width:52rem;font-size:.85rem;line-height:1.35}
+.uf-arch{max-width:60rem;container-type:inline-size;font-size:.85rem;line-height:1.35}
 .uf-arch p{margin:.2rem 0}
 .uf-end{text-align:center;opacity:.75}
 .uf-part{border-width:1.5px;border-style:solid;border-radius:8px;padding:.35rem .6rem;margin:.3rem 0}
@@ -45,11 +45,20 @@ ARCHITECTURE_STYLE = """
 .uf-skip{border:2px solid #8a8f94;border-right:0;border-radius:10px 0 0 10px;padding:.1rem 0 .1rem .6rem;margin:.2rem 0}
 .uf-aside{border-left:2px dashed #8a8f94;margin:.15rem 0 .15rem 1.1rem;padding-left:.6rem}
 .uf-note{font-style:italic;opacity:.75}
-@media (max-width:640px){.uf-arch li{grid-template-columns:1.2em minmax(0,1fr) auto}
+@container (max-width:36rem){.uf-arch li{grid-template-columns:1.2em minmax(0,1fr) auto}
   .uf-arch li span:nth-of-type(1){grid-column:2/4;grid-row:2}
   .uf-arch li span:nth-of-type(2){grid-column:3;grid-row:1}
   .uf-arch li span:nth-of-type(3){grid-column:3;grid-row:2}
   .uf-skip,.uf-aside{padding-left:.35rem}.uf-aside{margin-left:.4rem}}
+</style>
+"""
+
+TABLE_STYLE = """
+<style>
+.uf-table{width:100%;border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
+.uf-table th{font-weight:400;opacity:.7;text-align:right;padding:.15rem 0 .15rem .6rem}
+.uf-table td{text-align:right;padding:.2rem 0 .2rem .6rem;border-top:1px solid #8a8f9444;white-space:nowrap}
+.uf-table th:first-child,.uf-table td:first-child{text-align:left;padding-left:0;white-space:normal}
 </style>
 """
 
@@ -205,6 +214,13 @@ def _row(layer: Layer, learning: Collection[str]) -> str:
 
 def _shape(shape: Sequence[int]) -> str:
     return " × ".join(map(str, shape))
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """HTML of a small table whose first column is text and whose others are numbers."""
+    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in titles)
+    lines = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f'{TABLE_STYLE}<table class="uf-table"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
 
 
 def percent(share: float) -> str:

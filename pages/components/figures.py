@@ -11,6 +11,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from core.data.parts import NO_PART, PARTS
+from core.training.rate_finder import Sweep
+from core.training.recorder import FINE_TUNE, FROM_SCRATCH, HEAD
 
 BLUE, ORANGE, GREEN, GREY = "#2b93c4", "#e07b28", "#3d9b6d", "#8a8f94"
 PART_COLOURS = dict(zip(PARTS, (BLUE, ORANGE, GREEN), strict=True))
@@ -21,6 +23,10 @@ CELLS_PER_DOUBLING = 4
 SIZE_TICKS = (1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 TRAINING, VALIDATION, FINE_TUNING = "training", "validation", "fine-tuning"
 RATE = "learning_rate"
+
+MOST_OF_LOWEST = 4.0
+"""How many times the lowest loss until then is drawn of a loss that explodes."""
+
 MOST_POINTS = 400
 """As many points as a curve is drawn with; more are thinned, the newest is always kept."""
 
@@ -270,3 +276,51 @@ _MEASURES: Mapping[str, _Measure] = {
         _axis("rate", scale={"type": "log", "nice": False}, axis={"format": ".0e", "tickCount": 3}),
     ),
 }
+
+
+def rate_data(sweeps: Sequence[Sweep]) -> pd.DataFrame:
+    """Losses of a search for a learning rate in long form: phase, rate, loss, and at the rate suggested a mark."""
+    rows = []
+    for sweep in sweeps:
+        lowest = np.minimum.accumulate(sweep.losses) * MOST_OF_LOWEST
+        for rate, loss, most in zip(sweep.rates, sweep.losses, lowest, strict=True):
+            rows.append((sweep.phase, rate, min(loss, most), ""))
+        if sweep.suggestion is not None:
+            near = int(np.argmin(np.abs(np.log(sweep.rates / sweep.suggestion))))
+            rows.append((sweep.phase, sweep.suggestion, float(sweep.losses[near]), f"{sweep.suggestion:.2g}"))
+    return pd.DataFrame(rows, columns=["phase", "rate", "loss", "mark"])
+
+
+def rate_chart() -> dict[str, Any]:
+    """Vega-Lite specification of the loss over the learning rate, for the data of `rate_data`; depends on no data."""
+    rate = {"field": "rate", "type": "quantitative"}
+    phases = [HEAD, FINE_TUNE, FROM_SCRATCH]
+    curve = {
+        "x": {**rate, "title": "learning rate", "scale": {"type": "log"}, "axis": {"format": "~g", "grid": False}},
+        "y": {"field": "loss", "type": "quantitative", "title": "loss", "scale": {"zero": False}},
+        "color": {
+            "field": "phase",
+            "type": "nominal",
+            "scale": {"domain": phases, "range": [BLUE, ORANGE, GREEN]},
+            "legend": {"title": None, "orient": "top"},
+        },
+        "tooltip": [
+            {"field": "phase", "type": "nominal"},
+            {**rate, "title": "learning rate", "format": ".2g"},
+            {"field": "loss", "type": "quantitative", "format": ".3f"},
+        ],
+    }
+    marked, between = {"filter": "datum.mark !== ''"}, {"filter": "datum.mark === ''"}
+    text = {**curve, "text": {"field": "mark", "type": "nominal"}}
+    return {
+        "height": 240,
+        "layer": [
+            {"mark": {"type": "line", "strokeWidth": 2}, "encoding": curve, "transform": [between]},
+            {
+                "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
+                "encoding": curve,
+                "transform": [marked],
+            },
+            {"mark": {"type": "text", "dy": -14, "fontWeight": "bold"}, "encoding": text, "transform": [marked]},
+        ],
+    }

@@ -21,6 +21,7 @@ from core.runs.store import Run, Status
 from core.settings import FILE_NAME
 from core.training.recipe import Recipe
 from pages.components import cached, state
+from pages.components.draft import Draft
 from pages.components.report_errors import reporting
 
 PHOTO_PIXELS = 94
@@ -131,7 +132,7 @@ def thumbnails(folder: ImageFolder, indices: Sequence[int]) -> None:
         st.caption(f":material/broken_image: No longer readable: {', '.join(lost)}")
 
 
-def class_weights(folder: ImageFolder) -> bool:
+def class_weights(folder: ImageFolder, start: Draft) -> bool:
     """Say how unequal the classes are, and offer to make up for it; return whether that is wanted."""
     counts = folder.counts()
     times = imbalance(counts)
@@ -147,7 +148,8 @@ def class_weights(folder: ImageFolder) -> bool:
     factors = folder.class_weights()
     return st.toggle(
         "Let photos of rare classes count more (class weights)",
-        key=f"class-weights-{folder.root}",
+        start.first("class_weights", False),
+        key=start.key(f"class-weights-{folder.root}"),
         persist_state="session",
         help=f"In training, a photo of {smallest} then counts {factors[least]:.1f} times, one of {largest}"
         f" {factors[most]:.1f} times. Useful when rare classes matter as much as frequent ones.",

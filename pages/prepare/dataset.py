@@ -12,7 +12,7 @@ from core.data.dataset import KINDS, Dataset
 from core.data.folder import check_inside
 from core.data.parts import NO_PART, PARTS
 from core.errors import DataError
-from pages.components import cached, decisions, figures, inputs, label_source, state
+from pages.components import cached, decisions, draft, figures, inputs, label_source, state
 from pages.components.report_errors import reporting
 
 EXAMPLES, EXAMPLE_CLASSES = 8, 6
@@ -146,7 +146,7 @@ def overview(dataset: Dataset) -> None:
         st.subheader("Photos per class, and how they will be used", anchor=False)
         figure = figures.class_counts(folder.class_names, folder.labels, parts)
         st.plotly_chart(figure, config={"displayModeBar": False}, alt="Bar chart of photos per class and part")
-        inputs.class_weights(folder)
+        inputs.class_weights(folder, draft.kept(folder))
     with right:
         st.page_link("pages/train/train.py", label="**Train a model on it**", icon=":material/local_fire_department:")
         inputs.facts([("Photos", f"{len(folder):,}"), ("Classes", f"{len(folder.class_names):,}")])

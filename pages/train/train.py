@@ -1,64 +1,145 @@
 """Choose how to train, press Start, and watch."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.data.dataset import Dataset
+from core.data.folder import ImageFolder
 from core.errors import RunNotFound
-from core.models import weights
-from core.models.architecture import head_layers
-from core.models.backbones import BACKBONES, Backbone, backbone
+from core.models.architecture import Layer, head_layers
+from core.models.backbones import Backbone, backbone
 from core.training.augmentation_costs import in_words
-from core.training.augmentations import AUGMENTATION_OF, default_augmentations
+from core.training.augmentations import AUGMENTATION_OF, Choice, default_augmentations
 from core.training.launch import launch
+from core.training.pace import costs_of, known_pace
 from core.training.plan import ways_of
-from core.training.recipe import RANGES, Recipe, default_epochs, default_unfreeze_point
-from core.training.timebox import timed_variants
-from pages.components import cached, drawings, inputs, state
+from core.training.recipe import Recipe, default_recipe, default_unfreeze_point
+from core.training.timebox import Counts
+from pages.components import (
+    cached,
+    draft,
+    drawings,
+    expert,
+    inputs,
+    length,
+    network_view,
+    rate_view,
+    recipe_box,
+    state,
+    variant,
+)
+from pages.components.draft import Draft
+from pages.components.expert import Around
 from pages.components.report_errors import reporting
 from pages.components.run_view import show_run
 
-PREFERRED = ("efficientnet-b0", "efficientnet-lite0")
-POINT_WORDS = {"none": "the head only", "all": "everything"}
+
+def show_augmentations(folder: ImageFolder, training_photos: int) -> Mapping[str, Choice]:
+    """Which augmentations are on, what they cost, and the way to change them."""
+    found = state.augmentations(default_augmentations(folder.class_names))
+    names = ", ".join(AUGMENTATION_OF[key].name.lower() for key in found) or "none"
+    st.markdown(f"**Augmentations:** {names}")
+    if found:
+        st.caption(in_words(cached.augmentation_costs().milliseconds(found), training_photos))
+    st.page_link("pages/prepare/augmentations.py", label="Change them", icon=":material/auto_fix_high:")
+    return found
 
 
-def default_backbone() -> str:
-    """The first of the preferred variants whose weights are on this machine."""
-    settings = cached.settings()
-    return next((key for key in PREFERRED if weights.look_up(backbone(key), settings)), PREFERRED[-1])
-
-
-def choose_backbone() -> tuple[Backbone, str]:
-    """The variant with what is known about it, and the weights it starts from."""
-    keys = [row.key for row in BACKBONES]
-    chosen = backbone(
-        st.selectbox(
-            "Variant",
-            keys,
-            index=keys.index(default_backbone()),
-            format_func=lambda key: f"{backbone(key).name} · {backbone(key).resolution} px",
-            key="variant",
-            persist_state="session",
+def set_up(dataset: Dataset) -> None:
+    """Everything that can be chosen, and Start."""
+    with reporting():
+        folder, parts = dataset.used(cached.split_of(dataset, 0))
+    counts = Counts(*(int(np.sum(parts == number)) for number in range(3)))
+    start = draft.present(folder, counts.training)
+    for note in start.notes:
+        st.info(note, icon=":material/info:")
+    above = st.container(horizontal=True)
+    left, right = st.columns([1, 1], gap="large")
+    with right:
+        values = length.choose(start, counts.training)
+        values["augmentations"] = show_augmentations(folder, counts.training)
+        values["class_weights"] = inputs.class_weights(folder, start)
+        priced = st.container()
+    timed = "minutes" in values
+    with left:
+        st.subheader("Network", anchor=False)
+        chosen, values["weights"] = variant.choose_for_minutes() if timed else variant.choose(start)
+        around = choose_point(chosen, start, timed, values["weights"])
+        drawn = st.container()
+    below = st.container()
+    within = not timed and network_view.begins_within(chosen, around.point, start)
+    more, places = expert.section(start, around, within)
+    with places[expert.UNFREEZING]:
+        layer = choose_layer(around, start)
+    with reporting():
+        recipe = Recipe(
+            str(folder.root), chosen.key, unfreeze_point=around.point, unfreeze_layer=layer, **values, **more
         )
-    )
-    inputs.facts(
-        [
-            ("Resolution", f"{chosen.resolution} px"),
-            ("Parameters", drawings.count(chosen.parameters)),
-            ("ImageNet top-1", f"{chosen.top1:.1f} %" if chosen.top1 else "–"),
-        ]
-    )
-    return chosen, choose_weights(chosen)
+    head = head_layers(chosen, len(folder.class_names), recipe.pooling, batch_norm=recipe.head_batch_norm)
+    explain(places, around, head)
+    if not timed:
+        with drawn:
+            network_view.picture(chosen, recipe, head)
+        with priced:
+            show_costs(chosen, recipe, head, counts)
+        with below:
+            network_view.every_layer(chosen, recipe, head)
+        with places[expert.RATE]:
+            rate_view.finder(recipe, folder, parts)
+    with above:
+        recipe_box.box(start, recipe, folder, counts.training)
+        usual = recipe == default_recipe(folder, counts.training, backbone(variant.default()))
+        st.button("Back to the defaults", icon=":material/undo:", disabled=usual, on_click=draft.start_over)
+    keep_warm(chosen)
+    if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch"):
+        begin(dataset, recipe)
 
 
-def choose_for_minutes() -> tuple[Backbone, str]:
-    """What a time box chooses from."""
-    here = [row for row in timed_variants() if weights.look_up(row, cached.settings())]
-    names = ", ".join(row.name for row in here) or "none"
-    st.markdown(f"The best variant that there is time for, of those whose weights are on this computer: **{names}**.")
-    return backbone(default_backbone()), "imagenet"
+def choose_point(chosen: Backbone, start: Draft, timed: bool, kind: str) -> Around:
+    """From where on the network learns, if that can be chosen."""
+    scratch = not timed and (not chosen.pretrained or kind == "random")
+    if timed:
+        return Around(chosen, default_unfreeze_point(chosen), from_scratch=False, timed=True)
+    st.subheader("What learns", anchor=False)
+    point = "all" if scratch else network_view.choose_point(chosen, start)
+    return Around(chosen, point, scratch, timed=False)
+
+
+def choose_layer(around: Around, start: Draft) -> str:
+    """The layer within the unfreeze point's block that learning begins at; empty for the whole block."""
+    if around.timed:
+        st.caption("The minutes decide what learns.")
+    elif around.from_scratch:
+        st.caption("Everything learns from the start, so there is nothing to unfreeze.")
+    else:
+        return network_view.choose_layer(around.chosen, around.point, start)
+    return ""
+
+
+def explain(places: Mapping[str, DeltaGenerator], around: Around, head: Sequence[Layer]) -> None:
+    """What the expert section says besides its widgets."""
+    places[expert.HEAD].caption(f"This head has {drawings.count(sum(each.parameters for each in head))} parameters.")
+    if not around.skips_blocks:
+        places[expert.REGULAR].caption(
+            f"There is no drop-connect here: {around.chosen.name} has no blocks that are skipped in training."
+        )
+    with places[expert.LOGS]:
+        st.caption("To look at the logs of all runs:")
+        st.code(f"tensorboard --logdir {cached.settings().runs_folder}", language=None, wrap_lines=True)
+
+
+def show_costs(chosen: Backbone, recipe: Recipe, head: Sequence[Layer], counts: Counts) -> None:
+    """What each phase will take on this machine."""
+    ways = ways_of(recipe, chosen, counts.training, counts.validation, cached.trunk().room)
+    known = known_pace(cached.settings().home, chosen, cached.guessed_pace())
+    milliseconds = cached.augmentation_costs().milliseconds(recipe.augmentations)
+    augmenting = None if milliseconds is None else milliseconds / 1000 * (chosen.resolution / 224) ** 2
+    costs = costs_of(recipe, chosen, ways, known.pace, counts, augmenting)
+    st.subheader("What it takes", anchor=False)
+    network_view.show_costs(chosen, ways, costs, known, head)
 
 
 def keep_warm(chosen: Backbone) -> None:
@@ -68,167 +149,14 @@ def keep_warm(chosen: Backbone) -> None:
         trainer.prepare(chosen.key)
 
 
-def choose_weights(chosen: Backbone) -> str:
-    """Where the pretrained weights come from; random ones only after an explicit choice."""
-    if not chosen.pretrained:
-        st.caption(
-            ":material/info: Starts from nothing, for comparison: expect far less than from a pretrained variant."
-        )
-        return "imagenet"
-    settings = cached.settings()
-    found = weights.look_up(chosen, settings)
-    if found:
-        st.caption(
-            f":material/check_circle: Pretrained on ImageNet; the weights are on this computer ({found.origin})."
-        )
-        return "imagenet"
-    source = chosen.weights
-    if source and source.url and settings.allow_downloads:
-        st.caption(":material/download: Pretrained on ImageNet; the weights will be downloaded when you press Start.")
-    else:
-        st.caption(f":material/info: {weights.describe_missing(chosen, settings)}")
-    ticked = st.checkbox(
-        "Start from random weights instead",
-        key=f"random-{chosen.key}",
-        help="For showing what pretraining is worth. The result will be much worse, and it will be marked everywhere.",
-    )
-    return "random" if ticked else "imagenet"
-
-
-def choose_point(chosen: Backbone, class_count: int, kind: str) -> str:
-    """The unfreeze point, drawn."""
-    st.subheader("What learns", anchor=False)
-    points = list(chosen.unfreeze_points)
-    point = points[-1]
-    if chosen.pretrained and kind == "imagenet":
-        point = st.select_slider(
-            "Unfreeze, after the head has learned",
-            points,
-            value=default_unfreeze_point(chosen),
-            format_func=lambda name: POINT_WORDS.get(name, f"from {name}"),
-            key=f"point-{chosen.key}",
-            persist_state="session",
-            help="The head always learns. Further left is faster and safer with few photos; further right learns more.",
-        )
-    st.html(drawings.network_picture(chosen, point, head_layers(chosen, class_count)))
-    return str(point)
-
-
-def choose_length(training_photos: int) -> dict[str, Any]:
-    """So many epochs, or so many minutes; rates, batch size and the like behind a fold."""
-    st.subheader("How long", anchor=False)
-    kind = st.segmented_control(
-        "Length",
-        LENGTHS,
-        default=LENGTHS[0],
-        required=True,
-        label_visibility="collapsed",
-        key="length",
-        persist_state="session",
-    )
-    chosen = choose_minutes() if kind == LENGTHS[1] else choose_epochs(training_photos)
-    with st.expander("Learning rates, batch size, seed", icon=":material/tune:"):
-        columns = st.columns(2)
-        for number, (name, label, words) in enumerate(FINE_PRINT):
-            chosen[name] = columns[number % 2].number_input(label, **number_widget(name), key=name, help=words)
-    return chosen
-
-
-LENGTHS = ("So many epochs", "I have … minutes")
-
-
-def choose_minutes() -> dict[str, Any]:
-    """A time box."""
-    minutes = st.number_input("Minutes, from the click on Start", 1, 240, 5, key="minutes", persist_state="session")
-    st.caption(
-        ":material/timer: Start measures this computer first, then picks the variant, how much of it learns, and the"
-        " epochs that fit. A first accuracy comes within seconds."
-    )
-    return {"minutes": minutes}
-
-
-def choose_epochs(training_photos: int) -> dict[str, Any]:
-    """Epochs of the two phases."""
-    head, fine = default_epochs(training_photos)
-    left, right = st.columns(2)
-    return {
-        name: column.number_input(label, 0, 500, first, key=f"{name}-{training_photos}", persist_state="session")
-        for name, label, first, column in (
-            ("head_epochs", "Epochs for the head", head, left),
-            ("fine_tune_epochs", "Epochs for fine-tuning", fine, right),
-        )
-    }
-
-
-FINE_PRINT = (
-    ("head_learning_rate", "Learning rate, head", "How large the steps are while only the head learns."),
-    ("fine_tune_learning_rate", "Learning rate, fine-tuning", "Small, so that what ImageNet taught is not lost."),
-    ("scratch_learning_rate", "Learning rate, from scratch", "Used only where nothing is pretrained."),
-    ("batch_size", "Batch size", "Photos per step. Halve it when memory runs out."),
-    ("dropout", "Dropout before the head", "Share of features left out at random in each step."),
-    ("drop_connect", "Drop-connect", "How often the last block is skipped in a step; EfficientNet only."),
-    ("views", "Kept versions of each photo", "Augmented versions that are computed once. 0 computes all anew: slower."),
-    ("seed", "Seed", "Same seed and machine, same split and same result."),
-)
-
-
-def number_widget(name: str) -> dict[str, Any]:
-    """Range, first value and format of a number of the recipe."""
-    value = getattr(Recipe, name)
-    kind = type(value)
-    allowed = RANGES[name]
-    widget: dict[str, Any] = {
-        "min_value": kind(allowed.low),
-        "max_value": kind(allowed.high),
-        "value": value,
-        "persist_state": "session",
-    }
-    if kind is float:
-        widget |= {"format": "%.2g" if "rate" in name else "%.2f", "step": value / 2 if "rate" in name else 0.05}
-    return widget
-
-
-def set_up(dataset: Dataset) -> None:
-    """Everything that can be chosen, and Start."""
+def begin(dataset: Dataset, recipe: Recipe) -> None:
+    """Start the run, or let it wait its turn, and show it."""
     with reporting():
-        folder, parts = dataset.used(cached.split_of(dataset, 0))
-    training, validation = (int(np.sum(parts == number)) for number in (0, 1))
-    left, right = st.columns([1, 1], gap="large")
-    with right:
-        numbers = choose_length(training)
-        chosen_changes = state.augmentations(default_augmentations(folder.class_names))
-        names = ", ".join(AUGMENTATION_OF[key].name.lower() for key in chosen_changes) or "none"
-        st.markdown(f"**Augmentations:** {names}")
-        if chosen_changes:
-            st.caption(in_words(cached.augmentation_costs().milliseconds(chosen_changes), training))
-        st.page_link("pages/prepare/augmentations.py", label="Change them", icon=":material/auto_fix_high:")
-        weighted = inputs.class_weights(folder)
-    timed = "minutes" in numbers
-    with left:
-        st.subheader("Network", anchor=False)
-        chosen, kind = choose_for_minutes() if timed else choose_backbone()
-    point = default_unfreeze_point(chosen) if timed else choose_point(chosen, len(folder.class_names), kind)
-    with reporting():
-        recipe = Recipe(
-            dataset=str(folder.root),
-            backbone=chosen.key,
-            weights=kind,
-            unfreeze_point=point,
-            augmentations=chosen_changes,
-            class_weights=weighted,
-            **numbers,
-        )
-    if not timed:
-        way = ways_of(recipe, chosen, training, validation, cached.trunk().room)[-1]
-        st.caption(f":material/{'bolt' if way.kept else 'hourglass_top'}: {way.reason}")
-    keep_warm(chosen)
-    if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch"):
-        with reporting():
-            used = dataset.used(cached.split_of(dataset, recipe.split_seed))
-            cached.preview_worker().close()
-            run = launch(cached.queue(), recipe, *used, cached.warm_trainer())
-        state.open_run(run.id)
-        st.rerun()
+        used = dataset.used(cached.split_of(dataset, recipe.split_seed))
+        cached.preview_worker().close()
+        run = launch(cached.queue(), recipe, *used, cached.warm_trainer())
+    state.open_run(run.id)
+    st.rerun()
 
 
 def show_chosen_run(run_id: str) -> None:

@@ -4,6 +4,7 @@ import altair as alt
 import numpy as np
 import pytest
 
+from core.training.rate_finder import Sweep
 from pages.components import figures
 
 
@@ -110,3 +111,28 @@ def test_the_learning_rate_is_drawn_on_a_logarithmic_axis_without_what_it_cannot
 def test_axes_carry_units() -> None:
     loss = str(figures.curve_chart("loss", 8))
     assert "nats" in loss and "'epoch'" in loss
+
+
+def test_a_search_for_a_rate_is_drawn_with_its_suggestion() -> None:
+    rates = np.geomspace(1e-6, 1, 60)
+    falling = 2.0 - 1.5 / (1 + np.exp(-20 * np.linspace(-0.5, 0.5, 60)))
+    falling[-3:] = 500.0
+    sweeps = (
+        Sweep("head", rates, falling, 0.018),
+        Sweep("fine-tune", rates[:5], np.full(5, 1.0), None),
+    )
+    data = figures.rate_data(sweeps)
+    [mark] = data[data["mark"] != ""].to_dict("records")
+    assert (mark["phase"], mark["rate"], mark["mark"]) == ("head", 0.018, "0.018")
+    assert mark["loss"] == pytest.approx(np.interp(np.log(0.018), np.log(rates), falling), abs=0.1)
+    assert len(data) == 60 + 1 + 5
+    assert data["loss"].max() <= 2.1, "an exploding loss does not flatten the rest"
+    assert figures.rate_data(()).empty
+
+
+def test_the_chart_of_a_search_is_the_same_whatever_was_found() -> None:
+    spec = figures.rate_chart()
+    assert spec == figures.rate_chart()
+    assert spec["layer"][0]["encoding"]["x"]["scale"] == {"type": "log"}
+    fields = {part["field"] for layer in spec["layer"] for part in layer["encoding"].values() if "field" in part}
+    assert fields == {"rate", "loss", "phase", "mark"}

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -93,12 +94,13 @@ def test_repeated_parts_of_a_block_are_told_apart(settings: Settings) -> None:
 
 def test_learning_begins_at_the_layer_that_was_chosen(settings: Settings) -> None:
     found = load(B0, settings)
-    starts = [layer.name for layer in found.starts("block6")]
-    assert starts[0] == "block6a_expand_conv" and not any("bn" in name or "activation" in name for name in starts)
+    names = [layer.name for layer in found.inside("block6")]
+    assert names[0] == "block6a_expand_conv" and names[-1] == "block6d_add"
     learning = found.learning(B0, "block6", "block6c_expand_conv")
     assert "block6c_expand_conv" in learning and "top_conv" in learning
     assert not any(name.startswith(("block6a", "block6b", "block5")) or "_bn" in name for name in learning)
-    counts = [found.learnable_parameters(B0, "block6", name) for name in starts]
+    assert "block6c_expand_bn" in found.learning(B0, "all", from_scratch=True)
+    counts = [found.learnable_parameters(B0, "block6", name) for name in names]
     assert counts == sorted(counts, reverse=True) and counts[0] == B0.learnable_parameters("block6")
     with pytest.raises(RecipeError, match="has no layer 'block6z_conv'"):
         found.learning(B0, "block6", "block6z_conv")
@@ -160,17 +162,15 @@ def listed(layers: tuple[Layer, ...]) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("key", ["efficientnet-lite0", "baseline-cnn"])
-def test_the_head_is_listed_as_it_is_built(key: str) -> None:
+@pytest.mark.parametrize(("pooling", "batch_norm"), [("average", False), ("max", True), ("flatten", True)])
+def test_the_head_is_listed_as_it_is_built(key: str, pooling: str, batch_norm: bool) -> None:
     row = backbone(key)
-    assert listed(head_layers(row, 5)) == head_of(build_model(row, Head(0.2), 5, None), row)
-
-
-def test_of_the_heads_own_batch_norm_half_learns() -> None:
-    pool, norm, dropout, dense = head_layers(B0, 3, pooling="flatten", batch_norm=True, dropout=0.5)
-    width = 7 * 7 * 1280
-    assert (pool.kind, pool.shape, norm.parameters, norm.learnable) == ("Flatten", (width,), 4 * width, 2 * width)
-    assert (dropout.learnable, dense.learnable) == (0, 3 * (width + 1))
-    assert [layer.name for layer in head_layers(B0, 3, dropout=0)] == ["pool", "head"]
+    model = build_model(row, Head(pooling=pooling, batch_norm=batch_norm), 5, None)
+    found = head_layers(row, 5, pooling, batch_norm=batch_norm)
+    assert listed(found) == head_of(model, row)
+    learning = [weight for name, *_ in listed(found) for weight in model.get_layer(name).trainable_weights]
+    learnable = sum(prod(weight.shape) for weight in learning)
+    assert sum(layer.learnable for layer in found) == learnable
 
 
 def test_an_architecture_is_drawn_even_if_it_is_one_layer() -> None:

@@ -1,0 +1,316 @@
+"""The Train page: what can be chosen, and that it arrives in the recipe."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import expect
+
+from core.data.split import assign_parts
+from core.models.backbones import backbone
+from core.training.recipe import Recipe, default_recipe
+from tests.browser.conftest import Screen, Server
+from tests.conftest import Workplace
+
+LITE = backbone("efficientnet-lite0")
+GROUPS = ("Learning rate", "Regularisation", "Head", "Epochs", "Unfreezing", "Seeds", "Logs")
+
+
+def usual(workplace: Workplace) -> Recipe:
+    folder = workplace.folder()
+    training = int((assign_parts(folder.labels, seed=0) == 0).sum())
+    return default_recipe(folder, training, LITE)
+
+
+def open_train(screen: Screen) -> None:
+    screen.open(f"/train?dataset={screen.server.workplace.colours}")
+    expect(screen.text("What it takes")).to_be_visible()
+
+
+def unfold(screen: Screen, title: str) -> None:
+    screen.page.get_by_test_id("stExpander").get_by_text(re.compile(f"^{title}")).first.click()
+    screen.settle()
+
+
+def go_to(screen: Screen, group: str) -> None:
+    screen.page.get_by_role("tab", name=group, exact=True).click()
+    screen.settle()
+
+
+def fill(screen: Screen, label: str, value: Any) -> None:
+    field = screen.page.get_by_label(label, exact=True)
+    field.fill(str(value))
+    field.press("Enter")
+    screen.settle()
+
+
+def choose(screen: Screen, *options: str) -> None:
+    for option in options:
+        screen.page.get_by_role("radio", name=option, exact=True).click()
+        screen.settle()
+
+
+def switch(screen: Screen, *labels: str) -> None:
+    for label in labels:
+        screen.page.get_by_test_id("stMain").get_by_text(label, exact=True).click()
+        screen.settle()
+
+
+def saved_recipe(screen: Screen) -> Recipe:
+    """What the page would start, from its download."""
+    popover = screen.page.get_by_role("button", name="Recipe", exact=True)
+    popover.click()
+    with screen.page.expect_download() as download:
+        screen.page.get_by_role("button", name="Download (JSON)").click()
+    screen.page.keyboard.press("Escape")
+    screen.settle()
+    return Recipe.from_json(Path(download.value.path()).read_text("utf-8"))
+
+
+def test_changing_nothing_starts_the_default_recipe(server: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(server)
+    open_train(screen)
+    expect(screen.page.get_by_role("button", name="Back to the defaults")).to_be_disabled()
+    expect(screen.page.get_by_role("tab", name="Regularisation")).to_be_hidden()
+    expect(screen.text("Start training")).to_be_visible()
+    assert saved_recipe(screen) == usual(server.workplace)
+    screen.press("Start training")
+    [run] = server.workplace.store.runs()
+    assert Recipe.from_values(run.recipe_values()) == usual(server.workplace)
+    run.request_stop()
+
+
+def test_every_choice_of_the_expert_section_arrives(server: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(server)
+    open_train(screen)
+    unfold(screen, "Expert")
+    expect(screen.page.get_by_label("Momentum", exact=True)).to_have_count(0)
+    choose(screen, "SGD", "On a plateau")
+    for label, value in (
+        ("Momentum", 0.5),
+        ("Learning rate, head", 0.02),
+        ("Learning rate, fine-tuning", 0.0003),
+        ("Patience", 4),
+        ("Factor", 0.5),
+        ("Warm-up, epochs", 0.5),
+    ):
+        fill(screen, label, value)
+    go_to(screen, "Regularisation")
+    for label, value in (
+        ("Label smoothing", 0.1),
+        ("Mixup α", 0.2),
+        ("CutMix α", 1),
+        ("Drop-connect", 0.3),
+        ("Moving average of weights", 0.99),
+    ):
+        fill(screen, label, value)
+    expect(screen.text("Photos are mixed with each other anew each time")).to_be_visible()
+    go_to(screen, "Head")
+    choose(screen, "Flatten")
+    switch(screen, "BatchNorm")
+    fill(screen, "Dropout", 0.4)
+    width = 7 * 7 * 1280
+    expect(screen.text(f"This head has {(4 * width + (width + 1) * 2) / 1000:.0f} k parameters.")).to_be_visible()
+    go_to(screen, "Epochs")
+    for label, value in (
+        ("Batch size", 4),
+        ("Steps per epoch", 5),
+        ("Validate every … steps", 3),
+        ("Early stopping", 6),
+    ):
+        fill(screen, label, value)
+    switch(screen, "Shuffle")
+    go_to(screen, "Unfreezing")
+    switch(screen, "Gradual unfreezing")
+    fill(screen, "Kept versions of each photo", 2)
+    go_to(screen, "Seeds")
+    fill(screen, "Seed", 5)
+    fill(screen, "Seed of the split", 6)
+    go_to(screen, "Logs")
+    expect(screen.text("tensorboard --logdir")).to_be_visible()
+    switch(screen, "Write logs for TensorBoard")
+    wanted = replace(
+        usual(server.workplace),
+        optimizer="sgd",
+        momentum=0.5,
+        schedule="plateau",
+        head_learning_rate=0.02,
+        fine_tune_learning_rate=0.0003,
+        plateau_patience=4,
+        plateau_factor=0.5,
+        warm_up_epochs=0.5,
+        label_smoothing=0.1,
+        mixup=0.2,
+        cutmix=1.0,
+        drop_connect=0.3,
+        ema=0.99,
+        pooling="flatten",
+        head_batch_norm=True,
+        dropout=0.4,
+        batch_size=4,
+        steps_per_epoch=5,
+        validate_every=3,
+        early_stopping=6,
+        shuffle=False,
+        gradual=True,
+        views=2,
+        seed=5,
+        split_seed=6,
+        tensorboard=False,
+    )
+    plain = usual(server.workplace)
+    differing = [name for name, value in asdict(wanted).items() if value != asdict(plain)[name]]
+    expect(screen.text(f"Expert · {len(differing)} changes")).to_be_visible()
+    expect(screen.text("Fine-tuning from top_conv")).to_be_visible()
+    screen.press("Start training")
+    [run] = server.workplace.store.runs()
+    assert Recipe.from_values(run.recipe_values()) == wanted
+    run.request_stop()
+
+
+def test_choices_survive_other_pages_and_go_back_to_the_defaults(
+    server: Server, new_screen: Callable[..., Screen]
+) -> None:
+    screen = new_screen(server)
+    open_train(screen)
+    unfold(screen, "Expert")
+    choose(screen, "AdamW")
+    fill(screen, "Weight decay", 0.01)
+    fill(screen, "Epochs for the head", 9)
+    screen.follow("Change them")
+    screen.follow("Train with these")
+    expect(screen.text("Expert · 2 changes")).to_be_visible()
+    found = saved_recipe(screen)
+    assert (found.optimizer, found.weight_decay, found.head_epochs) == ("adamw", 0.01, 9)
+    screen.press("Back to the defaults")
+    assert saved_recipe(screen) == usual(server.workplace)
+    expect(screen.page.get_by_role("button", name="Back to the defaults")).to_be_disabled()
+    assert not screen.problems()
+
+
+def test_a_layer_within_the_block_and_the_diagram(server: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(server)
+    open_train(screen)
+    page = screen.page
+    expect(page.locator(".uf-arch")).to_have_count(0)
+    unfold(screen, "Every layer")
+    expect(page.locator(".uf-arch")).to_be_visible()
+    assert page.locator(".uf-part").count() == len(LITE.blocks) + 1
+    expect(page.locator(".uf-part.uf-learns")).to_have_count(4)
+    expect(page.get_by_text("block6c_expand_conv")).to_be_hidden()
+    unfold(screen, "Expert")
+    go_to(screen, "Unfreezing")
+    switch(screen, "Begin within block6")
+    page.get_by_label("First layer that learns", exact=True).click()
+    page.keyboard.type("block6c_expand_conv")
+    page.keyboard.press("Enter")
+    screen.settle()
+    expect(page.locator(".uf-part.uf-partly")).to_have_count(1)
+    expect(screen.text("learns from block6c_expand_conv on")).to_be_visible()
+    page.locator(".uf-partly > summary").click()
+    page.locator(".uf-partly .uf-group > summary").nth(2).click()
+    expect(page.locator("li", has_text="block6c_expand_conv").first).to_be_visible()
+    expect(page.locator(".uf-block.uf-partly")).to_have_count(1)
+    expect(screen.text("Expert · 1 change")).to_be_visible()
+    found = saved_recipe(screen)
+    assert (found.unfreeze_point, found.unfreeze_layer) == ("block6", "block6c_expand_conv")
+    assert not screen.problems()
+
+
+def test_what_makes_no_sense_is_not_offered(server: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(server)
+    open_train(screen)
+    screen.page.get_by_label("Variant", exact=True).click()
+    screen.page.get_by_role("option", name="Baseline CNN · 224 px").click()
+    screen.settle()
+    unfold(screen, "Expert")
+    expect(screen.page.get_by_label("Learning rate, from scratch", exact=True)).to_be_visible()
+    expect(screen.page.get_by_label("Learning rate, head", exact=True)).to_have_count(0)
+    go_to(screen, "Regularisation")
+    expect(screen.page.get_by_label("Drop-connect", exact=True)).to_have_count(0)
+    expect(screen.text("Baseline CNN has no blocks that are skipped")).to_be_visible()
+    go_to(screen, "Unfreezing")
+    expect(screen.text("Everything learns from the start")).to_be_visible()
+    expect(screen.page.get_by_role("switch", name="Gradual unfreezing")).to_have_count(0)
+
+
+def test_recipes_are_saved_loaded_and_brought(
+    server: Server, new_screen: Callable[..., Screen], tmp_path: Path
+) -> None:
+    screen = new_screen(server)
+    open_train(screen)
+    page = screen.page
+    unfold(screen, "Expert")
+    choose(screen, "RMSprop")
+    fill(screen, "Epochs for fine-tuning", 0)
+    page.get_by_role("button", name="Recipe", exact=True).click()
+    fill(screen, "Name", "quick one")
+    screen.press("Save")
+    expect(page.get_by_text("Saved as “quick one”.")).to_be_visible()
+    screen.press("Save")
+    expect(page.get_by_text("There is a recipe called “quick one” already")).to_be_visible()
+    page.keyboard.press("Escape")
+    kept = saved_recipe(screen)
+    assert (kept.optimizer, kept.fine_tune_epochs) == ("rmsprop", 0)
+
+    other = new_screen(server, width=400, dark=True)
+    open_train(other)
+    other.page.get_by_role("button", name="Recipe", exact=True).click()
+    expect(other.page.get_by_label("Saved recipes", exact=True)).to_have_value("quick one")
+    other.press("Load")
+    expect(other.text("Expert · 1 change")).to_be_visible()
+    other.page.keyboard.press("Escape")
+    assert saved_recipe(other) == kept
+    assert not other.problems()
+
+    file = tmp_path / "brought.json"
+    values = json.loads(kept.to_json()) | {"unfreeze_point": "block5", "dataset": "/elsewhere/cats", "seed": 11}
+    file.write_text(json.dumps(values), "utf-8")
+    page.get_by_role("button", name="Recipe", exact=True).click()
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(file)
+    expect(screen.text("It was made for the photos of “cats”")).to_be_visible()
+    page.keyboard.press("Escape")
+    screen.settle()
+    brought = saved_recipe(screen)
+    assert brought == replace(kept, unfreeze_point="block5", seed=11)
+    file.write_text("[]", "utf-8")
+    page.get_by_role("button", name="Recipe", exact=True).click()
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(file)
+    expect(page.get_by_text("This is not a recipe")).to_be_visible()
+    page.keyboard.press("Escape")
+    screen.settle()
+    assert saved_recipe(screen) == brought
+
+
+def test_a_learning_rate_is_found_and_taken_over(server: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(server)
+    open_train(screen)
+    unfold(screen, "Expert")
+    screen.press("Find a learning rate")
+    expect(screen.page.get_by_test_id("stVegaLiteChart")).to_be_visible()
+    expect(screen.page.get_by_role("button", name="Take over", exact=True)).to_be_visible()
+    screen.settle()
+    screen.press("Take over")
+    expect(screen.page.get_by_role("button", name="Taken over", exact=True)).to_be_disabled()
+    choose(screen, "AdamW")
+    found, before = saved_recipe(screen), usual(server.workplace)
+    assert found.optimizer == "adamw"
+    rates = ("head_learning_rate", "fine_tune_learning_rate")
+    assert any(getattr(found, name) != getattr(before, name) for name in rates)
+    assert not screen.problems()
+
+
+def test_narrow_and_dark_with_everything_open(server: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(server, width=400, dark=True)
+    open_train(screen)
+    unfold(screen, "Every layer")
+    expect(screen.page.locator(".uf-arch")).to_be_visible()
+    for number in range(len(LITE.blocks)):
+        screen.page.locator(".uf-part > summary").nth(number).click()
+    unfold(screen, "Expert")
+    for group in GROUPS:
+        go_to(screen, group)
+        assert not screen.problems(), group
