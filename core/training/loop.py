@@ -28,6 +28,7 @@ from core.models.heads import AVERAGE, Head
 from core.models.serving import PROBABILITIES, ServingGraph, write_graph
 from core.runs.store import FAILED, FINISHED, PAUSED, STOPPED, Run, Status
 from core.settings import Settings
+from core.training import pace
 from core.training.augmenter import Versions
 from core.training.callbacks import PauseAsked, StopAsked, obey
 from core.training.environment import describe_environment
@@ -193,6 +194,7 @@ def ready(
         frozen.graph = prepared.graph
     with FrozenOutputs(store, frozen, given.photos, given.digests, versions, recipe.pooling) as outputs:
         ways = _first_pass(run, given, ways, outputs, recorder)
+        pace.remember(settings.home, chosen.key, outputs.computed, outputs.seconds)
         material = _material(run, recipe, given, recorder)
         feed = Feed(recipe, chosen, material, outputs, versions)
         yield Ready(recipe, chosen, model, given, material, ways, feed, outputs)
@@ -250,10 +252,10 @@ def _fit_into_time(
     folder, parts = read_split_csv(run.split_file, root)
     files = [folder.absolute(index) for index in np.random.default_rng(0).permutation(len(folder))[:PROBE_PHOTOS]]
     few = Photos(files, probe.resolution, run.work_folder / "few.npy", settings.dataset_roots, settings.limits.pixels)
-    pace = Pace(_photos_per_second(prepared, few), probe.flops)
+    measured = Pace(_photos_per_second(prepared, few), probe.flops)
     counts = Counts(*(int((parts == number).sum()) for number in range(len(PARTS))))
     left = recipe.minutes * 60 - recorder.seconds
-    fitting = fitted(recipe, available, pace, counts, left)
+    fitting = fitted(recipe, available, measured, counts, left)
     write_atomically(run.recipe_file, fitting.to_json())
     return fitting, prepared
 

@@ -8,6 +8,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ from core.training.timebox import (
 )
 
 FILE_NAME = "pace.json"
+
+ENOUGH = 1_000
+"""Photos that a measurement rests on at least."""
 
 PLAIN_FORWARD = 2.7
 """A step in TensorFlow in which nothing but the head learns, against a forward pass through OpenVINO.
@@ -101,16 +105,18 @@ class Costs:
         return self.beside + sum(cost.phase.epochs * cost.epoch_seconds for cost in self.phases)
 
 
-def remember(home: Path, key: str, *, photos_per_second: float) -> None:
-    """Keep, for a backbone, how many photos a second went through its frozen part, as last measured on this machine.
+def remember(home: Path, key: str, photos: int, seconds: float) -> None:
+    """Keep, for a backbone, how long so many photos took to go through its frozen part, as last measured here.
 
-    Decoding is included, and so is augmenting.
+    Decoding is included, and so is augmenting. A few photos say nothing, because getting ready takes seconds; what
+    cannot be kept is measured again by the next run.
     """
-    if not _is_rate(photos_per_second):
+    if photos < ENOUGH or seconds <= 0:
         return
-    rates = _read(home) | {key: {"photos_per_second": photos_per_second, "measured": time.time()}}
-    home.mkdir(parents=True, exist_ok=True)
-    write_atomically(home / FILE_NAME, json.dumps(rates, indent=1))
+    rates = _read(home) | {key: {"photos_per_second": photos / seconds, "measured": time.time()}}
+    with suppress(OSError):
+        home.mkdir(parents=True, exist_ok=True)
+        write_atomically(home / FILE_NAME, json.dumps(rates, indent=1))
 
 
 def known_pace(home: Path, chosen: Backbone, guess: Pace) -> Known:

@@ -89,10 +89,6 @@ def _offer(found: Sequence[Sweep], recipe: Recipe) -> None:
     words = ", ".join(f"{sweep.phase} **{sweep.suggestion:.2g}**" for sweep in found if sweep.suggestion is not None)
     st.markdown(f"Suggested: {words}")
     taken = all(getattr(recipe, name) == rate for name, rate in rates.items())
-    st.button(
-        "Taken over" if taken else "Take over",
-        icon=":material/check:",
-        disabled=taken,
-        on_click=draft.start_from,
-        args=(Loaded(replace(recipe, **rates), ()),),  # type: ignore[arg-type]
-    )
+    if st.button("Taken over" if taken else "Take over", icon=":material/check:", disabled=taken):
+        draft.start_from(Loaded(replace(recipe, **rates), ()))  # type: ignore[arg-type]
+        st.rerun()  # all of the page: this is a part that is drawn by itself

@@ -128,7 +128,8 @@ def explain(places: Mapping[str, DeltaGenerator], around: Around, head: Sequence
         )
     with places[expert.LOGS]:
         st.caption("To look at the logs of all runs:")
-        st.code(f"tensorboard --logdir {cached.settings().runs_folder}", language=None, wrap_lines=True)
+        command = f'uv run --extra tensorboard tensorboard --logdir "{cached.settings().runs_folder}"'
+        st.code(command, language="bash", wrap_lines=True)
 
 
 def show_costs(chosen: Backbone, recipe: Recipe, head: Sequence[Layer], counts: Counts) -> None:

@@ -95,17 +95,18 @@ def test_there_is_an_estimate_for_whatever_can_be_chosen(row: Any) -> None:
 def test_what_a_run_measured_is_used_for_its_variant_and_in_proportion_for_others(tmp_path: Path) -> None:
     home = tmp_path / "home"
     assert known_pace(home, B0, PACE).measured is False and known_pace(home, B0, PACE).pace is PACE
-    remember(home, B0.key, photos_per_second=50.0)
+    remember(home, B0.key, photos=2000, seconds=40)
     known = known_pace(home, B0, PACE)
     assert known.measured and 50 < known.pace.photos_per_second < 70
     larger = known_pace(home, B3, PACE)
     assert larger == known and larger.pace.forward_seconds(B3) > 3 * known.pace.forward_seconds(B0)
-    remember(home, LITE.key, photos_per_second=80.0)
+    remember(home, LITE.key, photos=2000, seconds=25)
     assert known_pace(home, B0, PACE) == known
     assert known_pace(home, B3, PACE) == known_pace(home, LITE, PACE)
-    remember(home, B0.key, photos_per_second=25.0)
+    remember(home, B0.key, photos=2000, seconds=80)
     assert known_pace(home, B0, PACE).pace.photos_per_second < known.pace.photos_per_second
-    remember(home, B0.key, photos_per_second=float("inf"))
+    remember(home, B0.key, photos=20, seconds=0.1)
+    remember(home, B0.key, photos=0, seconds=0.0)
     assert known_pace(home, B0, PACE).pace.photos_per_second < 40
 
 
@@ -125,7 +126,7 @@ def test_what_a_run_measured_is_used_for_its_variant_and_in_proportion_for_other
 def test_a_damaged_file_is_as_good_as_none_and_is_written_anew(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE_NAME).write_text(text, "utf-8")
     assert known_pace(tmp_path, B0, PACE).measured is False
-    remember(tmp_path, B0.key, photos_per_second=60.0)
+    remember(tmp_path, B0.key, photos=3000, seconds=50)
     assert known_pace(tmp_path, B0, PACE).measured
     assert list(json.loads((tmp_path / FILE_NAME).read_text("utf-8"))) == [B0.key]
 
