@@ -59,7 +59,7 @@ class Status:
         test_accuracy, test_correct, test_count: Measured once, at the end, on the test part.
         way: What the present phase is fed with, and why: a sentence.
         first_accuracy, first_training, first_validation, first_seconds: What a first head could do, fitted to so many
-            training photos and tried on so many validation photos, so many seconds after the run was made.
+            training photos and tried on so many validation photos, so many seconds after the run began.
         left_out: How many photos could not be read; they are listed in the run's `left_out.json`.
         error: The sentence to show when the run failed.
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import TrainingDiverged
-from core.runs.store import RUNNING, Run, Status
+from core.runs.store import ACTIVE, RUNNING, Run, Status
 
 WRITE_SECONDS = 0.4
 """How often at most the run folder is written to while batches go by."""
@@ -136,12 +136,11 @@ class Estimator:
 
 
 def begun(before: Status, now: float) -> Status:
-    """The status of a run that begins or goes on now (seconds since 1970); one that has begun stays as it is."""
-    if before.state == RUNNING and before.started and not before.ended:
-        return before
-    return replace(
-        before, state=RUNNING, started=now, ended=None, spent=before.seconds(now) if before.ended else before.spent
-    )
+    """The status of a run that begins or goes on now (seconds since 1970); the queue may have begun to count before."""
+    if before.state in ACTIVE and before.started and not before.ended:
+        return replace(before, state=RUNNING)
+    spent = before.seconds(now) if before.ended else before.spent
+    return replace(before, state=RUNNING, started=now, ended=None, spent=spent)
 
 
 class Recorder:
@@ -243,7 +242,7 @@ class Recorder:
         """A first head, fitted to so many photos, has this accuracy on so many validation photos."""
         seconds = self._status.first_seconds
         if seconds is None:
-            seconds = round(self._clock() - self._status.created, 2)
+            seconds = round(self.seconds, 2)
         self.tell(first_accuracy=accuracy, first_training=training, first_validation=validation, first_seconds=seconds)
 
     def begin_step(self) -> None:

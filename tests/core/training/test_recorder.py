@@ -275,10 +275,10 @@ def test_computing_tells_how_far_it_is_and_how_fast_and_an_epoch_takes_the_word_
 
 
 def test_the_first_look_says_when_it_first_came_and_later_looks_only_what_they_found(scene: Scene) -> None:
-    created = scene.recorder.status.created
-    scene.clock.now = created + 7
+    began = scene.clock.now
+    scene.clock.now = began + 7
     scene.recorder.tell_first(0.75, 200, 104)
-    scene.clock.now = created + 30
+    scene.clock.now = began + 30
     scene.recorder.tell_first(0.8, 600, 104)
     status = scene.recorder.status
     assert (status.first_accuracy, status.first_training, status.first_validation) == (0.8, 600, 104)
