@@ -37,7 +37,8 @@ ARCHITECTURE_STYLE = """
 .uf-arch summary b{display:inline-block;margin-right:.8rem}
 .uf-arch summary span{margin-right:.9rem;opacity:.8;font-variant-numeric:tabular-nums;display:inline-block}
 .uf-arch ul{list-style:none;margin:.1rem 0;padding:0}
-.uf-arch li{display:grid;font-size:inherit;grid-template-columns:1.2em minmax(0,3fr) minmax(0,2.4fr) minmax(0,1.8fr) 4rem;gap:0 .5rem;
+.uf-arch li{display:grid;font-size:inherit;gap:0 .5rem;
+  grid-template-columns:1.2em minmax(0,3fr) minmax(0,2.4fr) minmax(0,1.8fr) 4rem;
   align-items:baseline;margin:0;padding:.12rem 0;border-bottom:1px solid #8a8f9433}
 .uf-arch li b{font-weight:500;overflow-wrap:anywhere}
 .uf-arch li span{overflow-wrap:anywhere;opacity:.8;font-variant-numeric:tabular-nums}
