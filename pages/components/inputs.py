@@ -211,7 +211,8 @@ def describe(recipe: Recipe) -> str:
 def name_of(run: Run, recipe: Recipe) -> str:
     """What a person has called a run, or else it in a few words, and what is special to it; not yet Markdown."""
     label = run.read_label()
-    return " · ".join(part for part in (label.name or describe(recipe), label.variant) if part)
+    name = label.name or describe(recipe)
+    return name if label.variant in name else f"{name} · {label.variant}"
 
 
 def name_or_id(run: Run) -> str:
