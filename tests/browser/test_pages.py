@@ -68,20 +68,27 @@ def test_while_a_run_is_going(server: Server, going: Run, new_screen: Callable[.
     expect(screen.text("A run is going")).to_be_visible()
 
 
-def test_a_killed_trainer_is_called_crashed(
+def test_a_killed_trainer_is_called_crashed_and_its_run_goes_on(
     server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
 ) -> None:
     run = workplace.new_run(head_epochs=1000)
     screen = new_screen(server)
     with trainer(run, workplace.environment()) as child:
-        eventually(lambda: len(run.read_metrics()) > 3, "the run began")
+        eventually(run.has_checkpoint, "an epoch ended")
         screen.open(f"/train?run={run.id}")
         expect(screen.page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
         child.send_signal(signal.SIGKILL)
         expect(screen.text("The trainer ended without a word")).to_be_visible()
     assert run.read_status().state == CRASHED
     expect(screen.page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+    expect(screen.text("at most one epoch")).to_be_visible()
     assert not screen.problems()
+    reached = len(run.read_metrics())
+    screen.press("Go on")
+    expect(screen.page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+    eventually(lambda: len(run.read_metrics()) > reached + 2, f"training goes on:\n{run.log_tail()}")
+    screen.page.get_by_role("button", name="Stop", exact=True).click()
+    expect(screen.text("accuracy on the test photos")).to_be_visible()
 
 
 @pytest.fixture
