@@ -74,7 +74,8 @@ def test_more_strength_changes_more(row: Augmentation) -> None:
         np.abs(changed(smooth, {row.key: Choice(strength)}) - smooth).mean()
         for strength in (row.maximum / 20, row.maximum)
     )
-    assert much > 2 * little > 0
+    # two of the changes that AugMix draws from have no strength, so that it is never without effect
+    assert much > (1.2 if row.key == "aug_mix" else 2) * little > 0
 
 
 @every_row
