@@ -270,10 +270,10 @@ _MEASURES: Mapping[str, _Measure] = {
     RATE: _Measure(
         "learning rate",
         ".1e",
-        100,
+        170,
         0,
         8,
-        _axis("rate", scale={"type": "log", "nice": False}, axis={"format": ".0e", "tickCount": 3}),
+        _axis("rate", scale={"type": "log", "nice": False}, axis={"format": ".0e", "tickCount": 3, "grid": False}),
     ),
 }
 
