@@ -72,6 +72,15 @@ class Checkpoints:
                 return found
         return None
 
+    def facts(self) -> Mapping[str, Any]:
+        """The facts of the newest checkpoint, without its arrays; empty if there is none that can be read."""
+        try:
+            with np.load(self._file(self._newest() or SLOTS[0]), allow_pickle=False) as arrays:
+                found: dict[str, Any] = json.loads(arrays[FACTS].tobytes())
+                return found
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return {}
+
     def _newest(self) -> str:
         try:
             slot = (self._folder / MARKER).read_text("utf-8")

@@ -14,6 +14,7 @@ from core.training.augmentations import Choice
 from core.training.recipe import Recipe
 from core.training.recorder import FINE_TUNE
 from pages.components import drawings, figures, inputs
+from pages.components.code_view import show_code
 from pages.components.queue_view import show_place
 from pages.components.report_errors import reporting
 from pages.components.run_controls import LIVE, ask_about_cancelling, ask_to_rename, badge, pause_and_stop, ways_on
@@ -36,6 +37,7 @@ def show_run(run: Run) -> None:
         _outcome(run, status)
         _curves(run.read_metrics(), recipe, status)
         _details(run, recipe, status)
+        show_code(run)
 
 
 def _title(run: Run, recipe: Recipe) -> None:
