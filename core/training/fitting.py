@@ -142,20 +142,10 @@ class Fitting:
         return Schedule(self._recipe, self._phase.learning_rate, self._phase.epochs, self._steps)
 
     def _choose(self, phase: Phase) -> None:
-        choose_learning(
-            self._model,
-            self._chosen,
-            phase.unfreeze_point,
-            layer=phase.unfreeze_layer,
-            drop_connect=self._recipe.drop_connect,
-            from_scratch=phase.kind == FROM_SCRATCH,
-        )
+        choose_for(self._model, self._chosen, self._recipe, phase)
 
     def _make_learner(self, way: Way) -> keras.Model:
-        """The network to train in a phase, with its optimizer; what learns has been chosen."""
-        optimizer = optimizer_of(self._recipe, way.phase.learning_rate)
-        soft = needs_soft_targets(self._recipe)
-        return learner_of(self._model, self._chosen, way.boundary, optimizer, soft_targets=soft)
+        return learner_for(self._model, self._chosen, self._recipe, way, way.phase.learning_rate)
 
     def _stretch(self) -> bool:
         """Train up to the next validation or the end of the epoch, and keep a checkpoint; returns False for a stop."""
@@ -341,6 +331,24 @@ class Fitting:
 
 def _learner_key(way: Way) -> tuple[str, ...]:
     return (*way.phase.learning, way.boundary)
+
+
+def choose_for(model: keras.Model, chosen: Backbone, recipe: Recipe, phase: Phase) -> None:
+    """Set what learns in a classifier during a phase of a recipe."""
+    choose_learning(
+        model,
+        chosen,
+        phase.unfreeze_point,
+        layer=phase.unfreeze_layer,
+        drop_connect=recipe.drop_connect,
+        from_scratch=phase.kind == FROM_SCRATCH,
+    )
+
+
+def learner_for(model: keras.Model, chosen: Backbone, recipe: Recipe, way: Way, learning_rate: float) -> keras.Model:
+    """The network to train in a phase of a recipe, with a fresh optimizer; what learns has been chosen."""
+    optimizer, soft = optimizer_of(recipe, learning_rate), needs_soft_targets(recipe)
+    return learner_of(model, chosen, way.boundary, optimizer, soft_targets=soft)
 
 
 def optimizer_of(recipe: Recipe, learning_rate: float) -> keras.optimizers.Optimizer:

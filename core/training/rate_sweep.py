@@ -7,18 +7,17 @@ from typing import Any
 
 import keras
 
-from core.models.learner import changing, choose_learning, learner_of, values_of
+from core.models.learner import changing, values_of
 from core.runs.store import FINISHED, Run
 from core.settings import Settings
 from core.training.callbacks import obey
 from core.training.extraction import ORIGINAL
-from core.training.fitting import optimizer_of
+from core.training.fitting import choose_for, learner_for
 from core.training.loop import Ready, end, ready, telling_how_it_ends
-from core.training.mixing import needs_soft_targets
 from core.training.plan import Way
 from core.training.rate_finder import STEPS, has_exploded, rate_at, smoothed
 from core.training.recipe import Recipe
-from core.training.recorder import FROM_SCRATCH, HEAD, Recorder
+from core.training.recorder import HEAD, Recorder
 
 MOST: Mapping[str, int] = {"training": 512, "validation": 8, "test": 1}
 """So many photos of each part are looked at."""
@@ -55,7 +54,7 @@ def sweep(run: Run, settings: Settings) -> None:
 def _sweep_phase(run: Run, given: Ready, way: Way, recorder: Recorder, number: int) -> None:
     phase = way.phase
     recorder.tell(phase=phase.kind, message=f"Trying learning rates: {phase.words.lower()}", progress=0.0)
-    _choose(given, way)
+    choose_for(given.model, given.chosen, given.recipe, phase)
     before = values_of(changing(given.model))
     trial = _Trial(run, phase.kind, recorder, number, len(given.ways))
     _fit(given, way, phase.learning_rate, STEPS, trial)
@@ -66,21 +65,8 @@ def _sweep_phase(run: Run, given: Ready, way: Way, recorder: Recorder, number: i
         _fit(given, way, trial.best_rate, steps, keras.callbacks.Callback())
 
 
-def _choose(given: Ready, way: Way) -> None:
-    phase = way.phase
-    choose_learning(
-        given.model,
-        given.chosen,
-        phase.unfreeze_point,
-        layer=phase.unfreeze_layer,
-        drop_connect=given.recipe.drop_connect,
-        from_scratch=phase.kind == FROM_SCRATCH,
-    )
-
-
 def _fit(given: Ready, way: Way, rate: float, steps: int, callback: keras.callbacks.Callback) -> None:
-    optimizer, soft = optimizer_of(given.recipe, rate), needs_soft_targets(given.recipe)
-    learner = learner_of(given.model, given.chosen, way.boundary, optimizer, soft_targets=soft)
+    learner = learner_for(given.model, given.chosen, given.recipe, way, rate)
     positions = given.feed.stretch(0, 0, steps)
     source = given.feed.training(way, ORIGINAL, 0, positions)
     weights = given.material.class_weights

@@ -23,13 +23,12 @@ from core.training.launch import enqueue
 from core.training.recipe import Recipe, default_recipe
 from core.training.sweeps import FACTORS, Factor, Past, Planned
 from core.training.wording import value_in_words
-from pages.components import cached, comparison_view, inputs, state
+from pages.components import cached, comparison_view, inputs, state, variant
 from pages.components.comparison_figures import MOST_RUNS
 from pages.components.comparison_view import AUGMENTATIONS, REPEATS, STUDY, VARIED, Member
 from pages.components.report_errors import reporting
 
 SERIES, SIDE_BY_SIDE, NEW = "Series", "Side by side", "Start a comparison"
-PREFERRED = ("efficientnet-b0", "efficientnet-lite0")
 DEFAULTS = "The defaults for this dataset"
 NOTHING_ELSE = "nothing else"
 MOST_TICKED = 4  # of more values, only the first, the last and the recipe's own are ticked at first
@@ -49,19 +48,13 @@ def choose_base(dataset: Dataset, found: Sequence[Member]) -> tuple[Recipe, NDAr
     folder, parts = dataset.used(cached.split_of(dataset, 0))
     usable = {member.name: member.shown.recipe for member in reversed(found) if of_dataset(member, str(folder.root))}
     name = st.selectbox("Begin with the recipe of", [DEFAULTS, *usable], key="base")
-    recipe = usable.get(name) or default_recipe(folder, int(np.sum(parts == TRAINING)), default_backbone())
+    recipe = usable.get(name) or default_recipe(folder, int(np.sum(parts == TRAINING)), backbone(variant.default()))
     left, middle, right = st.columns(3)
     head = left.number_input("Epochs for the head", 0, 500, recipe.head_epochs, key=f"head-{name}")
     fine = middle.number_input("Epochs for fine-tuning", 0, 500, recipe.fine_tune_epochs, key=f"fine-{name}")
     with right:
         shared = choose_photos(dataset, recipe)
     return replace(recipe, head_epochs=head, fine_tune_epochs=fine, minutes=0, more_epochs=()), shared
-
-
-def default_backbone() -> Backbone:
-    """The first of the preferred variants whose weights are on this machine."""
-    rows = [backbone(key) for key in PREFERRED]
-    return next((row for row in rows if weights.look_up(row, cached.settings())), rows[-1])
 
 
 def choose_photos(dataset: Dataset, recipe: Recipe) -> NDArray[np.int8]:
