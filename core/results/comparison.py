@@ -14,6 +14,9 @@ from scipy.special import bdtr, ndtri, stdtrit
 
 from core.results.evaluation import accuracy_interval
 
+MANY = 5
+"""From how many single runs on, compared with the same repeats, it is worth saying that some stand out by chance."""
+
 ALPHA = 0.05
 """How often chance alone may look like a difference, over all comparisons of one result together."""
 
@@ -190,7 +193,8 @@ def verdict(first: Arm, second: Arm, comparisons: int = 1) -> Verdict:
     Args:
         first: One recipe.
         second: The other one.
-        comparisons: How many are made at once; chance is divided between them (Bonferroni).
+        comparisons: How many are made at once; chance is divided between them (Bonferroni). Not so for one run against
+            repeats: with the few that there are, tails are so heavy that no difference would ever be shown.
     """
     better, worse = (first, second) if first.mean >= second.mean else (second, first)
     difference = better.mean - worse.mean
@@ -216,8 +220,8 @@ def _judge(better: Arm, worse: Arm, alpha: float) -> tuple[bool, str]:
     [repeated] = scattered
     single = worse if repeated is better else better
     sign = 1 if single is better else -1
-    found = single_interval(sign * single.mean, sign * np.array(repeated.accuracies), alpha)
-    return _by_repeats(found, repeated.name, f"one run against {len(repeated.runs)} repeats", alpha)
+    found = single_interval(sign * single.mean, sign * np.array(repeated.accuracies))
+    return _by_repeats(found, repeated.name, f"one run against {len(repeated.runs)} repeats", ALPHA)
 
 
 def _by_repeats(found: Interval, whose: str, count: str, alpha: float) -> tuple[bool, str]:
@@ -266,7 +270,17 @@ def against_first(arms: Sequence[Arm]) -> str:
         return f"Nothing comes out better than {first.name}, {_percent(first.mean)}. {verdicts[best].sentence}"
     more = [v.better for place, v in enumerate(verdicts) if v.shown and v.better != first.name and place != best]
     rest = f" Better than {first.name} by more than chance, too: {', '.join(more)}." if more else ""
-    return f"{verdicts[best].sentence}{rest}"
+    return f"{verdicts[best].sentence}{rest}{_luck(others, first)}"
+
+
+def _luck(others: Sequence[Arm], first: Arm) -> str:
+    """What must be said where chance is not divided between many comparisons."""
+    singles = sum(len(other.runs) == 1 < len(first.runs) for other in others)
+    if singles < MANY:
+        return ""
+    return (
+        f" With {singles} single runs compared, about one in twenty looks different by chance: repeat the ones that do."
+    )
 
 
 def describe_arm(arm: Arm) -> str:

@@ -16,7 +16,8 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from core.data.intake import write_sample
-from core.runs.store import ACTIVE, FINISHED, RunStore
+from core.runs.queue import Queue
+from core.runs.store import ACTIVE, FINISHED, QUEUED, RunStore
 from core.settings import settings_from
 from tests.browser.conftest import CHROMIUM, FLAGS, Screen, Server, free_port
 from tests.conftest import Workplace, eventually
@@ -39,9 +40,15 @@ class Photographer:
     into: Path
 
     def take(
-        self, name: str, path: str, uploads: list[Path] | None = None, wait: int = 1500, choose: tuple[str, ...] = ()
+        self,
+        name: str,
+        path: str,
+        uploads: list[Path] | None = None,
+        wait: int = 1500,
+        choose: tuple[str, ...] = (),
+        unfold: tuple[str, ...] = (),
     ) -> None:
-        """Take one page in every look, after these views of it were chosen one after the other."""
+        """Take one page in every look, after these views of it were chosen, and these folds opened, one by one."""
         for look, (width, dark) in LOOKS.items():
             context = self.browser.new_context(
                 viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
@@ -50,6 +57,9 @@ class Photographer:
             screen.open(path)
             for view in choose:
                 screen.page.get_by_test_id("stMain").get_by_role("radio", name=view).first.click()
+                screen.settle()
+            for fold in unfold:
+                screen.page.get_by_test_id("stExpander").get_by_text(fold, exact=True).first.click()
                 screen.settle()
             if uploads:
                 screen.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(uploads)
@@ -126,8 +136,11 @@ def all_pages(photographer: Photographer, dataset: Path, store: RunStore) -> Non
     shutil.rmtree(faulty)
     photographer.take("augmentations", f"/augmentations?dataset={dataset}", wait=9000)
     photographer.take("train", f"/train?dataset={dataset}")
+    photographer.take("train-expert", f"/train?dataset={dataset}", unfold=("Expert",))
+    photographer.take("train-layers", f"/train?dataset={dataset}", unfold=("Every layer",), wait=30_000)
     photographer.take("train-minutes", f"/train?dataset={dataset}", choose=("I have … minutes",))
     photographer.take("train-finished", f"/train?run={finished.id}")
+    photographer.take("compare-new", f"/compare?dataset={dataset}", choose=("Start a comparison",))
     photographer.take("predict", f"/predict?run={finished.id}", uploads)
     context = photographer.browser.new_context()
     screen = Screen(photographer.server, context.new_page())
@@ -136,9 +149,14 @@ def all_pages(photographer: Photographer, dataset: Path, store: RunStore) -> Non
     run = store.runs()[0]
     eventually(lambda: any(row["epoch"] >= 3 for row in run.read_metrics()), "the third epoch began")
     photographer.take("train-running", f"/train?run={run.id}", wait=3000)
+    screen.open(f"/train?dataset={dataset}")
+    screen.press("Start training")
     photographer.take("runs", "/runs")
-    run.request_stop()
-    eventually(lambda: run.read_status().state not in ACTIVE, "the run stopped")
+    waiting = next(each for each in store.runs() if each.read_status().state == QUEUED)
+    Queue(store).cancel(waiting)
+    run.request_pause()
+    eventually(lambda: run.read_status().state not in ACTIVE, "the run paused")
+    photographer.take("train-paused", f"/train?run={run.id}")
     store.delete(run.id)
 
 

@@ -198,3 +198,13 @@ def test_what_cannot_be_measured_is_refused(correct: int, count: int) -> None:
 def test_right_answers_must_fit_the_photos() -> None:
     with pytest.raises(ValueError, match="does not fit 1 photos"):
         Measured(1, 2, ("a.jpg",), np.array([True, False]))
+
+
+def test_a_difference_far_outside_the_repeats_is_shown_however_many_are_compared() -> None:
+    first = arm("none", 34, 28, 26, 34, count=60)
+    others = [arm(f"change {number}", 30 + number % 4, count=60) for number in range(12)]
+    found = comparison.against_first([first, *others, arm("pretrained", 54, count=60)])
+    assert found.startswith("pretrained is 39.2 points better than none (one run against 4 repeats, 95 % interval")
+    assert "With 13 single runs compared, about one in twenty looks different by chance" in found
+    assert "change" not in found.split("With 13")[0]
+    assert "by chance" not in comparison.against_first([first, *others[:2]])
