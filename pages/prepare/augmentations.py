@@ -149,7 +149,7 @@ inputs.page_head(
 )
 found = inputs.dataset_or_stop()
 cached.preview_worker().start()
-left, right = st.columns([2, 3], gap="large")
+left, right = st.columns([1, 1.9], gap="medium")
 with left:
     wanted = choose(found.folder.class_names)
 with right:
