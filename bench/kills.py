@@ -4,8 +4,9 @@
 
 Half of the runs train the small CNN from nothing, half EfficientNet-Lite0: head, then block7, on kept outputs of
 augmented photos. Each is killed (SIGKILL) once, at a moment drawn evenly from the duration of a run that was left
-alone, and goes on in a new process. It must end with every validation and the test accuracy of the run that was left
-alone, a graph that predicts, and must have lost one epoch at most. Photos are made on the spot: two colours of noise.
+alone, and goes on in a new process; kills that came after the end do not count. It must end with every validation and
+the test accuracy of the run that was left alone, a graph that predicts, and must have lost one epoch at most. Photos
+are made on the spot: two colours of noise.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from core.results.prediction import Predictor
-from core.runs.store import CRASHED, FINISHED, Run
+from core.runs.store import CRASHED, FINISHED, STARTING, Run
 from core.training.augmentations import Choice
 from core.training.checkpoint import Checkpoints
 from tests.conftest import PROJECT, Workplace, write_colours
@@ -48,6 +49,7 @@ class Outcome:
     Attributes:
         when: Seconds after its start.
         doing: What it was doing, as it had last said.
+        at_work: Whether it had not ended before.
         lost: Epochs that were begun or done and had to be done again.
         went_on: Whether there was a checkpoint to go on from.
         fault: What is wrong with the end of it; empty if nothing.
@@ -55,6 +57,7 @@ class Outcome:
 
     when: float
     doing: str
+    at_work: bool
     lost: float
     went_on: bool
     fault: str
@@ -105,7 +108,8 @@ def killed_once(run: Run, alone: Run, place: Workplace, when: float) -> Outcome:
     lost = 0.0 if status.state != CRASHED else reached - (found.facts["epochs_done"] if found else 0)
     child = start(run, place)
     child.wait()
-    return Outcome(when, status.message, max(0.0, lost), found is not None, fault_of(run, alone))
+    at_work = status.state in (CRASHED, STARTING)
+    return Outcome(when, status.message, at_work, max(0.0, lost), found is not None, fault_of(run, alone))
 
 
 def main() -> None:
@@ -124,9 +128,12 @@ def main() -> None:
             began = time.time()
             start(alone, place).wait()
             seconds = time.time() - began
-            for _ in range(chosen.kills // 2 + (chosen.kills % 2 if number == 0 else 0)):
+            wanted = chosen.kills // 2 + (chosen.kills % 2 if number == 0 else 0)
+            while wanted:
                 outcome = killed_once(place.new_run(**choices), alone, place, chance.uniform(0, seconds))
-                outcomes.append(outcome)
+                if outcome.at_work:
+                    outcomes.append(outcome)
+                    wanted -= 1
                 print(f"{kind}: {outcome}", flush=True)
     faults = [outcome for outcome in outcomes if outcome.fault]
     print(f"{len(outcomes)} kills, {sum(outcome.went_on for outcome in outcomes)} of them after a first checkpoint.")

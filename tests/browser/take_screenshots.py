@@ -145,6 +145,10 @@ def all_pages(photographer: Photographer, dataset: Path, store: RunStore) -> Non
     context = photographer.browser.new_context()
     screen = Screen(photographer.server, context.new_page())
     screen.open(f"/train?dataset={dataset}")
+    epochs = screen.page.get_by_label("Epochs for fine-tuning", exact=True)
+    epochs.fill("60")  # so that it still goes when the last picture is taken
+    epochs.press("Enter")
+    screen.settle()
     screen.press("Start training")
     run = store.runs()[0]
     eventually(lambda: any(row["epoch"] >= 3 for row in run.read_metrics()), "the third epoch began")
