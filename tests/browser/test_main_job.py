@@ -85,7 +85,7 @@ def test_so_many_minutes_with_a_trainer_that_waits(workplace: Workplace, new_scr
         screen.open(f"/train?dataset={workplace.colours}")
         expect(screen.text("The frozen part is computed once for each of 4 versions of each photo")).to_be_visible()
         screen.page.get_by_text("I have … minutes").click()
-        screen.page.get_by_label("Minutes, from the click on Start", exact=True).fill("1")
+        screen.page.get_by_label("Minutes, from the click on Start", exact=True).fill("3")
         screen.page.get_by_label("Minutes, from the click on Start", exact=True).press("Enter")
         expect(screen.text("EfficientNet-Lite0")).to_be_visible()
         screen.settle()
@@ -94,7 +94,7 @@ def test_so_many_minutes_with_a_trainer_that_waits(workplace: Workplace, new_scr
         expect(screen.text("accuracy on the test photos")).to_be_visible()
         [run] = workplace.store.runs()
         recipe, status = Recipe.from_values(run.recipe_values()), run.read_status()
-        assert (recipe.minutes, recipe.backbone) == (1, "efficientnet-lite0")
+        assert (recipe.minutes, recipe.backbone) == (3, "efficientnet-lite0")
         assert status.epochs >= 3 and (status.first_training, status.first_validation) == (22, 2)
         assert not screen.problems()
     finally:

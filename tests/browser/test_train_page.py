@@ -180,14 +180,15 @@ def test_choices_survive_other_pages_and_go_back_to_the_defaults(
     choose(screen, "AdamW")
     fill(screen, "Weight decay", 0.01)
     fill(screen, "Epochs for the head", 9)
+    expect(screen.text("Expert · 2 changes")).to_be_visible()
     screen.follow("Change them")
     screen.follow("Train with these")
     expect(screen.text("Expert · 2 changes")).to_be_visible()
     found = saved_recipe(screen)
     assert (found.optimizer, found.weight_decay, found.head_epochs) == ("adamw", 0.01, 9)
     screen.press("Back to the defaults")
-    assert saved_recipe(screen) == usual(server.workplace)
     expect(screen.page.get_by_role("button", name="Back to the defaults")).to_be_disabled()
+    assert saved_recipe(screen) == usual(server.workplace)
     assert not screen.problems()
 
 
