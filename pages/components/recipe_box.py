@@ -9,7 +9,7 @@ from core.training.recipe_book import fitted_to, from_upload, to_download
 from pages.components import cached, draft, inputs, state
 from pages.components.draft import Draft
 
-TROUBLE = "recipe-trouble"
+TROUBLE, DOOMED = "recipe-trouble", "recipe-doomed"
 USUAL_NAME = "recipe"
 
 
@@ -31,7 +31,12 @@ def _load_saved(folder: ImageFolder, training_photos: int) -> None:
     saved, damaged = cached.recipe_book().entries()
     if saved:
         chosen = st.selectbox("Saved recipes", [entry.name for entry in saved], key="recipe-saved")
-        st.button("Load", icon=":material/folder_open:", on_click=_load, args=(chosen, folder, training_photos))
+        with st.container(horizontal=True):
+            st.button("Load", icon=":material/folder_open:", on_click=_load, args=(chosen, folder, training_photos))
+            if state.recall(DOOMED, "") == chosen:
+                st.button("Delete for good", icon=":material/delete_forever:", on_click=_delete, args=(chosen,))
+            else:
+                st.button("Delete", icon=":material/delete:", on_click=state.remember, args=(DOOMED, chosen))
     for entry in damaged:
         st.caption(f":material/warning: {inputs.plain(entry.name)}: {inputs.plain(entry.reason)}")
 
@@ -57,6 +62,16 @@ def _save(name: str, recipe: Recipe, over: bool) -> None:
         state.remember(TROUBLE, str(error))
     else:
         state.remember(TROUBLE, f"Saved as “{entry.name}”.")
+
+
+def _delete(name: str) -> None:
+    state.remember(DOOMED, "")
+    try:
+        cached.recipe_book().delete(name)
+    except RecipeError as error:
+        state.remember(TROUBLE, str(error))
+    else:
+        state.remember(TROUBLE, f"“{name}” is deleted.")
 
 
 def _load(name: str, folder: ImageFolder, training_photos: int) -> None:

@@ -266,6 +266,11 @@ def test_recipes_are_saved_loaded_and_brought(
     other.page.keyboard.press("Escape")
     assert saved_recipe(other) == kept
     assert not other.problems()
+    other.page.get_by_role("button", name="Recipe", exact=True).click()
+    other.press("Delete")
+    other.press("Delete for good")
+    expect(other.page.get_by_text("“quick one” is deleted.")).to_be_visible()
+    expect(other.page.get_by_label("Saved recipes", exact=True)).to_have_count(0)
 
     file = tmp_path / "brought.json"
     values = json.loads(kept.to_json()) | {"unfreeze_point": "block5", "dataset": "/elsewhere/cats", "seed": 11}
