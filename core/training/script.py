@@ -207,7 +207,7 @@ def _constants(story: Story) -> str:
     steps, plateau = recipe.steps_per_epoch, recipe.schedule == "plateau"
     lines: list[tuple[object, str]] = [
         (True, "HERE = Path(__file__).parent"),
-        (True, f"DATASET = Path({_text(recipe.dataset)})  # where the files of split.csv are"),
+        (True, f"DATASET = Path({_text(recipe.dataset)})"),
         (story.left_out, f"LEFT_OUT = {_listed(story.left_out)}  # could not be read"),
         (story.weights not in ("", '"imagenet"'), f"WEIGHTS = {story.weights}"),
         (True, f"SIDE, BATCH, SEED = {story.chosen.resolution}, {recipe.batch_size}, {recipe.seed}"),

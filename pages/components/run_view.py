@@ -86,8 +86,13 @@ def _progress(run: Run, status: Status, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _first_look(status: Status) -> None:
-    """What a first head could do after a few seconds, until an epoch says more."""
-    if status.first_accuracy is not None and status.best_val_accuracy is None:
+    """What a first head could do after a few seconds; in small once an epoch says more."""
+    if status.first_accuracy is None:
+        return
+    if status.best_val_accuracy is not None:
+        after, share = inputs.duration(status.first_seconds), drawings.percent(status.first_accuracy)
+        st.caption(f":material/bolt: First look, after {after}: {share}")
+    else:
         st.markdown(
             f":material/bolt: **First look: {drawings.percent(status.first_accuracy)}** of"
             f" {status.first_validation:,} validation photos are named correctly, by a quick first head that has"
