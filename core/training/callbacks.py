@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from core.models.learner import changing
+from core.models.learner import changing, values_of
 from core.runs.store import Run
 from core.training.recorder import Recorder
 from core.training.schedule import Schedule
@@ -157,8 +157,7 @@ class RunCallback(keras.callbacks.Callback):
 
 def _learned(model: keras.Model) -> dict[str, NDArray[Any]]:
     """Copies of what training changes, but for random states."""
-    found = ((name, np.array(variable.numpy())) for name, variable in changing(model).items())
-    return {name: values for name, values in found if values.dtype.kind == "f"}
+    return {name: values for name, values in values_of(changing(model)).items() if values.dtype.kind == "f"}
 
 
 def _assign(variables: Mapping[str, keras.Variable], values: Mapping[str, NDArray[Any]]) -> None:

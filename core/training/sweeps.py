@@ -19,7 +19,7 @@ from core.models import weights
 from core.models.backbones import BACKBONES, Backbone, backbone
 from core.settings import Settings
 from core.training.augmentations import AUGMENTATION_OF, AUGMENTATIONS
-from core.training.plan import phases_of
+from core.training.plan import phases_of, starts_from_nothing
 from core.training.recipe import OPTIMIZERS, POOLINGS, RANGES, SCHEDULES, Recipe, default_unfreeze_point
 from core.training.wording import named_value, often, title_of
 
@@ -122,7 +122,7 @@ FACTORS: tuple[Factor, ...] = (
 def learning_rate_field(recipe: Recipe) -> str:
     """The field of the learning rate that matters most: that of the last phase."""
     chosen = backbone(recipe.backbone)
-    if not chosen.pretrained or recipe.weights == "random":
+    if starts_from_nothing(recipe, chosen):
         return "scratch_learning_rate"
     fine_tuned = recipe.unfreeze_point != "none" and recipe.fine_tune_epochs
     return "fine_tune_learning_rate" if fine_tuned else "head_learning_rate"
