@@ -106,7 +106,7 @@ print(json.dumps({"photos_per_second": len(photos) / (time.perf_counter() - bega
 OUR_FORWARD = """
 import json, sys, time
 import numpy as np, openvino as ov
-from core.models.frozen import BATCH, OnProcessor
+from core.models.processor import BATCH, OnProcessor
 from core.models.serving import GRAPH, PROBABILITIES
 # The whole network, as the trainer has its frozen part computed.
 graph = ov.Core().read_model(sys.argv[1] + "/serving/" + GRAPH)

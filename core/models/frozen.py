@@ -5,8 +5,7 @@ TensorFlow in mixed precision, compiled by XLA.
 """
 
 import hashlib
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import keras
@@ -19,21 +18,10 @@ from core.errors import RecipeError
 from core.models.backbones import FEATURES, HEAD, Backbone
 from core.models.build import build_backbone
 from core.models.heads import pooled_features_of
-
-BATCH = 8
-"""Photos in one request. Of 1, 8, 16 and 32, this was the fastest on two cores, with two requests in flight."""
+from core.models.processor import FAST, OnProcessor, Receive, filled
 
 AGREEMENT = 1e-2
 """How far, relative to their length, outputs in bfloat16 may be from those in float32 to be used."""
-
-EXACT, FAST = "f32", "bf16"
-"""Names of precisions: "f32" rounds as TensorFlow does, "bf16" to 8 significant bits."""
-
-REQUESTS = 4
-"""Batches handed over before the first has come back, so that the processor never waits."""
-
-Outputs = Mapping[str, NDArray[np.float32]]
-Receive = Callable[[Any, Outputs], None]
 
 
 class FrozenPart(Protocol):
@@ -90,40 +78,6 @@ def graph_to(model: keras.Model, outputs: Mapping[str, keras.KerasTensor]) -> ov
     return ov.convert_model(traced)
 
 
-class OnProcessor:
-    """The frozen part on a CPU, through OpenVINO, with several requests under way."""
-
-    def __init__(self, graph: ov.Model, wanted: Iterable[str], precision: str = EXACT) -> None:
-        """Compile what of a graph of `graph_to` leads to the wanted outputs."""
-        self.precision = precision
-        chosen = [graph.output(name) for name in wanted]
-        part = ov.Model([output.get_node() for output in chosen], graph.get_parameters()).clone()
-        photo = part.input(0).partial_shape
-        part.reshape([BATCH, *(side.get_length() for side in list(photo)[1:])])
-        hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": precision}
-        self._compiled = ov.Core().compile_model(part, "CPU", hints)
-        self._names = list(wanted)
-
-    def run_all(self, batches: Iterable[tuple[Any, NDArray[np.float32]]], receive: Receive) -> None:
-        """Compute every batch `(n, S, S, 3)` in [0, 255], n ≤ `BATCH`, and hand over its tag and outputs, in order."""
-        waiting: deque[tuple[Any, int, ov.InferRequest]] = deque()
-        idle = [self._compiled.create_infer_request() for _ in range(REQUESTS)]
-        for tag, photos in batches:
-            if not idle:
-                idle.append(self._finish(*waiting.popleft(), receive))
-            request = idle.pop()
-            request.start_async({0: _filled(photos)}, share_inputs=False)
-            waiting.append((tag, len(photos), request))
-        while waiting:
-            self._finish(*waiting.popleft(), receive)
-
-    def _finish(self, tag: Any, count: int, request: ov.InferRequest, receive: Receive) -> ov.InferRequest:
-        request.wait()
-        values = {name: request.get_output_tensor(i).data[:count] for i, name in enumerate(self._names)}
-        receive(tag, values)
-        return request
-
-
 class OnGraphicsCard:
     """The frozen part on a GPU: TensorFlow in mixed precision, compiled by XLA."""
 
@@ -140,7 +94,7 @@ class OnGraphicsCard:
         """Compute every batch `(n, S, S, 3)` in [0, 255], n ≤ `BATCH`, and hand over its tag and outputs, in order."""
         before: tuple[Any, int, Mapping[str, tf.Tensor]] | None = None
         for tag, photos in batches:
-            now = tag, len(photos), self._run(_filled(photos))  # returns before the card has computed it
+            now = tag, len(photos), self._run(filled(photos))  # returns before the card has computed it
             if before:
                 _hand_over(*before, receive)
             before = now
@@ -180,15 +134,6 @@ def _agree(exact: FrozenPart, fast: FrozenPart, sample: NDArray[np.float32]) -> 
         part.run_all([(None, sample)], lambda _, values: found.append({key: values[key].copy() for key in values}))
     right, near = found
     return all(np.linalg.norm(near[key] - right[key]) <= AGREEMENT * np.linalg.norm(right[key]) for key in right)
-
-
-def _filled(photos: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A whole batch: compiled for one size only, a smaller last one is padded with black."""
-    if len(photos) == BATCH:
-        return np.ascontiguousarray(photos, np.float32)
-    whole = np.zeros((BATCH, *photos.shape[1:]), np.float32)
-    whole[: len(photos)] = photos
-    return whole
 
 
 def _hand_over(tag: Any, count: int, values: Mapping[str, tf.Tensor], receive: Receive) -> None:

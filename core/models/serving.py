@@ -1,18 +1,21 @@
 """The graph that predicts: written once by the trainer, read without TensorFlow by everything else.
 
-One graph, three outputs: class probabilities `(B, K)`, the embedding `(B, D)` before the head, and, where the head is
-linear on pooled features, class activation maps `(B, h, w, K)` whose mean over h and w is the logit.
+One graph, three outputs: class probabilities `(B, K)`, the embedding `(B, D)` before the head, and class activation
+maps `(B, h, w, K)` whose mean over h and w is the logit; graphs of former versions may lack these.
 """
 
 import shutil
+from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
 from core.errors import RunNotReady
+from core.models.processor import OnProcessor, Photos, Receive
 
 if TYPE_CHECKING:
     import keras
@@ -41,29 +44,13 @@ def write_graph(model: "keras.Model", folder: Path) -> None:
 
 
 def _outputs(model: "keras.Model") -> dict[str, "keras.KerasTensor"]:
-    import keras
+    from core.models.activation_maps import activation_maps
 
-    head = model.get_layer("head")
-    outputs = {PROBABILITIES: model.output, EMBEDDING: model.get_layer("head_dropout").input}
-    layers = {layer.name: layer for layer in model.layers}
-    if isinstance(layers.get("pool"), keras.layers.GlobalAveragePooling2D):
-        kernel, bias = _without_norm(head, layers.get("head_norm"))
-        maps = keras.layers.Conv2D(kernel.shape[1], 1, name=ACTIVATION_MAPS)
-        outputs[ACTIVATION_MAPS] = maps(model.get_layer("pool").input)
-        maps.set_weights([kernel[None, None], bias])
-    return outputs
-
-
-def _without_norm(
-    head: "keras.layers.Layer", norm: "keras.layers.Layer | None"
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Kernel (C, K) and bias (K,) that make of features what the head makes of them behind its BatchNorm."""
-    kernel, bias = head.get_weights()
-    if norm is None:
-        return kernel, bias
-    gamma, beta, mean, variance = norm.get_weights()
-    scale = gamma / np.sqrt(variance + norm.epsilon)
-    return kernel * scale[:, None], bias + (beta - mean * scale) @ kernel
+    return {
+        PROBABILITIES: model.output,
+        EMBEDDING: model.get_layer("head_dropout").input,
+        ACTIVATION_MAPS: activation_maps(model),
+    }
 
 
 class ServingGraph:
@@ -74,12 +61,25 @@ class ServingGraph:
         file = folder / GRAPH
         if not file.exists():
             raise RunNotReady("This run has no model to predict with yet. Wait until it has ended, or choose another.")
-        self._compiled = ov.Core().compile_model(file, "CPU", COMPILE_OPTIONS)
-        shape = self._compiled.input(0).partial_shape
-        self.resolution: int = shape[1].get_length()
+        self._graph = ov.Core().read_model(file)
+        self._compiled = ov.Core().compile_model(self._graph, "CPU", COMPILE_OPTIONS)
+        self.resolution: int = self._compiled.input(0).partial_shape[1].get_length()
 
     def run(self, photos: NDArray[np.uint8] | NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """The outputs by name for photos `(B, S, S, 3)` in [0, 255]."""
         request = self._compiled.create_infer_request()
         results = request.infer({0: np.ascontiguousarray(photos, np.float32)})
         return {port.get_any_name(): np.array(values) for port, values in results.items()}
+
+    def run_all(self, batches: Iterable[tuple[Any, Photos]], receive: Receive) -> None:
+        """Compute probabilities and embeddings of many photos, about twice as fast as one after the other.
+
+        Args:
+            batches: Tags with photos `(n, S, S, 3)` in [0, 255], n ≤ `core.models.processor.BATCH`.
+            receive: Gets each tag with the outputs by name, in order; they are good during the call alone.
+        """
+        self._fast.run_all(batches, receive)
+
+    @cached_property
+    def _fast(self) -> OnProcessor:
+        return OnProcessor(self._graph, (PROBABILITIES, EMBEDDING))

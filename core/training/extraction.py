@@ -13,8 +13,9 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from core.models.backbones import FEATURES, Backbone
-from core.models.frozen import BATCH, EXACT, FrozenPart, graph_to, on_this_machine, tensor_at, weights_hash
+from core.models.frozen import FrozenPart, graph_to, on_this_machine, tensor_at, weights_hash
 from core.models.heads import AVERAGE
+from core.models.processor import BATCH, EXACT
 from core.training.augmenter import Versions
 from core.training.photos import Photos, ahead, in_chunks
 from core.training.pipeline import Gather

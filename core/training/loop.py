@@ -23,8 +23,9 @@ from core.files import write_atomically
 from core.models import weights
 from core.models.backbones import FEATURES, Backbone, backbone
 from core.models.build import build_model
-from core.models.frozen import BATCH, OnProcessor, graph_to, tensor_at, weights_hash
+from core.models.frozen import graph_to, tensor_at, weights_hash
 from core.models.heads import AVERAGE, Head
+from core.models.processor import BATCH, OnProcessor
 from core.models.serving import PROBABILITIES, ServingGraph, write_graph
 from core.runs.store import FAILED, FINISHED, PAUSED, STOPPED, Run, Status
 from core.settings import Settings

@@ -14,13 +14,8 @@ from core.errors import RecipeError
 from core.models.backbones import FEATURES, Backbone, WeightsSource, backbone
 from core.models.build import build_model
 from core.models.frozen import (
-    BATCH,
-    EXACT,
-    FAST,
-    REQUESTS,
     FrozenPart,
     OnGraphicsCard,
-    OnProcessor,
     graph_to,
     on_this_machine,
     part_above,
@@ -28,6 +23,7 @@ from core.models.frozen import (
     weights_hash,
 )
 from core.models.heads import Head
+from core.models.processor import BATCH, EXACT, FAST, REQUESTS, OnProcessor
 from tests.core.models.test_twin import answer, distance, lively, photos
 
 FAMILIES = ("efficientnet-b0", "efficientnetv2-b0", "mobilenetv2", "resnet50")

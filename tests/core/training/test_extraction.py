@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from core.errors import NoRoom, ShelfBusy, ShelfError
 from core.models.backbones import FEATURES, backbone
 from core.models.build import build_model
-from core.models.frozen import BATCH, graph_to, tensor_at
+from core.models.frozen import graph_to, tensor_at
 from core.models.heads import Head
+from core.models.processor import BATCH
 from core.models.weights import look_up
 from core.settings import GIGABYTE
 from core.training.augmentations import Choice

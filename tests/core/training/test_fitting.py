@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from core.models.backbones import FEATURES, backbone
 from core.models.build import build_model
-from core.models.frozen import BATCH
 from core.models.heads import Head
+from core.models.processor import BATCH
 from core.models.weights import look_up
 from core.results.prediction import Predictor
 from core.runs.store import CRASHED, FINISHED, STOPPED, Run
