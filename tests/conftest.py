@@ -203,4 +203,5 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     run = place.store.get(said.stdout.strip())
     first_seen = run.read_status()
     eventually(lambda: run.read_status().state not in ACTIVE, f"the run ended:\n{run.log_tail()}")
+    eventually(run.embeddings_file.exists, f"its photos were looked at once more:\n{run.log_tail()}")
     return FinishedRun(place, run, first_seen)

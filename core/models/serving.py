@@ -4,8 +4,11 @@ One graph, three outputs: class probabilities `(B, K)`, the embedding `(B, D)` b
 maps `(B, h, w, K)` whose mean over h and w is the logit; graphs of former versions may lack these.
 """
 
+import os
 import shutil
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +18,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from core.errors import RunNotReady
-from core.models.processor import OnProcessor, Photos, Receive
+from core.models.processor import BATCH, REQUESTS, OnProcessor, Outputs, Photos, Receive
 
 if TYPE_CHECKING:
     import keras
@@ -54,7 +57,12 @@ def _outputs(model: "keras.Model") -> dict[str, "keras.KerasTensor"]:
 
 
 class ServingGraph:
-    """A written graph, compiled for this machine's processor."""
+    """A written graph, compiled for this machine's processor.
+
+    Attributes:
+        resolution: Side of the square photos, in pixels.
+        width: Length D of an embedding.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Compile the graph in `folder`; raises `RunNotReady` when there is none."""
@@ -64,6 +72,7 @@ class ServingGraph:
         self._graph = ov.Core().read_model(file)
         self._compiled = ov.Core().compile_model(self._graph, "CPU", COMPILE_OPTIONS)
         self.resolution: int = self._compiled.input(0).partial_shape[1].get_length()
+        self.width: int = self._compiled.output(EMBEDDING).partial_shape[1].get_length()
 
     def run(self, photos: NDArray[np.uint8] | NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """The outputs by name for photos `(B, S, S, 3)` in [0, 255]."""
@@ -80,6 +89,51 @@ class ServingGraph:
         """
         self._fast.run_all(batches, receive)
 
+    def run_many(
+        self,
+        count: int,
+        pixels: Callable[[NDArray[np.intp]], Photos],
+        on_photos: Callable[[int], None] = lambda done: None,
+    ) -> dict[str, NDArray[np.float32]]:
+        """The probabilities and embeddings of many photos by name, `(count, ...)`.
+
+        Args:
+            count: How many photos there are, at least 1.
+            pixels: Gives the photos at some positions, `(n, S, S, 3)` in [0, 255]; is called from several threads, a
+                little ahead of what is being computed.
+            on_photos: Hears how many are done, and may raise.
+        """
+        found: dict[str, list[NDArray[np.float32]]] = {PROBABILITIES: [], EMBEDDING: []}
+
+        def receive(done: int, outputs: Outputs) -> None:
+            for name, rows in found.items():
+                rows.append(outputs[name].copy())
+            on_photos(done)
+
+        chunks = np.array_split(np.arange(count), range(BATCH, count, BATCH))
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            self.run_all(((int(chunk[-1]) + 1, photos) for chunk, photos in _ahead(pixels, chunks, pool)), receive)
+        return {name: np.concatenate(rows) for name, rows in found.items()}
+
     @cached_property
     def _fast(self) -> OnProcessor:
         return OnProcessor(self._graph, (PROBABILITIES, EMBEDDING))
+
+
+def _ahead(
+    pixels: Callable[[NDArray[np.intp]], Photos], chunks: Sequence[NDArray[np.intp]], pool: ThreadPoolExecutor
+) -> Iterator[tuple[NDArray[np.intp], Photos]]:
+    """Each chunk with its photos, of which a few are made before they are asked for."""
+    waiting: deque[tuple[NDArray[np.intp], Future[Photos]]] = deque()
+    try:
+        for chunk in chunks:
+            waiting.append((chunk, pool.submit(pixels, chunk)))
+            if len(waiting) > 2 * REQUESTS:
+                first, photos = waiting.popleft()
+                yield first, photos.result()
+        while waiting:
+            first, photos = waiting.popleft()
+            yield first, photos.result()
+    finally:
+        for _, photos in waiting:
+            photos.cancel()

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from core.data.images import MAX_PIXELS, decode
-from core.models.serving import PROBABILITIES, ServingGraph
+from core.models.serving import ACTIVATION_MAPS, EMBEDDING, PROBABILITIES, ServingGraph
 from core.runs.store import Run
 
 
@@ -38,6 +39,31 @@ class Prediction:
         return [(self.class_names[index], float(self.probabilities[photo, index])) for index in order]
 
 
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What a model makes of one photo.
+
+    Attributes:
+        probabilities: `(K,)`.
+        embedding: `(D,)`, what the head reads.
+        maps: `(h, w, K)`, what each place adds to each class's logit: their means over h and w are the logits up to
+            a number that is the same for all. None for runs of former versions.
+    """
+
+    probabilities: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+    maps: NDArray[np.float32] | None
+
+    def disagreement(self) -> float:
+        """How far the probabilities that follow from the maps are from those of the model at most, 0 to 1.
+
+        Rounding makes it about 1e-6; more says that the maps do not show what the model has computed.
+        """
+        if self.maps is None:
+            return 0.0
+        return float(np.abs(softmax(self.maps.mean(axis=(0, 1))) - self.probabilities).max())
+
+
 class Predictor:
     """A run's model, ready to predict; holds no TensorFlow."""
 
@@ -54,6 +80,17 @@ class Predictor:
     def see(self, photo: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         """A photo as the model sees it, `(S, S, 3)`; raises `PhotoError` when it cannot be read."""
         return decode(photo, self.resolution, max_pixels)
+
+    def look(self, photo: NDArray[np.uint8]) -> Look:
+        """Look closely at one photo as `see` gives it."""
+        found = self._graph.run(photo[None])
+        maps = found.get(ACTIVATION_MAPS)
+        return Look(found[PROBABILITIES][0], found[EMBEDDING][0], None if maps is None else maps[0])
+
+    @property
+    def graph(self) -> ServingGraph:
+        """The graph, for many photos at once."""
+        return self._graph
 
     def predict(self, photos: Sequence[NDArray[np.uint8]]) -> Prediction:
         """Predict on photos as `see` gives them, one after the other so that memory stays small."""

@@ -221,6 +221,16 @@ class Run:
         """The trainer's last words when it failed, with the traceback."""
         return self.folder / "error.txt"
 
+    @property
+    def embeddings_file(self) -> Path:
+        """What the best model makes of each photo, see `core.runs.embeddings`."""
+        return self.folder / "embeddings.npz"
+
+    @property
+    def timeline_folder(self) -> Path:
+        """What the model made of the validation photos at each validation, see `core.runs.timeline`."""
+        return self.folder / "timeline"
+
     def predictions_file(self, part: str) -> Path:
         """Probabilities `(N, K)` and labels `(N,)` of the "validation" or "test" part under the best model."""
         return self.folder / f"{part}.npz"

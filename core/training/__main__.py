@@ -14,6 +14,7 @@ from core.runs import jobs
 from core.runs.queue import Queue
 from core.runs.store import Run, RunStore
 from core.settings import Settings, settings_from
+from core.training.looking import look_again
 from core.training.rate_finder import FIND_RATE
 from core.training.waiting import held_with_word, wait, without_scikit_learn
 
@@ -31,11 +32,13 @@ def main(argument: str, folder: str = "") -> None:
         os.nice(max(0, NICENESS - os.nice(0)))
     with passing_on(settings, environ):
         if argument == "--wait":
-            wait(settings)
+            look_again(wait(settings), settings)
         elif argument == FIND_RATE:
             find_rate(Run(Path(folder).resolve()), settings)
         else:
-            carry_out(Run(Path(argument).resolve()), settings)
+            run = Run(Path(argument).resolve())
+            carry_out(run, settings)
+            look_again(run, settings)
 
 
 @contextmanager

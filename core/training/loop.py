@@ -412,6 +412,7 @@ def _finish(run: Run, given: Ready, recorder: Recorder) -> None:
     model, material = given.model, given.material
     recorder.tell(phase="finishing", message="Writing the model and testing it", progress=None, seconds_left=None)
     model.load_weights(run.best_file)
+    run.embeddings_file.unlink(missing_ok=True)  # of the model before these epochs
     write_graph(model, run.serving_folder)
     graph, photos = ServingGraph(run.serving_folder), material.photos
     for part in ("validation", "test"):

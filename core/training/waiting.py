@@ -117,7 +117,7 @@ def _end_with_traceback() -> NoReturn:
     os._exit(1)
 
 
-def wait(settings: Settings, idle_seconds: float = IDLE_SECONDS) -> None:
+def wait(settings: Settings, idle_seconds: float = IDLE_SECONDS) -> Run:
     """Load what training needs, prepare what is asked for on standard input, and carry out the run that comes."""
     orders = Orders(io.FileIO(sys.stdin.fileno(), closefd=False), word="Loading TensorFlow")
     with without_scikit_learn():
@@ -130,3 +130,4 @@ def wait(settings: Settings, idle_seconds: float = IDLE_SECONDS) -> None:
             prepared = loop.prepare(order, settings)
     with orders.held():
         loop.train(order, settings, prepared)
+    return order

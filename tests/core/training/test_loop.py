@@ -29,7 +29,17 @@ from tests.conftest import PATIENCE, FinishedRun, Workplace, eventually, photos_
 
 LEFT_BY_EVERY_RUN = {
     *("recipe.json", "classes.json", "split.csv", "environment.json", "status.json", "metrics.jsonl", "lock"),
-    *("best.keras", "serving", "validation.npz", "test.npz", "log.txt", "checkpoints", "tensorboard"),
+    *(
+        "best.keras",
+        "serving",
+        "validation.npz",
+        "test.npz",
+        "embeddings.npz",
+        "looking.lock",
+        "log.txt",
+        "checkpoints",
+        "tensorboard",
+    ),
 }
 
 

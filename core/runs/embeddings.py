@@ -1,0 +1,105 @@
+"""What a run's best model makes of each of its photos, kept in the run's folder."""
+
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import RunError, RunNotReady
+from core.runs.store import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """Photos of a run under its best model.
+
+    Attributes:
+        paths: N paths, relative to the dataset's folder.
+        labels: (N,), int32: positions in the run's class names.
+        parts: (N,), int8: positions in `core.data.parts.PARTS`.
+        embedding: (N, D), float32: what the head reads. Training has fitted it to the labels of the training photos.
+        probabilities: (N, K), float32.
+
+    Raises:
+        ValueError: The shapes do not fit each other.
+    """
+
+    paths: tuple[str, ...]
+    labels: NDArray[np.int32]
+    parts: NDArray[np.int8]
+    embedding: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        """Check the shapes."""
+        counts = {len(values) for values in (self.paths, self.labels, self.parts, self.embedding, self.probabilities)}
+        if len(counts) != 1 or self.embedding.ndim != 2 or self.probabilities.ndim != 2:
+            shapes = f"{self.labels.shape}, {self.parts.shape}, {self.embedding.shape}, {self.probabilities.shape}"
+            raise ValueError(f"embeddings of {len(self.paths)} photos do not fit each other: {shapes}")
+
+    def __len__(self) -> int:
+        """How many photos there are."""
+        return len(self.paths)
+
+    def of(self, part: int) -> "Embeddings":
+        """The photos of one part."""
+        return self.subset(np.flatnonzero(self.parts == part))
+
+    def subset(self, positions: NDArray[np.intp]) -> "Embeddings":
+        """The photos at these positions, in this order."""
+        return Embeddings(
+            tuple(self.paths[i] for i in positions),
+            self.labels[positions],
+            self.parts[positions],
+            self.embedding[positions],
+            self.probabilities[positions],
+        )
+
+
+def write_embeddings(run: Run, found: Embeddings) -> None:
+    """Keep them; the file appears as a whole. Embeddings and probabilities are kept in half precision."""
+    temporary = run.embeddings_file.with_name(f"writing-{run.embeddings_file.name}")
+    with temporary.open("wb") as file:
+        np.savez(
+            file,
+            paths=_packed(found.paths),
+            labels=found.labels,
+            parts=found.parts,
+            embedding=found.embedding.astype(np.float16),
+            probabilities=found.probabilities.astype(np.float16),
+        )
+    os.replace(temporary, run.embeddings_file)
+
+
+def read_embeddings(run: Run) -> Embeddings:
+    """What was kept.
+
+    Raises:
+        RunNotReady: Nothing was: the run has not ended, or a former version has carried it out.
+        RunError: It cannot be read.
+    """
+    try:
+        with np.load(run.embeddings_file, allow_pickle=False) as file:
+            return Embeddings(
+                _unpacked(file["paths"]),
+                file["labels"].astype(np.int32),
+                file["parts"].astype(np.int8),
+                file["embedding"].astype(np.float32),
+                file["probabilities"].astype(np.float32),
+            )
+    except FileNotFoundError as error:
+        raise RunNotReady(f"It is not known yet what the run {run.id} makes of each of its photos.") from error
+    except (OSError, EOFError, zipfile.BadZipFile, ValueError, KeyError) as error:
+        raise RunError(f"What the run {run.id} makes of its photos cannot be read ({error}).") from error
+
+
+def _packed(paths: Sequence[str]) -> NDArray[np.uint8]:
+    """Paths as bytes, each ended by a zero; an array of texts would be as wide as the longest for all of them."""
+    return np.frombuffer(b"".join(os.fsencode(path) + b"\0" for path in paths), np.uint8)
+
+
+def _unpacked(packed: NDArray[np.uint8]) -> tuple[str, ...]:
+    return tuple(os.fsdecode(path) for path in packed.tobytes().split(b"\0")[:-1])
