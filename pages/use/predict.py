@@ -12,25 +12,12 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from core.data.images import PHOTO_SUFFIXES
 from core.errors import PhotoError
 from core.results.prediction import Prediction, Predictor
-from pages.components import cached, drawings, inputs, state
+from pages.components import cached, drawings, inputs
 from pages.components.report_errors import reporting
+from pages.components.run_choice import choose_run
 from pages.components.run_view import random_weights_warning
 
 TOP, PHOTO_PIXELS = 3, 150
-
-
-def choose_run() -> inputs.RunOnShow | None:
-    """The runs that have a model, newest first, the one on show at first."""
-    ready = {shown.run.id: shown for shown in inputs.all_runs()[0] if shown.run.serving_folder.is_dir()}
-    if not ready:
-        st.info("There is no trained model yet.", icon=":material/model_training:")
-        st.page_link("pages/train/train.py", label="Train one", icon=":material/local_fire_department:")
-        return None
-    ids = list(ready)
-    first = ids.index(state.run_id()) if state.run_id() in ids else 0
-    return ready[
-        st.selectbox("Model", ids, index=first, format_func=lambda name: inputs.describe_with_accuracy(ready[name]))
-    ]
 
 
 def read_photos(predictor: Predictor, files: Sequence[UploadedFile]) -> tuple[list[str], list[NDArray[np.uint8]]]:
