@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import RecipeError
+from core.models.answers import Answers
 from core.models.backbones import HEAD, Backbone
 from core.models.build import set_drop_connect
 from core.models.frozen import part_above
@@ -88,6 +89,7 @@ def learner_of(
     optimizer: keras.optimizers.Optimizer,
     *,
     soft_targets: bool = False,
+    answers: Answers | None = None,
 ) -> keras.Model:
     """Make, compiled, what to train in a model's place, of what `choose_learning` chose.
 
@@ -97,6 +99,7 @@ def learner_of(
         boundary: Where to cut, as `core.models.frozen.tensor_at` takes it; empty for the whole network.
         optimizer: A fresh optimizer: its state belongs to the weights that learn.
         soft_targets: Whether targets are shares of classes (B, K); else they are labels (B,).
+        answers: Takes note of the answers to each photo, if it is given.
 
     Returns:
         A model that shares the weights, takes photos or the outputs at the boundary, and gives probabilities (B, K).
@@ -106,5 +109,6 @@ def learner_of(
     """
     learner = twin_of(part_above(model, backbone, boundary) if boundary else model)
     loss = "categorical_crossentropy" if soft_targets else "sparse_categorical_crossentropy"
-    learner.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"], jit_compile=False)
+    metrics = ["accuracy", *([answers] if answers else [])]
+    learner.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=False)
     return learner

@@ -4,6 +4,7 @@ import json
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.data.parts import PARTS
 from core.data.split import read_split_csv
@@ -28,23 +29,27 @@ def measured(run: Run, part: str) -> Measured:
         raise RunError(f"What the run {run.id} left of its {part} photos cannot be read ({error}).") from error
     if not len(right):
         raise RunNotReady(f"The run {run.id} has no {part} photos.")
-    photos = _photos(run, part)
+    photos, _ = photos_of(run, part)
     known = len(photos) == len(right)
     return Measured(int(right.sum()), len(right), photos if known else (), right if known else right[:0])
 
 
-def _photos(run: Run, part: str) -> tuple[str, ...]:
-    """The photos of a part in the order of the split, less those that could not be read; none where that is lost."""
+def photos_of(run: Run, part: str) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """The photos of a part in the order of the split, less those that could not be read; none where that is lost.
+
+    Returns their paths, relative to the dataset's folder, and their labels `(N,)`.
+    """
     try:
         folder, parts = read_split_csv(run.split_file, run.folder)
         lost = json.loads(run.left_out_file.read_text("utf-8")) if run.left_out_file.exists() else []
         unread = {row["file"] for row in lost}
     except (DataError, OSError, ValueError, TypeError, KeyError):
-        return ()
+        return (), np.zeros(0, np.intp)
     positions = np.flatnonzero(parts == PARTS.index(part))
-    return tuple(folder.paths[i] for i in positions if folder.paths[i] not in unread)
+    read = np.array([i for i in positions if folder.paths[i] not in unread], np.intp)
+    return tuple(folder.paths[i] for i in read), folder.labels[read].astype(np.intp)
 
 
 def photos_in(run: Run, part: str) -> int:
     """How many photos the run's split has in a part; 0 where the split cannot be read."""
-    return len(_photos(run, part))
+    return len(photos_of(run, part)[0])

@@ -10,8 +10,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from core.models.answers import Answers
 from core.models.learner import changing, values_of
 from core.runs.store import Run
+from core.runs.timeline import write_answers
 from core.training.recorder import Recorder
 from core.training.schedule import Schedule
 
@@ -45,10 +47,13 @@ class RunCallback(keras.callbacks.Callback):
         step: Steps of the epoch that are done.
     """
 
-    def __init__(self, run: Run, recorder: Recorder, classifier: keras.Model) -> None:
-        """Watch one call of `fit` after another, on networks that share the weights of the classifier."""
+    def __init__(self, run: Run, recorder: Recorder, classifier: keras.Model, answers: Answers) -> None:
+        """Watch one call of `fit` after another, on networks that share the weights of the classifier.
+
+        `answers` is a metric of those networks.
+        """
         super().__init__()
-        self._run, self._recorder, self._classifier = run, recorder, classifier
+        self._run, self._recorder, self._classifier, self._answers = run, recorder, classifier, answers
         self._epoch = self._first = self._last = self._steps = 0
         self._photos = self._batch_size = 0
         self._version = 0
@@ -141,6 +146,7 @@ class RunCallback(keras.callbacks.Callback):
         _assign(variables, present)
 
     def _validated(self, loss: float, accuracy: float) -> None:
+        write_answers(self._run, self._recorder.validations + 1, self._answers.rows())
         improved = self._recorder.end_validation(
             self._epoch, self.step, loss, accuracy, self._validation_seconds, self._learning_rate(), self._version
         )
@@ -176,7 +182,7 @@ def _exchange_averages(optimizer: keras.optimizers.Optimizer) -> None:
 
 
 def save_model(model: keras.Model, file: Path) -> None:
-    """Write a model so that a crash leaves the old one or the new one."""
+    """Write a model so that a crash leaves the old one or the new one, without what it was compiled with."""
     temporary = file.with_name(f"writing-{file.name}")
-    model.save(temporary, include_optimizer=False)
+    keras.Model(model.inputs, model.outputs, name=model.name).save(temporary)
     os.replace(temporary, file)

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from core.errors import WeightsError
+from core.models.answers import Answers
 from core.models.backbones import Backbone
 from core.models.learner import changing, choose_learning, learner_of, values_of
 from core.runs.store import Run
@@ -76,7 +77,8 @@ class Fitting:
         self._epochs_done = 0
         self._epoch_seconds = 0.0
         self._seconds_left: float | None = None
-        self.callback = RunCallback(run, recorder, model)
+        self._answers = Answers(len(material.parts["validation"]))
+        self.callback = RunCallback(run, recorder, model, self._answers)
 
     def fit(self) -> bool:
         """Train to the end; returns whether a stop was asked for.
@@ -145,7 +147,7 @@ class Fitting:
         choose_for(self._model, self._chosen, self._recipe, phase)
 
     def _make_learner(self, way: Way) -> keras.Model:
-        return learner_for(self._model, self._chosen, self._recipe, way, way.phase.learning_rate)
+        return learner_for(self._model, self._chosen, self._recipe, way, way.phase.learning_rate, self._answers)
 
     def _stretch(self) -> bool:
         """Train up to the next validation or the end of the epoch, and keep a checkpoint; returns False for a stop."""
@@ -345,10 +347,17 @@ def choose_for(model: keras.Model, chosen: Backbone, recipe: Recipe, phase: Phas
     )
 
 
-def learner_for(model: keras.Model, chosen: Backbone, recipe: Recipe, way: Way, learning_rate: float) -> keras.Model:
+def learner_for(
+    model: keras.Model,
+    chosen: Backbone,
+    recipe: Recipe,
+    way: Way,
+    learning_rate: float,
+    answers: Answers | None = None,
+) -> keras.Model:
     """The network to train in a phase of a recipe, with a fresh optimizer; what learns has been chosen."""
     optimizer, soft = optimizer_of(recipe, learning_rate), needs_soft_targets(recipe)
-    return learner_of(model, chosen, way.boundary, optimizer, soft_targets=soft)
+    return learner_of(model, chosen, way.boundary, optimizer, soft_targets=soft, answers=answers)
 
 
 def optimizer_of(recipe: Recipe, learning_rate: float) -> keras.optimizers.Optimizer:

@@ -8,6 +8,7 @@ from typing import Any
 
 from core.errors import TrainingDiverged
 from core.runs.store import ACTIVE, RUNNING, Run, Status
+from core.runs.timeline import validations
 
 WRITE_SECONDS = 0.4
 """How often at most the run folder is written to while batches go by."""
@@ -144,13 +145,17 @@ def begun(before: Status, now: float) -> Status:
 
 
 class Recorder:
-    """Writes metrics and status of one run; knows nothing of Keras."""
+    """Writes metrics and status of one run; knows nothing of Keras.
+
+    Attributes:
+        validations: How many there were.
+    """
 
     def __init__(self, run: Run, clock: Callable[[], float] = time.time) -> None:
         """Go on from the status that the run has."""
         self._run, self._clock = run, clock
         self._status = begun(run.read_status(), clock())
-        self._rows = 0
+        self._rows = self.validations = 0
         self._phases: tuple[Phase, ...] = ()
         self._phase: Phase | None = None
         self._written = 0.0
@@ -181,6 +186,7 @@ class Recorder:
         self._rows = known["rows"]
         self._smooth = tuple(known["smooth"]) if known["smooth"] else None
         self._run.keep_metrics(self._rows)
+        self.validations = len(validations(self._run))
         self.tell(**known["best"], spent=spent)
 
     def tell(self, **changes: Any) -> None:
@@ -286,6 +292,7 @@ class Recorder:
         self._check_finite("validation loss", val_loss, epoch)
         self.estimator.validation(self._present(), val_seconds)
         self._append(epoch, step, rate, version=version, val_loss=val_loss, val_accuracy=val_accuracy)
+        self.validations += 1
         best = self._status.best_val_loss
         improved = best is None or val_loss < best
         if improved:

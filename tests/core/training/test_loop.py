@@ -36,6 +36,7 @@ LEFT_BY_EVERY_RUN = {
         "test.npz",
         "embeddings.npz",
         "looking.lock",
+        "timeline",
         "log.txt",
         "checkpoints",
         "tensorboard",
