@@ -10,11 +10,12 @@ from core.data.parts import PARTS
 from core.data.split import read_split_csv
 from core.errors import DataError, RunError, RunNotReady
 from core.results.comparison import Measured
+from core.results.evaluation import Evaluation
 from core.runs.store import Run
 
 
-def measured(run: Run, part: str) -> Measured:
-    """How right the run's best model is about the photos of a part, "validation" or "test".
+def evaluation(run: Run, part: str) -> Evaluation:
+    """What the run's best model says of the photos of a part, "validation" or "test".
 
     Raises:
         RunNotReady: The run has not been measured.
@@ -22,16 +23,21 @@ def measured(run: Run, part: str) -> Measured:
     """
     try:
         with np.load(run.predictions_file(part)) as file:
-            right = np.asarray(file["probabilities"].argmax(1) == file["labels"], dtype=np.bool_)
+            probabilities, labels = file["probabilities"], file["labels"].astype(np.int32)
+        if not len(labels):
+            raise RunNotReady(f"The run {run.id} has no {part} photos.")
+        photos, _ = photos_of(run, part)
+        return Evaluation(run.class_names(), photos if len(photos) == len(labels) else (), labels, probabilities)
     except FileNotFoundError as error:
         raise RunNotReady(f"The run {run.id} has not been measured on its {part} photos.") from error
     except (OSError, EOFError, BadZipFile, ValueError, KeyError) as error:
         raise RunError(f"What the run {run.id} left of its {part} photos cannot be read ({error}).") from error
-    if not len(right):
-        raise RunNotReady(f"The run {run.id} has no {part} photos.")
-    photos, _ = photos_of(run, part)
-    known = len(photos) == len(right)
-    return Measured(int(right.sum()), len(right), photos if known else (), right if known else right[:0])
+
+
+def measured(run: Run, part: str) -> Measured:
+    """How right the run's best model is about the photos of a part; raises as `evaluation` does."""
+    found = evaluation(run, part)
+    return Measured(int(found.right.sum()), len(found), found.paths, found.right[: len(found.paths)])
 
 
 def photos_of(run: Run, part: str) -> tuple[tuple[str, ...], NDArray[np.intp]]:

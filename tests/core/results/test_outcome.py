@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from core.errors import RunError, RunNotReady
-from core.results.outcome import measured
+from core.results.outcome import evaluation, measured
 from core.runs.store import Run
 from tests.conftest import Workplace, photos_of
 
@@ -54,3 +54,27 @@ def test_a_file_that_is_cut_off_is_said(workplace: Workplace, kept: int) -> None
     run.predictions_file("test").write_bytes(whole[:kept])
     with pytest.raises(RunError, match="cannot be read"):
         measured(run, "test")
+
+
+def test_every_photo_with_its_label_and_its_probabilities(workplace: Workplace) -> None:
+    run = workplace.new_run()
+    tested = photos_of(run, "test")
+    leave_predictions(run, "test", [True, False] + [True] * (len(tested) - 2))
+    found = evaluation(run, "test")
+    assert [workplace.colours / name for name in found.paths] == tested
+    assert found.class_names == ("blue", "red")
+    assert found.predicted.tolist() == [0, 1] + [0] * (len(tested) - 2)
+
+
+def test_probabilities_that_do_not_fit_the_classes_are_said(workplace: Workplace) -> None:
+    run = workplace.new_run()
+    np.savez(run.predictions_file("test"), probabilities=np.eye(3, dtype=np.float32), labels=np.arange(3))
+    with pytest.raises(RunError, match="of 2 classes"):
+        evaluation(run, "test")
+
+
+def test_a_part_without_photos_is_said(workplace: Workplace) -> None:
+    run = workplace.new_run()
+    leave_predictions(run, "test", [])
+    with pytest.raises(RunNotReady, match="has no test photos"):
+        evaluation(run, "test")
