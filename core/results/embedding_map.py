@@ -1,0 +1,74 @@
+"""Photos as points in two dimensions, near each other where the model finds them alike; and the same in words.
+
+A map in two dimensions bends what has hundreds: that two groups are apart on it says little, that photos are neighbours
+says more. So the words are about neighbours among the embeddings themselves.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
+
+MOST_PHOTOS = 1000
+"""As many photos as are placed in a few seconds."""
+
+DIMENSIONS = 50
+"""To how many principal components embeddings are brought first, as L. van der Maaten advises."""
+
+PERPLEXITY = 30.0
+"""About how many neighbours a photo is kept near to."""
+
+FEWEST = 10
+"""Of fewer photos, the first two principal components are the map."""
+
+NEIGHBOURS = 10
+
+
+def sample(labels: NDArray[np.int32], most: int = MOST_PHOTOS, seed: int = 0) -> NDArray[np.intp]:
+    """Return the positions of at most so many photos, drawn by chance, rising; all where there are no more."""
+    if len(labels) <= most:
+        return np.arange(len(labels))
+    return np.sort(np.random.default_rng(seed).permutation(len(labels))[:most])
+
+
+def place(embedding: NDArray[np.float32], seed: int = 0) -> NDArray[np.float32]:
+    """Return a point for each photo, (N, 2), from embeddings (N, D); only directions count.
+
+    Source: L. van der Maaten and G. Hinton, "Visualizing data using t-SNE", JMLR 9 (2008), begun from the principal
+    components, so that groups lie where those put them. The same embeddings give the same points.
+    """
+    directions = _unit(embedding)
+    if not len(directions) or not np.ptp(directions, axis=0).any():
+        return np.zeros((len(directions), 2), np.float32)
+    with threadpool_limits(1):  # threads that wait for each other on busy cores take ten times as long
+        found = PCA(min(DIMENSIONS, *directions.shape), random_state=seed).fit_transform(directions)
+        if len(found) >= FEWEST and found.shape[1] > 1:
+            perplexity = min(PERPLEXITY, (len(found) - 1) / 3)
+            found = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(found)
+    return np.pad(found[:, :2], ((0, 0), (0, max(0, 2 - found.shape[1])))).astype(np.float32)
+
+
+def neighbourhood(
+    embedding: NDArray[np.float32], labels: NDArray[np.int32], classes: int, neighbours: int = NEIGHBOURS
+) -> NDArray[np.float64]:
+    """Return which share of the nearest photos of a class (row) belongs to each class (column), (K, K).
+
+    Nearest by cosine among embeddings (N, D), never the photo itself. Rows of classes without photos are 0.
+    """
+    directions, count = _unit(embedding), len(labels)
+    shares = np.zeros((classes, classes))
+    k = min(neighbours, count - 1)
+    if k < 1:
+        return shares
+    alike = directions @ directions.T
+    np.fill_diagonal(alike, -np.inf)
+    nearest = labels[np.argpartition(-alike, k - 1, axis=1)[:, :k]]
+    np.add.at(shares, (labels[:, None], nearest), 1 / k)
+    support = np.bincount(labels, minlength=classes)
+    return shares / np.maximum(support, 1)[:, None]
+
+
+def _unit(embedding: NDArray[np.float32]) -> NDArray[np.float32]:
+    length = np.linalg.norm(embedding, axis=1, keepdims=True)
+    return np.asarray(embedding / np.maximum(length, 1e-12), dtype=np.float32)
