@@ -22,6 +22,7 @@ PAGES = {
     ],
     "Use": [
         st.Page("pages/use/predict.py", title="Predict", icon=":material/image_search:"),
+        st.Page("pages/use/label_check.py", title="Label check", icon=":material/fact_check:"),
     ],
 }
 

@@ -87,6 +87,30 @@ def complete_parts(
     return parts
 
 
+def keep_former_parts(
+    parts: NDArray[np.int8], former: NDArray[np.int8], labels: NDArray[np.int32], groups: NDArray[np.int64]
+) -> NDArray[np.int8]:
+    """Leave photos in the part where they were before, so that a test before and one after are about the same photos.
+
+    Photos that are new go with their group, if any of it is known, else where they are in `parts`. Where a class would
+    be left without a training photo, or a part without any, `parts` are returned as they are.
+
+    Args:
+        parts: Shape (N,): a split of all photos as they are now; -1 for those that are not used.
+        former: Shape (N,): the part of each before; -1 for new ones.
+        labels: Shape (N,): their classes now.
+        groups: Shape (N,): photos with the same number stay in one part.
+    """
+    kept = former.copy()
+    known = former != NO_PART
+    of_group = dict(zip(groups[known][::-1].tolist(), former[known][::-1].tolist(), strict=True))
+    kept[~known] = [of_group.get(group, part) for group, part in zip(groups[~known], parts[~known], strict=True)]
+    kept[parts == NO_PART] = NO_PART
+    whole = all((kept == part).any() for part in range(len(PARTS)))
+    learned = np.isin(labels[kept != NO_PART], labels[kept == TRAINING]).all()
+    return kept if whole and learned else parts
+
+
 def write_split_csv(path: Path, folder: ImageFolder, parts: ArrayLike) -> None:
     """Write one row for each photo: file (relative to the folder), class, part; UTF-8, as RFC 4180 describes.
 

@@ -1,6 +1,6 @@
 """The trainer process: `python -m core.training RUN_FOLDER`, or `--wait` for one that gets its run later.
 
-`--find-rate FOLDER` tries learning rates out instead.
+`--find-rate FOLDER` tries learning rates out instead, `--features FOLDER` computes the features of a dataset's photos.
 """
 
 import os
@@ -14,6 +14,7 @@ from core.runs import jobs
 from core.runs.queue import Queue
 from core.runs.store import Run, RunStore
 from core.settings import Settings, settings_from
+from core.training.features import COMPUTE
 from core.training.looking import look_again
 from core.training.rate_finder import FIND_RATE
 from core.training.waiting import held_with_word, wait, without_scikit_learn
@@ -24,7 +25,8 @@ NICENESS = 10
 def main(argument: str, folder: str = "") -> None:
     """Carry out the run in the folder that the argument names, or wait for one to come; then pass the turn on.
 
-    With `--find-rate`, the folder that follows is that of a search for a learning rate.
+    With `--find-rate`, the folder that follows is that of a search for a learning rate; with `--features`, that of a
+    job that computes features.
     """
     settings, environ = settings_from(), dict(os.environ)
     os.environ["KERAS_HOME"] = str(settings.keras_home)
@@ -35,6 +37,8 @@ def main(argument: str, folder: str = "") -> None:
             look_again(wait(settings), settings)
         elif argument == FIND_RATE:
             find_rate(Run(Path(folder).resolve()), settings)
+        elif argument == COMPUTE:
+            compute_features(Run(Path(folder).resolve()), settings)
         else:
             run = Run(Path(argument).resolve())
             carry_out(run, settings)
@@ -70,6 +74,14 @@ def find_rate(run: Run, settings: Settings) -> None:
         with without_scikit_learn():
             from core.training.rate_sweep import sweep
         sweep(run, settings)
+
+
+def compute_features(run: Run, settings: Settings) -> None:
+    """Compute features of photos, as `carry_out` carries out a run."""
+    with held_with_word(run, "Loading TensorFlow"):
+        with without_scikit_learn():
+            from core.training.features_job import compute
+        compute(run, settings)
 
 
 if __name__ == "__main__":

@@ -18,12 +18,14 @@ from core.models.architecture import Architecture, load
 from core.models.backbones import BACKBONES, backbone
 from core.results import outcome
 from core.results.comparison import Measured
+from core.results.dataset_check import DatasetCheck
 from core.results.prediction import Predictor
 from core.runs import jobs
 from core.runs.queue import Queue
 from core.runs.store import RunStore
 from core.runs.warm import WarmTrainer
 from core.settings import Settings, settings_from
+from core.training import features as dataset_features
 from core.training import pace, rate_finder
 from core.training.augmentation_costs import AugmentationCosts
 from core.training.preview import PreviewWorker
@@ -33,6 +35,8 @@ from core.training.trunk import TrunkStore
 
 KEPT_DATASETS = 4
 THUMBNAIL = 160
+LARGE = 480
+KEPT_CHECKS = 4
 
 
 @st.cache_resource(show_spinner=False)
@@ -86,6 +90,12 @@ def split_of(dataset: Dataset, seed: int) -> NDArray[np.int8]:
 def small(path: Path, modified: float) -> bytes:
     """A photo as a small JPEG, cut as the model sees it."""
     return thumbnail(path, THUMBNAIL, settings().limits.pixels)
+
+
+@st.cache_data(max_entries=60, show_spinner=False)
+def large(path: Path, modified: float) -> bytes:
+    """A photo as a JPEG to be looked at closely, cut as the model sees it."""
+    return thumbnail(path, LARGE, settings().limits.pixels)
 
 
 @st.cache_resource(max_entries=3, show_spinner="Loading the model…")
@@ -164,3 +174,29 @@ def training_photos(run_id: str) -> int:
 def recipe_book() -> RecipeBook:
     """The recipes that were saved under names."""
     return RecipeBook(settings().recipes_folder)
+
+
+def feature_jobs() -> RunStore:
+    """Where features of datasets are computed and kept."""
+    return RunStore(settings().home / dataset_features.FOLDER)
+
+
+@st.cache_resource(max_entries=KEPT_CHECKS, show_spinner=False)
+def features(job_id: str) -> dataset_features.Features:
+    """What a job has computed; raises as `core.training.features.read_features` does."""
+    return dataset_features.read_features(feature_jobs().get(job_id))
+
+
+@st.cache_resource
+def label_checks() -> OrderedDict[tuple[str, str], DatasetCheck]:
+    """The last checks by the token of the dataset's scan and the key of the network, the newest last."""
+    return OrderedDict()
+
+
+def keep_label_check(scan_token: str, key: str, check: DatasetCheck) -> None:
+    """Keep a check for all sessions, in place of the one before."""
+    kept = label_checks()
+    kept.pop((scan_token, key), None)
+    kept[scan_token, key] = check
+    while len(kept) > KEPT_CHECKS:
+        kept.popitem(last=False)

@@ -18,6 +18,7 @@ PAGES = {
     "/runs": "Runs",
     "/compare": "Compare",
     "/predict": "Predict",
+    "/label_check": "Label check",
 }
 
 EVERY_PAGE = pytest.mark.parametrize(("path", "title"), PAGES.items())

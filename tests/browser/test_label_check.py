@@ -1,0 +1,104 @@
+"""Wrong labels are found, decided upon with keys, taken back, and trained without."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from core.data.review import RELABEL, ReviewStore
+from core.data.split import read_split_csv
+from core.runs.store import FINISHED, Run
+from tests.browser.conftest import Screen, Server
+from tests.conftest import Workplace, eventually
+
+FLIPPED = ("blue/swapped.png", "red/swapped.png")
+
+
+def swap_two(workplace: Workplace) -> None:
+    """Put a blue photo among the red ones, and a red one among the blue."""
+    blue, red = (workplace.colours / name / "14.png" for name in ("blue", "red"))
+    contents = blue.read_bytes(), red.read_bytes()
+    for path in (blue, red):
+        path.unlink()
+    for name, content in zip(FLIPPED, reversed(contents), strict=True):
+        (workplace.colours / name).write_bytes(content)
+
+
+def finished(workplace: Workplace) -> Run:
+    """A run that has finished on the dataset as it is, as far as its folder says."""
+    run = workplace.new_run()
+    run.write_status(run.read_status().__class__(state=FINISHED, created=1.0, started=1.0, ended=2.0))
+    return run
+
+
+def listed(screen: Screen) -> list[dict[str, str]]:
+    """The suspects as the page gives them to a spreadsheet."""
+    with screen.page.expect_download() as download:
+        screen.page.get_by_role("button", name="Download the list (CSV)").first.click()
+    with Path(download.value.path()).open(encoding="utf-8-sig") as file:
+        return list(csv.DictReader(file))
+
+
+def press_key(screen: Screen, key: str) -> None:
+    """Press a key on the page, and wait for what it brings."""
+    screen.page.keyboard.press(key)
+    screen.settle()
+
+
+def test_wrong_labels_are_found_decided_with_keys_and_trained_without(
+    server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
+) -> None:
+    swap_two(workplace)
+    before = finished(workplace)
+    reviews = ReviewStore(workplace.settings.reviews_folder)
+    screen = new_screen(server)
+    screen.open(f"/label_check?dataset={workplace.colours}")
+    screen.press("Check the labels")
+    expect(screen.text("2 of 30 labels are probably wrong")).to_be_visible()
+    expect(screen.text("1 of 2")).to_be_visible()
+    expect(screen.text("5 of them are labelled")).to_be_visible()
+    rows = listed(screen)
+    assert sorted(row["photo"] for row in rows) == list(FLIPPED)
+    assert all(row["decision"] == "" and float(row["confidence"]) > 0.5 for row in rows)
+
+    press_key(screen, "m")
+    first, second = rows
+    [decision] = reviews.read(workplace.colours).decisions
+    assert (decision.action, decision.label) == (RELABEL, first["suggested label"])
+    assert list(decision.photos) == [first["photo"]]
+    expect(screen.text("2 of 2")).to_be_visible()
+    press_key(screen, "x")
+    expect(screen.text("You decided: left out")).to_be_visible()
+    press_key(screen, "z")
+    expect(screen.text("You decided: left out")).to_have_count(0)
+    assert len(reviews.read(workplace.colours).decisions) == 1
+    press_key(screen, "k")
+    assert [row["decision"] for row in listed(screen)] == ["relabel", "keep"]
+
+    screen.page.reload()
+    screen.settle()
+    expect(screen.text("You have decided about 2 of them")).to_be_visible()
+    screen.page.get_by_role("radio", name="Many at once").click()
+    screen.settle()
+    expect(screen.page.get_by_role("button", name="found right")).to_be_visible()
+    press_key(screen, "z")
+    screen.press("Move the 1 left on this page as suggested")
+    assert [decision.action for decision in reviews.read(workplace.colours).decisions] == [RELABEL, RELABEL]
+    screen.press("Check again with what was decided")
+    expect(screen.text("No label looks wrong")).to_be_visible()
+
+    screen.press("Train again with the corrections")
+    expect(screen.text("baseline CNN on colours · corrected labels")).to_be_visible()
+    run = next(each for each in workplace.store.runs() if each != before)
+    folder, parts = read_split_csv(run.split_file, workplace.colours)
+    former, parts_before = read_split_csv(before.split_file, workplace.colours)
+    assert dict(zip(folder.paths, parts, strict=True)) == dict(zip(former.paths, parts_before, strict=True))
+    assert {path: folder.class_names[folder.labels[folder.paths.index(path)]] for path in FLIPPED} == {
+        "blue/swapped.png": "red",
+        "red/swapped.png": "blue",
+    }
+    assert run.recipe_values() == json.loads(before.recipe_file.read_text("utf-8"))
+    eventually(lambda: run.read_status().state == FINISHED, f"it was trained:\n{run.log_tail()}")
+    assert not screen.problems()
