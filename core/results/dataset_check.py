@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from core.data.dataset import Dataset
 from core.data.folder import ImageFolder
 from core.errors import DataError
-from core.results.label_checks import LabelIssues, find_label_issues, nearest, outlyingness
+from core.results.label_checks import LabelIssues, find_label_issues, nearest
 
 EVIDENCE = 5
 """Photos that are shown beside a suspect: those most like it."""
@@ -48,11 +48,11 @@ class DatasetCheck:
 
     def given(self, position: int) -> str:
         """The label that a photo had at the check."""
-        return self.folder.class_names[self.folder.labels[position]]
+        return self.folder.class_names[int(self.folder.labels[position])]
 
     def suggested(self, position: int) -> str:
         """The label that the evidence speaks for."""
-        return self.folder.class_names[self.issues.suggested[position]]
+        return self.folder.class_names[int(self.issues.suggested[position])]
 
     def confidence(self, position: int) -> float:
         """The probability of the suggested label, 0 to 1."""
@@ -90,9 +90,9 @@ def check(dataset: Dataset, values: NDArray[np.float32], row_of: Mapping[str, in
 def _with_its_own_classes(folder: ImageFolder) -> ImageFolder:
     present, labels = np.unique(folder.labels, return_inverse=True)
     if len(present) < 2:
-        names = ", ".join(folder.class_names[label] for label in present) or "none"
+        only = ", ".join(folder.class_names[label] for label in present) or "none"
         raise DataError(
-            f"Labels are checked against each other, so two classes or more are needed; there is {names}. Add photos of"
+            f"Labels are checked against each other, so two classes or more are needed; there is {only}. Add photos of"
             " another class, or undo decisions on the Dataset page."
         )
     names = tuple(folder.class_names[label] for label in present)
@@ -100,7 +100,8 @@ def _with_its_own_classes(folder: ImageFolder) -> ImageFolder:
 
 
 def _outliers(features: NDArray[np.float32], folder: ImageFolder, decided: Mapping[str, object]) -> tuple[int, ...]:
-    order = np.argsort(-outlyingness(features, folder.labels), kind="stable")
+    _, similarity = nearest(features, features, EVIDENCE + 1)  # of which each photo itself is one
+    order = np.argsort(similarity.mean(axis=1), kind="stable")
     most = min(MOST_OUTLIERS, max(LEAST_OUTLIERS, round(OUTLIER_SHARE * len(folder))))
     return tuple(int(i) for i in order[:most] if folder.paths[i] not in decided)
 

@@ -64,7 +64,7 @@ def test_wrong_labels_are_found_decided_with_keys_and_trained_without(
     assert all(row["decision"] == "" and float(row["confidence"]) > 0.5 for row in rows)
 
     press_key(screen, "m")
-    first, second = rows
+    first, _ = rows
     [decision] = reviews.read(workplace.colours).decisions
     assert (decision.action, decision.label) == (RELABEL, first["suggested label"])
     assert list(decision.photos) == [first["photo"]]

@@ -5,7 +5,7 @@ import pytest
 
 from core.data.folder import ImageFolder, Scan, scan
 from core.data.parts import NO_PART, PARTS, TEST, TRAINING, VALIDATION
-from core.data.split import assign_parts, complete_parts, read_split_csv, write_split_csv
+from core.data.split import assign_parts, complete_parts, keep_former_parts, read_split_csv, write_split_csv
 from core.errors import DataError
 from tests.core.data.conftest import place
 
@@ -219,3 +219,19 @@ def test_the_shared_flowers_hold_identical_pairs_that_stay_together(shared_scan:
     for groups in (shared_scan.duplicates.exact, shared_scan.duplicates.near):
         parts = assign_parts(shared_scan.folder.labels, groups=groups)
         assert all(len(np.unique(parts[pair])) == 1 for pair in pairs)
+
+
+def test_photos_stay_in_the_part_where_they_were_and_new_ones_go_with_their_group() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 1, 0, 1], np.int32)
+    groups = np.array([0, 1, 2, 3, 4, 5, 1, 7])
+    parts = np.array([0, 0, 1, 2, 0, 1, 2, -1], np.int8)
+    former = np.array([0, 1, 2, 0, 1, 2, -1, 0], np.int8)
+    kept = keep_former_parts(parts, former, labels, groups)
+    assert kept.tolist() == [0, 1, 2, 0, 1, 2, 1, -1]
+
+
+def test_where_staying_would_leave_a_class_untrained_the_new_split_is_taken() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 2], np.int32)
+    parts = np.array([0, 1, 2, 0, 1, 0], np.int8)
+    former = np.array([0, 1, 2, 0, 1, 2], np.int8)
+    assert keep_former_parts(parts, former, labels, np.arange(6)).tolist() == parts.tolist()
