@@ -74,6 +74,6 @@ def test_photos_without_features_are_counted_and_one_class_is_not_enough(colours
     values, row_of = features_of(colours)
     del row_of[colours.digest(3)]
     assert check(colours, values, row_of).unread == 1
-    reds = {colours.digest(i): row_of[colours.digest(i)] for i in np.flatnonzero(colours.folder.labels == 1)}
+    digests = [colours.digest(i) for i, label in enumerate(colours.folder.labels) if label == 1]
     with pytest.raises(DataError, match="there is red"):
-        check(colours, values, reds)
+        check(colours, values, {digest: row_of[digest] for digest in digests})
