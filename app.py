@@ -21,6 +21,7 @@ PAGES = {
         st.Page("pages/train/compare.py", title="Compare", icon=":material/balance:"),
     ],
     "Use": [
+        st.Page("pages/use/evaluate.py", title="Evaluate", icon=":material/troubleshoot:"),
         st.Page("pages/use/predict.py", title="Predict", icon=":material/image_search:"),
         st.Page("pages/use/label_check.py", title="Label check", icon=":material/fact_check:"),
     ],

@@ -4,11 +4,15 @@ A map in two dimensions bends what has hundreds: that two groups are apart on it
 says more. So the words are about neighbours among the embeddings themselves.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
+
+from core.runs.embeddings import Embeddings
 
 MOST_PHOTOS = 1000
 """As many photos as are placed in a few seconds."""
@@ -23,6 +27,50 @@ FEWEST = 10
 """Of fewer photos, the first two principal components are the map."""
 
 NEIGHBOURS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """M photos on a map of K classes.
+
+    Attributes:
+        paths: M paths, relative to the dataset's folder.
+        labels: (M,), their classes.
+        predicted: (M,), what they are taken for.
+        points: (M, 2), where they lie.
+        own: (M,), which share of the nearest photos of each has its class, 0..1.
+        shares: (K, K), see `neighbourhood`.
+
+    Raises:
+        ValueError: The shapes do not fit.
+    """
+
+    paths: tuple[str, ...]
+    labels: NDArray[np.int32]
+    predicted: NDArray[np.intp]
+    points: NDArray[np.float32]
+    own: NDArray[np.float64]
+    shares: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        """Check that the arrays fit together."""
+        counts = {len(each) for each in (self.paths, self.labels, self.predicted, self.points, self.own)}
+        if len(counts) != 1 or self.shares.ndim != 2:
+            raise ValueError(f"{len(self.paths)} photos do not fit points {self.points.shape} and {self.shares.shape}")
+
+    def strangers(self, share: float) -> NDArray[np.intp]:
+        """Photos of which at least this share of neighbours has other classes, as positions, the strangest first."""
+        found = np.flatnonzero(1 - self.own >= share)
+        return found[np.argsort(self.own[found], kind="stable")]
+
+
+def map_of(known: Embeddings) -> Placed:
+    """Return some of the photos, at most `MOST_PHOTOS`, on a map."""
+    few = known.subset(sample(known.labels))
+    near, classes = _nearest_labels(few.embedding, few.labels), few.probabilities.shape[1]
+    own = (near == few.labels[:, None]).mean(1) if near.shape[1] else np.ones(len(few))
+    shares = neighbourhood(few.embedding, few.labels, classes)
+    return Placed(few.paths, few.labels, few.probabilities.argmax(1), place(few.embedding), own, shares)
 
 
 def sample(labels: NDArray[np.int32], most: int = MOST_PHOTOS, seed: int = 0) -> NDArray[np.intp]:
@@ -56,17 +104,25 @@ def neighbourhood(
 
     Nearest by cosine among embeddings (N, D), never the photo itself. Rows of classes without photos are 0.
     """
-    directions, count = _unit(embedding), len(labels)
     shares = np.zeros((classes, classes))
-    k = min(neighbours, count - 1)
-    if k < 1:
-        return shares
-    alike = directions @ directions.T
-    np.fill_diagonal(alike, -np.inf)
-    nearest = labels[np.argpartition(-alike, k - 1, axis=1)[:, :k]]
-    np.add.at(shares, (labels[:, None], nearest), 1 / k)
+    near = _nearest_labels(embedding, labels, neighbours)
+    if near.shape[1]:
+        np.add.at(shares, (labels[:, None], near), 1 / near.shape[1])
     support = np.bincount(labels, minlength=classes)
     return shares / np.maximum(support, 1)[:, None]
+
+
+def _nearest_labels(
+    embedding: NDArray[np.float32], labels: NDArray[np.int32], neighbours: int = NEIGHBOURS
+) -> NDArray[np.int32]:
+    """The classes of the nearest others of each photo, (N, neighbours) or, of few photos, (N, N - 1)."""
+    k = min(neighbours, len(labels) - 1)
+    if k < 1:
+        return np.zeros((len(labels), 0), np.int32)
+    directions = _unit(embedding)
+    alike = directions @ directions.T
+    np.fill_diagonal(alike, -np.inf)
+    return labels[np.argpartition(-alike, k - 1, axis=1)[:, :k]]
 
 
 def _unit(embedding: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,7 +1,9 @@
 """What is kept between reruns and shared by all sessions. The only file with `st.cache_*`."""
 
+import os
 import threading
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +12,23 @@ from numpy.typing import NDArray
 
 from core.data.dataset import Dataset, prepare
 from core.data.folder import Scan
-from core.data.images import thumbnail
+from core.data.images import decode, thumbnail
 from core.data.parts import PARTS, TRAINING
 from core.data.review import Review, ReviewStore
 from core.data.scanner import Scanner
+from core.data.walk import check_photo
+from core.errors import PhotoError
 from core.models.architecture import Architecture, load
 from core.models.backbones import BACKBONES, backbone
 from core.results import outcome
 from core.results.comparison import Measured
 from core.results.dataset_check import DatasetCheck
-from core.results.prediction import Predictor
+from core.results.embedding_map import Placed, map_of
+from core.results.evaluation import Evaluation
+from core.results.prediction import Look, Predictor
+from core.results.timeline import Timeline, read_timeline
 from core.runs import jobs
+from core.runs.embeddings import Embeddings, read_embeddings
 from core.runs.queue import Queue
 from core.runs.store import RunStore
 from core.runs.warm import WarmTrainer
@@ -35,6 +43,7 @@ from core.training.trunk import TrunkStore
 
 KEPT_DATASETS = 4
 THUMBNAIL = 160
+TINY = 80
 LARGE = 480
 KEPT_CHECKS = 4
 
@@ -200,3 +209,49 @@ def keep_label_check(scan_token: str, key: str, check: DatasetCheck) -> None:
     kept[scan_token, key] = check
     while len(kept) > KEPT_CHECKS:
         kept.popitem(last=False)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def evaluation(run_id: str, part: str, ended: float | None) -> Evaluation:
+    """What a run's model says of the photos of a part; raises as `core.results.outcome.evaluation` does."""
+    return outcome.evaluation(store().get(run_id), part)
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def embeddings(run_id: str, modified: int) -> Embeddings:
+    """What a run's model makes of each photo; raises as `core.runs.embeddings.read_embeddings` does."""
+    return read_embeddings(store().get(run_id))
+
+
+@st.cache_resource(max_entries=16, show_spinner="Placing the photos on the map…")
+def embedding_map(run_id: str, part: str, modified: int) -> Placed:
+    """Photos of a part of a run on a map; `modified` is when its embeddings were written, in nanoseconds."""
+    return map_of(embeddings(run_id, modified).of(PARTS.index(part)))
+
+
+@st.cache_resource(max_entries=16, show_spinner="Making small photos for the map…")
+def tiny_photos(root: Path, paths: tuple[str, ...]) -> list[bytes]:
+    """Photos of a dataset as very small JPEGs, in order; empty for what can no longer be read."""
+
+    def tiny(path: str) -> bytes:
+        try:
+            return thumbnail(check_photo(root / path, settings().dataset_roots), TINY, settings().limits.pixels)
+        except PhotoError:
+            return b""
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(tiny, paths))
+
+
+@st.cache_resource(max_entries=200, show_spinner=False)
+def look(run_id: str, ended: float | None, path: Path, modified: float) -> tuple[NDArray[np.uint8], Look]:
+    """A photo as a run's model sees it, `(S, S, 3)`, and what it makes of it; raises `PhotoError`."""
+    model = predictor(run_id, ended)
+    pixels = decode(path, model.resolution, settings().limits.pixels)
+    return pixels, model.look(pixels)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def timeline(run_id: str, ended: float | None) -> Timeline:
+    """How a run's predictions changed; raises as `core.results.timeline.read_timeline` does."""
+    return read_timeline(store().get(run_id))

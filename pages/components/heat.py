@@ -34,8 +34,11 @@ def evidence(maps: NDArray[np.float32], label: int) -> NDArray[np.float32]:
 
 
 def limit_of(found: Sequence[NDArray[np.float32]]) -> float:
-    """The end of a scale on which all of these can be compared, above 0."""
-    return max(LEAST_LIMIT, *(float(np.abs(each).max()) for each in found)) if found else LEAST_LIMIT
+    """The end of a scale on which all of these can be compared, above 0: the median of what is strongest in each.
+
+    So one photo with much evidence leaves colour to the others.
+    """
+    return max(LEAST_LIMIT, float(np.median([np.abs(each).max() for each in found]))) if found else LEAST_LIMIT
 
 
 def overlay(photo: NDArray[np.uint8], found: NDArray[np.float32], limit: float) -> NDArray[np.uint8]:
@@ -66,11 +69,12 @@ def where(found: NDArray[np.float32]) -> str:
 
 
 def scale(limit: float) -> str:
-    """HTML that says what the colours mean; the ends of the scale are in logits."""
-    ends = "".join(f"<span>{words}</span>" for words in (f"against (−{limit:.2g})", "nothing", f"for (+{limit:.2g})"))
+    """HTML that says what the colours mean; the ends of the scale are in logits, and stand for more, too."""
+    far = f"{limit:.0f}" if limit >= 10 else f"{limit:.2g}"
+    ends = "".join(f"<span>{words}</span>" for words in (f"against (−{far})", "neither", f"for (+{far})"))
     return (
         '<div style="max-width:24rem;font-size:.85rem" role="img" aria-label="Scale: blue places speak against the'
-        f' class, orange ones for it, up to {limit:.2g} logits"><div style="height:.8rem;border-radius:4px;background:'
+        f' class, orange ones for it, up to {far} logits"><div style="height:.8rem;border-radius:4px;background:'
         f'linear-gradient(90deg,{BLUE},#8a8f9422,{ORANGE})"></div><div style="display:flex;'
         f'justify-content:space-between">{ends}</div></div>'
     )

@@ -17,6 +17,7 @@ PAGES = {
     "/train": "Train",
     "/runs": "Runs",
     "/compare": "Compare",
+    "/evaluate": "Evaluate",
     "/predict": "Predict",
     "/label_check": "Label check",
 }

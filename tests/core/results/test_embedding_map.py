@@ -3,7 +3,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from core.results.embedding_map import neighbourhood, place, sample
+from core.results.embedding_map import Placed, map_of, neighbourhood, place, sample
+from core.runs.embeddings import Embeddings
 
 
 def three_groups(per_group: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
@@ -63,3 +64,27 @@ def test_of_many_photos_some_are_drawn_and_of_few_all() -> None:
     assert len(drawn) == 100 == len(set(drawn.tolist())) and (np.diff(drawn) > 0).all()
     assert np.array_equal(drawn, sample(labels, 100))
     assert sample(labels[:30], 100).tolist() == list(range(30))
+
+
+def test_photos_among_those_of_other_classes_are_found() -> None:
+    embedding, labels = three_groups(12)
+    labels[0] = 2
+    told = np.eye(3, dtype=np.float32)[labels]
+    known = Embeddings(tuple(map(str, range(36))), labels, np.full(36, 2, np.int8), embedding, told)
+    placed = map_of(known)
+    assert placed.paths == known.paths and placed.points.shape == (36, 2)
+    assert placed.strangers(0.9).tolist() == [0]
+    assert placed.predicted.tolist() == labels.tolist()
+    assert placed.shares.sum(1) == pytest.approx([1, 1, 1])
+
+
+def test_one_photo_is_no_stranger() -> None:
+    embedding, label = np.ones((1, 4), np.float32), np.zeros(1, np.int32)
+    alone = Embeddings(("a",), label, np.zeros(1, np.int8), embedding, np.ones((1, 2), np.float32))
+    assert len(map_of(alone).strangers(0.5)) == 0
+
+
+def test_what_does_not_fit_on_a_map_is_refused() -> None:
+    with pytest.raises(ValueError, match="1 photos do not fit"):
+        few = np.zeros(2)
+        Placed(("a",), few.astype(np.int32), few.astype(np.intp), np.zeros((2, 2), np.float32), few, np.eye(2))

@@ -1,0 +1,60 @@
+"""What a model gets right and wrong, and why, on photos that it has not learned from."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from pages.components import cached, evaluation_view, inputs
+from pages.components.evaluation_look import where_it_looks
+from pages.components.evaluation_map import map_of_photos
+from pages.components.evaluation_photos import MISTAKES, PART_KEY, SECTION_KEY, WHERE_IT_LOOKS, Part
+from pages.components.evaluation_timeline import while_it_learned
+from pages.components.evaluation_words import MEANT, PARTS
+from pages.components.report_errors import reporting
+from pages.components.run_choice import choose_run
+from pages.components.run_view import random_weights_warning
+
+OVERVIEW = "Overview"
+SECTIONS: dict[str, Callable[[Part], None]] = {
+    OVERVIEW: evaluation_view.overview,
+    MISTAKES: evaluation_view.mistakes,
+    "Confidence": evaluation_view.confidence,
+    WHERE_IT_LOOKS: where_it_looks,
+    "While it learned": while_it_learned,
+    "Map": map_of_photos,
+}
+
+
+def choose_part() -> str:
+    """Which photos are looked at: those of the test part unless somebody wants the validation part."""
+    part = st.segmented_control(
+        "Photos that it is judged by",
+        list(PARTS),
+        default="test",
+        required=True,
+        format_func=PARTS.__getitem__,
+        key=PART_KEY,
+        persist_state="session",
+    )
+    st.caption(f":material/info: {MEANT[part]}")
+    return part
+
+
+inputs.page_head("Evaluate", "What does the model get right, what does it get wrong, and can you take it at its word?")
+chosen = choose_run()
+if chosen:
+    if chosen.recipe.weights == "random":
+        random_weights_warning()
+    name = choose_part()
+    section = st.segmented_control(
+        "Section",
+        list(SECTIONS),
+        default=OVERVIEW,
+        required=True,
+        key=SECTION_KEY,
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    with reporting():
+        part = Part(chosen, name, cached.evaluation(chosen.run.id, name, chosen.status.ended))
+        SECTIONS[section](part)

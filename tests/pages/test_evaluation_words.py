@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from core.results.calibration import coverage, reliability
+from core.results.evaluation import Confused, class_scores
+from pages.components import evaluation_words as words
+
+NAMES = ("daisy", "roses", "not_hotdog")
+
+
+@pytest.mark.parametrize(
+    ("pair", "sentence"),
+    [
+        (Confused(1, 0, 12, 80), "12 of 80 photos of **roses** are taken for **daisy**."),
+        (Confused(0, 2, 1, 1), r"1 of 1 photo of **daisy** is taken for **not\_hotdog**."),
+    ],
+)
+def test_a_mistake_in_plain_words(pair: Confused, sentence: str) -> None:
+    assert words.confused(pair, NAMES) == sentence
+
+
+def test_the_best_and_the_worst_class() -> None:
+    scores = class_scores(np.array([[9, 1, 0], [5, 5, 0], [0, 0, 0]]))
+    assert words.best_and_worst(scores, NAMES) == [
+        "It is best at **daisy**: 9 of 10 photos are recognised.",
+        "It has most trouble with **roses**: 5 of 10 photos are recognised.",
+    ]
+    assert words.best_and_worst(class_scores(np.diag([3, 4, 5])), NAMES) == [
+        "It recognises every class equally well: 100.0 % of the photos of each."
+    ]
+
+
+def test_what_it_says_and_what_is_true() -> None:
+    told = np.array([[0.9, 0.1]] * 40 + [[0.6, 0.4]] * 10)
+    found = reliability(told, [0] * 36 + [1] * 4 + [0] * 2 + [1] * 8)
+    assert words.says_and_is(found) == [
+        "When it says about **90.0 %**, it is right in **90.0 %** (40 photos).",
+        "When it says about **60.0 %**, it is right in **20.0 %** (10 photos).",
+    ]
+    assert words.trust(found) == "On average it is 84% sure, and right in 76%: it is more sure than it should be."
+
+
+@pytest.mark.parametrize(("right", "end"), [(8, "can be taken at its word."), (10, "less sure than it should be.")])
+def test_whether_it_can_be_trusted(right: int, end: str) -> None:
+    found = reliability(np.array([[0.8, 0.2]] * 10), [0] * right + [1] * (10 - right))
+    assert words.trust(found).endswith(end)
+
+
+@pytest.mark.parametrize(
+    ("temperature", "said"), [(1.4, "more careful"), (0.6, "bolder"), (1.01, "changes next to nothing")]
+)
+def test_what_a_temperature_does(temperature: float, said: str) -> None:
+    assert said in words.temperature(temperature)
+
+
+def test_what_silence_buys() -> None:
+    told = np.array([[0.9 - 0.01 * n, 0.1 + 0.01 * n] for n in range(10)])
+    said = words.silence(coverage(told, [0] * 9 + [1]))
+    assert said == (
+        "Answering every photo, it is right about 90.0 %. If it may pass on the **10%** that it is least sure of, it is"
+        " right about **100.0 %** of the others; of the 50% that it is most sure of, about **100.0 %**."
+    )
+
+
+def test_which_classes_are_close() -> None:
+    shares = np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0, 0, 1]])
+    assert words.neighbours(shares, NAMES) == [
+        "Of the photos nearest to those of **roses**, 20.0 % are **daisy**.",
+        "Of the photos nearest to those of **daisy**, 10.0 % are **roses**.",
+    ]
+
+
+def test_no_text_calls_one_part_by_the_name_of_the_other() -> None:
+    for part, meant in words.MEANT.items():
+        other = {"test": "validation", "validation": "test"}[part]
+        assert part in meant.lower() and other not in meant.lower()
+        assert part in words.PARTS[part].lower()
