@@ -94,6 +94,15 @@ def unpack(
     return Intake(target, work.added, left_out, plan.ignored)
 
 
+def usable_entries(reader: ZipReader, limits: Limits) -> tuple[list[tuple[tuple[str, ...], Entry]], list[LeftOut]]:
+    """Return the photos and tables of an archive, each with its folders and name, and what else it holds.
+
+    Nothing is unpacked: it is judged by the table of contents alone, as `unpack` does.
+    """
+    plan = _Plan(reader.entries, limits)
+    return [(chosen.parts, chosen.entry) for chosen in plan.chosen], plan.left_out
+
+
 @dataclass(frozen=True, slots=True)
 class _Chosen:
     """An entry to unpack, the folders and the name that it has in the archive, and whether it is to be a photo."""

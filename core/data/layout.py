@@ -147,12 +147,13 @@ def read_table(root: Path, name: str) -> Table:
             raise FolderError(f"The table {name} is no CSV file in the folder {root}.")
         if path.stat().st_size > MAX_TABLE_BYTES:
             raise FolderError(f"The table {name} is too large; at most {MAX_TABLE_BYTES // 10**6} MB are read.")
-        return _parse(path.read_bytes(), name)
+        return parse_table(path.read_bytes(), name)
     except (OSError, RuntimeError, ValueError) as error:
         raise FolderError(f"The table {path} cannot be read ({error}).") from error
 
 
-def _parse(content: bytes, name: str) -> Table:
+def parse_table(content: bytes, name: str) -> Table:
+    """Read a table as `read_table` does, from its bytes; raises `FolderError` as it does."""
     try:
         text = content.decode("utf-16" if content[:2] in BYTE_ORDER_MARKS else "utf-8-sig")
     except UnicodeDecodeError:
@@ -220,7 +221,7 @@ def _by_table(layout: Layout, root: Path, paths: Sequence[str]) -> Placed:
                 f"The table {layout.table} has no column “{column}”; it has {', '.join(table.columns)}. Choose anew."
             )
     file_at, label_at = table.columns.index(layout.file_column), table.columns.index(layout.label_column)
-    find = _Finder(layout.table, paths)
+    find = Finder(layout.table, paths)
     labels: dict[str, set[str]] = defaultdict(set)
     left_out = []
     for line, row in table.rows:
@@ -243,10 +244,11 @@ def _by_table(layout: Layout, root: Path, paths: Sequence[str]) -> Placed:
     return Placed(classes, {}, tuple(left_out), table=layout.table)
 
 
-class _Finder:
+class Finder:
     """Finds the photo that a cell of a table means: by its path, or by its name with or without the ending."""
 
     def __init__(self, table: str, paths: Sequence[str]) -> None:
+        """Look among these paths; those in the table may be relative to its own folder."""
         self.paths = {path: path for path in paths}
         self.paths |= {path: found for path, found in _unique(_without_ending(paths)).items() if found}
         self.beside = PurePosixPath(table).parent

@@ -21,6 +21,7 @@ from core.errors import PhotoError
 from core.models.architecture import Architecture, load
 from core.models.backbones import BACKBONES, backbone
 from core.results import outcome
+from core.results.claims import Judge
 from core.results.comparison import Measured
 from core.results.dataset_check import DatasetCheck
 from core.results.embedding_map import Placed, map_of
@@ -255,3 +256,9 @@ def look(run_id: str, ended: float | None, path: Path, modified: float) -> tuple
 def timeline(run_id: str, ended: float | None) -> Timeline:
     """How a run's predictions changed; raises as `core.results.timeline.read_timeline` does."""
     return read_timeline(store().get(run_id))
+
+
+@st.cache_resource(max_entries=2, show_spinner="Loading the model…")
+def judge(run_id: str, ended: float | None, modified: int) -> Judge:
+    """What judges claimed labels by a run's model; `modified` is when its embeddings were written, in nanoseconds."""
+    return Judge(predictor(run_id, ended), embeddings(run_id, modified))

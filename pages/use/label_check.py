@@ -1,6 +1,20 @@
 """Are the labels right? Of a whole dataset, or of photos for which somebody claims a label."""
 
-from pages.components import inputs, label_check_dataset
+import streamlit as st
+
+from pages.components import inputs, label_check_claims, label_check_dataset
+
+DATASET, CLAIMS = "A dataset", "Photos with a claimed label"
+WAYS = {DATASET: label_check_dataset.show, CLAIMS: label_check_claims.show}
 
 inputs.page_head("Label check", "Are the labels right? See which photos are probably in the wrong class, and decide.")
-label_check_dataset.show()
+way = st.segmented_control(
+    "What to check",
+    list(WAYS),
+    default=DATASET,
+    required=True,
+    key="label-check",
+    persist_state="session",
+    label_visibility="collapsed",
+)
+WAYS[way]()

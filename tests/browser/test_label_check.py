@@ -1,17 +1,21 @@
 """Wrong labels are found, decided upon with keys, taken back, and trained without."""
 
 import csv
+import io
 import json
-from collections.abc import Callable
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import FilePayload, expect
 
 from core.data.review import RELABEL, ReviewStore
 from core.data.split import read_split_csv
 from core.runs.store import FINISHED, Run
-from tests.browser.conftest import Screen, Server
-from tests.conftest import Workplace, eventually
+from tests.browser.conftest import Screen, Server, free_port
+from tests.conftest import FinishedRun, Workplace, eventually, photos_of
 
 FLIPPED = ("blue/swapped.png", "red/swapped.png")
 
@@ -101,4 +105,53 @@ def test_wrong_labels_are_found_decided_with_keys_and_trained_without(
     }
     assert run.recipe_values() == json.loads(before.recipe_file.read_text("utf-8"))
     eventually(lambda: run.read_status().state == FINISHED, f"it was trained:\n{run.log_tail()}")
+    assert not screen.problems()
+
+
+@pytest.fixture
+def finished_server(finished_run: FinishedRun) -> Iterator[Server]:
+    """A server where one run has finished."""
+    started = Server(finished_run.workplace, free_port())
+    started.start()
+    yield started
+    started.kill()
+
+
+def test_claimed_labels_are_judged(
+    finished_server: Server, finished_run: FinishedRun, new_screen: Callable[..., Screen]
+) -> None:
+    photos = [*photos_of(finished_run.run, "test"), *photos_of(finished_run.run, "validation")]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number, path in enumerate(photos):
+            label = {"blue": "Blue", "red": "crimson"}[path.parent.name]
+            archive.write(path, f"{label}/{number}.png")
+        archive.writestr("Blue/broken.png", b"<html>")
+    screen = new_screen(finished_server)
+    screen.open("/label_check")
+    screen.page.get_by_role("radio", name="Photos with a claimed label").click()
+    screen.settle()
+    sent: list[FilePayload] = [
+        {"name": "claims.zip", "mimeType": "application/zip", "buffer": buffer.getvalue()},
+        {"name": "alone.png", "mimeType": "image/png", "buffer": photos[0].read_bytes()},
+    ]
+    screen.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(sent)
+    expect(screen.text("1 left out, and why")).to_be_visible()
+    reds = sum(path.parent.name == "red" for path in photos)
+    expect(screen.text(f"{reds} photos have labels that the model does not know.")).to_be_visible()
+    expect(screen.text(f"{reds + 1} without a label")).to_be_visible()
+    for question, answer in (("“crimson”", "red"), ("What is the photo without a label?", photos[0].parent.name)):
+        field = screen.page.get_by_role("combobox", name=question)
+        field.click()
+        screen.page.get_by_role("option", name=answer, exact=True).click()
+        screen.settle()
+    rows = listed(screen)
+    assert len(rows) == len(photos) + 1
+    counts = Counter(row["verdict"] for row in rows)
+    expect(
+        screen.text(f"{counts['agree']} agree, {counts['disagree']} disagree, {counts['unsure']} unsure")
+    ).to_be_visible()
+    of_blue = [row for row in rows if row["sent as"] == "Blue"]
+    assert {row["claimed label"] for row in of_blue} == {"blue"}
+    assert {row["claimed label"] for row in rows if row["sent as"] == "crimson"} == {"red"}
     assert not screen.problems()
