@@ -1,0 +1,50 @@
+"""How results are put into words: figures with their units, and sentences that stand in more than one place.
+
+Names of classes come in as people gave them and go out so; whoever shows them makes them safe.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from core.results.calibration import Reliability
+
+CLOSE = 0.02
+"""As far apart confidence and accuracy may be, as shares of 1, for people to take them for the same."""
+
+
+def percent(share: float) -> str:
+    """A share of 1 as text; never 100 % or 0 % for what is neither."""
+    if 0.9995 <= share < 1:
+        return "> 99.9 %"
+    if 0 < share < 0.0005:
+        return "< 0.1 %"
+    return f"{100 * share:.1f} %"
+
+
+def whole(share: float) -> str:
+    """A share of 1 as text without decimals."""
+    return f"{100 * share:.0f} %"
+
+
+def photos(count: int, kind: str = "") -> str:
+    """A number of photos, as in "1 photo" or "1,200 test photos"."""
+    return f"{count:,} {f'{kind} ' if kind else ''}photo{'' if count == 1 else 's'}"
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Names in a row, as in "a, b and c"; of very many only the first, with how many more there are."""
+    shown = list(names[:most])
+    if len(names) > most:
+        shown.append(f"{len(names) - most:,} more")
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def trust(found: Reliability) -> str:
+    """Whether a model says too much, too little or what is true, on average over all photos."""
+    said = float(np.average(found.confidence, weights=found.counts))
+    true = float(np.average(found.accuracy, weights=found.counts))
+    lead = f"On average it is {whole(said)} sure, and right in {whole(true)}"
+    if abs(said - true) <= CLOSE:
+        return f"{lead}: it can be taken at its word."
+    return f"{lead}: it is {'more' if said > true else 'less'} sure than it should be."
