@@ -65,6 +65,10 @@ class RunNotReady(RunError):
     """The run has not produced what was asked for, for example a model to predict with."""
 
 
+class TransferError(RunError):
+    """A run that was to be taken in from a file is damaged, or is none; nothing of it was kept."""
+
+
 class ShelfError(RunError):
     """What was computed once cannot be kept on disk or taken from there; it can be computed again instead."""
 

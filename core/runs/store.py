@@ -182,6 +182,16 @@ class Run:
         return self.folder / "label.json"
 
     @property
+    def origin_file(self) -> Path:
+        """From where the run came, if it was carried out by another installation."""
+        return self.folder / "origin.json"
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether it came from another installation, as a result without what training needs to go on."""
+        return self.origin_file.exists()
+
+    @property
     def former_folder(self) -> Path:
         """Status and recipe from before it was queued to go on; gone once it has begun."""
         return self.folder / "former"
@@ -393,6 +403,21 @@ class RunStore:
         finally:
             shutil.rmtree(making.folder, ignore_errors=True)
         return Run(self.root / run_id)
+
+    def adopt(self, finished: Path, wanted: str) -> Run:
+        """Move a run that was put together elsewhere on this disk into the store, and never over another one.
+
+        It keeps the name that is wanted where that is free, and gets a new one else. Raises `RunError` where it cannot
+        be moved.
+        """
+        with self.exclusive():
+            free = RUN_ID.fullmatch(wanted) and not (self.root / wanted).exists()
+            run = Run(self.root / (wanted if free else self._free_id(self._clock())))
+            try:
+                os.rename(finished, run.folder)
+            except OSError as error:
+                raise RunError(f"The run cannot be moved to {self.root} ({error.strerror}).") from error
+        return run
 
     def _free_id(self, now: float) -> str:
         stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))

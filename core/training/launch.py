@@ -54,11 +54,13 @@ def resume(queue: Queue, run: Run, warm: WarmTrainer | None = None) -> None:
 
     Raises:
         RunBusy: It is going or waits already.
+        RunNotReady: It came from another installation, without what it could go on from.
         RunError: It has finished, was deleted, or the system refuses to start a trainer.
         FolderError: Its photos are gone.
     """
     if queue.store.get(run.id).read_status().state == FINISHED:
         raise RunError("This run has finished: there is nothing left to go on with. Give it more epochs instead.")
+    _require_own(run)
     _require_photos(_recipe_of(run))
     queue.add(run)
     jobs.advance(queue, warm)
@@ -74,6 +76,7 @@ def extend(queue: Queue, run: Run, epochs: int, warm: WarmTrainer | None = None)
         RecipeError: The number of epochs is below 1.
         FolderError: Its photos are gone.
     """
+    _require_own(run)
     if not queue.store.get(run.id).has_checkpoint():
         raise RunNotReady("This run has kept nothing to go on from. Start a new one with more epochs.")
     recipe = _recipe_of(run)
@@ -95,6 +98,14 @@ def _filling(
             run.write_label(label)
 
     return fill
+
+
+def _require_own(run: Run) -> None:
+    if run.is_imported:
+        raise RunNotReady(
+            "This run was trained elsewhere and imported: its model can be used, but what training could go on from was"
+            " not brought along. Start a new run with its recipe."
+        )
 
 
 def _recipe_of(run: Run) -> Recipe:
