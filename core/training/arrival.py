@@ -238,7 +238,11 @@ def _split(came: Path, making: Run, class_names: Sequence[str], limits: Limits) 
 def _photos_here(paths: Sequence[str], former: str, named: Path | None, settings: Settings) -> Path | None:
     """The first of the folders where the run's photos may be that has them; a few are looked for by their names."""
     last = PureWindowsPath(former).name if "\\" in former else PurePosixPath(former).name
-    places = [*([named] if named else []), former, *(root / last for root in settings.dataset_roots if last)]
+    places: list[Path | str] = [
+        *([named] if named else []),
+        former,
+        *(root / last for root in settings.dataset_roots if last),
+    ]
     few = [
         paths[i] for i in np.unique(np.linspace(0, max(0, len(paths) - 1), PHOTOS_LOOKED_FOR).astype(int))[: len(paths)]
     ]

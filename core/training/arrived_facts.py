@@ -5,7 +5,7 @@ import math
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -83,39 +83,33 @@ def read_json(path: Path) -> Any:
 def class_names(came: Path) -> tuple[str, ...]:
     """The classes, in the order of the model's outputs; raises `TransferError` where they cannot be."""
     names = read_object(came / "classes.json").get("class_names")
-    fits = isinstance(names, list) and all(isinstance(name, str) and 0 < len(name) <= LONGEST_NAME for name in names)
-    if not fits or len(names) < 2 or names != sorted(set(names)):
+    listed = names if isinstance(names, list) else []
+    fits = all(isinstance(name, str) and 0 < len(name) <= LONGEST_NAME for name in listed)
+    if not fits or len(listed) < 2 or listed != sorted(set(listed)):
         raise TransferError("The classes of this run must be two or more names, sorted and all different.")
-    return tuple(names)
+    return tuple(listed)
 
 
-def status(came: Path, has_model: bool, test: Tested | None) -> Status:
+def status(came: Path, has_model: bool, tested: Tested | None) -> Status:
     """The status that the run has here: of a run that has ended, whatever it was; test figures are counted anew."""
-    values = read_object(came / "status.json")
-    kinds = get_type_hints(Status)
-    known = {
-        each.name: _checked(each.name, values[each.name], kinds[each.name])
-        for each in fields(Status)
-        if each.name in values
-    }
-    found = Status(**known)
-    for names in TOGETHER:
-        if any(getattr(found, name) is None for name in names):
-            found = replace(found, **dict.fromkeys(names))
-    state = found.state if found.state in KEPT_STATES else STOPPED
-    if state == FINISHED and not (has_model and test):
+    values, kinds = read_object(came / "status.json"), get_type_hints(Status)
+    names = [each.name for each in fields(Status) if each.name in values]
+    found: dict[str, Any] = {**vars(Status(**{name: _checked(name, values[name], kinds[name]) for name in names}))}
+    for names_together in TOGETHER:
+        if any(found[name] is None for name in names_together):
+            found |= dict.fromkeys(names_together)
+    if found["state"] == FINISHED and not (has_model and tested):
         raise TransferError("This run says that it has finished, but it brings no model, or no test of it.")
-    message = "Finished" if state == FINISHED else "It had not finished when it was exported"
-    created = found.created or time.time()
-    ended = found.ended or created
-    shown = {"message": message, "way": _plain(found.way), "error": _plain(found.error)}
-    figures = {
-        "test_correct": test.correct if test else None,
-        "test_count": test.count if test else None,
-        "test_accuracy": test.correct / test.count if test else None,
-    }
-    over = {"phase": "", "progress": None, "seconds_left": None}
-    return replace(found, state=state, created=created, ended=ended, **shown, **figures, **over)
+    found["message"] = "Finished" if found["state"] == FINISHED else "It had not finished when it was exported"
+    found["state"] = found["state"] if found["state"] in KEPT_STATES else STOPPED
+    found["created"] = found["created"] or time.time()
+    found["ended"] = found["ended"] or found["created"]
+    found |= {name: MARKUP.sub("", found[name]) for name in ("way", "error")}
+    found |= {"test_correct": None, "test_count": None, "test_accuracy": None}
+    if tested:
+        accuracy = tested.correct / tested.count
+        found |= {"test_correct": tested.correct, "test_count": tested.count, "test_accuracy": accuracy}
+    return Status(**{**found, "phase": "", "progress": None, "seconds_left": None})
 
 
 def write_metrics(came: Path, making: Run) -> int:
@@ -224,7 +218,3 @@ def _fact(value: Any) -> Any:
 def _text(value: Any) -> str:
     """A short text without what would disturb the screen; empty for anything else."""
     return UNSEEN.sub("\ufffd", value[:LONGEST_TEXT]) if isinstance(value, str) else ""
-
-
-def _plain(text: str) -> str:
-    return MARKUP.sub("", text)

@@ -12,6 +12,7 @@ from pages.components import cached, drawings, inputs, state
 from pages.components.queue_view import show_more, show_queue, some_of
 from pages.components.report_errors import reporting
 from pages.components.run_controls import ask_about_cancelling, badge
+from pages.components.transfer_view import import_run
 
 
 @st.dialog("Delete this run?")
@@ -97,5 +98,6 @@ if begun and len(begun) < len(readable):
 for name_of_group, members_of_group in some_of(begun, "runs"):
     show_group(name_of_group, members_of_group)
 show_more(begun, "runs")
+import_run()
 for folder, reason in broken:
     st.caption(f":material/warning: The folder {folder} among the runs cannot be read and is left alone: {reason}")

@@ -1,0 +1,120 @@
+"""What commands say: results on standard output, as text or as JSON; everything else on standard error."""
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+BAR = 24
+"""Characters of a progress bar."""
+
+DRAW_SECONDS = 0.1
+"""How often a bar is drawn at most."""
+
+CLEAR_LINE = "\r\x1b[K"
+
+
+class Output:
+    """Where commands write to."""
+
+    def __init__(self, as_json: bool) -> None:
+        """Give results as JSON, or as text for people."""
+        self.as_json = as_json
+        self._drawn = ""
+        self._told = ""
+        self._when = 0.0
+
+    def result(self, values: Any, text: str) -> None:
+        """Write what a command came to: the values as JSON, or the text."""
+        self._clear()
+        print(json.dumps(values, indent=2, ensure_ascii=False) if self.as_json else text)
+
+    def say(self, sentence: str) -> None:
+        """Tell the person something on the way."""
+        self._clear()
+        print(sentence, file=sys.stderr)
+
+    def fail(self, sentence: str) -> None:
+        """Say why a command has failed; as JSON on standard output, too, where that was asked for."""
+        self.say(sentence)
+        if self.as_json:
+            print(json.dumps({"error": sentence}, ensure_ascii=False))
+
+    def progress(self, what: str, share: float | None) -> None:
+        """Show what is being done and the share of it that is done, 0 to 1; in a file, only what changes in words."""
+        if not sys.stderr.isatty():
+            if what != self._told:
+                self._told = what
+                print(what, file=sys.stderr)
+            return
+        if time.monotonic() - self._when >= DRAW_SECONDS:
+            self._when = time.monotonic()
+            self._draw(f"{_bar(share)} {what}")
+
+    @contextmanager
+    def showing(self, what: str) -> Iterator["Counting"]:
+        """Show how far something is, for what reports so many done of so many."""
+        self.progress(what, None)
+        yield Counting(self, what)
+        self._clear()
+
+    def _draw(self, line: str) -> None:
+        self._drawn = line[: shutil.get_terminal_size().columns - 1]
+        print(f"{CLEAR_LINE}{self._drawn}", end="", file=sys.stderr, flush=True)
+
+    def _clear(self) -> None:
+        if self._drawn:
+            print(CLEAR_LINE, end="", file=sys.stderr, flush=True)
+            self._drawn = ""
+
+
+class Counting:
+    """Takes reports of progress, as the core makes them."""
+
+    def __init__(self, output: Output, what: str) -> None:
+        """Show them under these words."""
+        self._output, self._what = output, what
+
+    def __call__(self, done: int, total: int) -> None:
+        """Take a report."""
+        words = f"{self._what}: {done:,} of {total:,}" if sys.stderr.isatty() else self._what
+        self._output.progress(words, done / total if total else None)
+
+
+def table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rows as columns of text under their names."""
+    names = list(rows[0])
+    widths = [max(len(name), *(len(row[name]) for row in rows)) for name in names]
+    lines = [names, *([row[name] for name in names] for row in rows)]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def listing(values: Mapping[str, str]) -> str:
+    """Names with a value each, one a line."""
+    width = max(len(name) for name in values)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in values.items())
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words such as "48 s" or "6 min 10 s"."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def percent(share: float | None) -> str:
+    """A share of 1 in percent; a dash where there is none."""
+    return "–" if share is None else f"{share:.1%}"
+
+
+def _bar(share: float | None) -> str:
+    if share is None:
+        return "[" + "·" * BAR + "]     "
+    full = round(BAR * min(1.0, share))
+    return f"[{'█' * full}{' ' * (BAR - full)}] {min(1.0, share):>4.0%}"

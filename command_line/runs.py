@@ -1,0 +1,145 @@
+"""`unfreeze runs`: list, show, delete, export and import."""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from command_line.found import facts_of, name_of, run_called, status_of
+from command_line.output import Output, duration, listing, percent, table
+from core.errors import RunError
+from core.runs.store import Run, RunStore, Status
+from core.settings import Settings
+from core.training.arrival import take_in
+from core.training.transfer import file_name, pack
+
+EXAMPLES = """examples:
+  unfreeze runs                         every run, newest first
+  unfreeze runs show latest
+  unfreeze runs export 1f3a -o run.zip  one run as a file, for another computer
+  unfreeze runs import run.zip
+"""
+
+RUN_HELP = "its id, the end of it, its name, or “latest”"
+
+
+def add(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    """Say what can be asked for."""
+    kinds = parser.add_subparsers(title="what to do", metavar="ACTION")
+    for action in ACTIONS:
+        inner = kinds.add_parser(action.name, help=action.summary, description=action.summary, parents=[common])
+        action.add(inner)
+        inner.set_defaults(run=action.run)
+
+
+def list_all(options: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """List every run, newest first."""
+    found = [(run, status) for run in RunStore(settings.runs_folder).runs() if (status := status_of(run))]
+    rows = [_row(run, status) for run, status in found]
+    text = table(rows) if rows else "There are no runs yet. “unfreeze train --help” says how to start one."
+    output.result([facts_of(run, status) for run, status in found], text)
+    return 0
+
+
+def show(options: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Show one run with its recipe."""
+    run = run_called(options.which, settings)
+    status, recipe = run.read_status(), run.recipe_values()
+    said = {**_row(run, status), "folder": str(run.folder), "message": status.message, "error": status.error}
+    choices = {name.replace("_", " "): json.dumps(value) for name, value in recipe.items()}
+    text = f"{listing({name: value for name, value in said.items() if value})}\n\nRecipe\n{listing(choices)}"
+    output.result({**facts_of(run, status), "recipe": recipe}, text)
+    return 0
+
+
+def delete(options: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Delete a run for good."""
+    run = run_called(options.which, settings)
+    name = name_of(run)
+    RunStore(settings.runs_folder).delete(run.id)
+    output.result({"deleted": run.id}, f"The run {run.id} ({name}) is deleted.")
+    return 0
+
+
+def export(options: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Write a run into a file."""
+    run = run_called(options.which, settings)
+    target = Path(options.output or file_name(run)).expanduser()
+    if target.exists():
+        raise RunError(f"There is a file {target} already. Give another name with -o, or remove it.")
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with output.showing("Packing") as counting, unfinished.open("xb") as file:
+            pack(run, file, counting)
+        os.replace(unfinished, target)
+    except OSError as error:
+        raise RunError(f"The file {target} cannot be written ({error.strerror}).") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    size = target.stat().st_size
+    output.result(
+        {"run": run.id, "file": str(target.resolve()), "bytes": size},
+        f"{target} ({size / 1e6:.1f} MB) holds the run {run.id}.",
+    )
+    return 0
+
+
+def bring_in(options: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Take in a run from a file."""
+    source, photos = Path(options.file).expanduser(), options.dataset and Path(options.dataset)
+    try:
+        with source.open("rb") as archive:
+            came = take_in(archive, settings, photos, output.progress)
+    except OSError as error:
+        raise RunError(f"The file {source} cannot be read ({error.strerror}).") from error
+    values = {"run": came.run.id, "former_id": came.former_id, "has_model": came.has_model}
+    photos_at = str(came.photos) if came.photos else None
+    output.result({**values, "photos": photos_at}, f"Imported as {came.run.id}. {came.sentence}")
+    return 0
+
+
+def _row(run: Run, status: Status) -> dict[str, str]:
+    return {
+        "id": run.id,
+        "state": status.state,
+        "test": percent(status.test_accuracy),
+        "validation": percent(status.best_val_accuracy),
+        "took": duration(status.seconds(time.time())),
+        "name": name_of(run),
+    }
+
+
+def _which(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("which", metavar="RUN", help=RUN_HELP)
+
+
+def _export_options(parser: argparse.ArgumentParser) -> None:
+    _which(parser)
+    parser.add_argument("-o", "--output", metavar="FILE", help="where to write it (default: unfreeze-run-ID.zip here)")
+
+
+def _import_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="made by “unfreeze runs export”, or by the page")
+    parser.add_argument("--dataset", metavar="FOLDER", help="where its photos are on this computer")
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that can be done with runs."""
+
+    name: str
+    summary: str
+    add: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace, Settings, Output], int]
+
+
+ACTIONS = (
+    Action("list", "list every run, newest first", lambda parser: None, list_all),
+    Action("show", "show one run with its recipe", _which, show),
+    Action("delete", "delete a run for good", _which, delete),
+    Action("export", "write a run into a file, for another installation", _export_options, export),
+    Action("import", "take in a run from such a file; nothing of it is executed", _import_options, bring_in),
+)

@@ -1,0 +1,123 @@
+"""`unfreeze train`: a run from a recipe, watched to its end."""
+
+import argparse
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from command_line.found import dataset_in, facts_of, name_of, recipe_called
+from command_line.output import Output, duration, percent
+from core.data.parts import TRAINING
+from core.errors import RunBusy
+from core.runs import jobs
+from core.runs.queue import Queue
+from core.runs.store import ACTIVE, CRASHED, FAILED, QUEUED, Label, Run, RunStore, Status
+from core.settings import Settings
+from core.training.launch import launch
+from core.training.recipe_book import fitted_to
+
+LOOK_SECONDS = 0.3
+INTERRUPTED = 130
+"""What a process returns that was ended by Ctrl-C: 128 + SIGINT."""
+
+EXAMPLES = """examples:
+  unfreeze train recipe.json                      the dataset is the one that the recipe names
+  unfreeze train recipe.json --dataset ~/flowers --name "more rotation"
+  unfreeze train "rotation only" --queue          a saved recipe; does not wait for the end
+  unfreeze train recipe.json --json > result.json
+
+Ctrl-C stops the run as the Stop button does: the best model so far is kept and tested. Recipes are downloaded on the
+Train page, under “Recipe”.
+"""
+
+
+def add(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    """Say what can be asked for."""
+    parser.add_argument("recipe", metavar="RECIPE", help="a JSON file, or the name of a saved recipe")
+    parser.add_argument("--dataset", metavar="FOLDER", help="other photos than those that the recipe was made for")
+    parser.add_argument("--name", default="", help="what the run is to be called")
+    parser.add_argument("--seed", type=int, help="another seed than the recipe's; the split stays the same")
+    parser.add_argument("--queue", action="store_true", help="do not wait for the end; the run goes on by itself")
+
+
+def train(options: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Start a run, and watch it unless it is only to be queued."""
+    recipe = recipe_called(options.recipe, settings)
+    dataset = dataset_in(options.dataset or recipe.dataset, settings, output)
+    folder, parts = dataset.used(dataset.split(recipe.split_seed))
+    loaded = fitted_to(recipe, folder, int(np.sum(parts == TRAINING)))
+    for note in loaded.notes:
+        output.say(note)
+    chosen = loaded.recipe if options.seed is None else replace(loaded.recipe, seed=options.seed)
+    queue = Queue(RunStore(settings.runs_folder), settings.parallel)
+    run = launch(queue, chosen, folder, parts, label=Label(name=options.name))
+    if options.queue:
+        output.result(
+            facts_of(run, run.read_status()), f"{run.id} goes on by itself. “unfreeze runs” says how far it is."
+        )
+        return 0
+    return _watch(run, queue, output)
+
+
+def _watch(run: Run, queue: Queue, output: Output) -> int:
+    """Show how far a run is until it has ended; Ctrl-C stops it, a second one leaves it to itself."""
+    output.say(f"The run is {run.id}.")
+    interrupted = False
+    while True:
+        try:
+            status = _wait(run, queue, output)
+            break
+        except KeyboardInterrupt:
+            if interrupted or not _stop(run, queue, output):
+                return INTERRUPTED
+            interrupted = True
+    output.result(facts_of(run, status), _ending(run, status))
+    return INTERRUPTED if interrupted else int(status.state in (FAILED, CRASHED))
+
+
+def _wait(run: Run, queue: Queue, output: Output) -> Status:
+    while (status := run.read_status()).state in (*ACTIVE, QUEUED):
+        output.progress(_how_far(status), status.progress)
+        jobs.advance(queue)
+        time.sleep(LOOK_SECONDS)
+    return status
+
+
+def _stop(run: Run, queue: Queue, output: Output) -> bool:
+    """Ask a run to stop; returns whether there is an end to wait for."""
+    if run.read_status().state == QUEUED:
+        try:
+            queue.cancel(run)
+        except RunBusy:  # it has just begun
+            return _stop(run, queue, output)
+        output.say("The run had not begun, and was taken out of the queue. Nothing is kept of it.")
+        return False
+    run.request_stop()
+    output.say(
+        "Stopping: the best model so far is kept and tested. Press Ctrl-C once more not to wait for that; it goes on by"
+        " itself."
+    )
+    return True
+
+
+def _how_far(status: Status) -> str:
+    epoch = f"epoch {status.epoch} of {status.epochs}" if status.epoch and status.epochs else ""
+    best = f"validation {percent(status.best_val_accuracy)}" if status.best_val_accuracy is not None else ""
+    left = f"about {duration(status.seconds_left)} left" if status.seconds_left is not None else ""
+    return " · ".join(part for part in (status.message, epoch, best, left) if part)
+
+
+def _ending(run: Run, status: Status) -> str:
+    took = duration(status.seconds(time.time()))
+    lines = [f"{name_of(run)}: {status.state} after {took}.", status.error]
+    if status.test_accuracy is not None:
+        lines.append(
+            f"{percent(status.test_accuracy)} of the test photos were named correctly"
+            f" ({status.test_correct:,} of {status.test_count:,})."
+        )
+    if run.best_file.exists():
+        lines.append(f"The model is kept: epoch {status.best_epoch or status.epoch}, in {run.folder}.")
+    else:
+        lines.append("No model is kept.")
+    return "\n".join(line for line in lines if line)
