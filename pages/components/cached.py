@@ -11,6 +11,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.data.dataset import Dataset, prepare
+from core.data.dataset_export import ExportJob
 from core.data.folder import Scan
 from core.data.images import decode, thumbnail
 from core.data.parts import PARTS, TRAINING
@@ -262,3 +263,9 @@ def timeline(run_id: str, ended: float | None) -> Timeline:
 def judge(run_id: str, ended: float | None, modified: int) -> Judge:
     """What judges claimed labels by a run's model; `modified` is when its embeddings were written, in nanoseconds."""
     return Judge(predictor(run_id, ended), embeddings(run_id, modified))
+
+
+@st.cache_resource
+def dataset_exports() -> dict[Path, ExportJob]:
+    """The last export of each dataset, by its folder."""
+    return {}

@@ -12,7 +12,7 @@ from core.data.dataset import KINDS, Dataset
 from core.data.folder import check_inside
 from core.data.parts import NO_PART, PARTS
 from core.errors import DataError
-from pages.components import cached, decisions, draft, figures, inputs, label_source, state
+from pages.components import cached, dataset_export, decisions, draft, figures, inputs, label_source, state
 from pages.components.report_errors import reporting
 
 EXAMPLES, EXAMPLE_CLASSES = 8, 6
@@ -164,6 +164,7 @@ def overview(dataset: Dataset) -> None:
         sizes_and_shapes(dataset.scan.sizes[dataset.members])
     examples(dataset)
     label_source.choose(dataset.scan.folder.root, dataset.review, expanded=False)
+    dataset_export.section(dataset, parts)
     inputs.limits()
 
 

@@ -38,3 +38,25 @@ def test_a_run_comes_in_from_another_computer(
     expect(screen.page.get_by_test_id("test-accuracy")).to_be_visible()
     expect(screen.text("(imported)")).to_be_visible()
     assert not screen.problems()
+
+
+def test_a_dataset_is_exported_with_its_corrections(
+    server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
+) -> None:
+    screen = new_screen(server)
+    screen.open(f"/?dataset={workplace.colours}")
+    screen.page.get_by_text("Export this dataset").click()
+    with screen.page.expect_download() as begun:
+        screen.page.get_by_role("radio", name="Table (CSV)").click()
+        screen.press("Download the table")
+    rows = begun.value.path().read_text("utf-8-sig").splitlines()
+    assert rows[0] == "file,class,part,decision,because" and len(rows) == 31
+    screen.page.get_by_role("radio", name="New dataset").click()
+    screen.settle()
+    screen.press("Export")
+    expect(screen.text("30 photos are in")).to_be_visible()
+    made = workplace.settings.datasets_folder / "colours corrected"
+    assert len(list(made.rglob("*.png"))) == 30
+    screen.press("Look at it")
+    expect(screen.text(str(made))).to_be_visible()
+    assert not screen.problems()
