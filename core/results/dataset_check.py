@@ -34,7 +34,7 @@ class DatasetCheck:
         suspects: Positions of photos whose label is probably wrong, most suspect first, without those that somebody
             has decided about before.
         outliers: Positions of photos that are least like any other, the oddest first.
-        evidence: For each suspect and outlier the positions of the photos most like it, the most alike first.
+        evidence: For each suspect the positions of the photos most like it, the most alike first.
         unread: How many photos had no features, because they could not be read.
     """
 
@@ -81,8 +81,7 @@ def check(dataset: Dataset, values: NDArray[np.float32], row_of: Mapping[str, in
     decided = dataset.review.standing()
     suspects = tuple(int(i) for i in issues.suspects if folder.paths[i] not in decided)
     outliers = _outliers(features, folder, decided)
-    shown = np.array([*suspects, *outliers], np.intp)
-    evidence = _evidence(features, shown, groups)
+    evidence = _evidence(features, np.array(suspects, np.intp), groups)
     chosen = tuple(digests[i] for i in positions)
     return DatasetCheck(folder, chosen, issues, suspects, outliers, evidence, len(used) - len(positions))
 
@@ -107,13 +106,13 @@ def _outliers(features: NDArray[np.float32], folder: ImageFolder, decided: Mappi
 
 
 def _evidence(
-    features: NDArray[np.float32], shown: NDArray[np.intp], groups: NDArray[np.int64]
+    features: NDArray[np.float32], suspects: NDArray[np.intp], groups: NDArray[np.int64]
 ) -> dict[int, tuple[int, ...]]:
-    """The photos most like each of those shown, apart from itself, its copies and its look-alikes."""
-    if not len(shown):
+    """The photos most like each suspect, apart from itself, its copies and its look-alikes."""
+    if not len(suspects):
         return {}
-    found, _ = nearest(features[shown], features, EVIDENCE + SPARE)
+    found, _ = nearest(features[suspects], features, EVIDENCE + SPARE)
     return {
         int(i): tuple(int(other) for other in others if groups[other] != groups[i])[:EVIDENCE]
-        for i, others in zip(shown, found, strict=True)
+        for i, others in zip(suspects, found, strict=True)
     }

@@ -1,7 +1,7 @@
 """Runs beside one another, and series of runs, rebuilt from their folders at every look."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,10 @@ MEANT = {
     "validation": "Validation photos chose each model's best epoch, so they flatter a little. Use them to choose.",
     "test": "Test photos had no part in the training. Choose by validation, and look here at the end.",
 }
+
+PICKED = "picked"
+SIDE_BY_SIDE = "Side by side"
+"""The view of the Compare page that shows runs which somebody picks."""
 
 REPEATS, VARIED, AUGMENTATIONS, STUDY = "Repeats", "Varied", "Augmentations", "Flower study"
 """How the name of a series begins, by what it is."""
@@ -183,6 +187,13 @@ def arms_of(pairs: Sequence[tuple[str, Measured | None]]) -> list[Arm]:
         if measure is not None:
             runs.setdefault(name, []).append(measure)
     return [Arm(name, tuple(each)) for name, each in runs.items()]
+
+
+def open_side_by_side(ids: Collection[str]) -> None:
+    """Go to the Compare page with these runs beside one another."""
+    state.remember("compare", SIDE_BY_SIDE)
+    state.remember(PICKED, [member.name for member in members() if member.shown.run.id in ids])
+    st.switch_page("pages/train/compare.py")
 
 
 def show_side_by_side(chosen: Sequence[Member]) -> None:

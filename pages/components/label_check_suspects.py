@@ -15,6 +15,7 @@ from pages.components import cached, decisions, drawings, inputs, state
 WHY = "label check"
 ON_SHOW = "suspect-on-show"
 WAY = "label-check-way"
+SUSPECTS, OUTLIERS = "suspects", "outliers"
 ONE, MANY = "One at a time", "Many at once"
 PER_PAGE = 24
 TOP = 3
@@ -41,7 +42,7 @@ def show(dataset: Dataset, check: DatasetCheck) -> None:
     if way == ONE:
         _one(dataset, check)
     else:
-        _many(dataset, check, check.suspects, "suspects")
+        _many(dataset, check, check.suspects, SUSPECTS)
     inputs.download_list(_rows(dataset, check), "suspects.csv")
 
 
@@ -54,7 +55,7 @@ def show_outliers(dataset: Dataset, check: DatasetCheck) -> None:
         "These photos are least like all others: something else altogether, a drawing, a bad scan, or simply a rare"
         " view. The oddest come first. **They are used as they are until you leave them out.**"
     )
-    _many(dataset, check, check.outliers, "outliers")
+    _many(dataset, check, check.outliers, OUTLIERS)
 
 
 def decided_among(dataset: Dataset, check: DatasetCheck, positions: Sequence[int]) -> dict[int, Decision]:
@@ -73,6 +74,12 @@ def _one(dataset: Dataset, check: DatasetCheck) -> None:
     place = _place(check, decided)
     position = check.suspects[place]
     total = len(check.suspects)
+    if len(decided) == total:
+        st.success(
+            "You have decided about all of them. Check again, which often finds a few more; or train with the"
+            " corrections, below.",
+            icon=":material/task_alt:",
+        )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{place + 1:,} of {total:,}**", width="content")
         st.progress(len(decided) / total, f"{len(decided):,} decided")
@@ -140,7 +147,7 @@ def _say_decision(decision: Decision | None) -> None:
 def _buttons(dataset: Dataset, check: DatasetCheck, position: int) -> None:
     """What can be decided, each with its key; the next suspect comes by itself."""
     given, suggested = check.given(position), check.suggested(position)
-    with st.container(horizontal=True):
+    with st.container(gap="xsmall"):
         _decide_button(f"Move to {suggested}", ":material/drive_file_move:", "M", dataset, check, position, RELABEL)
         _decide_button(f"Keep {given}", ":material/check:", "K", dataset, check, position, KEEP)
         _decide_button("Leave it out", ":material/block:", "X", dataset, check, position, EXCLUDE)
@@ -167,6 +174,7 @@ def _decide_button(
         icon=icon,
         shortcut=shortcut,
         key=f"decide-{action}",
+        width="stretch",
         type="primary" if action == RELABEL else "secondary",
         on_click=_decide_and_go_on,
         args=(dataset, check, position, action, label),
@@ -253,7 +261,7 @@ def _many(dataset: Dataset, check: DatasetCheck, positions: Sequence[int], key: 
     decided = decided_among(dataset, check, shown)
     left = [i for i in shown if i not in decided]
     with st.container(horizontal=True, vertical_alignment="center"):
-        if key == "suspects":
+        if key == SUSPECTS:
             st.button(
                 f"Move the {len(left):,} left on this page as suggested",
                 icon=":material/drive_file_move:",
@@ -277,7 +285,7 @@ def _move_all(dataset: Dataset, check: DatasetCheck, positions: Sequence[int]) -
 def _card(dataset: Dataset, check: DatasetCheck, position: int, decision: Decision | None, key: str) -> None:
     given, suggested = check.given(position), check.suggested(position)
     _thumbnail(check, position)
-    doubt = f" → {inputs.plain(suggested)}, {check.confidence(position):.0%}" if suggested != given else ""
+    doubt = f" → {inputs.plain(suggested)}, {check.confidence(position):.0%}" if key == SUSPECTS else ""
     st.caption(f"**{inputs.plain(given)}**{doubt}")
     widget = f"menu-{key}-{position}"
     st.menu_button(

@@ -1,5 +1,7 @@
 """Training again with corrected labels: the recipe of before, the same parts, in one click."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ from core.models.backbones import backbone
 from core.runs.store import FINISHED, Label, Run
 from core.training.launch import launch
 from core.training.recipe import Recipe, default_recipe
-from pages.components import cached, inputs, state, variant
+from pages.components import cached, comparison_view, inputs, state, variant
 from pages.components.report_errors import reporting
 
 SUFFIX = "corrected labels"
@@ -22,18 +24,29 @@ def offer(dataset: Dataset) -> None:
     """The button, once something was decided; and what the run before came to, to compare with."""
     if not dataset.review.decisions:
         return
-    before = newest_run(dataset)
+    finished = finished_runs(dataset)
+    before = finished[0] if finished else None
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(_words(before), width="stretch")
+        pair = _before_and_after(finished)
+        if pair and st.button("Compare before and after", icon=":material/balance:"):
+            comparison_view.open_side_by_side(pair)
         if st.button("Train again with the corrections", type="primary", icon=":material/local_fire_department:"):
             _begin(dataset, before)
 
 
-def newest_run(dataset: Dataset) -> inputs.RunOnShow | None:
-    """The newest run that has finished on this dataset."""
+def finished_runs(dataset: Dataset) -> list[inputs.RunOnShow]:
+    """The runs that have finished on this dataset, the newest first."""
     root = str(dataset.folder.root)
     finished = (shown for shown in inputs.all_runs()[0] if shown.status.state == FINISHED)
-    return next((shown for shown in finished if shown.recipe.dataset == root), None)
+    return [shown for shown in finished if shown.recipe.dataset == root]
+
+
+def _before_and_after(finished: Sequence[inputs.RunOnShow]) -> tuple[str, str] | None:
+    """The newest run with corrected labels, and the one before it, by their ids; None where there is no such pair."""
+    if len(finished) < 2 or not finished[0].run.read_label().name.endswith(SUFFIX):
+        return None
+    return finished[0].run.id, finished[1].run.id
 
 
 def _words(before: inputs.RunOnShow | None) -> str:

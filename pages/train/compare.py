@@ -25,10 +25,10 @@ from core.training.sweeps import FACTORS, Factor, Past, Planned
 from core.training.wording import value_in_words
 from pages.components import cached, comparison_view, inputs, state, variant
 from pages.components.comparison_figures import MOST_RUNS
-from pages.components.comparison_view import AUGMENTATIONS, REPEATS, STUDY, VARIED, Member
+from pages.components.comparison_view import AUGMENTATIONS, PICKED, REPEATS, SIDE_BY_SIDE, STUDY, VARIED, Member
 from pages.components.report_errors import reporting
 
-SERIES, SIDE_BY_SIDE, NEW = "Series", "Side by side", "Start a comparison"
+SERIES, NEW = "Series", "Start a comparison"
 DEFAULTS = "The defaults for this dataset"
 NOTHING_ELSE = "nothing else"
 MOST_TICKED = 4  # of more values, only the first, the last and the recipe's own are ticked at first
@@ -239,8 +239,11 @@ def side_by_side_view(found: Sequence[Member]) -> None:
         st.page_link("pages/train/train.py", label="Train one", icon=":material/local_fire_department:")
         return
     names = [member.name for member in ready]
+    wanted = state.take(PICKED)
+    if wanted:
+        state.set_widget(PICKED, [name for name in names if name in wanted])
     chosen = st.multiselect(
-        f"Runs, 2 to {MOST_RUNS}", names, names[:2], max_selections=MOST_RUNS, key="picked", persist_state="session"
+        f"Runs, 2 to {MOST_RUNS}", names, names[:2], max_selections=MOST_RUNS, key=PICKED, persist_state="session"
     )
     if len(chosen) < 2:
         st.caption("Pick one more to compare.")

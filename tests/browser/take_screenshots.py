@@ -9,6 +9,7 @@ is given. A run is started for the pictures of live curves and stopped again.
 import argparse
 import io
 import shutil
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from playwright.sync_api import Browser, sync_playwright
 
 from core.data.intake import write_sample
 from core.runs.queue import Queue
-from core.runs.store import ACTIVE, FINISHED, QUEUED, RunStore
+from core.runs.store import ACTIVE, FINISHED, QUEUED, Run, RunStore
 from core.settings import settings_from
-from tests.browser.conftest import CHROMIUM, FLAGS, Screen, Server, free_port
+from tests.browser.conftest import CHROMIUM, FLAGS, PATIENCE_MS, Screen, Server, free_port
 from tests.conftest import Workplace, eventually
 
 LOOKS = {
@@ -47,8 +48,12 @@ class Photographer:
         wait: int = 1500,
         choose: tuple[str, ...] = (),
         unfold: tuple[str, ...] = (),
+        until: str = ".uf-bars",
     ) -> None:
-        """Take one page in every look, after these views of it were chosen, and these folds opened, one by one."""
+        """Take one page in every look, after these views of it were chosen, and these folds opened, one by one.
+
+        With uploads, what comes of them is there once `until` is.
+        """
         for look, (width, dark) in LOOKS.items():
             context = self.browser.new_context(
                 viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
@@ -63,7 +68,7 @@ class Photographer:
                 screen.settle()
             if uploads:
                 screen.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(uploads)
-                screen.page.locator(".uf-bars").first.wait_for()
+                screen.page.locator(until).first.wait_for()
             screen.page.wait_for_timeout(wait)
             height = screen.page.get_by_test_id("stMain").evaluate("node => node.scrollHeight")
             screen.page.set_viewport_size({"width": width, "height": max(900, min(TALLEST, int(height)))})
@@ -142,6 +147,7 @@ def all_pages(photographer: Photographer, dataset: Path, store: RunStore) -> Non
     photographer.take("train-finished", f"/train?run={finished.id}")
     photographer.take("compare-new", f"/compare?dataset={dataset}", choose=("Start a comparison",))
     photographer.take("predict", f"/predict?run={finished.id}", uploads)
+    take_label_check(photographer, dataset, finished, uploads)
     context = photographer.browser.new_context()
     screen = Screen(photographer.server, context.new_page())
     screen.open(f"/train?dataset={dataset}")
@@ -162,6 +168,28 @@ def all_pages(photographer: Photographer, dataset: Path, store: RunStore) -> Non
     eventually(lambda: run.read_status().state not in ACTIVE, "the run paused")
     photographer.take("train-paused", f"/train?run={run.id}")
     store.delete(run.id)
+
+
+def take_label_check(photographer: Photographer, dataset: Path, finished: Run, photos: list[Path]) -> None:
+    """The check of a dataset, once it has been made, and of photos whose folders claim a label, one of them wrong."""
+    screen = Screen(photographer.server, photographer.browser.new_context().new_page())
+    screen.page.set_default_timeout(PATIENCE_MS)
+    screen.open(f"/label_check?dataset={dataset}")
+    photographer.take("label-check-empty", f"/label_check?dataset={dataset}")
+    screen.press("Check the labels")
+    screen.page.get_by_role("radio", name="Unlike the rest").wait_for()
+    photographer.take("label-check", f"/label_check?dataset={dataset}")
+    for view in ("Many at once", "Unlike the rest"):
+        photographer.take(f"label-check-{view.split()[0].lower()}", f"/label_check?dataset={dataset}", choose=(view,))
+    archive = photographer.into / "claims.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for photo, claimed in zip(photos, [*photos[:-1], photos[0]], strict=True):
+            file.write(photo, f"{claimed.parent.name}/{photo.parent.name}-{photo.name}")
+    claims = f"/label_check?run={finished.id}"
+    photographer.take(
+        "label-check-claims", claims, [archive], choose=("Photos with a claimed label",), until="text=/agree, /"
+    )
+    archive.unlink()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,8 @@ def swap_two(workplace: Workplace) -> None:
 def finished(workplace: Workplace) -> Run:
     """A run that has finished on the dataset as it is, as far as its folder says."""
     run = workplace.new_run()
-    run.write_status(run.read_status().__class__(state=FINISHED, created=1.0, started=1.0, ended=2.0))
+    measured = {"test_accuracy": 0.5, "test_correct": 3, "test_count": 6}
+    run.write_status(replace(run.read_status(), state=FINISHED, started=1.0, ended=2.0, **measured))
     return run
 
 
@@ -105,6 +107,10 @@ def test_wrong_labels_are_found_decided_with_keys_and_trained_without(
     }
     assert run.recipe_values() == json.loads(before.recipe_file.read_text("utf-8"))
     eventually(lambda: run.read_status().state == FINISHED, f"it was trained:\n{run.log_tail()}")
+    screen.follow("Label check")
+    screen.press("Compare before and after")
+    expect(screen.page.get_by_role("radio", name="Side by side")).to_be_checked()
+    expect(screen.text("corrected labels")).to_be_visible()
     assert not screen.problems()
 
 

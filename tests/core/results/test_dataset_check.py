@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,17 +58,13 @@ def test_what_was_decided_about_is_not_listed_again(colours: Dataset, action: st
     assert len(found.folder) == (28 if action == EXCLUDE else 29)
 
 
-def test_copies_are_no_evidence_for_each_other(colours: Dataset) -> None:
-    root = colours.folder.root
-    (root / "blue" / "copy.png").write_bytes((root / WRONG).read_bytes())
-    dataset = prepare(scan(root, roots=[root]), Review(root))
-    values, row_of = features_of(dataset)
-    odd = row_of[dataset.digest(dataset.folder.paths.index(WRONG))]
-    values[odd] = np.tile([9, -9], 4)
-    found = check(dataset, values, row_of)
-    of = {path: i for i, path in enumerate(found.folder.paths)}
-    assert set(found.outliers[:2]) == {of["blue/copy.png"], of[WRONG]}
-    assert of["blue/copy.png"] not in found.evidence[of[WRONG]]
+def test_look_alikes_are_no_evidence_for_each_other(colours: Dataset) -> None:
+    values, row_of = features_of(colours)
+    [suspect] = check(colours, values, row_of).suspects
+    alike = replace(colours, groups=np.where(colours.folder.labels == 1, 99, colours.groups))
+    alike.groups[suspect] = 99
+    found = check(alike, values, row_of)
+    assert all(alike.groups[other] != 99 for other in found.evidence.get(suspect, ()))
 
 
 def test_photos_without_features_are_counted_and_one_class_is_not_enough(colours: Dataset) -> None:
