@@ -14,6 +14,7 @@ from core.errors import PhotoError
 from core.models.serving import EMBEDDING, PROBABILITIES
 from core.results.calibration import fit_temperature, with_temperature
 from core.results.label_checks import nearest, verdicts
+from core.results.novelty import Novelty
 from core.results.prediction import Predictor
 from core.runs.embeddings import Embeddings
 
@@ -57,7 +58,7 @@ class Judge:
         held_out = embeddings.of(VALIDATION)
         self.predictor = predictor
         self.known = embeddings.of(TRAINING)
-        self.temperature = fit_temperature(held_out.probabilities, held_out.labels)
+        self.novelty = Novelty.fit(embeddings, fit_temperature(held_out.probabilities, held_out.labels))
 
     def look(self, sent: Claims, max_pixels: int, on_photos: Callable[[int], None]) -> Seen:
         """Look at photos on all cores; those that cannot be read are left out, with their reasons.
@@ -97,10 +98,10 @@ class Judge:
         outputs = {PROBABILITIES: self.known.probabilities[:0], EMBEDDING: self.known.embedding[:0]}
         if len(pixels):
             outputs = self.predictor.graph.run_many(len(pixels), lambda some: pixels[some], on_photos)
-        probabilities = with_temperature(outputs[PROBABILITIES], self.temperature)
+        probabilities = with_temperature(outputs[PROBABILITIES], self.novelty.temperature)
         evidence, _ = nearest(outputs[EMBEDDING], self.known.embedding, EVIDENCE)
         names, labels = tuple(claim.name for claim in claims), tuple(claim.label for claim in claims)
-        strange = np.zeros(len(pixels), bool)
+        strange = self.novelty.is_strange(outputs[EMBEDDING])
         return Seen(names, labels, pixels, probabilities, strange, evidence, self.known, left_out)
 
 
