@@ -16,8 +16,8 @@ BINS = 10
 TEMPERATURES = (0.05, 20.0)
 """The least and the greatest temperature that is tried."""
 
-TINY = 1e-30
-"""What stands for a probability of 0, whose logarithm there is not."""
+TINY = 1e-8
+"""What stands for a smaller probability: half precision, in which probabilities may be kept, ends there."""
 
 
 @dataclass(frozen=True, eq=False)

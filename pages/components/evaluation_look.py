@@ -9,21 +9,21 @@ from numpy.typing import NDArray
 from core.data.walk import check_photo
 from core.errors import PhotoError
 from core.results.prediction import Look
-from pages.components import cached, drawings, heat
+from pages.components import cached, drawings, heat, state
 from pages.components.evaluation_photos import (
+    OPENED,
     PHOTO_PIXELS,
     Part,
-    close_photo,
     look_button,
     one_page,
-    opened_photo,
 )
 from pages.components.inputs import plain
 
 TAKEN_FOR, SHOWS = "the class that each photo is taken for", "the class that each photo shows"
 CHOICES = ("All", "Wrong", "Right")
 EVERY_CLASS = "every class"
-TOP, LARGE_PIXELS = 5, 250
+TOP, LARGE_PIXELS = 5, 300
+QUESTION = "Which places of a photo speak **for** a class (orange), and which **against** it (blue)?"
 
 ROUNDING = 1e-3
 """How far the probabilities that follow from the maps may be from those of the model."""
@@ -34,21 +34,24 @@ WITHOUT_MAPS = (
 )
 
 Seen = tuple[NDArray[np.uint8], Look]
+Evidence = NDArray[np.float32]
 
 
 def where_it_looks(part: Part) -> None:
-    """One photo closely if one was opened, and a grid of others; what speaks for a class in each."""
-    names = part.found.class_names
-    st.markdown("Which places of a photo speak **for** a class (orange), and which **against** it (blue)?")
-    options = [TAKEN_FOR, SHOWS, *names]
+    """What speaks for a class in many photos."""
+    st.markdown(QUESTION)
+    options = [TAKEN_FOR, SHOWS, *part.found.class_names]
     chosen = st.selectbox(
         "Show what speaks for", options, key=f"look-class-{part.shown.run.id}", width=420, persist_state="session"
     )
-    label = options.index(chosen) - 2
-    position = opened_photo(part)
-    if position is not None:
-        _one(part, position, label)
-    _grid(part, label)
+    _grid(part, options.index(chosen) - 2)
+
+
+def show_opened_photo() -> None:
+    """A closer look at the photo that was just opened, if one was, over the page."""
+    opened = state.take(OPENED)
+    if opened:
+        st.dialog("A closer look", width="medium", icon=":material/center_focus_strong:")(_one)(*opened)
 
 
 def _asked(part: Part, position: int, label: int) -> int:
@@ -61,32 +64,47 @@ def _see(part: Part, position: int) -> Seen:
     return cached.look(part.shown.run.id, part.shown.status.ended, path, path.stat().st_mtime)
 
 
-def _one(part: Part, position: int, label: int) -> None:
-    names, path = part.found.class_names, part.folder.paths[position]
-    asked = _asked(part, position, label)
-    with st.container(border=True, key="one-photo"):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{plain(path)}**: {part.said(position)}", width="stretch")
-            st.button("Close", icon=":material/close:", on_click=close_photo, args=(part,))
-        try:
-            pixels, look = _see(part, position)
-        except PhotoError as error:
-            st.warning(f"This photo can no longer be shown: {error}.", icon=":material/broken_image:")
-            return
-        with st.container(horizontal=True, gap="medium"):
-            st.image(pixels, width=LARGE_PIXELS, alt=f"{path} as the model sees it")
-            if look.maps is not None:
-                found = heat.evidence(look.maps, asked)
-                words = f"{heat.where(found)} speaks most for {names[asked]}"
-                drawn = heat.overlay(pixels, found, heat.limit_of([found]))
-                st.image(drawn, width=LARGE_PIXELS, alt=f"Heat map of {path}: {words}")
-            with st.container(width=LARGE_PIXELS):
-                order = np.argsort(-look.probabilities, kind="stable")[:TOP]
-                st.html(drawings.probability_bars([(names[i], float(look.probabilities[i])) for i in order]))
-                if look.maps is not None:
-                    st.markdown(f"Most of what speaks for **{plain(names[asked])}** lies in {heat.where(found)}.")
-                    st.html(heat.scale(heat.limit_of([found])))
-        _agreement([look])
+def _one(part: Part, position: int) -> None:
+    """One photo as it is, what speaks for a class in it, and its most probable classes."""
+    names = part.found.class_names
+    st.markdown(f"**{plain(part.folder.paths[position])}**, a {part.name} photo: {part.said(position)}")
+    try:
+        pixels, look = _see(part, position)
+    except PhotoError as error:
+        st.warning(f"This photo can no longer be shown: {error}.", icon=":material/broken_image:")
+        return
+    taken_for = int(part.found.predicted[position])
+    key = f"look-class-{part.key}-{position}"
+    label = names.index(st.selectbox("Show what speaks for", names, index=taken_for, key=key, width=320))
+    found = _evidence(part, position, label, look)
+    with st.container(horizontal=True, gap="medium"):
+        st.image(pixels, width=LARGE_PIXELS, alt=f"{part.folder.paths[position]} as the model sees it")
+        if found is not None:
+            _picture(part, position, label, pixels, found, heat.limit_of([found]), LARGE_PIXELS)
+    if found is not None:
+        st.html(heat.scale(heat.limit_of([found])))
+        st.markdown(f"Most of what speaks for **{plain(names[label])}** lies {heat.where(found)}.")
+    _answers(part, look)
+    _agreement([look])
+
+
+def _answers(part: Part, look: Look) -> None:
+    order = np.argsort(-look.probabilities, kind="stable")[:TOP]
+    st.html(drawings.probability_bars([(part.found.class_names[i], float(look.probabilities[i])) for i in order]))
+
+
+def _evidence(part: Part, position: int, label: int, look: Look) -> Evidence | None:
+    """What the places of a photo say for the class that is asked for; None for models that do not tell."""
+    return None if look.maps is None else heat.evidence(look.maps, _asked(part, position, label))
+
+
+def _picture(
+    part: Part, position: int, label: int, pixels: NDArray[np.uint8], found: Evidence, limit: float, width: int
+) -> None:
+    """A photo with what speaks for a class, and for those who cannot see it, where that is."""
+    asked = part.found.class_names[_asked(part, position, label)]
+    alt = f"Heat map of {part.folder.paths[position]}: most of what speaks for {asked} lies {heat.where(found)}"
+    st.image(heat.overlay(pixels, found, limit), width=width, alt=alt)
 
 
 def _agreement(looks: Sequence[Look]) -> None:
@@ -109,39 +127,40 @@ def _agreement(looks: Sequence[Look]) -> None:
 
 
 def _grid(part: Part, label: int) -> None:
-    positions = _choose(part)
-    seen: dict[int, Seen] = {}
-    shown = one_page(positions, f"look-{part.key}")
-    lost = []
-    for _, position in shown:
+    """Some photos at a time, all on one scale."""
+    shown = one_page(_choose(part), f"look-{part.key}")
+    seen = _see_all(part, [position for _, position in shown])
+    if not seen:
+        st.caption("There are none.")
+        return
+    found = {position: _evidence(part, position, label, look) for position, (_, look) in seen.items()}
+    limit = heat.limit_of([each for each in found.values() if each is not None])
+    st.html(heat.scale(limit))
+    with st.container(horizontal=True, gap="small"):
+        for number, position in shown:
+            if position in seen:
+                with st.container(width=PHOTO_PIXELS, gap="xxsmall"):
+                    pixels, evidence = seen[position][0], found[position]
+                    if evidence is None:
+                        st.image(pixels, width=PHOTO_PIXELS, alt=part.folder.paths[position])
+                    else:
+                        _picture(part, position, label, pixels, evidence, limit, PHOTO_PIXELS)
+                    st.caption(part.said(position))
+                    look_button(part, position, number, "grid")
+    _agreement([look for _, look in seen.values()])
+
+
+def _see_all(part: Part, positions: Sequence[int]) -> dict[int, Seen]:
+    """What the model makes of these photos; what can no longer be read is named with its reason."""
+    seen, lost = {}, []
+    for position in positions:
         try:
             seen[position] = _see(part, position)
         except PhotoError as error:
             lost.append(f"{plain(part.folder.paths[position])} ({error})")
     if lost:
         st.caption(f":material/broken_image: No longer readable: {', '.join(lost)}")
-    if not seen:
-        st.caption("There are none.")
-        return
-    found = {
-        position: heat.evidence(look.maps, _asked(part, position, label))
-        for position, (_, look) in seen.items()
-        if look.maps is not None
-    }
-    limit = heat.limit_of(list(found.values()))
-    if found:
-        st.html(heat.scale(limit))
-    with st.container(horizontal=True, gap="small"):
-        for number, position in shown:
-            if position in found:
-                with st.container(width=PHOTO_PIXELS, gap="xxsmall"):
-                    asked = part.found.class_names[_asked(part, position, label)]
-                    alt = f"Heat map of {part.folder.paths[position]}: {heat.where(found[position])} speaks for {asked}"
-                    drawn = heat.overlay(seen[position][0], found[position], limit)
-                    st.image(drawn, width=PHOTO_PIXELS, alt=alt)
-                    st.caption(part.said(position))
-                    look_button(part, position, number, "grid")
-    _agreement([look for _, look in seen.values()])
+    return seen
 
 
 def _choose(part: Part) -> list[int]:

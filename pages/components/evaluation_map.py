@@ -6,7 +6,7 @@ from functools import partial
 
 import streamlit as st
 
-from core.results.embedding_map import MOST_PHOTOS, Placed
+from core.results.embedding_map import Placed
 from core.results.evaluation import most_mistaken
 from pages.components import cached, evaluation_figures, evaluation_words, state
 from pages.components.evaluation_figures import MOST_COLOURS
@@ -19,7 +19,7 @@ STRANGERS = 0.5
 
 def map_of_photos(part: Part) -> None:
     """The map, what can be said of it in words, and the photos that lie among others."""
-    run, names = part.shown.run, part.found.class_names
+    run = part.shown.run
     if embeddings_of(run) is None:
         return
     placed = cached.embedding_map(run.id, part.name, run.embeddings_file.stat().st_mtime_ns)
@@ -30,20 +30,33 @@ def map_of_photos(part: Part) -> None:
         f"Each point is one of {part.photos(len(placed.paths))}. Photos that the model finds alike lie near each other;"
         " how far groups are apart says little. **Point at a photo to see it, click it to choose it.**"
     )
-    if len(placed.paths) == MOST_PHOTOS:
-        st.caption(f"{MOST_PHOTOS:,} photos, drawn by chance.")
+    if len(placed.paths) < len(part.found):
+        st.caption(f"They are drawn by chance from {part.photos(len(part.found))}.")
     coloured = _choose_colours(part)
     picture, words = st.columns([3, 1], gap="medium")
     with picture:
         _draw(part, placed, coloured)
     with words:
-        st.subheader("Closest classes", anchor=False)
-        said = evaluation_words.neighbours(placed.shares, names)
-        for sentence in said or ["The nearest photos of every photo are of its own class."]:
-            st.markdown(sentence)
-        st.caption("Counted among the ten nearest of each photo, by what the model has computed, not on the map.")
+        _closest(part, placed)
+    _photos(part, placed)
+
+
+def _closest(part: Part, placed: Placed) -> None:
+    st.subheader("Closest classes", anchor=False)
+    said = evaluation_words.neighbours(placed.shares, part.found.class_names)
+    for sentence in said or ["The nearest photos of every photo are of its own class."]:
+        st.markdown(sentence)
+    st.caption("Counted among the ten nearest of each photo, by what the model has computed, not on the map.")
+
+
+def _photos(part: Part, placed: Placed) -> None:
+    """The photo that was chosen on the map, and those that lie among others."""
     position_of = {path: position for position, path in enumerate(part.found.paths)}
-    _chosen(part, position_of.get(state.recall(f"on-map-{part.key}", "")))
+    chosen = position_of.get(state.recall(f"on-map-{part.key}", ""))
+    if chosen is not None:
+        with st.container(border=True, key="chosen-on-map"):
+            st.markdown("The photo that you chose on the map:")
+            gallery(part, [chosen], "on-map")
     st.subheader("Photos among those of other classes", anchor=False)
     st.caption("Most of their nearest photos have another class: unusual ones, or wrong labels.")
     among = [position_of.get(placed.paths[i]) for i in placed.strangers(STRANGERS)]
@@ -89,10 +102,3 @@ def _data_uri(jpeg: bytes) -> str:
 def _on_click(part: Part, key: str) -> None:
     found = state.widget(key)["selection"].get("photo") or []
     state.remember(f"on-map-{part.key}", found[-1]["path"] if found else "")
-
-
-def _chosen(part: Part, position: int | None) -> None:
-    if position is not None:
-        with st.container(border=True, key="chosen-on-map"):
-            st.markdown("The photo that you chose on the map:")
-            gallery(part, [position], "on-map")

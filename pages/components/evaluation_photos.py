@@ -13,8 +13,8 @@ from core.results.evaluation import Evaluation
 from pages.components import inputs, state
 from pages.components.inputs import plain
 
-SECTION_KEY, PART_KEY = "evaluate-section", "evaluate-part"
-MISTAKES, WHERE_IT_LOOKS = "Mistakes", "Where it looks"
+SECTION_KEY, MISTAKES = "evaluate-section", "Mistakes"
+OPENED = "opened-photo"
 
 PHOTO_PIXELS = 132
 A_PAGE = 12
@@ -61,27 +61,14 @@ class Part:
 
 
 def open_photo(part: Part, position: int) -> None:
-    """Show where the model looks in a photo; for callbacks."""
-    state.remember(f"photo-{part.key}", position)
-    state.set_widget(PART_KEY, part.name)
-    state.set_widget(SECTION_KEY, WHERE_IT_LOOKS)
+    """Have a closer look at a photo once the page is drawn; for callbacks."""
+    state.remember(OPENED, (part, position))
 
 
 Act = tuple[str, Callable[[Part, int], None]]
 """A button below a photo: how its label begins, and what it calls."""
 
 LOOK: Act = ("Look at photo", open_photo)
-
-
-def close_photo(part: Part) -> None:
-    """Show no photo closely; for callbacks."""
-    state.remember(f"photo-{part.key}", None)
-
-
-def opened_photo(part: Part) -> int | None:
-    """The position of the photo that was opened, if any."""
-    position = state.recall(f"photo-{part.key}", None)
-    return position if isinstance(position, int) and position < len(part.found) else None
 
 
 def gallery(

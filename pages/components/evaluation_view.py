@@ -1,19 +1,30 @@
 """How good a model is, what it confuses, and whether it can be taken at its word: the first sections of Evaluate."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from core.errors import RunError
-from core.results.calibration import coverage, fit_temperature, reliability, with_temperature
-from core.results.evaluation import accuracy_interval, class_scores, most_confused, most_mistaken
+from core.results.calibration import Reliability, coverage, fit_temperature, reliability, with_temperature
+from core.results.evaluation import (
+    ClassScores,
+    Evaluation,
+    accuracy_interval,
+    class_scores,
+    most_confused,
+    most_mistaken,
+)
 from pages.components import cached, drawings, evaluation_figures, evaluation_words, inputs, state
 from pages.components.evaluation_figures import MOST_CELLS, MOST_ROWS, saving_as
 from pages.components.evaluation_photos import MISTAKES, SECTION_KEY, Part, gallery
 from pages.components.inputs import plain
 
 PAIRS = 5
+MOST_COLUMNS = 100
 TOP = (3, 5)
 """So many classes are looked at for the top-k accuracy, the first that are fewer than there are."""
 
@@ -23,7 +34,24 @@ MACRO = (
     " classes: a rare class counts as much as a frequent one."
 )
 
-FROM_THE_TABLE, MOST_WRONG, LEAST_SURE = "From the table", "Most wrong", "Least sure"
+SCORES_MEAN = (
+    "**Recognised** (recall): of the photos that show this class, the share that the model names so; the line is its"
+    " 95 % interval. **Right when it says so** (precision): of the photos that it names so, the share that do show it."
+)
+MATRIX_MEANS = (
+    "A row for each class of photos, a column for what they are taken for. **Blue** on the diagonal is right,"
+    " **orange** is wrong. Click a cell, or choose below, to see its photos."
+)
+
+FROM_THE_TABLE = "From the table"
+RANKINGS: dict[str, tuple[str, Callable[[Evaluation], NDArray[np.intp]]]] = {
+    "Most wrong": (
+        "Photos that it is wrong about, the ones that it is most sure of first. Is the label right?",
+        Evaluation.most_wrong,
+    ),
+    "Least sure": ("Photos that it is least sure of, whether it is right or not.", Evaluation.least_sure),
+}
+"""More ways to choose photos: what they are, and which ones, in order."""
 
 
 def overview(part: Part) -> None:
@@ -37,22 +65,22 @@ def overview(part: Part) -> None:
             st.markdown(sentence)
         _pairs(part, 3)
     with right:
-        st.subheader("Class by class", anchor=False)
-        if len(part.found.class_names) > MOST_ROWS:
-            st.caption(f"The {MOST_ROWS} classes that it finds hardest; the table below has all.")
-        st.plotly_chart(
-            evaluation_figures.scores(scores, part.found.class_names),
-            config=saving_as(f"classes-{part.name}"),
-            key="class-scores",
-            alt=f"Recall and precision of each class on {part.name} photos; the table below has the same figures",
-        )
-    st.caption(
-        "**Recognised** (recall): of the photos that show this class, the share that the model names so; the line is"
-        " its 95 % interval. **Right when it says so** (precision): of the photos that it names so, the share that do"
-        " show it."
-    )
+        _class_by_class(part, scores)
+    st.caption(SCORES_MEAN)
     with st.expander("All figures as a table", icon=":material/table:"):
         inputs.long_list(evaluation_figures.in_words(scores, part.found.class_names), f"classes-{part.name}.csv")
+
+
+def _class_by_class(part: Part, scores: ClassScores) -> None:
+    st.subheader("Class by class", anchor=False)
+    if len(part.found.class_names) > MOST_ROWS:
+        st.caption(f"The {MOST_ROWS} classes that it finds hardest; the table below has all.")
+    st.plotly_chart(
+        evaluation_figures.scores(scores, part.found.class_names),
+        config=saving_as(f"classes-{part.name}"),
+        key="class-scores",
+        alt=f"Recall and precision of each class on {part.name} photos; the table below has the same figures",
+    )
 
 
 def _grade(part: Part) -> None:
@@ -82,42 +110,40 @@ def _fact(label: str, share: float, meant: str) -> None:
 
 def mistakes(part: Part) -> None:
     """What is taken for what, and the photos behind it."""
-    label, taken_for = _cell(part)
-    names = part.found.class_names
+    cell = _cell(part)
     table, pairs = st.columns([3, 2], gap="large")
     with pairs:
         st.subheader("Most frequent mistakes", anchor=False)
         _pairs(part, PAIRS)
     with table:
         st.subheader("What is taken for what (confusion matrix)", anchor=False)
-        st.caption(
-            "A row for each class of photos, a column for what they are taken for. **Blue** on the diagonal is right,"
-            " **orange** is wrong. Click a cell, or choose below, to see its photos."
-        )
-        _matrix(part, (label, taken_for))
+        st.caption(MATRIX_MEANS)
+        _matrix(part, cell)
         inputs.download_list(_as_rows(part), f"confusion-{part.name}.csv")
     kind = st.segmented_control(
         "Photos",
-        [FROM_THE_TABLE, MOST_WRONG, LEAST_SURE],
+        [FROM_THE_TABLE, *RANKINGS],
         default=FROM_THE_TABLE,
         required=True,
         key="mistakes-photos",
         label_visibility="collapsed",
         persist_state="session",
     )
-    if kind == MOST_WRONG:
-        st.markdown("Photos that it is wrong about, the ones that it is most sure of first. Is the label right?")
-        gallery(part, part.found.most_wrong().tolist(), "wrong")
-    elif kind == LEAST_SURE:
-        st.markdown("Photos that it is least sure of, whether it is right or not.")
-        gallery(part, part.found.least_sure().tolist(), "unsure")
+    if kind == FROM_THE_TABLE:
+        _photos_of_cell(part, *cell)
     else:
-        _choose_cell(part)
-        found = part.found.in_cell(label, taken_for).tolist()
-        verb = "is" if len(found) == 1 else "are"
-        as_what = "recognised" if label == taken_for else f"taken for **{plain(names[taken_for])}**"
-        st.markdown(f"**{part.photos(len(found))}** of **{plain(names[label])}** {verb} {as_what}.")
-        gallery(part, found, f"cell-{label}-{taken_for}")
+        meaning, ranked = RANKINGS[kind]
+        st.markdown(meaning)
+        gallery(part, ranked(part.found).tolist(), kind)
+
+
+def _photos_of_cell(part: Part, label: int, taken_for: int) -> None:
+    _choose_cell(part)
+    found = part.found.in_cell(label, taken_for).tolist()
+    of, taken = (plain(part.found.class_names[each]) for each in (label, taken_for))
+    verb, what = "is" if len(found) == 1 else "are", "recognised" if label == taken_for else f"taken for **{taken}**"
+    st.markdown(f"**{part.photos(len(found))}** of **{of}** {verb} {what}.")
+    gallery(part, found, f"cell-{label}-{taken_for}")
 
 
 def _keys(part: Part) -> tuple[str, str]:
@@ -202,7 +228,12 @@ def _on_click(part: Part, key: str) -> None:
 
 
 def _as_rows(part: Part) -> list[dict[str, str]]:
+    """The confusion matrix as it stands; of many classes only the cells that hold photos, a row for each."""
     names, counts = part.found.class_names, part.found.confusion
+    if len(names) > MOST_COLUMNS:
+        return [
+            {"photos of": names[i], "taken for": names[j], "photos": str(counts[i, j])} for i, j in np.argwhere(counts)
+        ]
     return [
         {"photos of": name, **{f"taken for {other}": str(counts[i, j]) for j, other in enumerate(names)}}
         for i, name in enumerate(names)
@@ -211,21 +242,15 @@ def _as_rows(part: Part) -> list[dict[str, str]]:
 
 def confidence(part: Part) -> None:
     """Whether it is right as often as it says, and what it gains by passing on what it is unsure of."""
-    found = part.found
-    before, fitted = reliability(found.probabilities, found.labels), _temperature(part)
+    found, fitted = part.found, _temperature(part)
+    before = reliability(found.probabilities, found.labels)
     after = None if fitted is None else reliability(with_temperature(found.probabilities, fitted), found.labels)
     picture, words = st.columns([3, 2], gap="large")
     with words:
         st.subheader("Can it be taken at its word?", anchor=False)
-        for sentence in evaluation_words.says_and_is(before):
+        for sentence in (*evaluation_words.says_and_is(before), evaluation_words.trust(before)):
             st.markdown(sentence)
-        st.markdown(evaluation_words.trust(before))
-        facts = [("Expected calibration error", drawings.percent(before.error))]
-        if fitted is not None and after is not None:
-            st.markdown(evaluation_words.temperature(fitted))
-            facts.append(("after temperature scaling", drawings.percent(after.error)))
-        inputs.facts(facts)
-        st.caption(_how_calibrated(part, fitted))
+        _calibrated(part, fitted, before, after)
     with picture:
         st.plotly_chart(
             evaluation_figures.reliability(before, after),
@@ -233,8 +258,21 @@ def confidence(part: Part) -> None:
             key="reliability",
             alt=f"Reliability diagram of {part.name} photos: how often the model is right over how sure it is",
         )
+    _coverage(part)
+
+
+def _calibrated(part: Part, fitted: float | None, before: Reliability, after: Reliability | None) -> None:
+    facts = [("Expected calibration error", drawings.percent(before.error))]
+    if fitted is not None and after is not None:
+        st.markdown(evaluation_words.temperature(fitted, after.error < before.error))
+        facts.append(("after temperature scaling", drawings.percent(after.error)))
+    inputs.facts(facts)
+    st.caption(_how_calibrated(part, fitted))
+
+
+def _coverage(part: Part) -> None:
     st.subheader("What if it may pass?", anchor=False)
-    curve = coverage(found.probabilities, found.labels)
+    curve = coverage(part.found.probabilities, part.found.labels)
     st.markdown(evaluation_words.silence(curve))
     st.plotly_chart(
         evaluation_figures.coverage(curve),

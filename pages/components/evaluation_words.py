@@ -88,12 +88,13 @@ def trust(found: Reliability) -> str:
     return f"{lead}: it is {'more' if said > true else 'less'} sure than it should be."
 
 
-def temperature(found: float) -> str:
-    """What temperature scaling does to the probabilities."""
+def temperature(found: float, better: bool) -> str:
+    """What temperature scaling does to the probabilities, and whether that brings them nearer to what is true."""
     if abs(found - 1) < 0.05:
         return f"The temperature that fits best is {found:.2f}, which changes next to nothing."
     effect = "more careful" if found > 1 else "bolder"
-    return f"A temperature of {found:.2f} makes what it says {effect}; which class it answers stays the same."
+    lead = f"A temperature of {found:.2f} makes what it says {effect}; which class it answers stays the same."
+    return lead if better else f"{lead} On these photos that is **no better**."
 
 
 def silence(found: Coverage) -> str:

@@ -18,11 +18,11 @@ LEAST_LIMIT = 1e-6
 """The end of the scale where there is no evidence at all."""
 
 NINTHS = (
-    ("the upper left", "the upper middle", "the upper right"),
-    ("the left", "the middle", "the right"),
-    ("the lower left", "the lower middle", "the lower right"),
+    ("in the upper left", "at the top", "in the upper right"),
+    ("on the left", "in the middle", "on the right"),
+    ("in the lower left", "at the bottom", "in the lower right"),
 )
-"""What the places of a photo are called."""
+"""What the places of a photo are called, from the top to the bottom."""
 
 
 def evidence(maps: NDArray[np.float32], label: int) -> NDArray[np.float32]:
@@ -65,7 +65,7 @@ def where(found: NDArray[np.float32]) -> str:
     rows = np.array_split(np.maximum(found, 0), 3)
     sums = np.array([[part.sum() for part in np.array_split(row, 3, axis=1)] for row in rows])
     row, column = divmod(int(sums.argmax()), 3)
-    return NINTHS[row][column] if sums.any() else "no place"
+    return NINTHS[row][column] if sums.any() else "nowhere"
 
 
 def scale(limit: float) -> str:

@@ -131,6 +131,7 @@ def _outcome(run: Run, status: Status) -> None:
         )
     if status.test_accuracy is not None:
         _grade(status)
+        st.page_link("pages/use/evaluate.py", label="**What it gets right and wrong**", icon=":material/troubleshoot:")
         st.page_link("pages/use/predict.py", label="**Try it on your own photos**", icon=":material/image_search:")
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import streamlit as st
 
 from pages.components import cached, evaluation_view, inputs
-from pages.components.evaluation_look import where_it_looks
+from pages.components.evaluation_look import show_opened_photo, where_it_looks
 from pages.components.evaluation_map import map_of_photos
-from pages.components.evaluation_photos import MISTAKES, PART_KEY, SECTION_KEY, WHERE_IT_LOOKS, Part
+from pages.components.evaluation_photos import MISTAKES, SECTION_KEY, Part
 from pages.components.evaluation_timeline import while_it_learned
 from pages.components.evaluation_words import MEANT, PARTS
 from pages.components.report_errors import reporting
@@ -19,7 +19,7 @@ SECTIONS: dict[str, Callable[[Part], None]] = {
     OVERVIEW: evaluation_view.overview,
     MISTAKES: evaluation_view.mistakes,
     "Confidence": evaluation_view.confidence,
-    WHERE_IT_LOOKS: where_it_looks,
+    "Where it looks": where_it_looks,
     "While it learned": while_it_learned,
     "Map": map_of_photos,
 }
@@ -33,7 +33,7 @@ def choose_part() -> str:
         default="test",
         required=True,
         format_func=PARTS.__getitem__,
-        key=PART_KEY,
+        key="evaluate-part",
         persist_state="session",
     )
     st.caption(f":material/info: {MEANT[part]}")
@@ -58,3 +58,4 @@ if chosen:
     with reporting():
         part = Part(chosen, name, cached.evaluation(chosen.run.id, name, chosen.status.ended))
         SECTIONS[section](part)
+        show_opened_photo()

@@ -146,6 +146,10 @@ def all_pages(photographer: Photographer, dataset: Path, store: RunStore) -> Non
     photographer.take("train-minutes", f"/train?dataset={dataset}", choose=("I have … minutes",))
     photographer.take("train-finished", f"/train?run={finished.id}")
     photographer.take("compare-new", f"/compare?dataset={dataset}", choose=("Start a comparison",))
+    photographer.take("evaluate", f"/evaluate?run={finished.id}")
+    for section in ("Mistakes", "Confidence", "Where it looks", "While it learned", "Map"):
+        name = f"evaluate-{section.lower().replace(' ', '-')}"
+        photographer.take(name, f"/evaluate?run={finished.id}", choose=(section,), wait=5000)
     photographer.take("predict", f"/predict?run={finished.id}", uploads)
     take_label_check(photographer, dataset, finished, uploads)
     context = photographer.browser.new_context()

@@ -50,7 +50,11 @@ def test_whether_it_can_be_trusted(right: int, end: str) -> None:
     ("temperature", "said"), [(1.4, "more careful"), (0.6, "bolder"), (1.01, "changes next to nothing")]
 )
 def test_what_a_temperature_does(temperature: float, said: str) -> None:
-    assert said in words.temperature(temperature)
+    assert said in words.temperature(temperature, True)
+
+
+def test_a_temperature_that_does_not_help_is_not_praised() -> None:
+    assert "no better" in words.temperature(1.4, False) and "no better" not in words.temperature(1.4, True)
 
 
 def test_what_silence_buys() -> None:

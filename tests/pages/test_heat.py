@@ -44,11 +44,11 @@ def test_a_scale_suits_most_photos_and_is_never_empty() -> None:
 
 @pytest.mark.parametrize(
     ("row", "column", "words"),
-    [(0, 0, "the upper left"), (2, 3, "the middle"), (5, 3, "the lower middle"), (3, 5, "the right")],
+    [(0, 0, "in the upper left"), (2, 3, "in the middle"), (5, 3, "at the bottom"), (3, 5, "on the right")],
 )
 def test_where_most_speaks_for_a_class_is_said_in_words(row: int, column: int, words: str) -> None:
     assert where(one_place(row, column)) == words
-    assert where(one_place(row, column, -1)) == "no place"
+    assert where(one_place(row, column, -1)) == "nowhere"
 
 
 def test_the_scale_is_described_for_those_who_cannot_see_it() -> None:

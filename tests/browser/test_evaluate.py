@@ -1,0 +1,222 @@
+"""The Evaluate page on a run of the real trainer, and on what former versions and lost files leave of one."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+import pytest
+from playwright.sync_api import Locator, expect
+
+from core.data.parts import PARTS, VALIDATION
+from core.models.serving import ACTIVATION_MAPS, GRAPH
+from core.results.outcome import evaluation
+from core.results.timeline import read_timeline
+from core.runs.embeddings import read_embeddings
+from tests.browser.conftest import Screen, Server, free_port
+from tests.conftest import FinishedRun, Workplace, eventually
+
+NARROW = 400
+
+
+@pytest.fixture(scope="module")
+def evaluated(finished_run: FinishedRun) -> Iterator[Server]:
+    """A server where a run has finished; tests must not change it."""
+    started = Server(finished_run.workplace, free_port())
+    started.start()
+    yield started
+    started.kill()
+
+
+def show(screen: Screen, name: str) -> None:
+    screen.page.get_by_test_id("stMain").get_by_role("radio", name=name).first.click()
+    screen.settle()
+
+
+def choose(screen: Screen, label: str, value: str) -> None:
+    """Choose from a list with the keyboard alone."""
+    field = screen.page.get_by_label(label, exact=True)
+    field.focus()
+    field.fill(value)
+    field.press("Enter")
+    screen.settle()
+
+
+def photos(screen: Screen) -> Locator:
+    return screen.page.get_by_test_id("stMain").get_by_test_id("stImage").get_by_role("img")
+
+
+def sentence(count: int, part: str, label: str, taken_for: str) -> str:
+    """How the page says what a cell holds."""
+    noun, verb = (f"{part} photo", "is") if count == 1 else (f"{part} photos", "are")
+    what = "recognised" if label == taken_for else f"taken for {taken_for}"
+    return f"{count} {noun} of {label} {verb} {what}."
+
+
+def test_a_cell_of_the_confusion_matrix_opens_its_photos_by_click_and_by_keyboard(
+    evaluated: Server, finished_run: FinishedRun, new_screen: Callable[..., Screen]
+) -> None:
+    found = evaluation(finished_run.run, "test")
+    screen = new_screen(evaluated)
+    screen.open(f"/evaluate?run={finished_run.run.id}")
+    correct = int(found.right.sum())
+    expect(screen.text(f"{correct} of {len(found)} test photos are named correctly.")).to_be_visible()
+    show(screen, "Mistakes")
+    cells = screen.page.get_by_test_id("stPlotlyChart").locator(".scatterlayer .trace").last.locator("path.point")
+    for cell, (label, taken_for) in {0: (0, 0), 3: (1, 1)}.items():
+        box = cells.nth(cell).bounding_box()
+        assert box is not None
+        screen.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        screen.settle()
+        names = found.class_names[label], found.class_names[taken_for]
+        count = int(found.confusion[label, taken_for])
+        expect(screen.text(sentence(count, "test", *names))).to_be_visible()
+        expect(screen.page.get_by_label("Photos of", exact=True)).to_have_value(names[0])
+        expect(photos(screen)).to_have_count(count)
+    choose(screen, "taken for", "blue")
+    count = int(found.confusion[1, 0])
+    expect(screen.text(sentence(count, "test", "red", "blue"))).to_be_visible()
+    expect(photos(screen)).to_have_count(count)
+    show(screen, "Least sure")
+    expect(photos(screen)).to_have_count(len(found))
+    with screen.page.expect_download() as download:
+        screen.page.get_by_role("button", name="Download the list (CSV)").click()
+    lines = Path(download.value.path()).read_text("utf-8-sig").splitlines()
+    assert lines[0] == "photos of,taken for blue,taken for red"
+    assert lines[1:] == [",".join([name, *map(str, found.confusion[i])]) for i, name in enumerate(found.class_names)]
+    assert not screen.problems()
+
+
+def test_validation_photos_are_called_so(
+    evaluated: Server, finished_run: FinishedRun, new_screen: Callable[..., Screen]
+) -> None:
+    found = evaluation(finished_run.run, "validation")
+    screen = new_screen(evaluated)
+    screen.open(f"/evaluate?run={finished_run.run.id}")
+    show(screen, "Validation photos")
+    expect(screen.text("these figures flatter a little")).to_be_visible()
+    expect(screen.text("accuracy on the validation photos")).to_be_visible()
+    expect(screen.text(f"{int(found.right.sum())} of {len(found)} validation photos")).to_be_visible()
+    show(screen, "Confidence")
+    expect(screen.text("the very photos that you see here")).to_be_visible()
+    for section in ("Overview", "Mistakes", "Confidence"):
+        show(screen, section)
+        assert "test photo" not in screen.page.get_by_test_id("stMain").inner_text().replace("Test photos", "")
+    screen.follow("Predict")
+    screen.follow("Evaluate")
+    expect(screen.text("these figures flatter a little")).to_be_visible()
+    assert not screen.problems()
+
+
+def test_any_photo_leads_to_where_the_model_looks(
+    evaluated: Server, finished_run: FinishedRun, new_screen: Callable[..., Screen]
+) -> None:
+    found = evaluation(finished_run.run, "test")
+    screen = new_screen(evaluated, NARROW, dark=True)
+    screen.open(f"/evaluate?run={finished_run.run.id}")
+    show(screen, "Mistakes")
+    show(screen, "Least sure")
+    screen.press("Look at photo 1")
+    path = found.paths[found.least_sure()[0]]
+    expect(screen.page.get_by_role("img", name=f"{path} as the model sees it")).to_be_visible()
+    heat = screen.page.get_by_role("img", name=f"Heat map of {path}")
+    first = heat.get_attribute("src")
+    closely = screen.page.get_by_role("dialog")
+    expect(closely.get_by_text("Checked: the mean of each map is what the class gets")).to_be_visible()
+    other = found.class_names[1 - int(found.predicted[found.least_sure()[0]])]
+    choose(screen, "Show what speaks for", other)
+    expect(closely.get_by_text(f"Most of what speaks for {other} lies")).to_be_visible()
+    assert heat.get_attribute("src") != first
+    screen.page.keyboard.press("Escape")
+    expect(closely).to_have_count(0)
+    expect(screen.page.get_by_role("button", name="Look at photo 1", exact=True)).to_be_visible()
+    show(screen, "Where it looks")
+    expect(screen.page.get_by_role("img", name=re.compile("Heat map of"))).to_have_count(len(found))
+    expect(screen.text("Checked: the mean of each map is what the class gets")).to_be_visible()
+    assert not screen.problems()
+
+
+def test_how_photos_were_learned_and_which_lie_together(
+    evaluated: Server, finished_run: FinishedRun, new_screen: Callable[..., Screen]
+) -> None:
+    found = read_timeline(finished_run.run)
+    screen = new_screen(evaluated, NARROW, dark=True)
+    screen.open(f"/evaluate?run={finished_run.run.id}")
+    show(screen, "While it learned")
+    expect(screen.text("This is about the validation photos")).to_be_visible()
+    expect(screen.text(f"Of {len(found.labels)} validation photos")).to_be_visible()
+    never = int((found.learned_at() == len(found.epochs)).sum())
+    forgotten = int((found.forgotten() > 0).sum())
+    for name, count in (("Never learned", never), ("Forgotten", forgotten)):
+        show(screen, f"{name} ({count})")
+        expect(photos(screen)).to_have_count(count)
+    show(screen, "Map")
+    points = screen.page.get_by_test_id("stVegaLiteChart").locator(".mark-symbol.role-mark path")
+    tested = read_embeddings(finished_run.run).of(PARTS.index("test"))
+    expect(points).to_have_count(len(tested))
+    points.nth(2).hover()
+    expect(screen.page.locator("#vg-tooltip-element img")).to_be_visible()
+    points.nth(2).click()
+    screen.settle()
+    expect(screen.text("The photo that you chose on the map:")).to_be_visible()
+    expect(screen.page.get_by_role("img", name=tested.paths[2], exact=True).first).to_be_visible()
+    assert not screen.problems()
+
+
+def forget_maps(folder: Path) -> None:
+    """Take from a graph what those of former versions did not have."""
+    graph = ov.Core().read_model(folder / GRAPH)
+    kept = [result for result in graph.get_results() if ACTIVATION_MAPS not in result.get_output_tensor(0).get_names()]
+    ov.save_model(ov.Model(kept, graph.get_parameters()), folder / "new.xml", compress_to_fp16=False)
+    for ending in (".xml", ".bin"):
+        (folder / "new").with_suffix(ending).replace((folder / GRAPH).with_suffix(ending))
+
+
+@pytest.fixture
+def bereft(finished_run: FinishedRun, tmp_path: Path) -> Iterator[Server]:
+    """A server where the run lacks its test part, its history, embeddings, activation maps and a validation photo."""
+    old = finished_run.workplace
+    shutil.copytree(old.home, tmp_path / "home")
+    shutil.copytree(old.colours, tmp_path / "photos" / "colours")
+    place = Workplace(tmp_path / "home", tmp_path / "photos" / "colours")
+    [run] = place.store.runs()
+    run.recipe_file.write_text(
+        run.recipe_file.read_text("utf-8").replace(str(old.colours), str(place.colours)), "utf-8"
+    )
+    shutil.rmtree(run.timeline_folder)
+    run.embeddings_file.unlink()
+    run.predictions_file("test").unlink()
+    (place.colours / evaluation(run, "validation").paths[0]).unlink()
+    forget_maps(run.serving_folder)
+    started = Server(place, free_port())
+    started.start()
+    yield started
+    started.kill()
+
+
+def test_what_is_lost_is_said_and_the_rest_works(bereft: Server, new_screen: Callable[..., Screen]) -> None:
+    [run] = bereft.workplace.store.runs()
+    found = evaluation(run, "validation")
+    screen = new_screen(bereft)
+    screen.open(f"/evaluate?run={run.id}")
+    expect(screen.text("has not been measured on its test photos")).to_be_visible()
+    show(screen, "Validation photos")
+    expect(screen.text("accuracy on the validation photos")).to_be_visible()
+    show(screen, "Mistakes")
+    show(screen, "Least sure")
+    expect(screen.text("can no longer be shown: the file is no longer there.")).to_be_visible()
+    expect(photos(screen)).to_have_count(len(found) - 1)
+    show(screen, "Where it looks")
+    expect(screen.text("No longer readable:")).to_be_visible()
+    expect(screen.text("whose models do not tell where they look")).to_be_visible()
+    expect(photos(screen)).to_have_count(len(found) - 1)
+    show(screen, "While it learned")
+    expect(screen.text("It was not kept how this run's predictions changed")).to_be_visible()
+    show(screen, "Map")
+    eventually(run.embeddings_file.exists, "the photos were looked at once more")
+    points = screen.page.get_by_test_id("stVegaLiteChart").locator(".mark-symbol.role-mark path")
+    expect(points).to_have_count(len(read_embeddings(run).of(VALIDATION)))
+    assert np.unique(read_embeddings(run).parts).size == 3
+    assert not screen.problems()
