@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from command_line import runs, train
-from command_line.output import Output
+from command_line import check_labels, runs, train
+from command_line.output import INTERRUPTED, Output
 from core.errors import UnfreezeError
 from core.settings import Settings, settings_from
 
-DONE, FAILED, INTERRUPTED = 0, 1, train.INTERRUPTED
+DONE, FAILED = 0, 1
 """What the process returns; 2 is for what is no command, as argparse has it."""
 
 ABOUT = """Fine-tune image classifiers from a terminal. Runs, datasets and decisions are the same as in the browser
@@ -43,6 +43,13 @@ class Command:
 
 COMMANDS = (
     Command("train", "train a model as a recipe says", train.EXAMPLES, train.add, train.train),
+    Command(
+        "check-labels",
+        "find labels of a dataset that are probably wrong",
+        check_labels.EXAMPLES,
+        check_labels.add,
+        check_labels.check_labels,
+    ),
     Command("runs", "list, show, delete, export and import runs", runs.EXAMPLES, runs.add, runs.list_all),
 )
 

@@ -14,6 +14,9 @@ BAR = 24
 DRAW_SECONDS = 0.1
 """How often a bar is drawn at most."""
 
+INTERRUPTED = 130
+"""What a process returns that was ended by Ctrl-C: 128 + SIGINT."""
+
 CLEAR_LINE = "\r\x1b[K"
 
 

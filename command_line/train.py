@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from command_line.found import dataset_in, facts_of, name_of, recipe_called
-from command_line.output import Output, duration, percent
+from command_line.output import INTERRUPTED, Output, duration, percent
 from core.data.parts import TRAINING
 from core.errors import RunBusy
 from core.runs import jobs
@@ -18,8 +18,6 @@ from core.training.launch import launch
 from core.training.recipe_book import fitted_to
 
 LOOK_SECONDS = 0.3
-INTERRUPTED = 130
-"""What a process returns that was ended by Ctrl-C: 128 + SIGINT."""
 
 EXAMPLES = """examples:
   unfreeze train recipe.json                      the dataset is the one that the recipe names

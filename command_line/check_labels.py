@@ -1,0 +1,112 @@
+"""`unfreeze check-labels`: which labels of a dataset are probably wrong."""
+
+import argparse
+import time
+from typing import Any
+
+from command_line.found import dataset_in
+from command_line.output import Output, percent, table
+from core.data.dataset import Dataset
+from core.errors import RunNotReady
+from core.models import weights
+from core.models.backbones import BACKBONES, backbone
+from core.results.dataset_check import DatasetCheck, check
+from core.runs.store import ACTIVE, FINISHED, RunStore
+from core.settings import Settings
+from core.training import features
+from core.training.features import FOLDER, Features, Request
+
+LOOK_SECONDS = 0.3
+PREFERRED = ("efficientnet-b0", "efficientnet-lite0")
+
+EXAMPLES = """examples:
+  unfreeze check-labels ~/flowers
+  unfreeze check-labels ~/flowers --most 10
+  unfreeze check-labels ~/flowers --json > suspects.json
+
+Nothing is trained and nothing is changed: a pretrained network looks at every photo, and each label is judged by the
+photos around it. Decide about the suspects on the page “Label check”; what was decided there counts here.
+"""
+
+
+def add(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    """Say what can be asked for."""
+    parser.add_argument("dataset", metavar="DATASET", help="a folder with one subfolder for each class")
+    parser.add_argument(
+        "--network",
+        choices=[row.key for row in BACKBONES if row.pretrained],
+        help="which network looks at the photos (default: EfficientNet-B0, or Lite0 without its weights)",
+    )
+    parser.add_argument("--most", type=int, default=50, metavar="N", help="list so many at most, not in JSON (50)")
+
+
+def check_labels(options: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """List the photos whose label is probably wrong, the most suspect first."""
+    dataset = dataset_in(options.dataset, settings, output)
+    found_features = _features(dataset, options.network or _usual(settings), settings, output)
+    output.progress("Comparing each photo with the others", None)
+    found = check(dataset, found_features.values, found_features.row_of)
+    values = {
+        "dataset": str(dataset.folder.root),
+        "photos": len(found.folder),
+        "unread": found.unread,
+        "suspects": [_facts(found, i) for i in found.suspects],
+        "unlike_the_rest": [found.folder.paths[i] for i in found.outliers],
+    }
+    output.result(values, _in_words(found, options.most))
+    return 0
+
+
+def _usual(settings: Settings) -> str:
+    return next((key for key in PREFERRED if weights.look_up(backbone(key), settings)), PREFERRED[-1])
+
+
+def _features(dataset: Dataset, network: str, settings: Settings, output: Output) -> Features:
+    """What the network makes of each photo: kept from before, or computed now; Ctrl-C keeps what there is."""
+    store, root = RunStore(settings.home / FOLDER), dataset.scan.folder.root
+    request = Request.of(dataset.scan, network)
+    known = features.kept(store, root, network)
+    if known is not None:
+        kept = features.read_features(known)
+        if kept.covers(request.digests):
+            return kept
+    run = features.start(store, request)
+    try:
+        while (status := run.read_status()).state in ACTIVE:
+            output.progress(status.message, status.progress)
+            time.sleep(LOOK_SECONDS)
+    except KeyboardInterrupt:
+        run.request_stop()
+        output.say("Stopped. What was computed is kept, and the next check goes on from there.")
+        raise
+    if status.state != FINISHED:
+        raise RunNotReady(status.error or "The photos were not all looked at: it was stopped. Start the check again.")
+    return features.read_features(run)
+
+
+def _facts(found: DatasetCheck, position: int) -> dict[str, Any]:
+    return {
+        "file": found.folder.paths[position],
+        "label": found.given(position),
+        "suggested": found.suggested(position),
+        "confidence": round(found.confidence(position), 4),
+        "quality": round(float(found.issues.quality[position]), 4),
+    }
+
+
+def _in_words(found: DatasetCheck, most: int) -> str:
+    count, photos = len(found.suspects), len(found.folder)
+    if not count:
+        return f"No label looks wrong: {photos:,} photos were compared with each other."
+    rows = [
+        {
+            "file": found.folder.paths[i],
+            "label": found.given(i),
+            "probably": found.suggested(i),
+            "sure": percent(found.confidence(i)),
+        }
+        for i in found.suspects[: max(0, most)]
+    ]
+    more = f"\n… and {count - len(rows):,} more." if count > len(rows) else ""
+    listed = f"\n\n{table(rows)}" if rows else ""
+    return f"{count:,} of {photos:,} labels are probably wrong.{listed}{more}"
