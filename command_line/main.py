@@ -1,6 +1,7 @@
 """The command `unfreeze`: which commands there are, and what they return."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -76,6 +77,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out what was typed; returns what the process is to return."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal of another alphabet is no reason to fail
     options = parser().parse_args(arguments)
     output = Output(getattr(options, "json", False))
     try:

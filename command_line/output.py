@@ -46,8 +46,8 @@ class Output:
         if self.as_json:
             print(json.dumps({"error": sentence}, ensure_ascii=False))
 
-    def progress(self, what: str, share: float | None) -> None:
-        """Show what is being done and the share of it that is done, 0 to 1; in a file, only what changes in words."""
+    def progress(self, what: str, share: float | None, detail: str = "") -> None:
+        """Show what is being done, the share of it that is done, 0 to 1, and figures; in a file, `what` alone, once."""
         if not sys.stderr.isatty():
             if what != self._told:
                 self._told = what
@@ -55,7 +55,7 @@ class Output:
             return
         if time.monotonic() - self._when >= DRAW_SECONDS:
             self._when = time.monotonic()
-            self._draw(f"{_bar(share)} {what}")
+            self._draw(f"{_bar(share)} {what}{detail and f' · {detail}'}")
 
     @contextmanager
     def showing(self, what: str) -> Iterator["Counting"]:
@@ -83,8 +83,7 @@ class Counting:
 
     def __call__(self, done: int, total: int) -> None:
         """Take a report."""
-        words = f"{self._what}: {done:,} of {total:,}" if sys.stderr.isatty() else self._what
-        self._output.progress(words, done / total if total else None)
+        self._output.progress(self._what, done / total if total else None, f"{done:,} of {total:,}")
 
 
 def table(rows: Sequence[Mapping[str, str]]) -> str:

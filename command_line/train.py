@@ -76,7 +76,7 @@ def _watch(run: Run, queue: Queue, output: Output) -> int:
 
 def _wait(run: Run, queue: Queue, output: Output) -> Status:
     while (status := run.read_status()).state in (*ACTIVE, QUEUED):
-        output.progress(_how_far(status), status.progress)
+        output.progress(_doing(status), status.progress, _figures(status))
         jobs.advance(queue)
         time.sleep(LOOK_SECONDS)
     return status
@@ -99,11 +99,15 @@ def _stop(run: Run, queue: Queue, output: Output) -> bool:
     return True
 
 
-def _how_far(status: Status) -> str:
+def _doing(status: Status) -> str:
     epoch = f"epoch {status.epoch} of {status.epochs}" if status.epoch and status.epochs else ""
+    return " · ".join(part for part in (status.message, epoch) if part)
+
+
+def _figures(status: Status) -> str:
     best = f"validation {percent(status.best_val_accuracy)}" if status.best_val_accuracy is not None else ""
     left = f"about {duration(status.seconds_left)} left" if status.seconds_left is not None else ""
-    return " · ".join(part for part in (status.message, epoch, best, left) if part)
+    return " · ".join(part for part in (best, left) if part)
 
 
 def _ending(run: Run, status: Status) -> str:

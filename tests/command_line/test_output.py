@@ -1,0 +1,57 @@
+import json
+import sys
+
+import pytest
+
+from command_line.output import Output, duration, listing, percent, table
+
+
+class Terminal:
+    """A screen in small: what was written, and that it is one."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> int:
+        self.text += text
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_a_bar_that_makes_way_for_the_result(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    output = Output(as_json=False)
+    output.progress("Training", 0.25, "about 5 s left")
+    assert "██████" in screen.text and " 25% Training · about 5 s left" in screen.text
+    output.result({}, "done")
+    assert screen.text.endswith("\r\x1b[K") and capsys.readouterr().out == "done\n"
+
+
+def test_a_file_gets_each_word_once(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output(as_json=True)
+    with output.showing("Looking at every photo") as counting:
+        for done in range(5):
+            counting(done, 5)
+    output.progress("Comparing", None)
+    assert capsys.readouterr().err == "Looking at every photo\nComparing\n"
+    output.result({"name": "Übung"}, "never shown")
+    assert json.loads(capsys.readouterr().out) == {"name": "Übung"}
+
+
+def test_tables_stand_in_columns() -> None:
+    rows = [{"id": "1", "name": "rose"}, {"id": "200", "name": ""}]
+    assert table(rows) == "id   name\n1    rose\n200"
+    assert listing({"a": "1", "long": "2"}) == "a     1\nlong  2"
+
+
+def test_figures_are_for_people() -> None:
+    assert [duration(seconds) for seconds in (3, 65, 3720)] == ["3 s", "1 min 05 s", "1 h 2 min"]
+    assert (percent(0.5), percent(None)) == ("50.0%", "–")
