@@ -48,3 +48,11 @@ def trust(found: Reliability) -> str:
     if abs(said - true) <= CLOSE:
         return f"{lead}: it can be taken at its word."
     return f"{lead}: it is {'more' if said > true else 'less'} sure than it should be."
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words such as "48 s", "6 min 10 s" or "2 h 5 min"."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -28,6 +28,8 @@ from core.results.dataset_check import DatasetCheck
 from core.results.embedding_map import Placed, map_of
 from core.results.evaluation import Evaluation
 from core.results.prediction import Look, Predictor
+from core.results.report import Report, report_of
+from core.results.report_facts import Told, read_report_facts
 from core.results.timeline import Timeline, read_timeline
 from core.runs import jobs
 from core.runs.embeddings import Embeddings, read_embeddings
@@ -269,3 +271,10 @@ def judge(run_id: str, ended: float | None, modified: int) -> Judge:
 def dataset_exports() -> dict[Path, ExportJob]:
     """The last export of each dataset, by its folder."""
     return {}
+
+
+@st.cache_resource(max_entries=4, show_spinner="Making the report…", hash_funcs={Told: repr})
+def report(run_id: str, ended: float | None, told: Told) -> Report:
+    """The report of a run as a file; raises as `core.results.report_facts.read_report_facts` does."""
+    limits, roots = settings().limits, settings().dataset_roots
+    return report_of(read_report_facts(store().get(run_id), told, roots, limits.pixels))
