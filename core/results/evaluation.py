@@ -85,8 +85,9 @@ class Evaluation:
 
     def top_accuracy(self, k: int) -> float:
         """The share of photos whose class is among the k most probable ones; of equal ones the first counts first."""
-        ranked = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :k]
-        return float((ranked == self.labels[:, None]).any(1).mean())
+        own = np.take_along_axis(self.probabilities, self.labels[:, None], axis=1)
+        first = (self.probabilities == own) & (np.arange(len(self.class_names)) < self.labels[:, None])
+        return float((((self.probabilities > own) | first).sum(1) < k).mean())
 
     def in_cell(self, label: int, taken_for: int) -> NDArray[np.intp]:
         """Photos of a class that are taken for a class, as positions, the most sure first."""

@@ -14,7 +14,7 @@ from core.data.dataset import Dataset, prepare
 from core.data.dataset_export import ExportJob
 from core.data.folder import Scan
 from core.data.images import decode, thumbnail
-from core.data.parts import PARTS, TRAINING
+from core.data.parts import PARTS, TRAINING, VALIDATION
 from core.data.review import Review, ReviewStore
 from core.data.scanner import Scanner
 from core.data.walk import check_photo
@@ -22,6 +22,7 @@ from core.errors import PhotoError
 from core.models.architecture import Architecture, load
 from core.models.backbones import BACKBONES, backbone
 from core.results import outcome
+from core.results.calibration import fit_temperature
 from core.results.claims import Judge
 from core.results.comparison import Measured
 from core.results.dataset_check import DatasetCheck
@@ -219,6 +220,13 @@ def keep_label_check(scan_token: str, key: str, check: DatasetCheck) -> None:
 def evaluation(run_id: str, part: str, ended: float | None) -> Evaluation:
     """What a run's model says of the photos of a part; raises as `core.results.outcome.evaluation` does."""
     return outcome.evaluation(store().get(run_id), part)
+
+
+@st.cache_resource(max_entries=100, show_spinner=False)
+def temperature(run_id: str, ended: float | None) -> float:
+    """The temperature that fits a run's validation photos; raises as `evaluation` does."""
+    known = evaluation(run_id, PARTS[VALIDATION], ended)
+    return fit_temperature(known.probabilities, known.labels)
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)

@@ -28,6 +28,9 @@ MOST_CELLS = 20
 MOST_NUMBERS = 12
 """Of more classes, cells have no room for numbers."""
 
+MOST_LIMITS = 1000
+"""As many points as the curve of coverage is drawn with."""
+
 MOST_COLOURS = len(RUN_COLOURS)
 """As many classes can have a colour and a shape of their own on the map."""
 
@@ -219,14 +222,15 @@ def reliability(before: Reliability, after: Reliability | None) -> go.Figure:
 
 
 def coverage(found: Coverage) -> go.Figure:
-    """Accuracy over the share of photos that are answered, the surest first."""
+    """Accuracy over the share of photos that are answered, the surest first; of many limits some are drawn."""
+    drawn = np.unique(np.linspace(0, len(found.limit) - 1, MOST_LIMITS).astype(np.int64))
     figure = go.Figure()
     figure.add_scatter(
-        x=found.share,
-        y=found.accuracy,
+        x=found.share[drawn],
+        y=found.accuracy[drawn],
         mode="lines",
         line={"color": BLUE, "width": 2.5, "shape": "hv"},
-        customdata=found.limit,
+        customdata=found.limit[drawn],
         hovertemplate="answers %{x:.0%} of the photos, where it is<br>at least %{customdata:.0%} sure: right in"
         " %{y:.1%}<extra></extra>",
     )

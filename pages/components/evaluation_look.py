@@ -122,7 +122,7 @@ def _agreement(looks: Sequence[Look]) -> None:
     else:
         st.caption(
             ":material/check: Checked: the mean of each map is what the class gets (its logit), so the answer follows"
-            f" from these maps; the probabilities differ by {most:.0e} at most."
+            " from these maps, up to rounding."
         )
 
 

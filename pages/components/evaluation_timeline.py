@@ -66,12 +66,13 @@ def while_it_learned(part: Part) -> None:
 
 
 def _summary(found: Timeline) -> None:
-    at, count = found.learned_at(), len(found.labels)
-    never, forgotten = int((at == len(found.epochs)).sum()), int((found.forgotten() > 0).sum())
+    at, last = found.learned_at(), len(found.epochs)
+    first, later, never = int((at == 0).sum()), int(((at > 0) & (at < last)).sum()), int((at == last).sum())
+    forgotten = int((found.forgotten() > 0).sum())
     st.markdown(
-        f"Of **{count:,} validation photos**, {int((at == 0).sum()):,} were named correctly from the first look on, and"
-        f" {int(((at > 0) & (at < len(found.epochs))).sum()):,} later on for good. {forgotten:,} were forgotten at"
-        f" least once. {never:,} were wrong at the end of training (a model from before the end may have been kept)."
+        f"Of **{len(at):,} validation photos**, {first:,} were named correctly from the first look on, and {later:,}"
+        f" from a later one. Forgotten at least once: {forgotten:,}. Wrong at the end of training: {never:,}; the model"
+        " that is kept may be one from before the end."
     )
     st.plotly_chart(
         evaluation_figures.learned(found),

@@ -9,7 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.errors import RunError
-from core.results.calibration import Reliability, coverage, fit_temperature, reliability, with_temperature
+from core.results.calibration import Reliability, coverage, reliability, with_temperature
 from core.results.evaluation import (
     ClassScores,
     Evaluation,
@@ -285,10 +285,9 @@ def _coverage(part: Part) -> None:
 def _temperature(part: Part) -> float | None:
     """The temperature that fits the validation photos; None where there are none."""
     try:
-        known = cached.evaluation(part.shown.run.id, "validation", part.shown.status.ended)
+        return cached.temperature(part.shown.run.id, part.shown.status.ended)
     except RunError:
         return None
-    return fit_temperature(known.probabilities, known.labels)
 
 
 def _how_calibrated(part: Part, fitted: float | None) -> str:

@@ -15,6 +15,7 @@ from core.models.serving import ACTIVATION_MAPS, GRAPH
 from core.results.outcome import evaluation
 from core.results.timeline import read_timeline
 from core.runs.embeddings import read_embeddings
+from core.runs.store import Label, Run
 from tests.browser.conftest import Screen, Server, free_port
 from tests.conftest import FinishedRun, Workplace, eventually
 
@@ -176,7 +177,7 @@ def forget_maps(folder: Path) -> None:
 
 @pytest.fixture
 def bereft(finished_run: FinishedRun, tmp_path: Path) -> Iterator[Server]:
-    """A server where the run lacks its test part, its history, embeddings, activation maps and a validation photo."""
+    """A server with a complete run, and one without test part, history, embeddings, maps and one of its photos."""
     old = finished_run.workplace
     shutil.copytree(old.home, tmp_path / "home")
     shutil.copytree(old.colours, tmp_path / "photos" / "colours")
@@ -185,6 +186,9 @@ def bereft(finished_run: FinishedRun, tmp_path: Path) -> Iterator[Server]:
     run.recipe_file.write_text(
         run.recipe_file.read_text("utf-8").replace(str(old.colours), str(place.colours)), "utf-8"
     )
+    other = Run(run.folder.with_name("20200101-000000-abcd"))
+    shutil.copytree(run.folder, other.folder)
+    other.write_label(Label("another run"))
     shutil.rmtree(run.timeline_folder)
     run.embeddings_file.unlink()
     run.predictions_file("test").unlink()
@@ -197,7 +201,7 @@ def bereft(finished_run: FinishedRun, tmp_path: Path) -> Iterator[Server]:
 
 
 def test_what_is_lost_is_said_and_the_rest_works(bereft: Server, new_screen: Callable[..., Screen]) -> None:
-    [run] = bereft.workplace.store.runs()
+    run, other = bereft.workplace.store.runs()
     found = evaluation(run, "validation")
     screen = new_screen(bereft)
     screen.open(f"/evaluate?run={run.id}")
@@ -219,4 +223,9 @@ def test_what_is_lost_is_said_and_the_rest_works(bereft: Server, new_screen: Cal
     points = screen.page.get_by_test_id("stVegaLiteChart").locator(".mark-symbol.role-mark path")
     expect(points).to_have_count(len(read_embeddings(run).of(VALIDATION)))
     assert np.unique(read_embeddings(run).parts).size == 3
+    choose(screen, "Model", "another run")
+    screen.until(lambda: f"run={other.id}" in screen.page.url, "the other run is in the address")
+    screen.page.reload()
+    screen.settle()
+    expect(screen.text("accuracy on the test photos")).to_be_visible()
     assert not screen.problems()

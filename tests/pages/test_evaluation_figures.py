@@ -8,7 +8,7 @@ from core.results.calibration import coverage, reliability
 from core.results.evaluation import class_scores
 from core.results.timeline import Timeline
 from pages.components import evaluation_figures
-from pages.components.evaluation_figures import MOST_CELLS, MOST_COLOURS, MOST_ROWS, OTHERS
+from pages.components.evaluation_figures import MOST_CELLS, MOST_COLOURS, MOST_LIMITS, MOST_ROWS, OTHERS
 from pages.components.figures import BLUE, ORANGE
 
 NAMES = ("daisy", "roses", "tulips")
@@ -84,6 +84,13 @@ def test_reliability_before_and_after() -> None:
 def test_coverage_says_from_which_confidence_on() -> None:
     [line] = evaluation_figures.coverage(coverage(np.array([[0.9, 0.1], [0.6, 0.4]]), [0, 1])).data
     assert (list(line.x), list(line.y), list(line.customdata)) == ([0.5, 1], [1, 0.5], [0.9, 0.6])
+
+
+def test_the_curve_of_many_photos_is_thinned_and_keeps_its_ends() -> None:
+    sure = np.linspace(0.5, 1, 5000)
+    found = coverage(np.stack([sure, 1 - sure], axis=1), np.zeros(5000, int))
+    [line] = evaluation_figures.coverage(found).data
+    assert len(line.x) == MOST_LIMITS and (line.x[0], line.x[-1]) == (1 / 5000, 1)
 
 
 def test_when_photos_were_learned_and_which_never_were() -> None:
