@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from command_line import check_labels, runs, train
+from command_line import check_labels, predict, runs, train
 from command_line.output import INTERRUPTED, Output
 from core.errors import UnfreezeError
 from core.settings import Settings, settings_from
@@ -44,6 +44,7 @@ class Command:
 
 COMMANDS = (
     Command("train", "train a model as a recipe says", train.EXAMPLES, train.add, train.train),
+    Command("predict", "say what is in photos, with a run's model", predict.EXAMPLES, predict.add, predict.predict),
     Command(
         "check-labels",
         "find labels of a dataset that are probably wrong",

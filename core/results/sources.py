@@ -89,6 +89,15 @@ def in_folder(
     return Listing(photos, tuple(walk.left_out))
 
 
+def named(path: Path, limits: Limits) -> Listing:
+    """List a single photo that a person at this computer has named, wherever it lies."""
+    problem = suffix_problem(path.suffix.lower())
+    if problem:
+        return Listing((), (LeftOut(str(path), problem),))
+    whole = path.resolve()
+    return Listing((Photo(str(path), lambda: _read_file(whole, (whole.parent,), limits.file_bytes)),))
+
+
 class _Locked:
     """A file that was sent, read by one thread at a time."""
 

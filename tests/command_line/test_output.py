@@ -40,7 +40,8 @@ def test_a_file_gets_each_word_once(capsys: pytest.CaptureFixture[str]) -> None:
     with output.showing("Looking at every photo") as counting:
         for done in range(5):
             counting(done, 5)
-    output.progress("Comparing", None)
+    for share in range(5):
+        output.progress(f"Comparing, {share} %", None)
     assert capsys.readouterr().err == "Looking at every photo\nComparing\n"
     output.result({"name": "Übung"}, "never shown")
     assert json.loads(capsys.readouterr().out) == {"name": "Übung"}
