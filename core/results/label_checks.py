@@ -3,17 +3,13 @@
 All are functions of arrays. N is the number of photos, D the number of features of each, K the number of classes.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-FOLDS = 5
-"""Parts that photos are divided into; each is judged by a model that has learned from the others."""
-
-STRENGTH = 1.0
-"""The inverse of the regularisation: C of scikit-learn's logistic regression, on features of length 1."""
+from core.results.held_out import Progress, divide, scores
+from core.results.label_noise import likely_true
 
 AGREE, DISAGREE, UNSURE = "agree", "disagree", "unsure"
 """The verdicts on a claimed label."""
@@ -27,12 +23,26 @@ UNLIKELY = 0.1
 LIKELY = 0.5
 """The least probability of a claimed label, as the most probable one, at which it is confirmed."""
 
+DOUBTFUL = 0.5
+"""The probability of the given label below which it is a suspect."""
+
+OUTLYING = 0.5
+"""The outlyingness from which on a photo is an outlier."""
+
+USUAL = 1.645
+"""Standard deviations above the median up to which a photo is no outlier: of normally spread ones, 5 % are beyond."""
+
+REFERENCES = 10_000
+"""Most photos among which neighbours are looked for to find outliers."""
+
+FEWEST = 10
+"""Photos of a class that are needed to say what is usual in it."""
+
 BLOCK = 1024
 """Queries that are compared with all photos at once: it bounds the memory."""
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 Positions = NDArray[np.intp]
-Progress = Callable[[int, int], None]
 
 
 def nothing(done: int, total: int) -> None:
@@ -44,8 +54,8 @@ class LabelIssues:
     """What the features say about the labels of N photos.
 
     Attributes:
-        probabilities: Shape (N, K), rows sum to 1: of each class, by a model that has not learned from the photo, nor
-            from any photo of its group.
+        probabilities: Shape (N, K), rows sum to 1: of each true class, by a model that has learned neither from the
+            photo nor from its group.
         quality: Shape (N,), values in [0, 1]: low where the given label is suspect.
         suggested: Shape (N,), the class that the evidence speaks for; the given one where nothing speaks against it.
         suspects: Shape (M,), positions of photos whose label is probably wrong, most suspect first.
@@ -76,11 +86,16 @@ def find_label_issues(
     seed: int = 0,
     on_progress: Progress = nothing,
 ) -> LabelIssues:
-    """Judge every label by a model that has learned from other photos, with confident learning.
+    """Judge every label by a model that has learned from other photos.
 
-    Photos are divided into five folds; for each, a logistic regression learns from the others. A photo counts as
-    suspect as in C. Northcutt, L. Jiang and I. Chuang, "Confident learning: estimating uncertainty in dataset labels",
-    JAIR 70 (2021), see `suspects`.
+    Photos are divided into five folds, and each fold is scored by kernel ridge regression on the others, whose own
+    labels are corrected first where they are probably wrong (`core.results.held_out`). From scores and labels, it is
+    estimated how often labels of each class are given to photos of each other (`core.results.label_noise`). `quality`
+    is the probability that the given label is the true class; below a half, the label is a suspect, if another class
+    is more probable. A photo whose class no other fold holds cannot be judged: its quality is 1.
+
+    Only the scores are out of sample in the strict sense: sharpness and rates of wrong labels are estimated from all
+    photos together.
 
     Args:
         features: Shape (N, D): what a frozen network makes of each photo, pooled.
@@ -94,57 +109,17 @@ def find_label_issues(
     Raises:
         ValueError: The shapes do not fit together, or there are fewer than two photos.
     """
-    given = np.asarray(labels, np.intp)
-    values = _unit(features)
+    values, given = np.asarray(features), np.asarray(labels, np.intp)
     if values.shape[:1] != given.shape or len(given) < 2 or given.min() < 0 or given.max() >= class_count:
         raise ValueError(f"features {values.shape} do not fit labels {given.shape} of {class_count} classes")
-    numbers = np.arange(len(given)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-    folds = divide(given, numbers, seed)
-    probabilities, judged = _out_of_sample(values, given, class_count, folds, on_progress)
-    own = np.where(judged, probabilities[np.arange(len(given)), given], 1.0)
-    suggested = np.where(judged, probabilities.argmax(axis=1), given)
-    found = suspects(probabilities, given)
-    found = found[judged[found] & (suggested[found] != given[found])]
-    return LabelIssues(probabilities, own, suggested, found[np.argsort(own[found], kind="stable")])
-
-
-def divide(labels: NDArray[np.intp], groups: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
-    """The fold of each photo, shape (N,): classes spread evenly, groups kept together, at least two folds.
-
-    A group goes with the class of its first photo.
-    """
-    _, first = np.unique(groups, return_index=True)
-    order = np.lexsort((np.random.default_rng(seed).random(len(first)), labels[first]))
-    of_group = np.empty(len(first), np.intp)
-    of_group[order] = np.arange(len(first)) % min(FOLDS, max(2, len(first)))
-    return of_group[np.unique(groups, return_inverse=True)[1]]
-
-
-def suspects(probabilities: Floats, labels: NDArray[np.intp]) -> Positions:
-    """Positions of photos whose label is probably wrong: confident learning, pruned by noise rate.
-
-    A photo belongs confidently to a class when the probability of it reaches the mean that photos with this label
-    have. Counting those for each pair of given and confident class, and scaling each row to the number of photos with
-    that label, estimates how many photos of class i belong to class j; as many are taken, those where the
-    probability of j exceeds that of i most (sections 3.1 and 3.2 of the article).
-    """
-    count, classes = probabilities.shape
-    sizes = np.bincount(labels, minlength=classes)
-    own = probabilities[np.arange(count), labels]
-    thresholds = np.bincount(labels, own, classes) / np.maximum(sizes, 1)
-    reached = np.where((probabilities >= thresholds) & (sizes > 0), probabilities, -1.0)
-    best = reached.argmax(axis=1)
-    sure = reached.max(axis=1) >= 0
-    joint = np.zeros((classes, classes))
-    np.add.at(joint, (labels[sure], best[sure]), 1)
-    joint *= (sizes / np.maximum(joint.sum(axis=1), 1))[:, None]
-    taken = np.zeros(count, bool)
-    for i, j in zip(*np.nonzero(joint), strict=True):
-        if i != j:
-            members = np.flatnonzero(labels == i)
-            margin = probabilities[members, j] - probabilities[members, i]
-            taken[members[np.argsort(-margin, kind="stable")[: round(joint[i, j])]]] = True
-    return np.flatnonzero(taken)
+    folds = divide(given, np.arange(len(given)) if groups is None else np.asarray(groups), seed)
+    found = scores(values, given, class_count, folds, seed, on_progress)
+    after, before = likely_true(found, given)
+    judged = _can_be_judged(given, folds, class_count)
+    quality = np.where(judged, after[np.arange(len(given)), given], 1.0)
+    suggested = np.where(judged, after.argmax(axis=1), given)
+    suspects = np.flatnonzero((quality < DOUBTFUL) & (suggested != given))
+    return LabelIssues(before, quality, suggested, suspects[np.argsort(quality[suspects], kind="stable")])
 
 
 def nearest(queries: ArrayLike, features: ArrayLike, k: int) -> tuple[Positions, NDArray[np.float32]]:
@@ -172,6 +147,45 @@ def nearest(queries: ArrayLike, features: ArrayLike, k: int) -> tuple[Positions,
     return positions, similarity
 
 
+def outlyingness(features: ArrayLike, labels: ArrayLike, k: int = 15) -> Floats:
+    """How far each photo is from all others, shape (N,), in [0, 1]; outliers are those from `OUTLYING` on.
+
+    The mean cosine distance to the k nearest other photos, of whatever class, as a logarithm. It is compared with
+    those of photos with the same label: by how many standard deviations s it exceeds their median, the deviation
+    being estimated from the median absolute one. The result is s / (s + 1.645) for s > 0, else 0; of normally spread
+    photos, one in twenty reaches a half. A label with fewer than ten photos is compared with all photos. Of more than
+    10,000 photos, neighbours are looked for among 10,000 at most that are evenly spaced.
+
+    k should exceed the number of strange photos that are like each other: they are neighbours of each other.
+
+    Args:
+        features: Shape (N, D).
+        labels: Shape (N,).
+        k: How many neighbours.
+    """
+    values, given = np.asarray(features), np.asarray(labels, np.intp)
+    if len(values) < 2:
+        return np.zeros(len(values))
+    chosen = np.arange(0, len(values), -(-len(values) // REFERENCES))
+    positions, similarity = nearest(values, values[chosen], min(k + 1, len(chosen)))
+    others = chosen[positions] != np.arange(len(values))[:, None]
+    others[others.all(axis=1), -1] = False
+    distance = np.log(np.maximum(np.average(1 - similarity, axis=1, weights=others), 1e-6))
+    beyond = _deviations(distance, np.arange(len(values)), np.arange(len(values)))
+    for label in np.unique(given):
+        members = np.flatnonzero(given == label)
+        if len(members) >= FEWEST:
+            beyond[members] = _deviations(distance, members, members)
+    beyond = np.maximum(beyond, 0)
+    return np.asarray(beyond / (beyond + USUAL))
+
+
+def _deviations(values: Floats, asked: Positions, reference: Positions) -> Floats:
+    middle = np.median(values[reference])
+    deviation = 1.4826 * np.median(np.abs(values[reference] - middle))
+    return np.asarray((values[asked] - middle) / max(deviation, 1e-6))
+
+
 def verdicts(probabilities: ArrayLike, claimed: ArrayLike, strange: ArrayLike) -> list[str]:
     """What a model says to the labels that somebody claims for photos: `AGREE`, `DISAGREE` or `UNSURE`.
 
@@ -194,26 +208,12 @@ def verdicts(probabilities: ArrayLike, claimed: ArrayLike, strange: ArrayLike) -
     return [str(verdict) for verdict in found]
 
 
-def _out_of_sample(
-    values: NDArray[np.float32], labels: NDArray[np.intp], classes: int, folds: NDArray[np.intp], on_progress: Progress
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """Probabilities (N, K), and whether (N,) the others hold the photo's class, so that it can be judged at all."""
-    from sklearn.linear_model import LogisticRegression  # slow to import
-
-    probabilities = np.zeros((len(labels), classes))
-    judged = np.zeros(len(labels), bool)
-    count = int(folds.max()) + 1
-    for fold in range(count):
-        on_progress(fold, count)
-        inside, learned = folds == fold, np.unique(labels[folds != fold])
-        judged[inside] = np.isin(labels[inside], learned)
-        if len(learned) == 1:
-            probabilities[inside, learned[0]] = 1
-            continue
-        model = LogisticRegression(C=STRENGTH, max_iter=300).fit(values[~inside], labels[~inside])
-        probabilities[np.ix_(inside, learned)] = model.predict_proba(values[inside])
-    on_progress(count, count)
-    return probabilities, judged
+def _can_be_judged(labels: Positions, folds: Positions, classes: int) -> NDArray[np.bool_]:
+    """Whether another fold than the photo's holds its class, shape (N,)."""
+    pairs = np.zeros((classes, int(folds.max()) + 1), bool)
+    pairs[labels, folds] = True
+    judged: NDArray[np.bool_] = pairs.sum(axis=1)[labels] > 1
+    return judged
 
 
 def _unit(features: ArrayLike) -> NDArray[np.float32]:

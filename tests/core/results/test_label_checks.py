@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.results import label_checks
+from core.results import label_checks, label_noise
 from core.results.label_checks import AGREE, DISAGREE, UNSURE, find_label_issues, nearest, verdicts
 
 
@@ -77,10 +77,34 @@ def test_labels_that_do_not_fit_are_refused() -> None:
         find_label_issues(np.zeros((3, 2)), [0, 1, 2], 2)
 
 
-def test_suspects_are_as_many_as_the_counts_say() -> None:
-    """Of class 0, one photo is confidently in class 1; of class 1, none is in class 0."""
-    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.2, 0.8], [0.3, 0.7]])
-    assert label_checks.suspects(probabilities, np.array([0, 0, 0, 1, 1])).tolist() == [2]
+def test_outliers_are_photos_far_from_all_others() -> None:
+    features, labels = blobs([40, 40])
+    strange = np.random.default_rng(1).normal(size=(3, 24)) * 10
+    found = label_checks.outlyingness(np.vstack([features, strange]), [*labels, 0, 1, 1])
+    assert (found[-3:] >= label_checks.OUTLYING).all()
+    assert (found[:-3] >= label_checks.OUTLYING).mean() < 0.1
+    assert 0 <= found.min() <= found.max() <= 1
+
+
+def test_wrong_labels_in_one_direction_are_told_from_photos_that_are_hard_to_tell() -> None:
+    """Where one of ten photos of class 1 is called 0, but none the other way round, T says so."""
+    random = np.random.default_rng(0)
+    true = np.arange(6000) % 2
+    scores = np.stack([1 - true, true], axis=1) + random.normal(scale=0.3, size=(6000, 2))
+    given = np.where((true == 1) & (random.random(6000) < 0.1), 0, true)
+    _, matrix = label_noise._fitted(scores.astype(np.float32), given)
+    assert matrix[1, 0] == pytest.approx(0.1, abs=0.03)
+    assert matrix[0, 1] < 0.02
+
+
+def test_many_photos_are_compared_with_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, true = blobs([60, 60, 60])
+    given = true.copy()
+    given[[3, 70]] = 2
+    monkeypatch.setattr("core.results.held_out.LANDMARKS", 30)
+    monkeypatch.setattr("core.results.held_out.BLOCK", 50)
+    monkeypatch.setattr("core.results.label_noise.MOST_VALUES", 200)
+    assert set(find_label_issues(features, given, 3).suspects) == {3, 70}
 
 
 def test_the_nearest_come_first() -> None:
