@@ -5,8 +5,9 @@
 Features come from the frozen network (weights are looked for as in the app, `UNFREEZE_WEIGHTS`), and are computed
 before the clock starts. Average precision, and the precision among as many suspects as there are changed labels, are
 means over the seeds, for the check and for what it has to beat: five-fold logistic regression on features of length 1
-(on features as they are it is much worse), ranked by the probability of the given label. "Named" is how many suspects the check itself names, and how many of
-them were changed. `--growth` measures time and memory on made-up features instead, 1,280 for each photo of 20 classes.
+(on features as they are it is much worse), ranked by the probability of the given label. "Named" is how many suspects
+the check itself names, and how many of them were changed. `--growth` measures time and memory on made-up features
+instead, 1,280 for each photo of 20 classes.
 """
 
 import argparse
