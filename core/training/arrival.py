@@ -231,6 +231,8 @@ def _split(came: Path, making: Run, class_names: Sequence[str], limits: Limits) 
         raise TransferError(f"The split of this run cannot be used: {error}") from error
     if not set(folder.class_names) <= set(class_names) or len(folder) > limits.files:
         raise TransferError(f"The split of this run has other classes than its model, or too many photos. {DAMAGED}")
+    if any("\0" in path for path in folder.paths):
+        raise TransferError(f"The split of this run names a photo that no disk can hold. {DAMAGED}")
     write_split_csv(making.split_file, folder, parts)
     return folder.paths
 

@@ -17,7 +17,7 @@ import numpy as np
 from core.errors import TransferError, UnfreezeError
 from core.files import PROJECT
 from core.models.backbones import backbone
-from core.models.heads import Head
+from core.models.heads import Head, feature_width
 from core.models.serving import write_graph
 from core.runs.store import Run
 from core.settings import settings_from
@@ -73,7 +73,9 @@ def rebuild(run: Run) -> None:
 
     recipe, arrays = Recipe.from_values(run.recipe_values()), read_npz(run.folder / WEIGHTS)
     head = Head(recipe.dropout, recipe.pooling, recipe.head_batch_norm, recipe.seed)
-    model = build_model(backbone(recipe.backbone), head, len(run.class_names()), None)
+    chosen, classes = backbone(recipe.backbone), len(run.class_names())
+    _require_enough(arrays, feature_width(chosen, recipe.pooling) * classes)
+    model = build_model(chosen, head, classes, None)
     file = run.folder / "rebuilt.weights.h5"
     model.save_weights(file)
     with h5py.File(file, "r+") as places:
@@ -82,6 +84,16 @@ def rebuild(run: Run) -> None:
     file.unlink()
     save_model(model, run.best_file)
     write_graph(model, run.serving_folder)
+
+
+def _require_enough(arrays: Arrays, numbers: int) -> None:
+    """Make sure that there are as many weights as the last layer alone has, before a network is built for them."""
+    found = sum(values.size for values in arrays.values())
+    if found < numbers:
+        raise TransferError(
+            f"The weights do not belong to the network of the recipe: there are {found:,} numbers, and its last layer"
+            f" alone has {numbers:,}."
+        )
 
 
 def _fill(places: "h5py.File", arrays: Arrays) -> None:

@@ -85,17 +85,18 @@ def pack(run: Run, target: BinaryIO, on_progress: Callable[[int, int], None] = l
         RunError: Its files cannot be read.
     """
     _require_rest(run)
+    listed: dict[str, dict[str, Any]] = {}
+    pieces = list(_pieces(run))
     try:
-        contents = list(_contents(run))
-        listed: dict[str, dict[str, Any]] = {}
         with zipfile.ZipFile(target, "w") as archive:
-            for number, (name, content) in enumerate(contents):
-                on_progress(number, len(contents))
+            for number, (name, read) in enumerate(pieces):
+                on_progress(number, len(pieces))
+                content = read()
                 listed[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
                 arrays = name.endswith((".npy", ".npz"))  # these are not packed any tighter
                 archive.writestr(name, content, zipfile.ZIP_STORED if arrays else zipfile.ZIP_DEFLATED)
             archive.writestr(MANIFEST, json.dumps(_manifest(run, listed), indent=1), zipfile.ZIP_DEFLATED)
-        on_progress(len(contents), len(contents))
+        on_progress(len(pieces), len(pieces))
     except OSError as error:
         raise RunError(f"The run {run.id} cannot be packed ({error.strerror or error}).") from error
 
@@ -115,15 +116,16 @@ def _require_rest(run: Run) -> None:
         raise RunBusy("This run waits in the queue. Take it out of the queue first, or wait for its end.")
 
 
-def _contents(run: Run) -> Iterator[tuple[str, bytes]]:
+def _pieces(run: Run) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """The files by name, each with what reads it, so that they are not all in memory at once."""
     for piece in PIECES:
         file = run.folder / piece.name
         if piece.needed or file.exists():
-            yield piece.name, file.read_bytes()
+            yield piece.name, file.read_bytes
     for file in sorted(run.timeline_folder.glob("*.npy")):
-        yield f"{TIMELINE}{file.name}", file.read_bytes()
+        yield f"{TIMELINE}{file.name}", file.read_bytes
     if run.best_file.exists():
-        yield WEIGHTS, _as_npz(weights_of(run.best_file))
+        yield WEIGHTS, lambda: _as_npz(weights_of(run.best_file))
 
 
 def weights_of(best_file: Path) -> dict[str, NDArray[Any]]:

@@ -62,7 +62,7 @@ def pause_and_stop(run: Run, status: Status) -> None:
 def ways_on(run: Run, status: Status) -> None:
     """What can be done with a run that has ended: go on, train more epochs, leave it for a new one."""
     kept = run.has_checkpoint()
-    if status.state != FINISHED:
+    if status.state != FINISHED and not run.is_imported:
         words = "Resume" if status.state == PAUSED else "Go on" if kept else "Begin again"
         if st.button(words, icon=":material/play_arrow:", type="primary"):
             with reporting():

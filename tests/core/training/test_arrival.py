@@ -260,6 +260,10 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], bytes], str]] = {
         with_entry("split.csv", b"file,class,part\r\n../../etc/passwd,blue,test\r\n"),
         "must stay inside",
     ),
+    "a photo of no name": (
+        with_entry("split.csv", b'file,class,part\r\n"a\x00b",blue,test\r\n'),
+        "no disk can hold|split",
+    ),
     "no split at all": (with_entry("split.csv", b"\x00\xff"), "split of this run"),
     "a status of text": (edited("status.json", epoch="many"), "epoch = 'many'"),
     "a status of no number": (with_entry("status.json", b'{"state": "stopped", "created": NaN}'), "NaN is no number"),
@@ -318,6 +322,15 @@ def test_weights_of_another_network_are_refused(
     with pytest.raises(TransferError, match=words):
         rebuild(run)
     assert not run.best_file.exists()
+
+
+def test_no_network_is_built_for_classes_that_have_no_weights(finished_run: FinishedRun, tmp_path: Path) -> None:
+    run = without_model(finished_run.run, tmp_path)
+    (run.folder / WEIGHTS).write_bytes(pieces_of(packed(finished_run.run))[WEIGHTS])
+    many = [f"{number:06d}" for number in range(1_000_000)]
+    run.classes_file.write_text(json.dumps({"class_names": many}), "utf-8")
+    with pytest.raises(TransferError, match="its last layer alone has 128,000,000"):
+        rebuild(run)
 
 
 def test_who_gives_up_leaves_nothing(finished_run: FinishedRun, tmp_path: Path) -> None:
