@@ -2,12 +2,12 @@
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from command_line.files import target_of, writing
 from command_line.found import facts_of, name_of, run_called, status_of
 from command_line.output import Output, duration, listing, percent, table
 from core.errors import RunError
@@ -66,24 +66,17 @@ def delete(options: argparse.Namespace, settings: Settings, output: Output) -> i
 
 def export(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Write a run into a file."""
-    run = run_called(options.which, settings)
-    target = Path(options.output or file_name(run)).expanduser()
-    if target.exists():
-        raise RunError(f"There is a file {target} already. Give another name with -o, or remove it.")
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        with output.showing("Packing") as counting, unfinished.open("xb") as file:
-            pack(run, file, counting)
-        os.replace(unfinished, target)
-    except OSError as error:
-        raise RunError(f"The file {target} cannot be written ({error.strerror}).") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    return write_run(run_called(options.which, settings), options.output, output)
+
+
+def write_run(run: Run, named: str | None, output: Output) -> int:
+    """Write all that is known of a run into a file, of the name that a person has given, if one has."""
+    target = target_of(named, file_name(run))
+    with output.showing("Packing") as counting, writing(target) as file:
+        pack(run, file, counting)
     size = target.stat().st_size
-    output.result(
-        {"run": run.id, "file": str(target.resolve()), "bytes": size},
-        f"{target} ({size / 1e6:.1f} MB) holds the run {run.id}.",
-    )
+    values = {"run": run.id, "file": str(target.resolve()), "bytes": size}
+    output.result(values, f"{target} ({size / 1e6:.1f} MB) holds the run {run.id}.")
     return 0
 
 

@@ -18,6 +18,7 @@ from pages.components.code_view import show_code
 from pages.components.queue_view import show_place
 from pages.components.report_errors import reporting
 from pages.components.run_controls import LIVE, ask_about_cancelling, ask_to_rename, badge, pause_and_stop, ways_on
+from pages.components.transfer_view import export_run
 
 LOOK_EVERY_SECONDS = 1.0
 
@@ -213,6 +214,8 @@ def _details(run: Run, recipe: Recipe, status: Status) -> None:
             facts = json.loads(run.environment_file.read_text("utf-8"))
             st.dataframe([{"what": name, "value": _as_text(value)} for name, value in facts.items()], hide_index=True)
     _tensorboard(run)
+    with st.expander("Take this run to another computer", icon=":material/drive_file_move:"):
+        export_run(run)
     if status.state in (FAILED, CRASHED) and run.log_tail():
         with st.expander("The trainer's last words", icon=":material/terminal:"):
             st.code(run.log_tail(), language=None)
