@@ -22,7 +22,7 @@ from pages.components.run_embeddings import embeddings_of
 from pages.components.run_view import random_weights_warning
 
 PER_PAGE = 10
-PHOTO_PIXELS, EVIDENCE_PIXELS = 150, 64
+PHOTO_PIXELS, EVIDENCE_PIXELS = 130, 60
 ARCHIVE_MEGABYTES = 1000
 MOST_LABELS = 30
 SEEN, CLAIMED, SHOWN = "claims-seen", "claims-changed", "claims-shown"
@@ -190,7 +190,7 @@ def _card(
     """One photo, the verdict, and the photos that the model has learned from and finds most like it."""
     with st.container(horizontal=True, gap="medium"):
         st.image(seen.pixels[place], width=PHOTO_PIXELS, alt=f"{seen.names[place]} as the model sees it")
-        with st.container(width=270, gap="xsmall"):
+        with st.container(width=250, gap="xsmall"):
             st.markdown(f"{BADGES[verdict]} {inputs.plain(seen.names[place])}")
             st.markdown(_in_words(seen, place, claimed, verdict, class_names))
             _change(place, claimed, class_names)
@@ -203,7 +203,7 @@ def _in_words(seen: Seen, place: int, claimed: int | None, verdict: str, class_n
     shares = [drawings.percent(float(share)) for share in seen.probabilities[place]]
     model = f"The model takes it for **{inputs.plain(class_names[best])}** ({inputs.plain(shares[best])})"
     if verdict == UNSURE and seen.strange[place]:
-        return f"{model}, but it is like none of the photos that it has learned from."
+        return f"{model}, but it is unlike the photos that it has learned from."
     if claimed is None or claimed == best:
         return f"{model}."
     return f"{model}, and gives **{inputs.plain(class_names[claimed])}** {inputs.plain(shares[claimed])}."
@@ -257,7 +257,7 @@ def _rows(
             "the model says": class_names[best[i]],
             "with probability": f"{seen.probabilities[i, best[i]]:.4f}",
             "probability of the claimed label": "" if label is None else f"{seen.probabilities[i, label]:.4f}",
-            "unlike all training photos": "yes" if seen.strange[i] else "no",
+            "unlike the training photos": "yes" if seen.strange[i] else "no",
         }
         for i, name in enumerate(seen.names)
     ]
