@@ -81,7 +81,11 @@ class Features:
 
     def covers(self, digests: Sequence[str]) -> bool:
         """Whether all these photos were asked for when they were computed."""
-        return all(digest in self.row_of or digest in self.unread for digest in digests)
+        return not self.lacking(digests)
+
+    def lacking(self, digests: Sequence[str]) -> int:
+        """How many of these photos were not asked for when they were computed."""
+        return sum(digest not in self.row_of and digest not in self.unread for digest in digests)
 
 
 def start(store: RunStore, request: Request) -> Run:

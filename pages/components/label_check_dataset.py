@@ -46,7 +46,7 @@ def show() -> None:
     )
     views[view][1]()
     label_check_training.offer(dataset)
-    _how(found)
+    _how()
 
 
 def _head(dataset: Dataset) -> None:
@@ -115,7 +115,8 @@ def _show_conflicts(dataset: Dataset) -> None:
     decisions.finding_in_full(dataset, found[str(chosen)])
 
 
-def _how(found: DatasetCheck) -> None:
+def _how() -> None:
+    """What the check rests on, and the network that it is made with."""
     with st.expander("How labels are checked", icon=":material/help:"):
         st.markdown(
             "A pretrained network describes every photo by some hundred numbers. The photos are divided into five"

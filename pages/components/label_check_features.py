@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.data.dataset import Dataset
-from core.errors import RunNotReady, UnfreezeError
+from core.errors import RunError, UnfreezeError
 from core.models import weights
 from core.models.backbones import BACKBONES, Backbone, backbone
 from core.runs.store import ACTIVE, CRASHED, FAILED, STOPPED, Run, Status
@@ -30,8 +30,9 @@ def features_or_stop(dataset: Dataset) -> Features:
     """The features of a dataset's photos; while there are none, the page ends with the way to them."""
     chosen = network()
     request = Request.of(dataset.scan, chosen.key)
-    found = _kept(dataset, chosen, request)
-    if found is not None:
+    found = _kept(dataset, chosen)
+    new = found.lacking(request.digests) if found is not None else len(request.paths)
+    if found is not None and not new:
         return found
     run = features.latest(cached.feature_jobs(), dataset.scan.folder.root, chosen.key)
     with reporting():
@@ -39,7 +40,7 @@ def features_or_stop(dataset: Dataset) -> Features:
     if run is not None and status is not None and status.state in ACTIVE:
         st.fragment(_watch, run_every=LOOK_EVERY_SECONDS)(run)
     else:
-        _offer(request, chosen, status)
+        _offer(request, new, chosen, status)
     st.stop()
 
 
@@ -65,32 +66,35 @@ def choose_network() -> None:
     )
 
 
-def _kept(dataset: Dataset, chosen: Backbone, request: Request) -> Features | None:
+def _kept(dataset: Dataset, chosen: Backbone) -> Features | None:
     run = features.kept(cached.feature_jobs(), dataset.scan.folder.root, chosen.key)
     try:
-        found = cached.features(run.id) if run is not None else None
-    except RunNotReady:
+        return cached.features(run.id) if run is not None else None
+    except RunError:  # somebody has just removed it, or it cannot be read: it is computed anew
         return None
-    return found if found is not None and found.covers(request.digests) else None
 
 
-def _offer(request: Request, chosen: Backbone, last: Status | None) -> None:
-    """What the check will do, and the button that starts it."""
+def _offer(request: Request, new: int, chosen: Backbone, last: Status | None) -> None:
+    """What the check will do, and the button that starts it; `new` photos have not been looked at before."""
     if last is not None and last.state == FAILED:
         st.warning(last.error, icon=":material/error:")
     elif last is not None and last.state in ENDINGS:
         st.info(ENDINGS[last.state], icon=":material/info:")
-    st.markdown(
-        f"Every photo is looked at by **{inputs.plain(chosen.name)}**, a network that already knows how things look."
-        " Then each label is judged by the photos around it, and those that stand out are shown to you, one by one. No"
-        " training is needed, and your photos are never changed."
-    )
-    photos = len(request.paths)
+    if new < len(request.paths):
+        st.markdown(
+            f"**{new:,} of {len(request.paths):,} photos are new since the last check;** only these are looked at."
+        )
+    else:
+        st.markdown(
+            f"Every photo is looked at by **{inputs.plain(chosen.name)}**, a network that already knows how things"
+            " look. Then each label is judged by the photos around it, and those that stand out are shown to you, one"
+            " by one. No training is needed, and your photos are never changed."
+        )
     pace = known_pace(cached.settings().home, chosen, cached.guessed_pace()).pace
-    seconds = START_SECONDS + photos * pace.forward_seconds(chosen)
+    seconds = START_SECONDS + new * pace.forward_seconds(chosen)
     st.caption(
-        f":material/schedule: {photos:,} photos, about {inputs.duration(seconds)}, less where training has looked at"
-        " them before. It is done once; later checks start at once."
+        f":material/schedule: {new:,} photos, about {inputs.duration(seconds)}, less where training has looked at them"
+        " before. It is done once; later checks start at once."
     )
     if st.button("Check the labels", type="primary", icon=":material/fact_check:", width="stretch"):
         with reporting():
