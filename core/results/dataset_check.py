@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from core.data.dataset import Dataset
 from core.data.folder import ImageFolder
 from core.errors import DataError
-from core.results.label_checks import LabelIssues, find_label_issues, nearest
+from core.results.label_checks import OUTLYING, LabelIssues, find_label_issues, nearest, outlyingness
 
 EVIDENCE = 5
 """Photos that are shown beside a suspect: those most like it."""
@@ -17,10 +17,8 @@ EVIDENCE = 5
 SPARE = 20
 """How many more are looked at, since copies and look-alikes of a photo say nothing about its label."""
 
-MOST_OUTLIERS = 100
-LEAST_OUTLIERS = 12
-OUTLIER_SHARE = 0.02
-"""So many photos are listed as unlike the rest: a share of all, within limits."""
+MOST_OUTLIERS = 200
+"""Photos that are listed as unlike the rest at most, the oddest ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +97,10 @@ def _with_its_own_classes(folder: ImageFolder) -> ImageFolder:
 
 
 def _outliers(features: NDArray[np.float32], folder: ImageFolder, decided: Mapping[str, object]) -> tuple[int, ...]:
-    _, similarity = nearest(features, features, EVIDENCE + 1)  # of which each photo itself is one
-    order = np.argsort(similarity.mean(axis=1), kind="stable")
-    most = min(MOST_OUTLIERS, max(LEAST_OUTLIERS, round(OUTLIER_SHARE * len(folder))))
-    return tuple(int(i) for i in order[:most] if folder.paths[i] not in decided)
+    oddness = outlyingness(features, folder.labels)
+    order = np.argsort(-oddness, kind="stable")
+    found = [int(i) for i in order if oddness[i] >= OUTLYING and folder.paths[i] not in decided]
+    return tuple(found[:MOST_OUTLIERS])
 
 
 def _evidence(
