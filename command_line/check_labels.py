@@ -5,12 +5,13 @@ import time
 from typing import Any
 
 from command_line.found import dataset_in
-from command_line.output import Output, percent, table
+from command_line.output import Output, table
 from core.data.dataset import Dataset
 from core.errors import RunNotReady
 from core.models import weights
 from core.models.backbones import BACKBONES, backbone
 from core.results.dataset_check import DatasetCheck, check
+from core.results.wording import percent
 from core.runs.store import ACTIVE, FINISHED, RunStore
 from core.settings import Settings
 from core.training import features

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from core.results.wording import percent
+
 BAR = 24
 """Characters of a progress bar."""
 
@@ -107,17 +109,9 @@ def listing(values: Mapping[str, str]) -> str:
     return "\n".join(f"{name:<{width}}  {value}" for name, value in values.items())
 
 
-def duration(seconds: float) -> str:
-    """Seconds in words such as "48 s" or "6 min 10 s"."""
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
-
-
-def percent(share: float | None) -> str:
+def percent_or_dash(share: float | None) -> str:
     """A share of 1 in percent; a dash where there is none."""
-    return "–" if share is None else f"{share:.1%}"
+    return "–" if share is None else percent(share)
 
 
 def _bar(share: float | None) -> str:

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command_line.found import run_called
-from command_line.output import INTERRUPTED, Output, percent, table
+from command_line.output import INTERRUPTED, Output, table
 from core.data.walk import LeftOut
 from core.errors import DataError, RunError
 from core.results.batch import Batch, BatchJob, Find
 from core.results.novelty import Novelty
 from core.results.prediction import Predictor
 from core.results.sources import in_folder, named, zipped
+from core.results.wording import percent
 from core.runs.embeddings import read_embeddings
 from core.runs.store import Run
 from core.settings import Limits, Settings

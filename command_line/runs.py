@@ -9,8 +9,9 @@ from pathlib import Path
 
 from command_line.files import target_of, writing
 from command_line.found import facts_of, name_of, run_called, status_of
-from command_line.output import Output, duration, listing, percent, table
+from command_line.output import Output, listing, percent_or_dash, table
 from core.errors import RunError
+from core.results.wording import duration
 from core.runs.store import Run, RunStore, Status
 from core.settings import Settings
 from core.training.arrival import take_in
@@ -98,8 +99,8 @@ def _row(run: Run, status: Status) -> dict[str, str]:
     return {
         "id": run.id,
         "state": status.state,
-        "test": percent(status.test_accuracy),
-        "validation": percent(status.best_val_accuracy),
+        "test": percent_or_dash(status.test_accuracy),
+        "validation": percent_or_dash(status.best_val_accuracy),
         "took": duration(status.seconds(time.time())),
         "name": name_of(run),
     }

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from command_line.found import dataset_in, facts_of, name_of, recipe_called
-from command_line.output import INTERRUPTED, Output, duration, percent
+from command_line.output import INTERRUPTED, Output
 from core.data.parts import TRAINING
 from core.errors import RunBusy
+from core.results.wording import duration, percent
 from core.runs import jobs
 from core.runs.queue import Queue
 from core.runs.store import ACTIVE, CRASHED, FAILED, QUEUED, Label, Run, RunStore, Status

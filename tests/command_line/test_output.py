@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from command_line.output import Output, duration, listing, percent, table
+from command_line.output import Output, listing, percent_or_dash, table
 
 
 class Terminal:
@@ -53,6 +53,5 @@ def test_tables_stand_in_columns() -> None:
     assert listing({"a": "1", "long": "2"}) == "a     1\nlong  2"
 
 
-def test_figures_are_for_people() -> None:
-    assert [duration(seconds) for seconds in (3, 65, 3720)] == ["3 s", "1 min 05 s", "1 h 2 min"]
-    assert (percent(0.5), percent(None)) == ("50.0%", "–")
+def test_a_figure_that_is_not_there_is_a_dash() -> None:
+    assert (percent_or_dash(0.5), percent_or_dash(None)) == ("50.0 %", "–")
