@@ -38,6 +38,9 @@ MOST_CELLS, MOST_NAMED_COLUMNS = 12, 6
 OFF = ("0", "no", "none", "–")
 """Values of choices that are not made use of."""
 
+SHORT = 14
+"""A table of so many rows is not divided between pages."""
+
 PAIRS = 5
 FEW_EXAMPLES = 3
 """Fewer photos of each class do not make a row."""
@@ -105,9 +108,9 @@ def _sections(facts: ReportFacts) -> Iterator[tuple[str, str, str]]:
     yield "Its mistakes as photos", "mistakes", _mistakes(facts)
     yield "Can it be taken at its word?", "calibration", _calibration(facts)
     yield "Are the labels right?", "labels", _labels(facts)
+    yield "What I noticed", "noticed", _noticed()
     yield "Photos that were left out", "left-out", _left_out(facts)
     yield "Versions and hardware", "environment", _environment(facts)
-    yield "What I noticed", "noticed", _noticed()
 
 
 def _header(facts: ReportFacts) -> str:
@@ -143,8 +146,13 @@ def _glance(facts: ReportFacts) -> str:
         ("Epochs", f"{status.epoch} of {status.epochs}"),
         ("Time", duration(status.seconds(status.ended or 0.0))),
     ]
-    listed = "".join(f"<div><dt>{title}</dt><dd>{escape(value)}</dd></div>" for title, value in known)
-    return f'{_grade(card.found)}<dl class="facts">{listed}</dl>'
+    return f"{_grade(card.found)}{_pairs(known)}"
+
+
+def _pairs(known: Iterable[tuple[str, str]]) -> str:
+    """Names with a value each, side by side as far as there is room."""
+    listed = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in known)
+    return f'<dl class="facts">{listed}</dl>'
 
 
 def _grade(found: Evaluation | None) -> str:
@@ -194,8 +202,13 @@ def _counted(facts: ReportFacts) -> list[tuple[str, Any]]:
 
 
 def _recipe(facts: ReportFacts) -> str:
-    steps = [[s.words, f"{s.epochs}", s.learns, f"{s.learning_rate:g}"] for s in facts.told.steps]
-    table = _table("The phases of the training", ("phase", "epochs", "what learns", "learning rate at most"), steps)
+    steps = [
+        [s.words, f"{s.epochs}", s.learns, np.format_float_positional(s.learning_rate, trim="-")]
+        for s in facts.told.steps
+    ]
+    table = _table(
+        "The phases of the training", ("phase", "epochs planned", "what learns", "learning rate at most"), steps
+    )
     way = f"<p>{escape(facts.status.way)}</p>" if facts.status.way else ""
     return (
         "<p>In an epoch the network sees every training photo once. It names the photo, compares that with the label,"
@@ -291,8 +304,8 @@ def _history(found: Timeline | None) -> Iterator[str]:
     forgotten = int((found.forgotten() > 0).sum())
     yield (
         f"Of {photos(count, 'validation')}, it named {first:,} rightly from the first validation to the last,"
-        f" {count - first - never:,} were learned later, and {never:,} were wrong at the end. {forgotten:,} of them it"
-        " named rightly once and forgot again."
+        f" {count - first - never:,} were learned later, and {never:,} were wrong at the end. At some time it forgot"
+        f" {forgotten:,} that it had named rightly before."
     )
 
 
@@ -332,7 +345,7 @@ def _per_class(found: Evaluation) -> str:
     heads += '<th scope="col">right when it says so</th>'
     caption = "How well each class is recognised" + (f"; the {MOST_CLASSES} hardest ones" if many else "")
     return (
-        f'{_WIDE}<table class="full"><caption>{caption}</caption><thead><tr>{heads}</tr></thead>'
+        f'{_wide(caption, len(rows))}<table class="full"><caption>{caption}</caption><thead><tr>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
@@ -341,12 +354,7 @@ def _matrix(found: Evaluation) -> str:
     shown = most_mistaken(found.confusion, MOST_CELLS).tolist()
     numbered = len(shown) > MOST_NAMED_COLUMNS
     names = [found.class_names[i] for i in shown]
-    heads = (
-        [f'<abbr title="{escape(name)}">{n}</abbr>' for n, name in enumerate(names, 1)]
-        if numbered
-        else map(escape, names)
-    )
-    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
+    head = "".join(f'<th scope="col">{_column(n, name, numbered)}</th>' for n, name in enumerate(names, 1))
     rows = []
     for number, (i, name) in enumerate(zip(shown, names, strict=True), 1):
         support = max(1, int(found.confusion[i].sum()))
@@ -355,10 +363,18 @@ def _matrix(found: Evaluation) -> str:
     some = "" if len(shown) == len(found.class_names) else f": the {len(shown)} classes with the most mistakes"
     return (
         '<p class="soft">A row for each class of photos, a column for what they are taken for. Framed in blue is right,'
-        f" orange is wrong; the fuller the colour, the larger the share of the row.</p>{_WIDE}"
+        f" orange is wrong; the fuller the colour, the larger the share of the row.</p>"
+        f"{_wide('Confusion matrix', len(rows))}"
         f'<table class="matrix"><caption>Confusion matrix{some}</caption><thead><tr><th scope="col">photos of ↓'
         f" taken for →</th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _column(number: int, name: str, numbered: bool) -> str:
+    """What stands above a column: the class, or its number, which is read out as the class."""
+    if not numbered:
+        return escape(name)
+    return f'<span aria-hidden="true">{number}</span><span class="read-out">{escape(name)}</span>'
 
 
 def _cell(count: int, support: int, right: bool) -> str:
@@ -391,21 +407,23 @@ def _calibration(facts: ReportFacts) -> str:
     )
     error = f"The mean distance between the two (expected calibration error) is {percent(before.error)}."
     return (
-        f'<div class="keep"><p>{trust(before)} {error}</p>{_after_scaling(facts, found)}<figure class="one">'
-        f"<p>How often it is right</p>{drawings.reliability(before, alt)}<figcaption>Where a bar ends on the dashed"
-        " line, it is right as often as it says; below, it is too sure, above, not sure enough. The numbers say how"
-        " many photos a bar is made of; few say little.</figcaption></figure></div>"
+        f'<div class="charts"><div><p>{trust(before)} {error}</p>{_after_scaling(facts, found, before.error)}<p>Where a'
+        " bar ends on the dashed line, it is right as often as it says; below, it is too sure, above, not sure enough."
+        " The numbers say how many photos a bar is made of; few say little.</p></div>"
+        f"<figure><p>How often it is right</p>{drawings.reliability(before, alt)}</figure></div>"
     )
 
 
-def _after_scaling(facts: ReportFacts, found: Evaluation) -> str:
+def _after_scaling(facts: ReportFacts, found: Evaluation, before: float) -> str:
+    """What a temperature that fits the validation photos would do to the error on the test photos."""
     if facts.temperature is None:
         return ""
     after = reliability(with_temperature(found.probabilities, facts.temperature), found.labels).error
+    verdict = "" if after < before else ", which is no better"
     return (
         f"<p>With a temperature of {facts.temperature:.2f}, which fits the validation photos best, the error is"
-        f" {percent(after)}. A temperature makes it more careful (above 1) or bolder (below 1), and changes none of its"
-        " answers.</p>"
+        f" {percent(after)}{verdict}. A temperature makes it more careful (above 1) or bolder (below 1), and changes"
+        " none of its answers.</p>"
     )
 
 
@@ -434,8 +452,7 @@ def _left_out(facts: ReportFacts) -> str:
 
 def _environment(facts: ReportFacts) -> str:
     pairs = [(name, _plain(value)) for name, value in facts.environment.items()]
-    pairs.append(("pretrained weights", "none" if facts.card.from_nothing else "ImageNet"))
-    return _side_by_side(pairs, ("what", "which"))
+    return _pairs(pairs) if pairs else ""
 
 
 def _plain(value: Any) -> str:
@@ -458,7 +475,10 @@ def _footer(facts: ReportFacts) -> str:
     return f"Made by Unfreeze from what the run wrote down{f'; trained with {versions}' if versions else ''}."
 
 
-_WIDE = '<div class="wide" tabindex="0">'
+def _wide(caption: str, rows: int) -> str:
+    """What holds a table that may be wider than the window; a short one stays on one page."""
+    kind = "wide keep" if rows <= SHORT else "wide"
+    return f'<div class="{kind}" role="region" aria-label="{escape(caption)}" tabindex="0">'
 
 
 def _table(
@@ -466,11 +486,11 @@ def _table(
 ) -> str:
     """A table whose first column names the row."""
     head = "".join(f'<th scope="col">{escape(title)}</th>' for title in titles)
-    lines = "".join(_row(row) for row in rows)
+    lines = [_row(row) for row in rows]
     sum_up = f"<tfoot>{_row(foot)}</tfoot>" if foot else ""
     return (
-        f'{_WIDE}<table class="{kind}"><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
-        f"<tbody>{lines}</tbody>{sum_up}</table></div>"
+        f'{_wide(caption, len(lines))}<table class="{kind}"><caption>{escape(caption)}</caption><thead><tr>{head}</tr>'
+        f"</thead><tbody>{''.join(lines)}</tbody>{sum_up}</table></div>"
     )
 
 

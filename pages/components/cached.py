@@ -23,6 +23,7 @@ from core.models.architecture import Architecture, load
 from core.models.backbones import BACKBONES, backbone
 from core.results import outcome
 from core.results.calibration import fit_temperature
+from core.results.card_facts import CardFacts, read_card_facts
 from core.results.claims import Judge
 from core.results.comparison import Measured
 from core.results.dataset_check import DatasetCheck
@@ -282,7 +283,17 @@ def dataset_exports() -> dict[Path, ExportJob]:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Making the report…", hash_funcs={Told: repr})
-def report(run_id: str, ended: float | None, told: Told) -> Report:
-    """The report of a run as a file; raises as `core.results.report_facts.read_report_facts` does."""
+def report(run_id: str, ended: float | None, told: Told, there: bool) -> Report:
+    """The report of a run as a file, made anew where the dataset (`there`) has gone or come back.
+
+    Raises as `core.results.report_facts.read_report_facts` does.
+    """
     limits, roots = settings().limits, settings().dataset_roots
     return report_of(read_report_facts(store().get(run_id), told, roots, limits.pixels))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def card_facts(run_id: str, ended: float | None, name: str, dataset: str, key: str, from_nothing: bool) -> CardFacts:
+    """What is known of a run's model; raises as `core.results.card_facts.read_card_facts` does."""
+    run, chosen = store().get(run_id), backbone(key)
+    return read_card_facts(run, name=name, dataset=dataset, backbone=chosen, from_nothing=from_nothing)

@@ -9,6 +9,7 @@ from itertools import groupby
 
 from core.models.architecture import Architecture, Layer, Place
 from core.models.backbones import Backbone
+from core.results.wording import percent as percent
 
 NETWORK_STYLE = """
 <style>
@@ -222,15 +223,6 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = "".join(f'<th scope="col">{escape(title)}</th>' for title in titles)
     lines = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     return f'{TABLE_STYLE}<table class="uf-table"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
-
-
-def percent(share: float) -> str:
-    """A share of 1 as text; never 100 % or 0 % for what is neither."""
-    if 0.9995 <= share < 1:
-        return "> 99.9 %"
-    if 0 < share < 0.0005:
-        return "< 0.1 %"
-    return f"{100 * share:.1f} %"
 
 
 def probability_bars(top: Sequence[tuple[str, float]]) -> str:

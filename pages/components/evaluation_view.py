@@ -18,6 +18,7 @@ from core.results.evaluation import (
     most_confused,
     most_mistaken,
 )
+from core.results.wording import trust
 from pages.components import cached, drawings, evaluation_figures, evaluation_words, inputs, state
 from pages.components.evaluation_figures import MOST_CELLS, MOST_ROWS, saving_as
 from pages.components.evaluation_photos import MISTAKES, SECTION_KEY, Part, gallery
@@ -248,7 +249,7 @@ def confidence(part: Part) -> None:
     picture, words = st.columns([3, 2], gap="large")
     with words:
         st.subheader("Can it be taken at its word?", anchor=False)
-        for sentence in (*evaluation_words.says_and_is(before), evaluation_words.trust(before)):
+        for sentence in (*evaluation_words.says_and_is(before), trust(before)):
             st.markdown(sentence)
         _calibrated(part, fitted, before, after)
     with picture:

@@ -10,14 +10,11 @@ from numpy.typing import NDArray
 
 from core.results.calibration import Coverage, Reliability
 from core.results.evaluation import ClassScores, Confused
-from pages.components.drawings import percent
+from core.results.wording import percent, photos
 from pages.components.inputs import plain
 
 FEW_PHOTOS = 10
 """Of fewer photos it is not worth saying how often the model is right about them, where there are others."""
-
-CLOSE = 0.02
-"""As far apart confidence and accuracy may be, as shares of 1, for people to take them for the same."""
 
 PARTS = {"test": "Test photos", "validation": "Validation photos"}
 
@@ -25,11 +22,6 @@ MEANT = {
     "test": "Test photos had no part in the training: this is what to expect of new photos from the same source.",
     "validation": "Validation photos chose which epoch's model was kept, so these figures flatter a little.",
 }
-
-
-def photos(count: int) -> str:
-    """A number of photos."""
-    return "1 photo" if count == 1 else f"{count:,} photos"
 
 
 def times(count: int) -> str:
@@ -76,16 +68,6 @@ def says_and_is(found: Reliability) -> list[str]:
         f" ({photos(int(found.counts[step]))})."
         for step in steps
     ]
-
-
-def trust(found: Reliability) -> str:
-    """Whether the model says too much, too little or what is true, on average over all photos."""
-    said = float(np.average(found.confidence, weights=found.counts))
-    true = float(np.average(found.accuracy, weights=found.counts))
-    lead = f"On average it is {said:.0%} sure, and right in {true:.0%}"
-    if abs(said - true) <= CLOSE:
-        return f"{lead}: it can be taken at its word."
-    return f"{lead}: it is {'more' if said > true else 'less'} sure than it should be."
 
 
 def temperature(found: float, better: bool) -> str:

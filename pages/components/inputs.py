@@ -17,6 +17,7 @@ from core.data.scanner import ScanJob
 from core.data.walk import check_photo
 from core.errors import PhotoError, UnfreezeError
 from core.models.backbones import backbone
+from core.results import wording
 from core.runs.store import Run, Status
 from core.settings import FILE_NAME
 from core.training.recipe import Recipe
@@ -165,12 +166,7 @@ def facts(pairs: Sequence[tuple[str, str]]) -> None:
 
 def duration(seconds: float | None) -> str:
     """Seconds in words such as "48 s" or "6 min 10 s"; a dash where they are unknown."""
-    if seconds is None:
-        return "–"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+    return "–" if seconds is None else wording.duration(seconds)
 
 
 def plain(text: str) -> str:

@@ -10,7 +10,6 @@ from core.data.review import EXCLUDE, KEEP, RELABEL, Review
 from core.data.walk import check_inside
 from core.errors import DataError
 from core.models.backbones import backbone
-from core.results.card_facts import CardFacts, read_card_facts
 from core.results.dataset_check import DatasetCheck
 from core.results.model_card import as_markdown, card
 from core.results.report_facts import Step, Suspect, Told
@@ -42,32 +41,39 @@ ALWAYS_SAID = (
 DECIDED = {
     EXCLUDE: "left out of the dataset",
     RELABEL: "given another label",
-    KEEP: "looked at, and their labels found right",
+    KEEP: "looked at and found right",
 }
 """What was done with photos that somebody has decided about."""
 
 
 def show(shown: inputs.RunOnShow) -> None:
     """What the report holds, the buttons to make and to download it, and the model card."""
+    offer(shown)
+    with reporting():
+        _card(shown)
+
+
+def offer(shown: inputs.RunOnShow) -> None:
+    """What the report holds, and the buttons to make and to download it."""
     st.markdown(
         "**One file that opens in any browser, without a network:** what was trained and how, the curves, the data with"
         " examples, what the model gets right and wrong, its mistakes as photos, and a model card in plain words. It"
         " has lines for a name and for what you noticed; print it, or save it as PDF, and hand it in."
     )
-    with reporting():
-        _report(shown)
-        _card(shown)
-
-
-def _report(shown: inputs.RunOnShow) -> None:
     key = f"report-{shown.run.id}"
-    if not state.recall(key, False):
+    if state.recall(key, False):
+        with reporting():
+            _made(shown)
+    else:
         st.button(
             "Make the report", icon=":material/summarize:", type="primary", on_click=state.remember, args=(key, True)
         )
-        return
-    told = told_of(inputs.name_of(shown.run, shown.recipe), shown.recipe, _last_check(shown.recipe), _decisions(shown))
-    made = cached.report(shown.run.id, shown.status.ended, told)
+
+
+def _made(shown: inputs.RunOnShow) -> None:
+    recipe = shown.recipe
+    told = told_of(inputs.name_of(shown.run, recipe), recipe, _last_check(recipe), _decisions(recipe))
+    made = cached.report(shown.run.id, shown.status.ended, told, Path(recipe.dataset).is_dir())
     st.download_button(
         "Download the report (HTML)",
         made.html.encode("utf-8"),
@@ -77,41 +83,32 @@ def _report(shown: inputs.RunOnShow) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
-    inputs.facts(
-        [("Size", f"{len(made.html) / 1e6:.1f} MB"), ("Photos", f"{made.photos:,}"), ("Sections", f"{made.sections}")]
-    )
+    size = f"{len(made.html) / 1e6:.1f} MB"
+    inputs.facts([("Size", size), ("Photos", f"{made.photos:,}"), ("Sections", f"{made.sections}")])
     if made.gone:
         st.caption(
             f":material/broken_image: {photos(made.gone)} could not be read any more; the report names them instead. Is"
-            f" the dataset still in {plain(shown.recipe.dataset)}?"
+            f" the dataset still in {plain(recipe.dataset)}?"
         )
 
 
 def _card(shown: inputs.RunOnShow) -> None:
-    facts = card_facts(shown)
-    with st.expander("Model card", icon=":material/badge:", expanded=True):
-        for section in card(facts):
-            st.markdown(f"**{section.title}**\n" + "\n".join(f"- {plain(sentence)}" for sentence in section.sentences))
-        st.download_button(
-            "Download the model card (Markdown)",
-            as_markdown(facts),
-            f"{shown.run.id}-model-card.md",
-            "text/markdown",
-            icon=":material/download:",
-            on_click="ignore",
-        )
-
-
-def card_facts(shown: inputs.RunOnShow) -> CardFacts:
-    """What is known of a run's model."""
     recipe = shown.recipe
-    chosen = backbone(recipe.backbone)
-    return read_card_facts(
-        shown.run,
-        name=inputs.name_of(shown.run, recipe),
-        dataset=Path(recipe.dataset).name,
-        backbone=chosen,
-        from_nothing=starts_from_nothing(recipe, chosen),
+    name, from_nothing = inputs.name_of(shown.run, recipe), starts_from_nothing(recipe, backbone(recipe.backbone))
+    dataset = Path(recipe.dataset).name
+    facts = cached.card_facts(shown.run.id, shown.status.ended, name, dataset, recipe.backbone, from_nothing)
+    st.subheader("Model card", anchor=False)
+    with st.container(border=True):
+        for section in card(facts):
+            sentences = "\n".join(f"- {plain(sentence)}" for sentence in section.sentences)
+            st.markdown(f"**{section.title}**\n{sentences}")
+    st.download_button(
+        "Download the model card (Markdown)",
+        as_markdown(facts),
+        f"{shown.run.id}-model-card.md",
+        "text/markdown",
+        icon=":material/download:",
+        on_click="ignore",
     )
 
 
@@ -163,10 +160,10 @@ def _last_check(recipe: Recipe) -> DatasetCheck | None:
     return found[-1] if found else None
 
 
-def _decisions(shown: inputs.RunOnShow) -> tuple[str, ...]:
+def _decisions(recipe: Recipe) -> tuple[str, ...]:
     """What was decided about photos of the dataset; nothing where it is gone."""
     try:
-        root = check_inside(shown.recipe.dataset, cached.settings().dataset_roots)
+        root = check_inside(recipe.dataset, cached.settings().dataset_roots)
         return decisions_in_words(cached.reviews().read(root))
     except DataError:
         return ()

@@ -15,8 +15,10 @@ from core.training.recipe import Recipe
 from core.training.recorder import FINE_TUNE
 from pages.components import drawings, figures, inputs
 from pages.components.code_view import show_code
+from pages.components.inputs import RunOnShow
 from pages.components.queue_view import show_place
 from pages.components.report_errors import reporting
+from pages.components.report_view import offer
 from pages.components.run_controls import LIVE, ask_about_cancelling, ask_to_rename, badge, pause_and_stop, ways_on
 from pages.components.transfer_view import export_run
 
@@ -206,6 +208,8 @@ def _details(run: Run, recipe: Recipe, status: Status) -> None:
     if status.left_out and run.left_out_file.exists():
         with st.expander(f"{status.left_out} photos could not be read while training", icon=":material/rule:"):
             st.dataframe(json.loads(run.left_out_file.read_text("utf-8")), hide_index=True)
+    with st.expander("Report to read, print and hand in", icon=":material/summarize:"):
+        offer(RunOnShow(run, status, recipe))
     with st.expander("Every choice of this run", icon=":material/receipt_long:"):
         rows = [{"choice": name.replace("_", " "), "value": _as_text(value)} for name, value in vars(recipe).items()]
         st.dataframe(rows, hide_index=True)

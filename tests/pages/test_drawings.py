@@ -92,14 +92,6 @@ def test_counts_read_as_people_say_them(number: int, words: str) -> None:
     assert drawings.count(number) == words
 
 
-@pytest.mark.parametrize(
-    ("share", "words"),
-    [(0.0, "0.0 %"), (1.0, "100.0 %"), (0.99999, "> 99.9 %"), (0.0001, "< 0.1 %"), (0.825, "82.5 %")],
-)
-def test_percent_never_claims_certainty(share: float, words: str) -> None:
-    assert drawings.percent(share) == words
-
-
 def test_names_in_pictures_are_text_not_markup() -> None:
     html = drawings.probability_bars([("<script>alert(1)</script>", 0.9), ("b", 0.1)])
     assert "<script>" not in html
