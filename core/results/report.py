@@ -304,7 +304,7 @@ def _history(found: Timeline | None) -> Iterator[str]:
     forgotten = int((found.forgotten() > 0).sum())
     yield (
         f"Of {photos(count, 'validation')}, it named {first:,} rightly from the first validation to the last,"
-        f" {count - first - never:,} were learned later, and {never:,} were wrong at the end. At some time it forgot"
+        f" learned {count - first - never:,} later, and was wrong about {never:,} at the end. At some time it forgot"
         f" {forgotten:,} that it had named rightly before."
     )
 

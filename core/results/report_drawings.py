@@ -68,7 +68,7 @@ def curves(lines: Sequence[Line], across: Axis, up: Axis, rules: Sequence[tuple[
     """Lines over epochs, and dashed rules at some epochs, each with a word: at the foot if lines rise, else on top."""
     (_, first), (_, last) = lines[0].points[0], lines[0].points[-1]
     marks = [_rule(position, across, words, row, low=last > first) for row, (position, words) in enumerate(rules)]
-    return _frame(across, up, "".join([*marks, *(_line(line, across, up) for line in lines)]), alt)
+    return _frame(across, up, "".join([*(_line(line, across, up) for line in lines), *marks]), alt)
 
 
 def reliability(found: Reliability, alt: str) -> str:
@@ -81,7 +81,7 @@ def reliability(found: Reliability, alt: str) -> str:
     ]
     (x0, y0), (x1, y1) = _place((0, 0), across, up), _place((1, 1), across, up)
     diagonal = f'<line class="diagonal" x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}"/>'
-    return _frame(across, up, "".join([*bars, diagonal]), alt)
+    return _frame(across, up, "".join([diagonal, *bars]), alt)
 
 
 def interval(share: float, low: float, high: float) -> str:
