@@ -215,14 +215,19 @@ def confused_words(pair: Confused, class_names: tuple[str, ...]) -> str:
 
 def _poor_classes(facts: CardFacts, scores: ClassScores) -> Iterator[str]:
     enough = scores.support >= FEW_TESTED
-    overlooked = np.flatnonzero(enough & (scores.recall < POOR))
+    overlooked = _lowest_first(enough & (scores.recall < POOR), scores.recall)
     if len(overlooked):
         named = [f"{facts.class_names[i]} ({percent(float(scores.recall[i]))})" for i in overlooked]
         yield f"It finds too few photos of {listed(named, 6)}."
-    rash = np.flatnonzero(enough & (scores.predicted > 0) & (scores.precision < POOR))
+    rash = _lowest_first(enough & (scores.predicted > 0) & (scores.precision < POOR), scores.precision)
     if len(rash):
         named = [f"{facts.class_names[i]} (right {percent(float(scores.precision[i]))})" for i in rash]
         yield f"It is often wrong when it says {listed(named, 6)}."
+
+
+def _lowest_first(chosen: NDArray[np.bool_], shares: NDArray[np.float64]) -> NDArray[np.intp]:
+    found = np.flatnonzero(chosen)
+    return found[np.argsort(shares[found], kind="stable")]
 
 
 def _too_few(facts: CardFacts, found: Evaluation, scores: ClassScores) -> Iterator[str]:

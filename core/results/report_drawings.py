@@ -75,13 +75,14 @@ def reliability(found: Reliability, alt: str) -> str:
     """How often a model is right over how sure it is: bars, and the diagonal where both are the same."""
     across = Axis(0, 1, "how sure it is", _percent)
     up = Axis(0, 1, "how often it is right", _percent)
-    bars = [
-        _bar(float(sure), float(right), int(count), across, up)
-        for sure, right, count in zip(found.confidence, found.accuracy, found.counts, strict=True)
+    tops = [
+        _place((float(sure), float(right)), across, up)
+        for sure, right in zip(found.confidence, found.accuracy, strict=True)
     ]
+    counts = [_count(top, int(count)) for top, count in zip(tops, found.counts, strict=True)]
     (x0, y0), (x1, y1) = _place((0, 0), across, up), _place((1, 1), across, up)
     diagonal = f'<line class="diagonal" x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}"/>'
-    return _frame(across, up, "".join([diagonal, *bars]), alt)
+    return _frame(across, up, "".join([*map(_bar, tops), diagonal, *counts]), alt)
 
 
 def interval(share: float, low: float, high: float) -> str:
@@ -145,13 +146,14 @@ def _rule(position: float, across: Axis, words: str, row: int, *, low: bool) -> 
     )
 
 
-def _bar(sure: float, right: float, count: int, across: Axis, up: Axis) -> str:
-    x, y = _place((sure, right), across, up)
-    foot = HEIGHT - BOTTOM
-    return (
-        f'<rect class="step" x="{x - 8:.1f}" y="{y:.1f}" width="16" height="{foot - y:.1f}"/>'
-        f'<text class="note count" x="{x:.1f}" y="{y - 4:.1f}">{count:,}</text>'
-    )
+def _bar(top: Point) -> str:
+    x, y = top
+    return f'<rect class="step" x="{x - 8:.1f}" y="{y:.1f}" width="16" height="{HEIGHT - BOTTOM - y:.1f}"/>'
+
+
+def _count(top: Point, count: int) -> str:
+    x, y = top
+    return f'<text class="note count" x="{x:.1f}" y="{y - 4:.1f}">{count:,}</text>'
 
 
 def _frame(across: Axis, up: Axis, inside: str, alt: str) -> str:
