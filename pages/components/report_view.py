@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.data.review import EXCLUDE, KEEP, RELABEL, Review
 from core.data.walk import check_inside
-from core.errors import DataError
+from core.errors import DataError, UnfreezeError
 from core.models.backbones import backbone
 from core.results.dataset_check import DatasetCheck
 from core.results.model_card import as_markdown, card
@@ -19,7 +19,6 @@ from core.training.recipe import Recipe
 from core.training.wording import in_words, title_of, value_in_words
 from pages.components import cached, inputs, state
 from pages.components.inputs import plain
-from pages.components.report_errors import reporting
 
 ALWAYS_SAID = (
     "backbone",
@@ -49,8 +48,10 @@ DECIDED = {
 def show(shown: inputs.RunOnShow) -> None:
     """What the report holds, the buttons to make and to download it, and the model card."""
     offer(shown)
-    with reporting():
+    try:
         _card(shown)
+    except UnfreezeError as error:
+        st.warning(str(error), icon=":material/info:")
 
 
 def offer(shown: inputs.RunOnShow) -> None:
@@ -61,13 +62,15 @@ def offer(shown: inputs.RunOnShow) -> None:
         " has lines for a name and for what you noticed; print it, or save it as PDF, and hand it in."
     )
     key = f"report-{shown.run.id}"
-    if state.recall(key, False):
-        with reporting():
-            _made(shown)
-    else:
+    if not state.recall(key, False):
         st.button(
             "Make the report", icon=":material/summarize:", type="primary", on_click=state.remember, args=(key, True)
         )
+        return
+    try:
+        _made(shown)
+    except UnfreezeError as error:
+        st.warning(f"There is no report of this run: {error}", icon=":material/info:")
 
 
 def _made(shown: inputs.RunOnShow) -> None:
