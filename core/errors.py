@@ -87,3 +87,7 @@ class TrainingDiverged(RunError):
 
 class PreviewError(UnfreezeError):
     """The process that draws augmented photos has ended."""
+
+
+class ExportError(RunError):
+    """A model cannot be taken along: a format is unknown, packages are missing, or the export falls short."""

@@ -241,6 +241,11 @@ class Run:
         """What the model made of the validation photos at each validation, see `core.runs.timeline`."""
         return self.folder / "timeline"
 
+    @property
+    def exports_folder(self) -> Path:
+        """What can be taken along, see `core.results.export`."""
+        return self.folder / "exports"
+
     def predictions_file(self, part: str) -> Path:
         """Probabilities `(N, K)` and labels `(N,)` of the "validation" or "test" part under the best model."""
         return self.folder / f"{part}.npz"
