@@ -24,6 +24,7 @@ PAGES = {
         st.Page("pages/use/evaluate.py", title="Evaluate", icon=":material/troubleshoot:"),
         st.Page("pages/use/predict.py", title="Predict", icon=":material/image_search:"),
         st.Page("pages/use/label_check.py", title="Label check", icon=":material/fact_check:"),
+        st.Page("pages/use/export.py", title="Export", icon=":material/ios_share:"),
     ],
 }
 

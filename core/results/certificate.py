@@ -69,7 +69,9 @@ class Certificate:
             lists = {name: tuple(given[name]) for name in ("failures", "warnings")}
             return cls(**{**given, **lists})
         except (KeyError, TypeError) as error:
-            raise ExportError(f"The certificate of an export cannot be read ({error}). Make the export anew.") from error
+            raise ExportError(
+                f"The certificate of an export cannot be read ({error}). Make the export anew."
+            ) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +116,8 @@ class Answers:
     def lost(self) -> float:
         """How many points of accuracy, of 100, the export has lost; on photos without labels, answers that changed."""
         mine, theirs = self.accuracy(self.given), self.accuracy(self.expected)
-        return 100 * (theirs - mine) if mine is not None and theirs is not None else 100 * (1 - self.equal_top1)
+        lost = theirs - mine if mine is not None and theirs is not None else 1 - self.equal_top1
+        return round(100 * lost, 6)
 
 
 def failures(answers: Answers, precision: Precision) -> tuple[str, ...]:
@@ -129,7 +132,9 @@ def failures(answers: Answers, precision: Precision) -> tuple[str, ...]:
         )
     if precision.all_equal and answers.equal_top1 < 1:
         changed = round((1 - answers.equal_top1) * len(answers.given))
-        found.append(f"{changed} of {len(answers.given)} photos are taken for another class than by the run's own model.")
+        found.append(
+            f"{changed} of {len(answers.given)} photos are taken for another class than by the run's own model."
+        )
     if precision.most_loss is not None and answers.lost > precision.most_loss:
         found.append(
             f"It loses {answers.lost:.1f} points of accuracy against the run's own model; at most"
@@ -192,4 +197,4 @@ def _accuracies(found: Certificate) -> list[tuple[str, str]]:
 
 def share(value: float) -> str:
     """A share in percent; 100 % only where it is all of them."""
-    return f"{min(value * 100, 99.9) if value < 1 else 100:.4g} %"
+    return f"{min(round(100 * value, 1), 99.9) if value < 1 else 100:g} %"

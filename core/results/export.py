@@ -43,6 +43,11 @@ START_SECONDS = 20.0
 CANCEL_SECONDS = 0.3
 """How often the process looks whether it is to end."""
 
+LONGEST_REASON = 300
+
+# What converters raise on networks that they cannot take, and what a full disk does.
+CONVERSION_ERRORS = (OSError, ValueError, RuntimeError, TypeError, LookupError, AttributeError)
+
 DIED = "The process that made it ended without a word; memory may have run out. Make it once more."
 
 
@@ -241,18 +246,20 @@ def make(maker: "Maker", chosen: ExportFormat) -> None:
     made = maker.work / f"{run.id}-{chosen.key}.zip"
     try:
         certificate = maker.make(chosen, made, tell)
-    except (UnfreezeError, OSError, ValueError, RuntimeError, TypeError, NotImplementedError) as error:
-        first = " ".join((str(error).strip().splitlines() or [type(error).__name__])[0].split())[:400]
-        _tell(run, chosen, Export(FAILED, error=first, model=model))
-        return
+    except UnfreezeError as error:
+        return _tell(run, chosen, Export(FAILED, error=str(error), model=model))
+    except CONVERSION_ERRORS as error:
+        first = next(iter(str(error).split("\n")))[:LONGEST_REASON]
+        why = f"The model could not be converted to {chosen.name} ({type(error).__name__}: {first})."
+        return _tell(run, chosen, Export(FAILED, error=why, model=model))
     if version_of(run) != model:
         _tell(run, chosen, Export(FAILED, error="The run went on meanwhile, and has another model now.", model=model))
     elif certificate.proven:
         os.replace(made, zip_file(run, chosen))
         _tell(run, chosen, Export(PROVEN, model=model, certificate=certificate))
     else:
-        error = " ".join(certificate.failures)
-        _tell(run, chosen, Export(FAILED, error=error, model=model, certificate=certificate))
+        why = " ".join(certificate.failures)
+        _tell(run, chosen, Export(FAILED, error=why, model=model, certificate=certificate))
 
 
 def _end_when_cancelled(run: Run, chosen: ExportFormat, maker: "Maker", done: threading.Event) -> None:

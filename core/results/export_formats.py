@@ -82,7 +82,7 @@ FORMATS: tuple[ExportFormat, ...] = (
     ExportFormat(
         key="openvino",
         name="OpenVINO",
-        purpose="For ordinary computers without TensorFlow: small to install, and fast on processors from Intel and AMD.",
+        purpose="For ordinary computers without TensorFlow: small to install, and fast on Intel and AMD.",
         model="model.xml",
         write="openvino",
         loader="openvino",
@@ -124,8 +124,8 @@ FORMATS: tuple[ExportFormat, ...] = (
     ExportFormat(
         key="litert-int8",
         name="LiteRT, quarter size",
-        purpose="For slow phones and microchips: whole numbers (int8), a quarter as large. Costs some accuracy: look how"
-        " much.",
+        purpose="For slow phones and microchips: whole numbers (int8), a quarter as large. Some accuracy is lost:"
+        " look how much.",
         model="model.tflite",
         write="litert_whole_numbers",
         loader="litert",

@@ -151,6 +151,7 @@ def all_pages(photographer: Photographer, dataset: Path, store: RunStore) -> Non
         name = f"evaluate-{section.lower().replace(' ', '-')}"
         photographer.take(name, f"/evaluate?run={finished.id}", choose=(section,), wait=5000)
     photographer.take("predict", f"/predict?run={finished.id}", uploads)
+    photographer.take("export", f"/export?run={finished.id}")
     take_label_check(photographer, dataset, finished, uploads)
     context = photographer.browser.new_context()
     screen = Screen(photographer.server, context.new_page())

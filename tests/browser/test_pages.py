@@ -20,6 +20,7 @@ PAGES = {
     "/evaluate": "Evaluate",
     "/predict": "Predict",
     "/label_check": "Label check",
+    "/export": "Export",
 }
 
 EVERY_PAGE = pytest.mark.parametrize(("path", "title"), PAGES.items())

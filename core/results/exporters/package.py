@@ -103,9 +103,7 @@ def model_card_of(run: Run) -> str:
     chosen, dataset = backbone(recipe["backbone"]), Path(str(recipe.get("dataset", ""))).name
     name = run.read_label().name or f"{chosen.name} on {dataset}"
     from_nothing = not chosen.pretrained or recipe.get("weights") == "random"
-    return as_markdown(
-        read_card_facts(run, name=name, dataset=dataset, backbone=chosen, from_nothing=from_nothing)
-    )
+    return as_markdown(read_card_facts(run, name=name, dataset=dataset, backbone=chosen, from_nothing=from_nothing))
 
 
 def _write_samples(folder: Path, predictor: Predictor, photos: Sequence[Path]) -> None:

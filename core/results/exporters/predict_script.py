@@ -165,8 +165,9 @@ def check_samples(model):
     for name, expected in json.loads((HERE / "samples" / "expected.json").read_text("utf-8")).items():
         found = run(model, pixels(HERE / "samples" / name))
         apart = np.abs(found - np.array(expected)).max()
-        print(f"{name}: {CLASSES[found.argmax()]}, {found.max():.1%}; expected {CLASSES[np.argmax(expected)]},", end=" ")
-        print(f"{max(expected):.1%} (largest difference {apart:.1e})")
+        right = CLASSES[np.argmax(expected)]
+        print(f"{name}: {CLASSES[found.argmax()]} {found.max():.1%}, expected {right} {max(expected):.1%}", end="; ")
+        print(f"largest difference {apart:.1e}")
 
 
 def main(arguments):

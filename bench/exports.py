@@ -1,0 +1,121 @@
+"""The certificates of every format for one backbone of each family, as a Markdown table.
+
+    uv run --extra onnx python -m bench.exports DATASET [--backbones KEYS] [--heads] [--into FOLDER]
+
+Trains each backbone for an epoch on a few photos, from pretrained weights where these are at hand and else from random
+ones. `--heads` tries the other heads, too: maximum and flattening, with BatchNorm.
+"""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.data.folder import scan
+from core.data.split import assign_parts
+from core.models.backbones import backbone
+from core.models.weights import look_up
+from core.results import export
+from core.results.export import FAILED
+from core.results.export_formats import FORMATS
+from core.runs.store import Run, RunStore
+from core.settings import Settings, settings_from
+from core.training.launch import create_run
+from core.training.recipe import Recipe
+
+FAMILIES = ("efficientnet-b0", "efficientnetv2-b0", "efficientnet-lite0", "mobilenetv2", "resnet50", "baseline-cnn")
+PHOTOS_OF_A_CLASS = 40
+HEAD = "| network | format | verdict | largest difference | mean | same answer | accuracy, run's | ms | MB |"
+RULE = "|---|---|---|---|---|---|---|---|---|"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A backbone with a head."""
+
+    key: str
+    pooling: str = "average"
+    batch_norm: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the table calls it."""
+        head = f", {self.pooling}, BatchNorm" if self.batch_norm else ""
+        return f"{backbone(self.key).name}{head}"
+
+
+def trained(network: Network, dataset: Path, settings: Settings) -> Run:
+    """A run of one epoch on a few photos."""
+    from core.training.loop import train
+
+    folder = scan(dataset, roots=[dataset]).folder
+    random = np.random.default_rng(0)
+    few = [random.permutation(np.flatnonzero(folder.labels == k))[:PHOTOS_OF_A_CLASS] for k in set(folder.labels)]
+    small = folder.subset(np.sort(np.concatenate(few)))
+    chosen = backbone(network.key)
+    known = chosen.pretrained and look_up(chosen, settings) is not None
+    recipe = Recipe(
+        dataset=str(dataset),
+        backbone=network.key,
+        weights="imagenet" if known or not chosen.pretrained else "random",
+        unfreeze_point="none" if known else "all",
+        head_epochs=1,
+        fine_tune_epochs=0 if known else 1,
+        pooling=network.pooling,
+        head_batch_norm=network.batch_norm,
+    )
+    run = create_run(RunStore(settings.runs_folder), recipe, small, assign_parts(small.labels))
+    with run.held():
+        train(run, settings)
+    return run
+
+
+def rows(network: Network, run: Run, settings: Settings) -> Iterator[str]:
+    """A row for each format."""
+    from core.results.exporters.making import Maker
+
+    run.exports_folder.mkdir()
+    maker = Maker(run, run.exports_folder / "work", settings)
+    for chosen in FORMATS:
+        if chosen.missing:
+            continue
+        export.make(maker, chosen)
+        made = export.look(run)[chosen.key]
+        found = made.certificate
+        warned = found.warnings if found else ()
+        verdict = f"failed: {made.error}" if made.state == FAILED else "; ".join(["proven", *warned])
+        cells = [network.name, chosen.name, verdict]
+        if found:
+            cells += [f"{found.max_difference:.1e}", f"{found.mean_difference:.1e}", f"{found.equal_top1:.1%}"]
+            cells += [f"{found.accuracy or 0:.1%}, {found.run_accuracy or 0:.1%}", f"{found.milliseconds:.0f}"]
+            cells += [f"{found.bytes / 1e6:.1f}"]
+        yield f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--backbones", default=",".join(FAMILIES))
+    parser.add_argument("--heads", action="store_true")
+    parser.add_argument("--into", type=Path)
+    chosen = parser.parse_args()
+    dataset = chosen.dataset.resolve()
+    with tempfile.TemporaryDirectory() as home:
+        variables = {**os.environ, "UNFREEZE_HOME": str(chosen.into or home), "UNFREEZE_DATASETS": str(dataset)}
+        settings = settings_from(variables)
+        networks = [Network(key) for key in chosen.backbones.split(",")]
+        if chosen.heads:
+            networks += [Network("efficientnet-lite0", pooling, True) for pooling in ("max", "flatten")]
+        print(HEAD, RULE, sep="\n", flush=True)
+        for network in networks:
+            for row in rows(network, trained(network, dataset, settings), settings):
+                print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()
