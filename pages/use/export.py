@@ -1,18 +1,21 @@
-"""Take a model along: in a format that others read, and proven."""
+"""Take a model along: in a format that others read, as a report, or as a run for another computer."""
 
 from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from core.runs.store import Run
-from pages.components import inputs
+from pages.components import inputs, report_view
 from pages.components.export_view import show_exports
 from pages.components.run_choice import choose_run
 from pages.components.run_view import random_weights_warning
 from pages.components.transfer_view import export_run
 
 # What there is to take along, and what shows it.
-VIEWS: Mapping[str, Callable[[Run], None]] = {"Model": show_exports, "Move": export_run}
+VIEWS: Mapping[str, Callable[[inputs.RunOnShow], None]] = {
+    "Model": lambda shown: show_exports(shown.run),
+    "Report": report_view.show,
+    "Move this run": lambda shown: export_run(shown.run),
+}
 
 inputs.page_head("Export", "Take a model with you: into an app, another program, or to another computer.")
 chosen = choose_run()
@@ -20,4 +23,4 @@ if chosen:
     view = st.segmented_control("What to take along", list(VIEWS), default="Model", required=True, key="export-view")
     if chosen.recipe.weights == "random":
         random_weights_warning()
-    VIEWS[view](chosen.run)
+    VIEWS[view](chosen)

@@ -30,7 +30,7 @@ def test_a_format_is_made_proven_and_downloaded(
     card = screen.page.locator(".st-key-export-openvino")
     expect(card.get_by_text("Not made yet")).to_be_visible()
     card.get_by_role("button", name="Make", exact=True).click()
-    expect(card.get_by_text("Proven", exact=True)).to_be_visible()
+    expect(card.get_by_text("Same answer")).to_be_visible()
     expect(card.get_by_text("100 % of")).to_be_visible()
     with screen.page.expect_download() as download:
         card.get_by_role("button", name="Download").click()
