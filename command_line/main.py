@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from command_line import check_labels, predict, runs, train
+from command_line import check_labels, export, predict, runs, train
 from command_line.output import INTERRUPTED, Output
 from core.errors import UnfreezeError
 from core.settings import Settings, settings_from
@@ -52,6 +52,7 @@ COMMANDS = (
         check_labels.add,
         check_labels.check_labels,
     ),
+    Command("export", "write a run's model for other programs, proven", export.EXAMPLES, export.add, export.export),
     Command("runs", "list, show, delete, export and import runs", runs.EXAMPLES, runs.add, runs.list_all),
 )
 

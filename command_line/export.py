@@ -1,0 +1,96 @@
+"""`unfreeze export`: a model for other programs, or a whole run for another installation."""
+
+import argparse
+import shutil
+import textwrap
+import time
+from pathlib import Path
+
+from command_line.files import target_of, writing
+from command_line.found import run_called
+from command_line.output import Output
+from command_line.runs import RUN_HELP, write_run
+from core.errors import ExportError
+from core.results.certificate import Certificate
+from core.results.export import FAILED, PROVEN, UNDER_WAY, cancel, look, request, zip_file
+from core.results.export_formats import FORMATS, ExportFormat, export_format
+from core.runs.store import Run
+from core.settings import Settings
+
+LOOK_SECONDS = 0.3
+
+WHOLE_RUN = "run"
+"""The format that is no model: everything that is known of the run."""
+
+WIDTH = 100
+
+
+def _about(key: str, words: str) -> str:
+    return textwrap.fill(words, WIDTH, initial_indent=f"  {key:<13} ", subsequent_indent=" " * 16)
+
+
+EXAMPLES = "\n".join(
+    (
+        "formats:",
+        *(_about(row.key, f"{row.name}. {row.purpose}") for row in FORMATS),
+        _about(WHOLE_RUN, "Everything about the run, for “unfreeze runs import” on another computer."),
+        "",
+        "examples:",
+        "  unfreeze export latest onnx",
+        "  unfreeze export 1f3a litert-int8 -o small.zip",
+        "",
+        "Each model comes with a certificate: how near its answers are to those of the run. One that falls short is",
+        "not written.",
+    )
+)
+
+
+def add(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    """Say what can be asked for."""
+    parser.add_argument("which", metavar="RUN", help=RUN_HELP)
+    parser.add_argument(
+        "format", metavar="FORMAT", choices=[*(row.key for row in FORMATS), WHOLE_RUN], help="see “formats” below"
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="where to write it (default: a ZIP file here)")
+
+
+def export(options: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Export a run's model, once it is proven."""
+    run = run_called(options.which, settings)
+    if options.format == WHOLE_RUN:
+        return write_run(run, options.output, output)
+    chosen = export_format(options.format)
+    target = target_of(options.output, f"{run.id}-{chosen.key}.zip")
+    certificate = _proven(run, chosen, output)
+    with writing(target) as file, zip_file(run, chosen).open("rb") as made:
+        shutil.copyfileobj(made, file)
+    values = {"run": run.id, "format": chosen.key, "file": str(target.resolve()), "bytes": target.stat().st_size}
+    output.result({**values, "certificate": certificate.to_values()}, _in_words(target, certificate))
+    return 0
+
+
+def _proven(run: Run, chosen: ExportFormat, output: Output) -> Certificate:
+    """The certificate of an export, which is made unless it is there; raises `ExportError` where it falls short."""
+    if look(run)[chosen.key].state != PROVEN:
+        request(run, [chosen])
+    try:
+        while (found := look(run)[chosen.key]).state in UNDER_WAY:
+            share = found.done / found.total if found.total else None
+            output.progress(found.stage or "Waiting", share, f"{found.done:,} of {found.total:,} photos compared")
+            time.sleep(LOOK_SECONDS)
+    except KeyboardInterrupt:
+        cancel(run, chosen)
+        raise
+    if found.state == PROVEN and found.certificate is not None:
+        return found.certificate
+    why = found.error if found.state == FAILED else "it was cancelled"
+    raise ExportError(f"{chosen.name} was not exported: {why}")
+
+
+def _in_words(target: Path, found: Certificate) -> str:
+    warnings = [f"Note: {warning}" for warning in found.warnings]
+    proof = (
+        f"Proven on {found.photos} photos: the same class on {found.equal_top1:.1%}, probabilities differ by"
+        f" {found.max_difference:.1e} at most, {found.milliseconds:.0f} ms a photo."
+    )
+    return "\n".join([f"{target} ({target.stat().st_size / 1e6:.1f} MB)", proof, *warnings])
