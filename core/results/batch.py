@@ -11,6 +11,7 @@ process, so that pages stay quick, and a photo that brings its reader down is le
 import logging
 import threading
 import time
+import uuid
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ class BatchJob:
     """Photos that are predicted in the background. Its methods may be called from any thread.
 
     Attributes:
+        id: Different for each job.
         done: How many photos were looked at so far, those included that could not be read.
         total: How many there are, as far as is known.
         listing: Whether it is still being found out which photos there are.
@@ -82,6 +84,7 @@ class BatchJob:
 
     def __init__(self, predictor: Predictor, serving_folder: Path, max_pixels: int, *, few: int = FEW) -> None:
         """Do nothing yet; `serving_folder` is where the predictor's graph lies."""
+        self.id = uuid.uuid4().hex
         self.done = self.total = 0
         self.listing = self.cancelled = False
         self.error: UnfreezeError | None = None

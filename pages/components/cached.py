@@ -22,6 +22,7 @@ from core.errors import PhotoError
 from core.models.architecture import Architecture, load
 from core.models.backbones import BACKBONES, backbone
 from core.results import outcome
+from core.results.batch import Batch, FolderJobs
 from core.results.calibration import fit_temperature
 from core.results.card_facts import CardFacts, read_card_facts
 from core.results.claims import Judge
@@ -29,6 +30,7 @@ from core.results.comparison import Measured
 from core.results.dataset_check import DatasetCheck
 from core.results.embedding_map import Placed, map_of
 from core.results.evaluation import Evaluation
+from core.results.novelty import Novelty
 from core.results.prediction import Look, Predictor
 from core.results.report import Report, report_of
 from core.results.report_facts import Told, read_report_facts
@@ -297,3 +299,23 @@ def card_facts(run_id: str, ended: float | None, name: str, dataset: str, key: s
     """What is known of a run's model; raises as `core.results.card_facts.read_card_facts` does."""
     run, chosen = store().get(run_id), backbone(key)
     return read_card_facts(run, name=name, dataset=dataset, backbone=chosen, from_nothing=from_nothing)
+
+
+@st.cache_resource
+def folder_jobs() -> FolderJobs:
+    """What models make of whole folders, shared by all sessions."""
+    return FolderJobs(settings())
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def novelty(run_id: str, modified: int) -> Novelty:
+    """What is usual for the photos of a run; `modified` is when its embeddings were written, in nanoseconds."""
+    found = embeddings(run_id, modified)
+    held_out = found.of(VALIDATION)
+    return Novelty.fit(found, fit_temperature(held_out.probabilities, held_out.labels))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def strangeness(job_id: str, count: int, run_id: str, modified: int, _batch: Batch) -> NDArray[np.float64]:
+    """How strange the first photos of a job are to a run's model, `(count,)`."""
+    return novelty(run_id, modified).strangeness(_batch.embedding)

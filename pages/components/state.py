@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.training.augmentations import Choice
 
-DATASET, RUN = "dataset", "run"
+DATASET, RUN, FOLDER = "dataset", "run", "folder"
 
 
 def dataset() -> str:
@@ -40,6 +40,16 @@ def open_run(run_id: str) -> None:
 def close_run() -> None:
     """Show no run, but the choices for a new one."""
     forget(RUN)
+
+
+def predicted_folder() -> str:
+    """The path of the folder whose photos are predicted, or an empty text."""
+    return _shared_with_address(FOLDER)
+
+
+def predict_folder(path: str) -> None:
+    """Predict the photos of this folder; an empty text for none."""
+    _put(FOLDER, path) if path else forget(FOLDER)
 
 
 def augmentations(default: Mapping[str, Choice]) -> dict[str, Choice]:
