@@ -1,0 +1,64 @@
+"""How many photos of something else a model notices, and how many of its own it takes for something else.
+
+    uv run python -m bench.unsure HOME RUN FOLDER [RUN FOLDER …]
+
+HOME is an `UNFREEZE_HOME`, RUN the id of a finished run there, FOLDER holds photos of something else. False alarms are
+counted on the run's test photos, which had no part in the threshold. Prints a Markdown table.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from core.data.parts import TEST, VALIDATION
+from core.results.batch import BatchJob
+from core.results.calibration import fit_temperature
+from core.results.evaluation import accuracy_interval
+from core.results.novelty import Novelty
+from core.results.prediction import Predictor
+from core.results.sources import in_folder
+from core.runs.embeddings import read_embeddings
+from core.runs.store import Run, RunStore
+from core.settings import Limits
+
+HEAD = (
+    "| model trained on | shown | photos | flagged | its own test photos | false alarms (95 % interval) |\n"
+    + "|---" * 6
+)
+
+
+def row(run: Run, folder: Path) -> str:
+    """One line of the table."""
+    known = read_embeddings(run)
+    held_out = known.of(VALIDATION)
+    novelty = Novelty.fit(known, fit_temperature(held_out.probabilities, held_out.labels))
+    job = BatchJob(Predictor(run), run.serving_folder, Limits().pixels)
+    job.add(lambda stop: in_folder(folder, [folder], Limits(), stop))
+    job.wait(float("inf"))
+    flagged = novelty.is_strange(job.batch().embedding)
+    alarms = novelty.is_strange(known.of(TEST).embedding)
+    low, high = accuracy_interval(int(alarms.sum()), len(alarms))
+    trained_on = Path(str(run.recipe_values()["dataset"])).name
+    return (
+        f"| {trained_on} | {folder.name} | {len(flagged):,} | {np.mean(flagged):.1%} | {len(alarms):,}"
+        f" | {np.mean(alarms):.1%} ({low:.1%} to {high:.1%}) |"
+    )
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("home", type=Path)
+    parser.add_argument("pairs", nargs="+", metavar="RUN FOLDER")
+    chosen = parser.parse_args()
+    if len(chosen.pairs) % 2:
+        parser.error("give a folder for each run")
+    store = RunStore(chosen.home.resolve() / "runs")
+    print(HEAD)
+    for name, folder in zip(chosen.pairs[::2], chosen.pairs[1::2], strict=True):
+        print(row(store.get(name), Path(folder).resolve()))
+
+
+if __name__ == "__main__":
+    main()
