@@ -34,6 +34,7 @@ def photos_are_predicted_corrected_and_downloaded(screen: Screen, colours: Path,
     cards = page.locator("[class*=st-key-card-]")
     page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(colours / "red" / "00.png")
     expect(cards).to_have_count(1)
+    screen.settle()  # an empty uploader has taken the place of the first
     page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files([colours / "blue" / "00.png", broken])
     expect(cards).to_have_count(2)
     expect(screen.text("1 of 3 files could not be used.")).to_be_visible()
