@@ -130,10 +130,14 @@ def failures(answers: Answers, precision: Precision) -> tuple[str, ...]:
             f"A probability differs from the run's by {answers.max_difference:.2g}; at most"
             f" {precision.most_difference:g} is accepted ({precision.name})."
         )
-    if precision.all_equal and answers.equal_top1 < 1:
+    if answers.equal_top1 < precision.least_equal:
         changed = round((1 - answers.equal_top1) * len(answers.given))
+        accepted = (
+            f"at most {1 - precision.least_equal:.0%} are accepted" if precision.least_equal < 1 else "none may be"
+        )
         found.append(
-            f"{changed} of {len(answers.given)} photos are taken for another class than by the run's own model."
+            f"{changed} of {len(answers.given)} photos are taken for another class than by the run's own model;"
+            f" {accepted} ({precision.name})."
         )
     if precision.most_loss is not None and answers.lost > precision.most_loss:
         found.append(

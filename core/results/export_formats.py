@@ -16,21 +16,21 @@ class Precision:
     Attributes:
         name: "fp32", "fp16" or "int8".
         most_difference: Most that a probability may differ, on any photo; None for no limit.
-        all_equal: Whether the most probable class must be the same on every photo.
+        least_equal: Least share of photos on which the most probable class must be the same, 0 to 1.
         worrying_loss: From how many points of accuracy lost a warning is given; None for never.
         most_loss: Most points of accuracy that may be lost; None for no limit of its own.
     """
 
     name: str
     most_difference: float | None = None
-    all_equal: bool = False
+    least_equal: float = 0.0
     worrying_loss: float | None = None
     most_loss: float | None = None
 
 
-FP32 = Precision("fp32", most_difference=1e-3, all_equal=True)
+FP32 = Precision("fp32", most_difference=1e-3, least_equal=1.0)
 FP16 = Precision("fp16", most_difference=1e-2)
-INT8 = Precision("int8", worrying_loss=2.0, most_loss=10.0)
+INT8 = Precision("int8", least_equal=0.8, worrying_loss=2.0, most_loss=10.0)
 
 
 @dataclass(frozen=True)

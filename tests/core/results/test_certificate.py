@@ -34,6 +34,7 @@ def test_whole_numbers_may_cost_a_little_accuracy_with_a_warning_and_not_much() 
     assert warnings(answers(swapped=2), INT8) == ("It loses 4.0 points of accuracy; more than 2 is a lot.",)
     assert failures(answers(swapped=2), INT8) == ()
     assert "loses 20.0 points of accuracy" in failures(answers(swapped=10), INT8)[0]
+    assert "30 of 100 photos are taken for another class" in failures(answers(swapped=30), INT8)[0]
 
 
 @pytest.mark.parametrize("precision", [FP32, FP16, INT8])
