@@ -1,9 +1,11 @@
 """The certificates of every format for one backbone of each family, as a Markdown table.
 
-    uv run --extra onnx python -m bench.exports DATASET [--backbones KEYS] [--heads] [--into FOLDER]
+    uv run --extra onnx python -m bench.exports DATASET [--backbones KEYS] [--epochs N] [--heads] [--into FOLDER]
 
-Trains each backbone for an epoch on a few photos, from pretrained weights where these are at hand and else from random
-ones. `--heads` tries the other heads, too: maximum and flattening, with BatchNorm.
+Trains each backbone on a few photos: from pretrained weights, where these are at hand, for an epoch, and else from
+random ones for N, in small batches. With few of these, BatchNorm knows too little of its statistics, all photos get
+nearly the same answer, and a certificate says little. `--heads` tries the other heads, too: maximum and flattening,
+with BatchNorm.
 """
 
 import argparse
@@ -29,6 +31,9 @@ from core.training.recipe import Recipe
 
 FAMILIES = ("efficientnet-b0", "efficientnetv2-b0", "efficientnet-lite0", "mobilenetv2", "resnet50", "baseline-cnn")
 PHOTOS_OF_A_CLASS = 40
+BATCH = 8
+"""Photos in a step of a network that starts from random weights."""
+
 HEAD = "| network | format | verdict | largest difference | mean | same answer | accuracy, run's | ms | MB |"
 RULE = "|---|---|---|---|---|---|---|---|---|"
 
@@ -48,8 +53,8 @@ class Network:
         return f"{backbone(self.key).name}{head}"
 
 
-def trained(network: Network, dataset: Path, settings: Settings) -> Run:
-    """A run of one epoch on a few photos."""
+def trained(network: Network, dataset: Path, settings: Settings, epochs: int) -> Run:
+    """A run on a few photos, of so many epochs where it starts from random weights."""
     from core.training.loop import train
 
     folder = scan(dataset, roots=[dataset]).folder
@@ -64,7 +69,8 @@ def trained(network: Network, dataset: Path, settings: Settings) -> Run:
         weights="imagenet" if known or not chosen.pretrained else "random",
         unfreeze_point="none" if known else "all",
         head_epochs=1,
-        fine_tune_epochs=0 if known else 1,
+        fine_tune_epochs=0 if known else max(0, epochs - 1),
+        batch_size=32 if known else BATCH,
         pooling=network.pooling,
         head_batch_norm=network.batch_norm,
     )
@@ -101,6 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--backbones", default=",".join(FAMILIES))
+    parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--heads", action="store_true")
     parser.add_argument("--into", type=Path)
     chosen = parser.parse_args()
@@ -113,7 +120,7 @@ def main() -> None:
             networks += [Network("efficientnet-lite0", pooling, True) for pooling in ("max", "flatten")]
         print(HEAD, RULE, sep="\n", flush=True)
         for network in networks:
-            for row in rows(network, trained(network, dataset, settings), settings):
+            for row in rows(network, trained(network, dataset, settings, chosen.epochs), settings):
                 print(row, flush=True)
 
 
