@@ -14,6 +14,7 @@ from core.results.batch import Batch, BatchJob
 from core.results.calibration import with_temperature
 from core.results.novelty import STRANGE, UNSURE, Novelty
 from core.results.prediction import Predictor
+from core.results.wording import photos
 from pages.components import cached, drawings, heat, inputs, state
 from pages.components.inputs import RunOnShow, plain
 from pages.components.prediction_words import cost_in_words, count_bars, in_words, summary
@@ -29,7 +30,10 @@ CAREFUL = "predict-careful"
 USUAL = 60
 """How sure the model must be to answer, in percent, unless somebody chooses otherwise."""
 
-ICONS = {UNSURE: ":orange-badge[:material/question_mark: unsure]", STRANGE: ":violet-badge[:material/help: unknown]"}
+ICONS = {
+    UNSURE: ":orange-badge[:material/question_mark: unsure]",
+    STRANGE: ":violet-badge[:material/help: not like its photos]",
+}
 
 
 def show(chosen: RunOnShow, job: BatchJob, predictor: Predictor, novelty: Novelty | None) -> None:
@@ -296,7 +300,7 @@ def saving(found: Answered, shown: NDArray[np.intp], job: BatchJob) -> None:
         own = [name for name in names if name != intake.SAMPLE_NAME]
         name = st.selectbox("Dataset", [NEW, *own], key=f"save-into-{job.id}")
         typed = st.text_input("Its name", key=f"save-name-{job.id}") if name == NEW else ""
-        if st.button(f"Save the {len(shown):,} photos that are shown", type="primary", key=f"save-{job.id}"):
+        if st.button(f"Save {photos(len(shown))} as shown", type="primary", key=f"save-{job.id}"):
             with reporting():
                 dataset = collect.new_dataset(folder, typed) if name == NEW else folder / name
                 limits = cached.settings().limits

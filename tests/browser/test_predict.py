@@ -65,7 +65,7 @@ def photos_are_predicted_corrected_and_downloaded(screen: Screen, colours: Path,
     page.get_by_label("Its name", exact=True).fill("kept")
     page.get_by_label("Its name", exact=True).press("Enter")
     screen.settle()
-    page.get_by_role("button", name="Save the 1 photos that are shown").click()
+    page.get_by_role("button", name="Save 1 photo as shown").click()
     expect(screen.text("Saved into kept: 1 as blue.")).to_be_visible()
     page.keyboard.press("Escape")
 
