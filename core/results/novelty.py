@@ -89,9 +89,10 @@ class Novelty:
         """Return for photos (Q, D) the share of usual photos that are less strange, (Q,), 0..1.
 
         Strange is what is far from the five nearest training photos, by the mean of one minus the cosine. Source: Y.
-        Sun et al., "Out-of-distribution detection with deep nearest neighbors", ICML 2022. On flowers and on hot dogs
-        this told more than the Mahalanobis distance (K. Lee et al. 2018; relative: J. Ren et al. 2021) and than the
-        probabilities, which are therefore not used, or the length of the embedding. See `bench/unsure.py`.
+        Sun et al., "Out-of-distribution detection with deep nearest neighbors", ICML 2022. On one run on flowers and
+        one on hot dogs, each shown the other's photos, it told them from test photos with an area under the curve of
+        0.99; the Mahalanobis distance (K. Lee et al. 2018) 0.94 and 0.91, the probability of the answer 0.93 and 0.78.
+        It was chosen on these very photos. The probabilities are therefore not used.
         """
         return _share_below(self.scale, _distance(np.asarray(embedding, np.float32), self.reference))
 
