@@ -61,7 +61,8 @@ class Readers:
         for child in self._children:
             child.kill()
         self._pool.shutdown(cancel_futures=True)
-        for child in self._children:
+        for child in self._children:  # one may have been started while the others were being killed
+            child.kill()
             child.wait()
             for stream in (child.stdin, child.stdout):
                 if stream is not None:

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from core.data.folder import Scan, scan
 from core.data.images import MAX_PIXELS, PhotoInfo
 from core.data.readers import CHUNK, FATAL, Readers, read
 from core.data.walk import PhotoFile
-from tests.conftest import alive, eventually
+from tests.conftest import PATIENCE, alive, eventually
 from tests.core.data.conftest import place
 from tests.zoo import CASES, CannotBuild, merged
 
@@ -154,6 +155,24 @@ def test_a_scan_that_is_given_up_leaves_no_child_behind(tmp_path: Path) -> None:
     with pytest.raises(Enough):
         scan(tmp_path, roots=[tmp_path], on_progress=stop)
     eventually(lambda: not children_of(os.getpid()), "no reader is left")
+
+
+def test_a_reader_that_starts_while_all_are_given_up_is_given_up_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers = Readers(tmp_path, [tmp_path], MAX_PIXELS, few=0)
+    late: list[subprocess.Popen[str]] = []
+    shut_down = readers._pool.shutdown
+
+    def shut_down_late(*, cancel_futures: bool) -> None:
+        late.append(readers._child())
+        shut_down(cancel_futures=cancel_futures)
+
+    monkeypatch.setattr(readers._pool, "shutdown", shut_down_late)
+    closing = threading.Thread(target=readers.close, daemon=True)
+    closing.start()
+    closing.join(PATIENCE)
+    assert not closing.is_alive() and late[0].poll() is not None
 
 
 def children_of(pid: int) -> list[str]:
