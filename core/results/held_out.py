@@ -7,7 +7,7 @@ what it would say to each photo that it has learned from, had it been left out, 
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 
 from core.results.label_noise import likely_true
@@ -67,7 +67,7 @@ def scores(
         seed: Fixes which photos are landmarks.
         on_progress: Hears how many folds are done, of how many; may raise to break off.
     """
-    mapped = _compared(_flattened(_unit(features)), seed)
+    mapped = _compared(_flattened(unit(features)), seed)
     products = (mapped.T @ mapped).astype(np.float64)
     found = np.zeros((len(labels), classes), np.float32)
     count = int(folds.max()) + 1
@@ -145,8 +145,9 @@ def _squared_distances(one: Values, other: Values) -> Values:
     return distances
 
 
-def _unit(features: NDArray[np.generic]) -> Values:
-    values = features.astype(np.float32)
+def unit(features: ArrayLike) -> Values:
+    """Features (N, D) with rows of length 1; rows of zeros stay."""
+    values = np.array(features, np.float32)
     length = np.linalg.norm(values, axis=1, keepdims=True)
     values /= np.where(length > 0, length, 1).astype(np.float32)
     return values

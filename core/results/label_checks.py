@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from core.results.held_out import Progress, divide, scores
+from core.results.held_out import Progress, divide, scores, unit
 from core.results.label_noise import likely_true
 
 AGREE, DISAGREE, UNSURE = "agree", "disagree", "unsure"
@@ -133,7 +133,7 @@ def nearest(queries: ArrayLike, features: ArrayLike, k: int) -> tuple[Positions,
     Returns:
         Positions (Q, k) in `features`, and cosine similarities (Q, k) in [-1, 1].
     """
-    others, asked = _unit(features), _unit(queries)
+    others, asked = unit(features), unit(queries)
     k = min(k, len(others))
     positions = np.zeros((len(asked), k), np.intp)
     similarity = np.zeros((len(asked), k), np.float32)
@@ -214,10 +214,3 @@ def _can_be_judged(labels: Positions, folds: Positions, classes: int) -> NDArray
     pairs[labels, folds] = True
     judged: NDArray[np.bool_] = pairs.sum(axis=1)[labels] > 1
     return judged
-
-
-def _unit(features: ArrayLike) -> NDArray[np.float32]:
-    values = np.asarray(features, np.float32)
-    length = np.linalg.norm(values, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = np.divide(values, np.where(length > 0, length, 1), dtype=np.float32)
-    return unit

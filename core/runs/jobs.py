@@ -69,6 +69,24 @@ def start(run: Run, warm: Standby | None = None, environ: Mapping[str, str] = os
         raise RunError(f"The trainer could not be started ({error.strerror}). Is memory or the disk full?") from error
 
 
+def start_beside(run: Run, flag: str, what: str) -> None:
+    """Have a trainer do something else in a folder like a run's, outside the queue.
+
+    Args:
+        run: The folder.
+        flag: What the trainer is to do, as `python -m core.training` takes it.
+        what: What could not be started, as the beginning of a sentence.
+
+    Raises:
+        RunError: The system refuses to start a process.
+    """
+    try:
+        with run.log_file.open("ab") as log:
+            open_trainer([flag, str(run.folder.resolve())], subprocess.DEVNULL, log)
+    except OSError as error:
+        raise RunError(f"{what} could not be started ({error.strerror}). Is memory or the disk full?") from error
+
+
 def advance(queue: Queue, warm: Standby | None = None, environ: Mapping[str, str] = os.environ) -> list[Run]:
     """Start the runs whose turn it is, and return them; raises `RunError` when the system refuses to."""
     return queue.advance(lambda run: start(run, warm, environ))

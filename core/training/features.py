@@ -5,7 +5,6 @@ so whatever either has computed, the other does not compute again.
 """
 
 import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -100,11 +99,7 @@ def start(store: RunStore, request: Request) -> Run:
                 return old
         _sweep(store, request)
         run = store.create(lambda making: _write_request(making, request), FIRST)
-    try:
-        with run.log_file.open("ab") as log:
-            jobs.open_trainer([COMPUTE, str(run.folder.resolve())], subprocess.DEVNULL, log)
-    except OSError as error:
-        raise RunError(f"The work could not be started ({error.strerror}). Is memory or the disk full?") from error
+    jobs.start_beside(run, COMPUTE, "The work")
     return run
 
 

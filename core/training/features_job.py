@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from core.data.folder import check_inside
 from core.errors import DataError, ShelfError
 from core.files import write_atomically
-from core.models import weights
 from core.models.backbones import FEATURES, Backbone, backbone
 from core.models.build import build_model
 from core.models.heads import Head
@@ -19,7 +18,7 @@ from core.settings import GIGABYTE, Settings
 from core.training.callbacks import obey
 from core.training.extraction import ORIGINAL, Frozen, FrozenOutputs
 from core.training.features import LISTED, ROWS, Request, read_request
-from core.training.loop import end, telling_how_it_ends
+from core.training.loop import end, fetch_weights, telling_how_it_ends
 from core.training.photos import Photos, in_chunks
 from core.training.recorder import Recorder
 from core.training.trunk import TrunkStore
@@ -56,13 +55,7 @@ def _photos(run: Run, request: Request, chosen: Backbone, settings: Settings) ->
 
 
 def _frozen(run: Run, chosen: Backbone, settings: Settings, recorder: Recorder) -> Frozen:
-    def on_bytes(done: int, total: int | None) -> None:
-        obey(run)
-        share = done / total if total else None
-        recorder.tell_often(message=f"Downloading weights, {done / 1e6:.0f} MB so far", progress=share)
-
-    recorder.tell(phase="weights", message="Loading the pretrained weights", progress=None)
-    file = weights.fetch(chosen, settings, on_bytes)
+    file = fetch_weights(run, chosen, settings, recorder)
     return Frozen(build_model(chosen, Head(), 2, file), chosen, (FEATURES,))
 
 

@@ -392,17 +392,21 @@ def _report_left_out(run: Run, folder: ImageFolder, failures: dict[int, str], re
         recorder.tell(left_out=len(rows))
 
 
+def fetch_weights(run: Run, chosen: Backbone, settings: Settings, recorder: Recorder) -> weights.WeightsFile:
+    """The pretrained weights of a backbone, downloaded with progress where they are not here; a stop is obeyed."""
+
+    def on_bytes(done: int, total: int | None) -> None:
+        obey(run)
+        share = done / total if total else None
+        recorder.tell_often(message=f"Downloading weights, {done / 1e6:.0f} MB so far", progress=share)
+
+    recorder.tell(phase="weights", message="Loading the pretrained weights", progress=None)
+    return weights.fetch(chosen, settings, on_bytes)
+
+
 def _build(run: Run, recipe: Recipe, chosen: Backbone, settings: Settings, recorder: Recorder) -> keras.Model:
-    file = None
-    if chosen.pretrained and recipe.weights == "imagenet":
-
-        def on_bytes(done: int, total: int | None) -> None:
-            obey(run)
-            share = done / total if total else None
-            recorder.tell_often(message=f"Downloading weights, {done / 1e6:.0f} MB so far", progress=share)
-
-        recorder.tell(phase="weights", message="Loading the pretrained weights", progress=None)
-        file = weights.fetch(chosen, settings, on_bytes)
+    pretrained = chosen.pretrained and recipe.weights == "imagenet"
+    file = fetch_weights(run, chosen, settings, recorder) if pretrained else None
     head = Head(recipe.dropout, recipe.pooling, recipe.head_batch_norm, recipe.seed)
     return build_model(chosen, head, len(run.class_names()), file)
 

@@ -5,7 +5,6 @@ arXiv 1506.01186, section 3.3). A search has a folder like a run's, in a store o
 """
 
 import math
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.folder import ImageFolder
-from core.errors import RunBusy, RunError
+from core.errors import RunBusy
 from core.runs import jobs
 from core.runs.store import ACTIVE, Run, RunStore
 from core.training.launch import create_run
@@ -74,11 +73,7 @@ def start(store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[n
             store.delete(old.id)
         store.sweep()
         run = create_run(store, recipe, folder, parts)
-    try:
-        with run.log_file.open("ab") as log:
-            jobs.open_trainer([FIND_RATE, str(run.folder.resolve())], subprocess.DEVNULL, log)
-    except OSError as error:
-        raise RunError(f"The search could not be started ({error.strerror}). Is memory or the disk full?") from error
+    jobs.start_beside(run, FIND_RATE, "The search")
     return run
 
 
