@@ -12,6 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
+from core.results.held_out import unit
 from core.runs.embeddings import Embeddings
 
 MOST_PHOTOS = 1000
@@ -86,7 +87,7 @@ def place(embedding: NDArray[np.float32], seed: int = 0) -> NDArray[np.float32]:
     Source: L. van der Maaten and G. Hinton, "Visualizing data using t-SNE", JMLR 9 (2008), begun from the principal
     components, so that groups lie where those put them. The same embeddings give the same points.
     """
-    directions = _unit(embedding)
+    directions = unit(embedding)
     if not len(directions) or not np.ptp(directions, axis=0).any():
         return np.zeros((len(directions), 2), np.float32)
     with threadpool_limits(1):  # threads that wait for each other on busy cores take ten times as long
@@ -119,12 +120,7 @@ def _nearest_labels(
     k = min(neighbours, len(labels) - 1)
     if k < 1:
         return np.zeros((len(labels), 0), np.int32)
-    directions = _unit(embedding)
+    directions = unit(embedding)
     alike = directions @ directions.T
     np.fill_diagonal(alike, -np.inf)
     return labels[np.argpartition(-alike, k - 1, axis=1)[:, :k]]
-
-
-def _unit(embedding: NDArray[np.float32]) -> NDArray[np.float32]:
-    length = np.linalg.norm(embedding, axis=1, keepdims=True)
-    return np.asarray(embedding / np.maximum(length, 1e-12), dtype=np.float32)

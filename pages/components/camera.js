@@ -1,7 +1,7 @@
 // A camera that takes photos as long as its button is held down, and hands them to the server a few at a time.
 // A batch is sent again until the server has said that it came, so that no photo is lost and none counts twice.
 
-const SIDE = 480, EVERY_MS = 250, BATCH = 8, RESEND_MS = 6000;
+const EVERY_MS = 250, BATCH = 8, RESEND_MS = 6000;
 
 export default function (component) {
   const { parentElement, data, setTriggerValue } = component;
@@ -27,21 +27,8 @@ function create(root) {
   };
 
   async function open() {
-    if (!navigator.mediaDevices || !navigator.mediaDevices.getUserMedia) {
-      say("This browser gives no camera to this page. Open the app as http://localhost on this computer.");
-      return;
-    }
-    say("Waiting for the camera …");
-    try {
-      stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 } }, audio: false });
-    } catch (error) {
-      const refused = error.name === "NotAllowedError";
-      say(refused ? "The browser was not allowed to use the camera. Allow it beside the address, and try again."
-                  : `No camera can be opened (${error.name}). Is one connected, and does no other program use it?`);
-      return;
-    }
-    video.srcObject = stream;
-    await video.play();
+    stream = await streamInto(video, say);
+    if (!stream) return;
     start.hidden = true;
     shutter.hidden = false;
     root.classList.add("on");
@@ -51,11 +38,7 @@ function create(root) {
   function take() {
     const side = Math.min(video.videoWidth, video.videoHeight);
     if (!side || waiting() > 60) return;
-    const canvas = document.createElement("canvas");
-    canvas.width = canvas.height = Math.min(SIDE, side);
-    const left = (video.videoWidth - side) / 2, top = (video.videoHeight - side) / 2;
-    canvas.getContext("2d").drawImage(video, left, top, side, side, 0, 0, canvas.width, canvas.height);
-    camera.queue.push({ class_name: camera.data.class_name, jpeg: canvas.toDataURL("image/jpeg", 0.92) });
+    camera.queue.push({ class_name: camera.data.class_name, jpeg: squareOf(video, 0.92) });
     root.classList.remove("flash");
     void root.offsetWidth;
     root.classList.add("flash");

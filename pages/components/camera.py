@@ -27,7 +27,7 @@ _component = st.components.v2.component(
     "unfreeze_camera",
     html=HTML,
     css=(HERE / "camera.css").read_text("utf-8"),
-    js=(HERE / "camera.js").read_text("utf-8"),
+    js="\n".join((HERE / name).read_text("utf-8") for name in ("camera_shared.js", "camera.js")),
 )
 
 

@@ -1,7 +1,7 @@
 // A camera that shows the server a frame about twice a second, and hands over a photo when its button is pressed.
 // The next frame goes only after the last was answered, so that a slow server is never flooded.
 
-const SIDE = 480, EVERY_MS = 400, PATIENCE_MS = 5000;
+const EVERY_MS = 400, PATIENCE_MS = 5000;
 
 export default function (component) {
   const { parentElement, data, setTriggerValue } = component;
@@ -21,21 +21,8 @@ function create(root) {
   const say = (text) => { if (words.textContent !== text) words.textContent = text; };
 
   async function open() {
-    if (!navigator.mediaDevices || !navigator.mediaDevices.getUserMedia) {
-      say("This browser gives no camera to this page. Open the app as http://localhost on this computer.");
-      return;
-    }
-    say("Waiting for the camera …");
-    try {
-      stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 } }, audio: false });
-    } catch (error) {
-      const refused = error.name === "NotAllowedError";
-      say(refused ? "The browser was not allowed to use the camera. Allow it beside the address, and try again."
-                  : `No camera can be opened (${error.name}). Is one connected, and does no other program use it?`);
-      return;
-    }
-    video.srcObject = stream;
-    await video.play();
+    stream = await streamInto(video, say);
+    if (!stream) return;
     start.hidden = true;
     shutter.hidden = false;
     root.classList.add("on");
@@ -47,15 +34,11 @@ function create(root) {
     const now = performance.now();
     if (!side || document.hidden || (live.waiting && !keep && now - sentAt < PATIENCE_MS)) return;
     if (live.kept && now - sentAt < PATIENCE_MS) return;
-    const canvas = document.createElement("canvas");
-    canvas.width = canvas.height = Math.min(SIDE, side);
-    const left = (video.videoWidth - side) / 2, top = (video.videoHeight - side) / 2;
-    canvas.getContext("2d").drawImage(video, left, top, side, side, 0, 0, canvas.width, canvas.height);
     live.number += 1;
     live.waiting = `${session}-${live.number}`;
     live.kept = keep;
     sentAt = now;
-    live.send({ id: live.waiting, keep, jpeg: canvas.toDataURL("image/jpeg", 0.9) });
+    live.send({ id: live.waiting, keep, jpeg: squareOf(video, 0.9) });
   }
 
   live.update = (data) => {

@@ -26,7 +26,7 @@ _component = st.components.v2.component(
     "unfreeze_live_camera",
     html=HTML,
     css=(HERE / "camera.css").read_text("utf-8"),
-    js=(HERE / "live_camera.js").read_text("utf-8"),
+    js="\n".join((HERE / name).read_text("utf-8") for name in ("camera_shared.js", "live_camera.js")),
 )
 
 
