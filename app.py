@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from pages.components import cached
-from pages.components.serve import serve_unless_served
+from pages.components.shared import cached
+from pages.components.shared.serve import serve_unless_served
 
 serve_unless_served(__file__)
 
-st.set_page_config(page_title="Unfreeze", page_icon="pages/components/icon.png", layout="wide")
+st.set_page_config(page_title="Unfreeze", page_icon="pages/components/shared/icon.png", layout="wide")
 
 PAGES = {
     "Prepare": [
@@ -29,5 +29,5 @@ PAGES = {
 }
 
 cached.queue_keeper()
-st.logo("pages/components/logo.svg", size="large")
+st.logo("pages/components/shared/logo.svg", size="large")
 st.navigation(PAGES, expanded=True).run()

@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from core.data.dataset import Dataset, prepare
-from core.data.folder import ImageFolder, scan
 from core.data.review import Review
+from core.data.scan.folder import ImageFolder, scan
 from core.models.backbones import backbone
+from core.recipe.recipe import default_recipe
 from core.runs.queue import Queue
 from core.runs.store import ACTIVE, RunStore, Status
 from core.settings import settings_from
 from core.training.launch import launch
-from core.training.recipe import default_recipe
 
 
 def carry_out(store: RunStore, dataset: Dataset, variant: str, seed: int) -> Status:

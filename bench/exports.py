@@ -17,17 +17,17 @@ from pathlib import Path
 
 import numpy as np
 
-from core.data.folder import scan
+from core.data.scan.folder import scan
 from core.data.split import assign_parts
+from core.export import jobs
+from core.export.formats import FORMATS
+from core.export.jobs import FAILED
 from core.models.backbones import backbone
 from core.models.weights import look_up
-from core.results import export
-from core.results.export import FAILED
-from core.results.export_formats import FORMATS
+from core.recipe.recipe import Recipe
 from core.runs.store import Run, RunStore
 from core.settings import Settings, settings_from
 from core.training.launch import create_run
-from core.training.recipe import Recipe
 
 FAMILIES = ("efficientnet-b0", "efficientnetv2-b0", "efficientnet-lite0", "mobilenetv2", "resnet50", "baseline-cnn")
 PHOTOS_OF_A_CLASS = 40
@@ -82,15 +82,15 @@ def trained(network: Network, dataset: Path, settings: Settings, epochs: int) ->
 
 def rows(network: Network, run: Run, settings: Settings) -> Iterator[str]:
     """A row for each format."""
-    from core.results.exporters.making import Maker
+    from core.export.making import Maker
 
     run.exports_folder.mkdir()
     maker = Maker(run, run.exports_folder / "work", settings)
     for chosen in FORMATS:
         if chosen.missing:
             continue
-        export.make(maker, chosen)
-        made = export.look(run)[chosen.key]
+        jobs.make(maker, chosen)
+        made = jobs.look(run)[chosen.key]
         found = made.certificate
         warned = found.warnings if found else ()
         verdict = f"failed: {made.error}" if made.state == FAILED else "; ".join(["proven", *warned])

@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bench.speed import B0, PRECISIONS, Photos, carry_out, child, new_run, prepare_environment
-from core.data.folder import ImageFolder
 from core.data.images import PHOTO_SUFFIXES
-from core.data.parts import TEST, TRAINING, VALIDATION
+from core.data.scan.folder import ImageFolder
+from core.data.subsets import TEST, TRAINING, VALIDATION
 from core.models.backbones import backbone
 from core.models.serving import GRAPH
 

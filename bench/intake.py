@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from core.data.folder import scan
 from core.data.images import decode
+from core.data.scan.folder import scan
 
 SIDE = 224
 FULL_SIZE = (4000, 3000)
@@ -33,7 +33,7 @@ FULL_SIZE = (4000, 3000)
 MEASURE = """
 import json, resource, sys, time
 from pathlib import Path
-from core.data.folder import scan
+from core.data.scan.folder import scan
 root, index = Path(sys.argv[1]), Path(sys.argv[2])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 began = time.perf_counter()

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from core.results.prediction import Predictor
+from core.inference.prediction import Predictor
+from core.recipe.augmentations import Choice
 from core.runs.store import CRASHED, FINISHED, STARTING, Run
-from core.training.augmentations import Choice
 from core.training.checkpoint import Checkpoints
 from tests.conftest import PROJECT, Workplace, write_colours
 

@@ -23,12 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import prepare
-from core.data.folder import ImageFolder, scan
 from core.data.images import decode
 from core.data.review import Review
+from core.data.scan.folder import ImageFolder, scan
+from core.labels.held_out import divide
+from core.labels.label_checks import find_label_issues
 from core.models.backbones import FEATURES, backbone
-from core.results.held_out import divide
-from core.results.label_checks import find_label_issues
 from core.settings import settings_from
 
 SHARES = (0.05, 0.2)
@@ -54,7 +54,7 @@ def features_of(folder: ImageFolder, variant: str) -> NDArray[np.float32]:
     from core.models.build import build_model
     from core.models.frozen import graph_to, tensor_at
     from core.models.heads import Head
-    from core.models.processor import BATCH, OnProcessor
+    from core.models.openvino_runtime import BATCH, OnProcessor
     from core.models.weights import look_up
 
     chosen = backbone(variant)

@@ -34,19 +34,19 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from core.data.dataset import prepare
-from core.data.folder import ImageFolder, scan
 from core.data.images import decode
-from core.data.parts import TEST, TRAINING, VALIDATION
 from core.data.review import Review
+from core.data.scan.folder import ImageFolder, scan
+from core.data.subsets import TEST, TRAINING, VALIDATION
 from core.errors import RunError
 from core.files import PROJECT
 from core.models.backbones import backbone
-from core.runs import jobs
+from core.recipe.augmentations import Choice
+from core.recipe.recipe import Recipe
+from core.runs import trainers
 from core.runs.store import FINISHED, Run, RunStore
 from core.settings import settings_from
-from core.training.augmentations import Choice
 from core.training.launch import create_run
-from core.training.recipe import Recipe
 
 B0 = "efficientnet-b0"
 LOOK_SECONDS, PATIENCE = 0.05, 2.0
@@ -106,7 +106,7 @@ print(json.dumps({"photos_per_second": len(photos) / (time.perf_counter() - bega
 OUR_FORWARD = """
 import json, sys, time
 import numpy as np, openvino as ov
-from core.models.processor import BATCH, OnProcessor
+from core.models.openvino_runtime import BATCH, OnProcessor
 from core.models.serving import GRAPH, PROBABILITIES
 # The whole network, as the trainer has its frozen part computed.
 graph = ov.Core().read_model(sys.argv[1] + "/serving/" + GRAPH)
@@ -144,7 +144,7 @@ def answer():
 OUR_PREDICT = f"""
 import json, sys, time
 from pathlib import Path
-from core.results.prediction import Predictor
+from core.inference.prediction import Predictor
 from core.runs.store import Run
 predictor = Predictor(Run(Path(sys.argv[1])))
 files = [Path(line) for line in Path(sys.argv[2]).read_text("utf-8").splitlines()]
@@ -278,7 +278,7 @@ def carry_out(
     the trainer's peak memory in megabytes. Raises `RunError` when it did not finish.
     """
     began, saved = time.perf_counter(), None
-    jobs.start(run)
+    trainers.start(run)
     pid, gone = trainer_of(run), 0
     try:
         while not gone:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from core.data.parts import TEST, VALIDATION
-from core.results.batch import BatchJob
-from core.results.calibration import fit_temperature
-from core.results.evaluation import accuracy_interval
-from core.results.novelty import Novelty
-from core.results.prediction import Predictor
-from core.results.sources import in_folder
+from core.data.subsets import TEST, VALIDATION
+from core.evaluation.calibration import fit_temperature
+from core.evaluation.metrics import accuracy_interval
+from core.inference.batch import BatchJob
+from core.inference.out_of_distribution import Novelty
+from core.inference.prediction import Predictor
+from core.inference.sources import in_folder
 from core.runs.embeddings import read_embeddings
 from core.runs.store import Run, RunStore
 from core.settings import Limits

@@ -8,14 +8,14 @@ from command_line.found import dataset_in
 from command_line.output import Output, table
 from core.data.dataset import Dataset
 from core.errors import RunNotReady
+from core.formatting import percent
+from core.labels.dataset_check import DatasetCheck, check
 from core.models import weights
 from core.models.backbones import BACKBONES, backbone
-from core.results.dataset_check import DatasetCheck, check
-from core.results.wording import percent
 from core.runs.store import ACTIVE, FINISHED, RunStore
 from core.settings import Settings
-from core.training import features
-from core.training.features import FOLDER, Features, Request
+from core.training.dataset_features import features
+from core.training.dataset_features.features import FOLDER, Features, Request
 
 LOOK_SECONDS = 0.3
 PREFERRED = ("efficientnet-b0", "efficientnet-lite0")

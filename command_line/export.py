@@ -11,9 +11,9 @@ from command_line.found import run_called
 from command_line.output import Output
 from command_line.runs import RUN_HELP, write_run
 from core.errors import ExportError
-from core.results.certificate import Certificate
-from core.results.export import FAILED, PROVEN, UNDER_WAY, cancel, look, request, zip_file
-from core.results.export_formats import FORMATS, ExportFormat, export_format
+from core.export.formats import FORMATS, ExportFormat, export_format
+from core.export.jobs import FAILED, PROVEN, UNDER_WAY, cancel, look, request, zip_file
+from core.export.parity import Certificate
 from core.runs.store import Run
 from core.settings import Settings
 

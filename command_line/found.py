@@ -5,14 +5,14 @@ from typing import Any
 
 from command_line.output import Output
 from core.data.dataset import Dataset, prepare
-from core.data.folder import check_inside, scan
 from core.data.review import ReviewStore
+from core.data.scan.folder import check_inside, scan
 from core.errors import RecipeError, RunError, RunNotFound, UnfreezeError
 from core.models.backbones import backbone
+from core.recipe.recipe import Recipe
+from core.recipe.recipe_book import MOST_BYTES, SUFFIX, RecipeBook
 from core.runs.store import Run, RunStore, Status
 from core.settings import Settings
-from core.training.recipe import Recipe
-from core.training.recipe_book import MOST_BYTES, SUFFIX, RecipeBook
 
 LATEST = "latest"
 

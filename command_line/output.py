@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from core.results.wording import percent
+from core.formatting import percent
 
 BAR = 24
 """Characters of a progress bar."""

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from command_line.found import run_called
 from command_line.output import INTERRUPTED, Output, table
-from core.data.walk import LeftOut
+from core.data.scan.walk import LeftOut
 from core.errors import DataError, RunError
-from core.results.batch import Batch, BatchJob, Find
-from core.results.novelty import Novelty
-from core.results.prediction import Predictor
-from core.results.sources import in_folder, named, zipped
-from core.results.wording import percent
+from core.formatting import percent
+from core.inference.batch import Batch, BatchJob, Find
+from core.inference.out_of_distribution import Novelty
+from core.inference.prediction import Predictor
+from core.inference.sources import in_folder, named, zipped
 from core.runs.embeddings import read_embeddings
 from core.runs.store import Run
 from core.settings import Limits, Settings

@@ -11,11 +11,11 @@ from command_line.files import target_of, writing
 from command_line.found import facts_of, name_of, run_called, status_of
 from command_line.output import Output, listing, percent_or_dash, table
 from core.errors import RunError
-from core.results.wording import duration
+from core.formatting import duration
 from core.runs.store import Run, RunStore, Status
 from core.settings import Settings
-from core.training.arrival import take_in
-from core.training.transfer import file_name, pack
+from core.training.transfer.run_export import file_name, pack
+from core.training.transfer.run_import import take_in
 
 EXAMPLES = """examples:
   unfreeze runs                         every run, newest first

@@ -8,15 +8,15 @@ import numpy as np
 
 from command_line.found import dataset_in, facts_of, name_of, recipe_called
 from command_line.output import INTERRUPTED, Output
-from core.data.parts import TRAINING
+from core.data.subsets import TRAINING
 from core.errors import RunBusy
-from core.results.wording import duration, percent
-from core.runs import jobs
+from core.formatting import duration, percent
+from core.recipe.recipe_book import fitted_to
+from core.runs import trainers
 from core.runs.queue import Queue
 from core.runs.store import ACTIVE, CRASHED, FAILED, QUEUED, Label, Run, RunStore, Status
 from core.settings import Settings
 from core.training.launch import launch
-from core.training.recipe_book import fitted_to
 
 LOOK_SECONDS = 0.3
 
@@ -78,7 +78,7 @@ def _watch(run: Run, queue: Queue, output: Output) -> int:
 def _wait(run: Run, queue: Queue, output: Output) -> Status:
     while (status := run.read_status()).state in (*ACTIVE, QUEUED):
         output.progress(_doing(status), status.progress, _figures(status))
-        jobs.advance(queue)
+        trainers.advance(queue)
         time.sleep(LOOK_SECONDS)
     return status
 

@@ -15,13 +15,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.data.folder import ImageFolder, scan
+from core.data.scan.folder import ImageFolder, scan
 from core.data.split import assign_parts
+from core.recipe.recipe import Recipe
 from core.runs.queue import Queue
 from core.runs.store import ACTIVE, Run, RunStore, Status
 from core.settings import Settings, settings_from
 from core.training.launch import create_run, enqueue
-from core.training.recipe import Recipe
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -32,12 +32,12 @@ LAUNCHER = """
 import sys
 from pathlib import Path
 import numpy as np
-from core.data.folder import scan
+from core.data.scan.folder import scan
 from core.data.split import assign_parts
 from core.runs.queue import Queue
 from core.runs.store import RunStore
 from core.training.launch import launch
-from core.training.recipe import Recipe
+from core.recipe.recipe import Recipe
 
 queue = Queue(RunStore(Path(sys.argv[1])))
 for text in sys.argv[2:]:

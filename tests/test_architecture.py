@@ -13,21 +13,35 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 
+GROUND = frozenset({"core.errors", "core.files", "core.formatting", "core.settings"})
+STORES = GROUND | {"core.processes", "core.data", "core.models", "core.runs"}
+ANSWERS = STORES | {"core.recipe", "core.evaluation"}
+
 LAYERS: dict[str, frozenset[str]] = {
     "core.errors": frozenset(),
     "core.files": frozenset(),
+    "core.formatting": frozenset(),
     "core.settings": frozenset({"core.errors"}),
-    "core.data": frozenset({"core.errors", "core.files", "core.settings"}),
-    "core.models": frozenset({"core.errors", "core.files", "core.settings"}),
-    "core.runs": frozenset({"core.errors", "core.files", "core.settings"}),
-    "core.training": frozenset({"core.errors", "core.files", "core.settings", "core.data", "core.models", "core.runs"}),
-    "core.results": frozenset({"core.errors", "core.files", "core.settings", "core.data", "core.models", "core.runs"}),
+    "core.processes": GROUND,
+    "core.data": GROUND | {"core.processes"},
+    "core.models": GROUND | {"core.processes"},
+    "core.runs": GROUND | {"core.processes"},
+    "core.recipe": STORES,
+    "core.evaluation": STORES | {"core.recipe"},
+    "core.inference": ANSWERS,
+    "core.labels": ANSWERS | {"core.inference"},
+    "core.reports": ANSWERS | {"core.inference"},
+    "core.export": ANSWERS | {"core.inference", "core.reports"},
+    "core.training": ANSWERS | {"core.inference"},
     "pages.components": frozenset({"core"}),
     "pages": frozenset({"core", "pages.components"}),
     "app": frozenset({"core", "pages"}),
     "command_line": frozenset({"core"}),
 }
 """What each part may import besides itself; a module belongs to the longest name that fits."""
+
+MOST_MODULES = 15
+"""A folder with more modules than that is hard to take in at a glance."""
 
 HEAVY = ("tensorflow", "keras", "torch")
 """What takes seconds and half a gigabyte to import, so that no page may."""
@@ -101,7 +115,9 @@ def attributes_of(tree: ast.AST, *wanted: str) -> set[str]:
 def test_the_parser_finds_what_it_should() -> None:
     targets = {(found.module, found.target) for found in imports()}
     assert ("core.training.__main__", "core.training.loop") in targets, "imports inside functions count"
-    assert ("pages.components.inputs", "pages.components.state") in targets, "modules imported from a package count"
+    assert ("pages.components.shared.inputs", "pages.components.shared.state") in targets, (
+        "modules imported from a package count"
+    )
     assert {layer_of(name) for name in modules() if name not in ("core", "pages")} == set(LAYERS)
 
 
@@ -136,6 +152,12 @@ def test_the_core_knows_nothing_of_the_screen() -> None:
     assert wrong == []
 
 
+def test_every_folder_can_be_taken_in_at_a_glance() -> None:
+    folders = {path.parent for name in ("core", "pages", "command_line") for path in (PROJECT / name).rglob("*.py")}
+    counts = {folder: sum(path.stem != "__init__" for path in folder.glob("*.py")) for folder in folders}
+    assert {str(folder): count for folder, count in counts.items() if count > MOST_MODULES} == {}
+
+
 def test_no_file_is_called_by_a_name_that_says_nothing() -> None:
     nothing_said = {"utils", "util", "helpers", "helper", "misc", "common"}
     folders = (PROJECT / "core", PROJECT / "pages", PROJECT / "command_line", PROJECT / "tests")
@@ -146,8 +168,8 @@ def test_no_file_is_called_by_a_name_that_says_nothing() -> None:
 @pytest.mark.parametrize(
     ("names", "only_in"),
     [
-        (("session_state", "query_params"), "pages.components.state"),
-        (("cache_data", "cache_resource", "cache"), "pages.components.cached"),
+        (("session_state", "query_params"), "pages.components.shared.state"),
+        (("cache_data", "cache_resource", "cache"), "pages.components.shared.cached"),
     ],
 )
 def test_what_outlives_a_rerun_is_kept_in_one_place(names: tuple[str, ...], only_in: str) -> None:
@@ -183,7 +205,7 @@ def test_what_pages_and_commands_import_brings_no_tensorflow_along() -> None:
 def test_tables_that_pages_read_name_the_heavy_things_as_strings() -> None:
     at_the_top = {
         f"{name} imports {alias}"
-        for name in ("core.models.backbones", "core.training.augmentations", "core.training.recipe")
+        for name in ("core.models.backbones", "core.recipe.augmentations", "core.recipe.recipe")
         for node in modules()[name].body
         for alias in top_level_targets(node)
         if alias.partition(".")[0] in HEAVY

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data import duplicates, quality
-from core.data.folder import ImageFolder, Scan
-from core.data.parts import NO_PART, PARTS, TEST, TRAINING, VALIDATION
 from core.data.review import EXCLUDE, KEEP, RELABEL, Review
+from core.data.scan.folder import ImageFolder, Scan
 from core.data.split import complete_parts
+from core.data.subsets import NO_PART, PARTS, TEST, TRAINING, VALIDATION
 from core.errors import DataError
 
 SERIAL_SHARE = 0.7

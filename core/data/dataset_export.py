@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from core.data.dataset import Dataset
 from core.data.images import DIGEST_BYTES
-from core.data.incoming import folder_name, free_names, move_in, unfinished
-from core.data.intake import safe_name
-from core.data.layout import SPLIT_NAMES
-from core.data.parts import NO_PART, PARTS
-from core.data.walk import LeftOut, check_photo, is_housekeeping
+from core.data.intake.file_names import safe_name
+from core.data.intake.incoming import folder_name, free_names, move_in, unfinished
+from core.data.scan.layout import SPLIT_NAMES
+from core.data.scan.walk import LeftOut, check_photo, is_housekeeping
+from core.data.subsets import NO_PART, PARTS
 from core.errors import DataError, PhotoError, UnfreezeError
 from core.settings import Settings
 
@@ -48,7 +48,7 @@ class Row:
     Attributes:
         file: Its path in the dataset.
         label: The class that it counts as; empty where it is not used.
-        part: One of `core.data.parts.PARTS`; empty where it is not used.
+        part: One of `core.data.subsets.PARTS`; empty where it is not used.
         decision: An action of `core.data.review`, `LEFT_OUT`, `WITHHELD`, or empty.
         because: Why.
     """

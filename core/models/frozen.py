@@ -18,7 +18,7 @@ from core.errors import RecipeError
 from core.models.backbones import FEATURES, HEAD, Backbone
 from core.models.build import build_backbone
 from core.models.heads import pooled_features_of
-from core.models.processor import FAST, OnProcessor, Receive, filled
+from core.models.openvino_runtime import FAST, OnProcessor, Receive, filled
 
 AGREEMENT = 1e-2
 """How far, relative to their length, outputs in bfloat16 may be from those in float32 to be used."""

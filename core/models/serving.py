@@ -18,7 +18,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from core.errors import RunNotReady
-from core.models.processor import BATCH, REQUESTS, OnProcessor, Outputs, Photos, Receive
+from core.models.openvino_runtime import BATCH, REQUESTS, OnProcessor, Outputs, Photos, Receive
 
 if TYPE_CHECKING:
     import keras
@@ -84,7 +84,7 @@ class ServingGraph:
         """Compute probabilities and embeddings of many photos, about twice as fast as one after the other.
 
         Args:
-            batches: Tags with photos `(n, S, S, 3)` in [0, 255], n ≤ `core.models.processor.BATCH`.
+            batches: Tags with photos `(n, S, S, 3)` in [0, 255], n ≤ `core.models.openvino_runtime.BATCH`.
             receive: Gets each tag with the outputs by name, in order; they are good during the call alone.
         """
         self._fast.run_all(batches, receive)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from core.errors import WeightsError, WeightsNotFound
 from core.models.backbones import Backbone, WeightsSource
-from core.models.torch_file import read_torch_file
+from core.models.torch_checkpoint import read_torch_file
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def load(model: "keras.Model", backbone: Backbone, file: WeightsFile) -> None:
         WeightsError: The file is damaged or belongs to another network.
     """
     if file.path.suffix == ".pth":
-        from core.models.lite import load_lite_weights
+        from core.models.efficientnet_lite import load_lite_weights
 
         load_lite_weights(model, backbone.key, read_torch_file(file.path))
     else:

@@ -238,12 +238,12 @@ class Run:
 
     @property
     def timeline_folder(self) -> Path:
-        """What the model made of the validation photos at each validation, see `core.runs.timeline`."""
+        """What the model made of the validation photos at each validation, see `core.runs.prediction_history`."""
         return self.folder / "timeline"
 
     @property
     def exports_folder(self) -> Path:
-        """What can be taken along, see `core.results.export`."""
+        """What can be taken along, see `core.export.jobs`."""
         return self.folder / "exports"
 
     def predictions_file(self, part: str) -> Path:

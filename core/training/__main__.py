@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import RunError
-from core.runs import jobs
+from core.inference.embeddings_job import look_again
+from core.runs import trainers
 from core.runs.queue import Queue
 from core.runs.store import Run, RunStore
 from core.settings import Settings, settings_from
-from core.training.features import COMPUTE
-from core.training.looking import look_again
-from core.training.rate_finder import FIND_RATE
-from core.training.waiting import held_with_word, wait, without_scikit_learn
+from core.training.dataset_features.features import COMPUTE
+from core.training.lr_finder.finder import FIND_RATE
+from core.training.process.warm_trainer import held_with_word, wait, without_scikit_learn
 
 NICENESS = 10
 
@@ -55,7 +55,7 @@ def passing_on(settings: Settings, environ: Mapping[str, str]) -> Iterator[None]
         yield
     finally:
         try:
-            jobs.advance(Queue(RunStore(settings.runs_folder), settings.parallel), environ=environ)
+            trainers.advance(Queue(RunStore(settings.runs_folder), settings.parallel), environ=environ)
         except RunError as error:  # the server will try again
             print(error)
 
@@ -72,7 +72,7 @@ def find_rate(run: Run, settings: Settings) -> None:
     """Try learning rates out, as `carry_out` carries out a run."""
     with held_with_word(run, "Loading TensorFlow"):
         with without_scikit_learn():
-            from core.training.rate_sweep import sweep
+            from core.training.lr_finder.range_test import sweep
         sweep(run, settings)
 
 
@@ -80,7 +80,7 @@ def compute_features(run: Run, settings: Settings) -> None:
     """Compute features of photos, as `carry_out` carries out a run."""
     with held_with_word(run, "Loading TensorFlow"):
         with without_scikit_learn():
-            from core.training.features_job import compute
+            from core.training.dataset_features.job import compute
         compute(run, settings)
 
 

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from core.models.answers import Answers
-from core.models.learner import changing, values_of
+from core.models.sample_predictions import Answers
+from core.models.trainable import changing, values_of
+from core.runs.prediction_history import write_answers
 from core.runs.store import Run
-from core.runs.timeline import write_answers
 from core.training.recorder import Recorder
 from core.training.schedule import Schedule
 

@@ -9,18 +9,18 @@ import keras
 import tensorflow as tf
 
 from core.errors import WeightsError
-from core.models.answers import Answers
 from core.models.backbones import Backbone
-from core.models.learner import changing, choose_learning, learner_of, values_of
+from core.models.sample_predictions import Answers
+from core.models.trainable import changing, choose_learning, learner_of, values_of
+from core.recipe.phases import FROM_SCRATCH, Phase
+from core.recipe.plan import Way
+from core.recipe.recipe import Recipe
 from core.runs.store import Run
 from core.training.callbacks import PauseAsked, RunCallback, StopAsked, obey
 from core.training.checkpoint import Checkpoint, Checkpoints
-from core.training.extraction import ORIGINAL, FrozenOutputs
-from core.training.feeding import Feed, Material
-from core.training.mixing import needs_soft_targets
-from core.training.plan import Way
-from core.training.recipe import Recipe
-from core.training.recorder import FROM_SCRATCH, Phase, Recorder
+from core.training.feature_cache.extraction import ORIGINAL, FrozenOutputs
+from core.training.inputs.data_loader import Feed, Material
+from core.training.recorder import Recorder
 from core.training.schedule import Schedule
 
 MOST_LONGER = 1.5
@@ -356,7 +356,7 @@ def learner_for(
     answers: Answers | None = None,
 ) -> keras.Model:
     """The network to train in a phase of a recipe, with a fresh optimizer; what learns has been chosen."""
-    optimizer, soft = optimizer_of(recipe, learning_rate), needs_soft_targets(recipe)
+    optimizer, soft = optimizer_of(recipe, learning_rate), recipe.needs_soft_targets
     return learner_of(model, chosen, way.boundary, optimizer, soft_targets=soft, answers=answers)
 
 

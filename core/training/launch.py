@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.folder import ImageFolder
+from core.data.scan.folder import ImageFolder
 from core.data.split import write_split_csv
 from core.errors import FolderError, RunError, RunNotReady
-from core.runs import jobs
+from core.recipe.recipe import Recipe
+from core.runs import trainers
 from core.runs.queue import Queue
 from core.runs.store import FINISHED, Label, Run, RunStore
-from core.runs.warm import WarmTrainer
-from core.training.recipe import Recipe
+from core.runs.warm_trainer import WarmTrainer
 
 
 def create_run(
@@ -45,7 +45,7 @@ def launch(
     Raises `RunError` when the system refuses to start a trainer; the run waits nevertheless.
     """
     run = enqueue(queue, recipe, folder, parts, label)
-    jobs.advance(queue, warm)
+    trainers.advance(queue, warm)
     return run
 
 
@@ -63,7 +63,7 @@ def resume(queue: Queue, run: Run, warm: WarmTrainer | None = None) -> None:
     _require_own(run)
     _require_photos(_recipe_of(run))
     queue.add(run)
-    jobs.advance(queue, warm)
+    trainers.advance(queue, warm)
 
 
 def extend(queue: Queue, run: Run, epochs: int, warm: WarmTrainer | None = None) -> None:
@@ -83,7 +83,7 @@ def extend(queue: Queue, run: Run, epochs: int, warm: WarmTrainer | None = None)
     _require_photos(recipe)
     longer = replace(recipe, more_epochs=(*recipe.more_epochs, epochs), minutes=0)
     queue.add(run, longer.to_json())
-    jobs.advance(queue, warm)
+    trainers.advance(queue, warm)
 
 
 def _filling(

@@ -15,9 +15,9 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from core.data.folder import ImageFolder, check_inside
-from core.data.parts import PARTS
+from core.data.scan.folder import ImageFolder, check_inside
 from core.data.split import read_split_csv
+from core.data.subsets import PARTS
 from core.errors import DataError, ShelfError, TrainingDiverged, UnfreezeError, WeightsNotFound
 from core.files import write_atomically
 from core.models import weights
@@ -25,25 +25,25 @@ from core.models.backbones import FEATURES, Backbone, backbone
 from core.models.build import build_model
 from core.models.frozen import graph_to, tensor_at, weights_hash
 from core.models.heads import AVERAGE, Head
-from core.models.processor import BATCH, OnProcessor
+from core.models.openvino_runtime import BATCH, OnProcessor
 from core.models.serving import PROBABILITIES, ServingGraph, write_graph
+from core.recipe.plan import Way, ways_of
+from core.recipe.recipe import Recipe
 from core.runs.store import FAILED, FINISHED, PAUSED, STOPPED, Run, Status
 from core.settings import Settings
-from core.training import pace
-from core.training.augmenter import Versions
+from core.training.budget import throughput
+from core.training.budget.time_budget import Counts, Pace, fitted, timed_variants
 from core.training.callbacks import PauseAsked, StopAsked, obey
 from core.training.environment import describe_environment
-from core.training.extraction import ORIGINAL, Frozen, FrozenOutputs
-from core.training.feeding import Feed, Material
-from core.training.first_look import first_look
+from core.training.feature_cache.cache import TrunkStore
+from core.training.feature_cache.extraction import ORIGINAL, Frozen, FrozenOutputs
 from core.training.fitting import Fitting
-from core.training.photos import Photos, RunPhotos, a_few_of, in_chunks, look_at
-from core.training.plan import Way, ways_of
-from core.training.recipe import Recipe
+from core.training.inputs.augmenter import Versions
+from core.training.inputs.data_loader import Feed, Material
+from core.training.inputs.photos import Photos, RunPhotos, a_few_of, in_chunks, look_at
+from core.training.linear_probe import first_look
 from core.training.recorder import Recorder
 from core.training.tensorboard import Logs
-from core.training.timebox import Counts, Pace, fitted, timed_variants
-from core.training.trunk import TrunkStore
 
 FIRST_VALIDATION, FIRST_TRAINING = 104, 200
 """How many validation and training photos the first look rests on, if there are as many."""
@@ -195,7 +195,7 @@ def ready(
         frozen.graph = prepared.graph
     with FrozenOutputs(store, frozen, given.photos, given.digests, versions, recipe.pooling) as outputs:
         ways = _first_pass(run, given, ways, outputs, recorder)
-        pace.remember(settings.home, chosen.key, outputs.computed, outputs.seconds)
+        throughput.remember(settings.home, chosen.key, outputs.computed, outputs.seconds)
         material = _material(run, recipe, given, recorder)
         feed = Feed(recipe, chosen, material, outputs, versions)
         yield Ready(recipe, chosen, model, given, material, ways, feed, outputs)

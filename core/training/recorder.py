@@ -3,12 +3,13 @@
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from core.errors import TrainingDiverged
+from core.recipe.phases import Phase
+from core.runs.prediction_history import validations
 from core.runs.store import ACTIVE, RUNNING, Run, Status
-from core.runs.timeline import validations
 
 WRITE_SECONDS = 0.4
 """How often at most the run folder is written to while batches go by."""
@@ -19,52 +20,7 @@ SMOOTHING = 0.9
 VALIDATION_SHARE = 0.05
 """Seconds of a pass over the validation part in relation to an epoch's steps, a guess until one was measured."""
 
-HEAD, FINE_TUNE, FROM_SCRATCH = "head", "fine-tune", "from scratch"
-
 BEST = ("best_epoch", "best_val_loss", "best_val_accuracy")
-
-PHASE_WORDS = {
-    HEAD: "Training the head",
-    FINE_TUNE: "Fine-tuning",
-    FROM_SCRATCH: "Training everything from scratch",
-}
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A stretch of epochs with the same blocks learning.
-
-    Attributes:
-        name: What tells it from the other phases of a run.
-        epochs: At least 1.
-        learning_rate: Its peak.
-        unfreeze_point: As in the recipe.
-        relative_cost: Seconds of a step in relation to the other phases, a first guess until steps were measured.
-        kind: A key of `PHASE_WORDS`; the name, if that is one.
-        unfreeze_layer: As in the recipe.
-    """
-
-    name: str
-    epochs: int
-    learning_rate: float
-    unfreeze_point: str
-    relative_cost: float
-    kind: str = ""
-    unfreeze_layer: str = ""
-
-    def __post_init__(self) -> None:
-        """Take the name for the kind where none is given."""
-        object.__setattr__(self, "kind", self.kind or self.name)
-
-    @property
-    def learning(self) -> tuple[str, str]:
-        """What learns, so that phases with the same can be told."""
-        return self.unfreeze_point, self.unfreeze_layer
-
-    @property
-    def words(self) -> str:
-        """What is going on, for the person who watches."""
-        return PHASE_WORDS[self.kind] + self.name.removeprefix(self.kind)
 
 
 class Estimator:

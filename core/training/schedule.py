@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from core.training.recipe import Recipe
+from core.recipe.recipe import Recipe
 
 SMALLEST_GAIN = 1e-4
 """By how much a validation loss must be below the best so far to count as better."""

@@ -6,11 +6,10 @@ from numpy.typing import NDArray
 
 from core.data.dataset import Dataset
 from core.data.images import decode
-from core.data.parts import TRAINING
-from core.data.walk import check_photo
+from core.data.scan.walk import check_photo
+from core.data.subsets import TRAINING
 from core.errors import PhotoError
-from core.training.augmentation_costs import SLOW, in_words
-from core.training.augmentations import (
+from core.recipe.augmentations import (
     AUGMENTATION_OF,
     AUGMENTATIONS,
     GROUPS,
@@ -21,8 +20,9 @@ from core.training.augmentations import (
     preset,
     reads_as_characters,
 )
-from pages.components import cached, inputs, state
-from pages.components.report_errors import reporting
+from core.training.budget.augmentation_costs import SLOW, in_words
+from pages.components.shared import cached, inputs, state
+from pages.components.shared.report_errors import reporting
 
 PHOTOS, VIEWS, SIDE = 3, 4, 224
 EVERYTHING = "all that are on, together"

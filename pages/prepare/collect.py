@@ -6,15 +6,15 @@ from pathlib import Path
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from core.data import archive, catalogue, collect, intake
-from core.data.catalogue import Fetch
 from core.data.images import PHOTO_SUFFIXES
-from core.data.incoming import Intake
-from core.data.walk import check_file
+from core.data.intake import archive, catalogue, collect, file_names, sample
+from core.data.intake.catalogue import Fetch
+from core.data.intake.incoming import Intake
+from core.data.scan.walk import check_file
 from core.errors import PhotoError, UnfreezeError
-from pages.components import cached, inputs, state
-from pages.components.camera import Batch, camera
-from pages.components.report_errors import reporting
+from pages.components.camera.photo_camera import Batch, camera
+from pages.components.shared import cached, inputs, state
+from pages.components.shared.report_errors import reporting
 
 CLASSES, ZIP, CATALOGUE = "Photos and camera", "ZIP file", "From the internet"
 NEW = "A new dataset"
@@ -74,7 +74,7 @@ def by_class() -> None:
 def choose_dataset() -> Path | None:
     """One of the datasets made here, or a new one."""
     names = sorted(path.name for path in folder().iterdir() if path.is_dir() and not path.name.startswith("."))
-    own = [name for name in names if name != intake.SAMPLE_NAME]
+    own = [name for name in names if name != sample.SAMPLE_NAME]
     known = state.recall("collecting", NEW)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         options = [NEW, *own]
@@ -213,7 +213,7 @@ def from_zip() -> None:
         )
     if file is not None or typed.strip():
         origin = file.name if file is not None else Path(typed.strip()).name
-        name = st.text_input("Name of the dataset", Path(intake.safe_name(origin)).stem, key=f"zip-name-{origin}")
+        name = st.text_input("Name of the dataset", Path(file_names.safe_name(origin)).stem, key=f"zip-name-{origin}")
         if st.button("Unpack it", type="primary", icon=":material/unarchive:"):
             unpack(file, typed.strip().strip("\"'"), name)
     last = state.recall("zip-report", None)

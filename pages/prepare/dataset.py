@@ -7,13 +7,16 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.data import intake
 from core.data.dataset import KINDS, Dataset
-from core.data.folder import check_inside
-from core.data.parts import NO_PART, PARTS
+from core.data.intake.sample import write_sample
+from core.data.scan import folder_picker
+from core.data.scan.folder import check_inside
+from core.data.subsets import NO_PART, PARTS
 from core.errors import DataError
-from pages.components import cached, dataset_export, decisions, draft, figures, inputs, label_source, state
-from pages.components.report_errors import reporting
+from pages.components.dataset import dataset_export_view, decisions, label_source
+from pages.components.shared import cached, figures, inputs, state
+from pages.components.shared.report_errors import reporting
+from pages.components.train import draft
 
 EXAMPLES, EXAMPLE_CLASSES = 8, 6
 PER_PAGE = 24
@@ -44,7 +47,7 @@ def choose() -> None:
             "Use the digits", icon=":material/counter_7:", type="primary" if not state.dataset() else "secondary"
         ):
             with st.spinner("Writing the digits as photos…"), reporting():
-                open_dataset(intake.write_sample(cached.settings().datasets_folder))
+                open_dataset(write_sample(cached.settings().datasets_folder))
         st.subheader("Or bring photos in", anchor=False)
         st.markdown("A ZIP file, single photos, the camera, or a known dataset from the internet.")
         st.page_link("pages/prepare/collect.py", label="Collect photos", icon=":material/add_a_photo:")
@@ -75,7 +78,7 @@ def browse() -> None:
     with st.expander("Look for it in my folders", icon=":material/search:", expanded=bool(state.recall("browse", ""))):
         here = Path(state.recall("browse", "") or roots[-1])
         with reporting():
-            inner = intake.browse(here, roots)
+            inner = folder_picker.browse(here, roots)
         st.caption(str(here))
         with st.container(horizontal=True, gap="small"):
             for root in roots:
@@ -84,11 +87,11 @@ def browse() -> None:
                 )
             if here not in roots:
                 st.button("One up", icon=":material/arrow_upward:", on_click=_go, args=(here.parent,))
-            if here not in roots and not intake.looks_like_dataset(here):
+            if here not in roots and not folder_picker.looks_like_dataset(here):
                 st.button("Use this folder", icon=":material/check:", on_click=state.choose_dataset, args=(str(here),))
         with st.container(horizontal=True, gap="small", height=220 if len(inner) > 12 else "content"):
             for path in inner:
-                ready = intake.looks_like_dataset(path)
+                ready = folder_picker.looks_like_dataset(path)
                 icon = ":material/photo_library:" if ready else ":material/folder:"
                 if st.button(path.name, key=f"go-{path}", icon=icon, type="primary" if ready else "secondary"):
                     open_dataset(path) if ready else _go(path)
@@ -164,7 +167,7 @@ def overview(dataset: Dataset) -> None:
         sizes_and_shapes(dataset.scan.sizes[dataset.members])
     examples(dataset)
     label_source.choose(dataset.scan.folder.root, dataset.review, expanded=False)
-    dataset_export.section(dataset, parts)
+    dataset_export_view.section(dataset, parts)
     inputs.limits()
 
 

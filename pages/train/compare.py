@@ -11,22 +11,24 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.data.dataset import Dataset
-from core.data.parts import NO_PART, TRAINING
+from core.data.subsets import NO_PART, TRAINING
 from core.errors import RecipeError
 from core.models import weights
 from core.models.backbones import Backbone, backbone
-from core.runs import jobs
+from core.recipe import sweeps
+from core.recipe.augmentations import AUGMENTATION_OF
+from core.recipe.recipe import Recipe, default_recipe
+from core.recipe.sweeps import FACTORS, Factor, Past, Planned
+from core.recipe.wording import value_in_words
+from core.runs import trainers
 from core.runs.store import FINISHED, Label
-from core.training import sweeps
-from core.training.augmentations import AUGMENTATION_OF
 from core.training.launch import enqueue
-from core.training.recipe import Recipe, default_recipe
-from core.training.sweeps import FACTORS, Factor, Past, Planned
-from core.training.wording import value_in_words
-from pages.components import cached, comparison_view, inputs, state, variant
-from pages.components.comparison_figures import MOST_RUNS
-from pages.components.comparison_view import AUGMENTATIONS, PICKED, REPEATS, SIDE_BY_SIDE, STUDY, VARIED, Member
-from pages.components.report_errors import reporting
+from pages.components.compare import comparison_view
+from pages.components.compare.comparison_figures import MOST_RUNS
+from pages.components.compare.comparison_view import AUGMENTATIONS, PICKED, REPEATS, SIDE_BY_SIDE, STUDY, VARIED, Member
+from pages.components.shared import cached, inputs, state
+from pages.components.shared.report_errors import reporting
+from pages.components.train import variant
 
 SERIES, NEW = "Series", "Start a comparison"
 DEFAULTS = "The defaults for this dataset"
@@ -213,7 +215,7 @@ def queue_runs(dataset: Dataset, plan: Plan, parts: NDArray[np.int8]) -> None:
             enqueue(cached.queue(), run.recipe, *dataset.used(parts), Label(run.name, group, run.variant))
         state.remember("series", group)
         state.remember("compare", SERIES)
-        jobs.advance(cached.queue(), cached.warm_trainer())
+        trainers.advance(cached.queue(), cached.warm_trainer())
     st.rerun()
 
 

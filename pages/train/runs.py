@@ -6,13 +6,13 @@ from datetime import datetime
 
 import streamlit as st
 
+from core.recipe.recipe import Recipe
 from core.runs.store import ACTIVE, QUEUED, Run, Status
-from core.training.recipe import Recipe
-from pages.components import cached, drawings, inputs, state
-from pages.components.queue_view import show_more, show_queue, some_of
-from pages.components.report_errors import reporting
-from pages.components.run_controls import ask_about_cancelling, badge
-from pages.components.transfer_view import import_run
+from pages.components.runs.queue_view import show_more, show_queue, some_of
+from pages.components.runs.run_controls import ask_about_cancelling, badge
+from pages.components.runs.transfer_view import import_run
+from pages.components.shared import cached, drawings, inputs, state
+from pages.components.shared.report_errors import reporting
 
 
 @st.dialog("Delete this run?")

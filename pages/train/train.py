@@ -7,34 +7,23 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.data.dataset import Dataset
-from core.data.folder import ImageFolder
+from core.data.scan.folder import ImageFolder
 from core.errors import RunNotFound
 from core.models.architecture import Layer, head_layers
 from core.models.backbones import Backbone, backbone
-from core.training.augmentation_costs import in_words
-from core.training.augmentations import AUGMENTATION_OF, Choice, default_augmentations
+from core.recipe.augmentations import AUGMENTATION_OF, Choice, default_augmentations
+from core.recipe.plan import ways_of
+from core.recipe.recipe import Recipe, default_recipe, default_unfreeze_point
+from core.training.budget.augmentation_costs import in_words
+from core.training.budget.throughput import costs_of, known_pace
+from core.training.budget.time_budget import Counts
 from core.training.launch import launch
-from core.training.pace import costs_of, known_pace
-from core.training.plan import ways_of
-from core.training.recipe import Recipe, default_recipe, default_unfreeze_point
-from core.training.timebox import Counts
-from pages.components import (
-    cached,
-    draft,
-    drawings,
-    expert,
-    inputs,
-    length,
-    network_view,
-    rate_view,
-    recipe_box,
-    state,
-    variant,
-)
-from pages.components.draft import Draft
-from pages.components.expert import Around
-from pages.components.report_errors import reporting
-from pages.components.run_view import show_run
+from pages.components.runs.run_view import show_run
+from pages.components.shared import cached, drawings, inputs, state
+from pages.components.shared.report_errors import reporting
+from pages.components.train import draft, expert, length, lr_finder_view, network_view, recipes_view, variant
+from pages.components.train.draft import Draft
+from pages.components.train.expert import Around
 
 
 def show_augmentations(folder: ImageFolder, training_photos: int) -> Mapping[str, Choice]:
@@ -88,9 +77,9 @@ def set_up(dataset: Dataset) -> None:
         with below:
             network_view.every_layer(chosen, recipe, head)
         with places[expert.RATE]:
-            rate_view.finder(recipe, folder, parts)
+            lr_finder_view.show_lr_finder(recipe, folder, parts)
     with above:
-        recipe_box.box(start, recipe, folder, counts.training)
+        recipes_view.box(start, recipe, folder, counts.training)
         usual = recipe == default_recipe(folder, counts.training, backbone(variant.default()))
         st.button("Back to the defaults", icon=":material/undo:", disabled=usual, on_click=draft.start_over)
     keep_warm(chosen)

@@ -4,15 +4,16 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages.components import cached, evaluation_view, inputs
-from pages.components.evaluation_look import show_opened_photo, where_it_looks
-from pages.components.evaluation_map import map_of_photos
-from pages.components.evaluation_photos import MISTAKES, SECTION_KEY, Part
-from pages.components.evaluation_timeline import while_it_learned
-from pages.components.evaluation_words import MEANT, PARTS
-from pages.components.report_errors import reporting
-from pages.components.run_choice import choose_run
-from pages.components.run_view import random_weights_warning
+from pages.components.evaluate import evaluation_view
+from pages.components.evaluate.evaluation_look import show_opened_photo, where_it_looks
+from pages.components.evaluate.evaluation_map import map_of_photos
+from pages.components.evaluate.evaluation_photos import MISTAKES, SECTION_KEY, Part
+from pages.components.evaluate.evaluation_words import MEANT, PARTS
+from pages.components.evaluate.training_dynamics_view import while_it_learned
+from pages.components.runs.run_view import random_weights_warning
+from pages.components.shared import cached, inputs
+from pages.components.shared.report_errors import reporting
+from pages.components.shared.run_choice import choose_run
 
 OVERVIEW = "Overview"
 SECTIONS: dict[str, Callable[[Part], None]] = {

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from pages.components import inputs, report_view
-from pages.components.export_view import show_exports
-from pages.components.run_choice import choose_run
-from pages.components.run_view import random_weights_warning
-from pages.components.transfer_view import export_run
+from pages.components.export import report_view
+from pages.components.export.export_view import show_exports
+from pages.components.runs.run_view import random_weights_warning
+from pages.components.runs.transfer_view import export_run
+from pages.components.shared import inputs
+from pages.components.shared.run_choice import choose_run
 
 # What there is to take along, and what shows it.
 VIEWS: Mapping[str, Callable[[inputs.RunOnShow], None]] = {

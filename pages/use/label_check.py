@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from pages.components import inputs, label_check_claims, label_check_dataset
+from pages.components.labels import label_check_claims, label_check_dataset
+from pages.components.shared import inputs
 
 DATASET, CLAIMS = "A dataset", "Photos with a claimed label"
 WAYS = {DATASET: label_check_dataset.show, CLAIMS: label_check_claims.show}

@@ -2,14 +2,15 @@
 
 import streamlit as st
 
-from core.results.novelty import Novelty
-from pages.components import cached, inputs, prediction_view, state
-from pages.components.inputs import RunOnShow
-from pages.components.prediction_sources import FOLDER, PHOTOS, SOURCES
-from pages.components.report_errors import reporting
-from pages.components.run_choice import choose_run
-from pages.components.run_embeddings import embeddings_of
-from pages.components.run_view import random_weights_warning
+from core.inference.out_of_distribution import Novelty
+from pages.components.predict import prediction_view
+from pages.components.predict.prediction_sources import FOLDER, PHOTOS, SOURCES
+from pages.components.runs.run_view import random_weights_warning
+from pages.components.shared import cached, inputs, state
+from pages.components.shared.inputs import RunOnShow
+from pages.components.shared.report_errors import reporting
+from pages.components.shared.run_choice import choose_run
+from pages.components.shared.run_embeddings import embeddings_of
 
 
 def novelty_of(chosen: RunOnShow) -> Novelty | None:

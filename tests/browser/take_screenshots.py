@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from core.data.intake import write_sample
+from core.data.intake.sample import write_sample
 from core.runs.queue import Queue
 from core.runs.store import ACTIVE, FINISHED, QUEUED, Run, RunStore
 from core.settings import settings_from

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from core.data.parts import PARTS
 from core.data.split import assign_parts
+from core.data.subsets import PARTS
+from core.recipe import sweeps
+from core.recipe.augmentations import Choice
+from core.recipe.recipe import Recipe
 from core.runs.queue import Queue
 from core.runs.store import FAILED, FINISHED, Label, Run
-from core.training import sweeps
-from core.training.augmentations import Choice
 from core.training.launch import create_run, enqueue
-from core.training.recipe import Recipe
 from tests.browser.conftest import Screen, Server, free_port
 from tests.conftest import Workplace, eventually, write_colours
 

@@ -10,10 +10,10 @@ import openvino as ov
 import pytest
 from playwright.sync_api import Locator, expect
 
-from core.data.parts import PARTS, VALIDATION
+from core.data.subsets import PARTS, VALIDATION
+from core.evaluation.run_results import evaluation
+from core.evaluation.training_dynamics import read_timeline
 from core.models.serving import ACTIVATION_MAPS, GRAPH
-from core.results.outcome import evaluation
-from core.results.timeline import read_timeline
 from core.runs.embeddings import read_embeddings
 from core.runs.store import Label, Run
 from tests.browser.conftest import Screen, Server, free_port

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from core.export import jobs
+from core.export.formats import export_format
+from core.export.jobs import LOCK
 from core.files import is_locked
-from core.results import export
-from core.results.export import LOCK
-from core.results.export_formats import export_format
 from tests.browser.conftest import Screen, Server, free_port
 from tests.conftest import FinishedRun, eventually
 
@@ -43,4 +43,4 @@ def test_a_format_is_made_proven_and_downloaded(
         expect(screen.page.locator(".st-key-export-onnx").get_by_text("--extra onnx")).to_be_visible()
     assert not screen.problems()
     eventually(lambda: not is_locked(run.exports_folder / LOCK), "the process ended")
-    export.zip_file(run, export_format("openvino")).unlink()
+    jobs.zip_file(run, export_format("openvino")).unlink()

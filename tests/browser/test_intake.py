@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from core.data import catalogue
+from core.data.intake import catalogue
 from core.runs.store import FINISHED
 from tests.browser.conftest import Screen, Server
 from tests.conftest import eventually, write_colours

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
+from core.recipe.recipe import Recipe
 from core.runs.store import RUNNING, STOPPED
-from core.training.recipe import Recipe
 from tests.browser.conftest import Screen, Server, free_port
 from tests.conftest import Workplace, eventually
 

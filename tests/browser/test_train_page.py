@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from core.data.split import assign_parts
 from core.models.backbones import backbone
-from core.training.recipe import Recipe, default_recipe
+from core.recipe.recipe import Recipe, default_recipe
 from tests.browser.conftest import Screen, Server
 from tests.conftest import Workplace
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from core.training.transfer import packed
+from core.training.transfer.run_export import packed
 from tests.browser.conftest import Screen, Server
 from tests.conftest import FinishedRun, Workplace
 

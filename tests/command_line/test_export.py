@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from command_line.main import main
-from core.results.export import NOT_MADE, UNDER_WAY, look, zip_file
-from core.results.export_formats import export_format
+from core.export.formats import export_format
+from core.export.jobs import NOT_MADE, UNDER_WAY, look, zip_file
 from core.runs.store import Run
 from tests.conftest import FinishedRun, Workplace, eventually
 

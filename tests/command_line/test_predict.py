@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from command_line.main import main
-from core.results.prediction import Predictor
+from core.inference.prediction import Predictor
 from tests.conftest import FinishedRun, photos_of
 
 

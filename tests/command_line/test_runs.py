@@ -6,7 +6,7 @@ import pytest
 
 from command_line.main import main
 from tests.conftest import FinishedRun, Workplace
-from tests.core.training.transferred import packed_without_model
+from tests.core.training.transfer.transferred import packed_without_model
 
 
 def said_as_json(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from command_line.main import main
+from core.recipe.recipe_book import RecipeBook
 from core.runs.store import ACTIVE, QUEUED, RUNNING, STOPPED
-from core.training.recipe_book import RecipeBook
 from tests.conftest import PATIENCE, PROJECT, Workplace, eventually, write_colours
 
 

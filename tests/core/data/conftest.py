@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.data.folder import Scan, scan
+from core.data.scan.folder import Scan, scan
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared"
 

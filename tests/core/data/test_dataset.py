@@ -20,11 +20,11 @@ from core.data.dataset import (
     imbalance,
     prepare,
 )
-from core.data.folder import Scan, scan
-from core.data.layout import TABLE, Layout
-from core.data.parts import NO_PART, PARTS, TEST, TRAINING, VALIDATION
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision, Review
+from core.data.scan.folder import Scan, scan
+from core.data.scan.layout import TABLE, Layout
 from core.data.split import read_split_csv, write_split_csv
+from core.data.subsets import NO_PART, PARTS, TEST, TRAINING, VALIDATION
 from core.errors import DataError
 from tests.core.data.conftest import encode, place, scene
 

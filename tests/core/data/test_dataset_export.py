@@ -24,11 +24,11 @@ from core.data.dataset_export import (
     write_archive,
     write_folders,
 )
-from core.data.folder import nothing, scan
-from core.data.layout import TABLE as BY_TABLE
-from core.data.layout import Layout
-from core.data.parts import NO_PART, PARTS, TEST, TRAINING
 from core.data.review import EXCLUDE, RELABEL, Review
+from core.data.scan.folder import nothing, scan
+from core.data.scan.layout import TABLE as BY_TABLE
+from core.data.scan.layout import Layout
+from core.data.subsets import NO_PART, PARTS, TEST, TRAINING
 from core.errors import DataError
 from core.settings import Settings, settings_from
 from tests.core.data.conftest import encode, place, scene

@@ -9,7 +9,7 @@ from PIL import Image, ImageEnhance
 
 from core.data.duplicates import Duplicates, conflicts, find, leaks
 from core.data.images import inspect
-from core.data.intake import write_sample
+from core.data.intake.sample import write_sample
 from core.errors import DataError
 from tests.conftest import write_colours
 from tests.core.data.conftest import encode, noise, plain, scene

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from core.data import quality
 from core.data.images import inspect
-from core.data.intake import write_sample
+from core.data.intake.sample import write_sample
 from core.data.quality import BLURRED, DARK, STRIP, TINY, hints, sharpness
 from core.errors import DataError
 from tests.core.data.conftest import encode

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from core.data.layout import INNERMOST, TABLE, Layout
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision, Review, ReviewStore, rows_of
+from core.data.scan.layout import INNERMOST, TABLE, Layout
 from core.errors import DataError
 
 ROOT = Path("/photos/flowers")

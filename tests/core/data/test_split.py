@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data.folder import ImageFolder, Scan, scan
-from core.data.parts import NO_PART, PARTS, TEST, TRAINING, VALIDATION
+from core.data.scan.folder import ImageFolder, Scan, scan
 from core.data.split import assign_parts, complete_parts, keep_former_parts, read_split_csv, write_split_csv
+from core.data.subsets import NO_PART, PARTS, TEST, TRAINING, VALIDATION
 from core.errors import DataError
 from tests.core.data.conftest import place
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data.folder import Scan, scan
 from core.data.images import decode, inspect
+from core.data.scan.folder import Scan, scan
+from core.data.scan.walk import is_housekeeping
 from core.data.split import assign_parts, read_split_csv, write_split_csv
-from core.data.walk import is_housekeeping
 from core.errors import FolderError, PhotoError
 from core.settings import Limits
 from tests.conftest import PATIENCE, PROJECT, eventually
@@ -354,7 +354,7 @@ def test_a_folder_that_vanishes_while_folders_are_listed(tmp_path: Path, monkeyp
             shutil.rmtree(tmp_path / "dog")
         return as_it_is(path)  # type: ignore[call-overload]
 
-    monkeypatch.setattr("core.data.walk.os.scandir", vanishing)
+    monkeypatch.setattr("core.data.scan.walk.os.scandir", vanishing)
     found = scan(tmp_path, roots=[tmp_path])
     monkeypatch.undo()
     assert found.folder.class_names == ("cat", "cow")

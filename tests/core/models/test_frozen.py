@@ -23,8 +23,8 @@ from core.models.frozen import (
     weights_hash,
 )
 from core.models.heads import Head
-from core.models.processor import BATCH, EXACT, FAST, REQUESTS, OnProcessor
-from tests.core.models.test_twin import answer, distance, lively, photos
+from core.models.openvino_runtime import BATCH, EXACT, FAST, REQUESTS, OnProcessor
+from tests.core.models.test_folding import answer, distance, lively, photos
 
 FAMILIES = ("efficientnet-b0", "efficientnetv2-b0", "mobilenetv2", "resnet50")
 SMALL_SIDE = 32

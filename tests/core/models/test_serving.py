@@ -9,7 +9,7 @@ from core.errors import RunNotReady
 from core.models.backbones import backbone
 from core.models.build import build_model
 from core.models.heads import FLATTEN, MAX, Head, features_of
-from core.models.processor import BATCH
+from core.models.openvino_runtime import BATCH
 from core.models.serving import ACTIVATION_MAPS, EMBEDDING, GRAPH, PROBABILITIES, ServingGraph, write_graph
 from core.models.weights import look_up
 from core.settings import settings_from

@@ -9,14 +9,15 @@ import pytest
 from numpy.typing import NDArray
 
 from core.errors import TrainingDiverged
-from core.models.answers import Answers
+from core.models.sample_predictions import Answers
+from core.recipe.phases import Phase
+from core.recipe.recipe import Recipe
+from core.runs.prediction_history import read_answers
 from core.runs.store import Run, RunStore
-from core.runs.timeline import read_answers
 from core.training.callbacks import RunCallback, save_model
 from core.training.fitting import optimizer_of
-from core.training.pipeline import batches
-from core.training.recipe import Recipe
-from core.training.recorder import Phase, Recorder
+from core.training.inputs.batches import batches
+from core.training.recorder import Recorder
 from core.training.schedule import Schedule
 
 STEPS = 5

@@ -15,23 +15,24 @@ import portalocker
 import pytest
 from numpy.typing import NDArray
 
+from core.inference.prediction import Predictor
 from core.models.backbones import FEATURES, backbone
 from core.models.build import build_model
 from core.models.heads import Head
-from core.models.processor import BATCH
+from core.models.openvino_runtime import BATCH
 from core.models.weights import look_up
-from core.results.prediction import Predictor
+from core.recipe import plan
+from core.recipe.augmentations import Choice
 from core.runs.store import CRASHED, FINISHED, STOPPED, Run
 from core.settings import Settings
-from core.training import loop, plan
-from core.training.augmentations import Choice
+from core.training import loop
 from core.training.callbacks import StopAsked
-from core.training.extraction import ORIGINAL, FrozenOutputs
+from core.training.feature_cache.cache import LOCK, PHOTOS, RECORD_BYTES
+from core.training.feature_cache.extraction import ORIGINAL, FrozenOutputs
 from core.training.fitting import seconds_of_step
+from core.training.inputs.batches import Gather, batches
 from core.training.loop import train
-from core.training.pipeline import Gather, batches
 from core.training.recorder import Recorder
-from core.training.trunk import LOCK, PHOTOS, RECORD_BYTES
 from tests.conftest import PATIENCE, Workplace, eventually, photos_of, trainer, write_colours
 
 LITE = backbone("efficientnet-lite0")

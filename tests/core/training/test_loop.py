@@ -12,15 +12,15 @@ import pytest
 from numpy.typing import NDArray
 
 from core.data.images import decode
-from core.data.parts import PARTS
 from core.data.split import assign_parts, read_split_csv
+from core.data.subsets import PARTS
 from core.errors import RunNotReady
+from core.inference.prediction import Predictor
 from core.models.backbones import backbone
 from core.models.serving import PROBABILITIES, ServingGraph
-from core.results.prediction import Predictor
 from core.runs.store import CRASHED, FAILED, FINISHED, RUNNING, STOPPED, Run, Status
 from core.settings import Settings, settings_from
-from core.training import pace
+from core.training.budget import throughput
 from core.training.launch import create_run
 from core.training.loop import train
 from core.training.recorder import Recorder
@@ -236,12 +236,12 @@ def test_a_recipe_that_was_spoilt_on_disk_fails_with_its_sentence(workplace: Wor
 
 
 def test_a_run_remembers_how_fast_this_machine_is(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "ENOUGH", 1)
+    monkeypatch.setattr(throughput, "ENOUGH", 1)
     choices = {"backbone": "efficientnet-lite0", "unfreeze_point": "none", "fine_tune_epochs": 0}
     status = carried_out_here(workplace.new_run(**choices), workplace.settings)
     assert status.state == FINISHED, status.error
     chosen = backbone("efficientnet-lite0")
-    known = pace.known_pace(workplace.home, chosen, pace.guessed_pace())
+    known = throughput.known_pace(workplace.home, chosen, throughput.guessed_pace())
     assert known.measured and known.pace.flops == chosen.flops
 
 

@@ -8,7 +8,7 @@ from tests.conftest import PATIENCE, PROJECT, Workplace
 
 IMPATIENT = """
 from core.settings import settings_from
-from core.training.waiting import wait
+from core.training.process.warm_trainer import wait
 
 wait(settings_from(), idle_seconds=0.1)
 """

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from core.errors import TrainingDiverged
+from core.recipe.phases import Phase
 from core.runs.store import RUNNING, Run, RunStore
-from core.training.recorder import SMOOTHING, VALIDATION_SHARE, WRITE_SECONDS, Estimator, Phase, Recorder
+from core.training.recorder import SMOOTHING, VALIDATION_SHARE, WRITE_SECONDS, Estimator, Recorder
 
 HEAD = Phase("head", 2, 1e-2, "none", 1.0)
 FINE = Phase("fine-tune", 3, 1e-4, "block6", 2.0)

@@ -15,15 +15,16 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from core.inference.prediction import Predictor
 from core.models.heads import POOLING_LAYERS
-from core.results.prediction import Predictor
+from core.recipe.augmentations import AUGMENTATION_OF, Choice
+from core.recipe.phases import Phase
+from core.recipe.recipe import OPTIMIZERS, SCHEDULES, Recipe
 from core.runs.store import CRASHED, FAILED, FINISHED, PAUSED, STOPPED, Run, Status
 from core.training import recorder
-from core.training.augmentations import AUGMENTATION_OF, Choice
 from core.training.checkpoint import Checkpoints
 from core.training.loop import train
-from core.training.recipe import OPTIMIZERS, SCHEDULES, Recipe
-from core.training.recorder import Phase, Recorder
+from core.training.recorder import Recorder
 from tests.conftest import Workplace, eventually, photos_of, trainer, write_colours
 
 TIMES = ("seconds", "images_per_second")

@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from core.training.recipe import Recipe
+from core.recipe.recipe import Recipe
 from core.training.schedule import Patience, Schedule
 
 

@@ -1,0 +1,304 @@
+"""A ZIP archive of photos becomes a dataset, whatever the archive holds.
+
+Nothing that an archive says is believed: names are made harmless, sizes are counted while unpacking, links are not
+followed, and what is no photo stays out. What is left out is told with its reason.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from core.data.images import PHOTO_SUFFIXES
+from core.data.intake.file_names import safe_name
+from core.data.intake.incoming import (
+    KEPT_SUFFIXES,
+    Intake,
+    Progress,
+    broken,
+    claim,
+    folder_name,
+    free_names,
+    in_words,
+    move_in,
+    new_file,
+    new_folder,
+    shown,
+    suffix_problem,
+    sweep_unfinished,
+    too_large,
+    unfinished,
+    write,
+)
+from core.data.intake.zip_reader import MOST_NAME_BYTES, Entry, ZipReader
+from core.data.scan.folder import nothing
+from core.data.scan.walk import LeftOut, is_housekeeping
+from core.errors import DataError, PhotoError
+from core.settings import MEGABYTE, Limits
+
+__all__ = ["Intake", "sweep_unfinished", "unpack"]
+
+_safe = lru_cache(maxsize=4096)(safe_name)
+
+BATCH = 64
+"""Photos that are unpacked before they are checked together, on all cores."""
+
+SMALL = MEGABYTE
+"""An entry of less does no harm, however well it is packed; a plain photo can pack very well."""
+
+ARCHIVE_SUFFIXES = frozenset({".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst"})
+
+EXAMPLES = 3
+"""So many reasons are named when nothing at all can be used."""
+
+
+def unpack(
+    archive: BinaryIO,
+    datasets_folder: Path,
+    name: str,
+    limits: Limits,
+    on_progress: Callable[[int, int], None] = nothing,
+) -> Intake:
+    """Unpack the photos and tables (.csv, .tsv) of a ZIP archive into a new dataset.
+
+    A folder at the top that holds everything else is left away. The dataset appears whole or not at all, and nothing
+    that is there is ever replaced: where a dataset has the name, "name 2" is made.
+
+    Args:
+        archive: The archive, seekable; it is read piece by piece.
+        datasets_folder: Where the dataset is made.
+        name: Of the dataset, or of the archive's file.
+        limits: What is more than `files`, `total_bytes` or far too long refuses the archive; what is more than
+            `file_bytes`, `pixels`, `ratio` or `depth` leaves one entry out.
+        on_progress: Called in this thread with the number of bytes unpacked so far and of all, about 200 times. What
+            it raises ends the work and removes what was unpacked.
+
+    Raises:
+        DataError: The archive cannot be read, is too large, or holds nothing that can be used.
+        FolderError: It cannot be written, or the disk is full.
+    """
+    wanted = folder_name(_without_zip(name), "a dataset")
+    reader = ZipReader(archive, limits.files)
+    plan = _Plan(reader.entries, limits)
+    _check_total(plan.needed, limits)
+    with unfinished(datasets_folder, plan.needed) as folder:
+        work = _Unpacking(reader, plan, folder / "photos", limits, Progress(on_progress, plan.needed))
+        work.run()
+        left_out = tuple(sorted(plan.left_out))
+        if not work.added:
+            raise DataError(_nothing_usable(left_out))
+        target = move_in(folder / "photos", free_names(datasets_folder / wanted))
+    return Intake(target, work.added, left_out, plan.ignored)
+
+
+def usable_entries(reader: ZipReader, limits: Limits) -> tuple[list[tuple[tuple[str, ...], Entry]], list[LeftOut]]:
+    """Return the photos and tables of an archive, each with its folders and name, and what else it holds.
+
+    Nothing is unpacked: it is judged by the table of contents alone, as `unpack` does.
+    """
+    plan = _Plan(reader.entries, limits)
+    return [(chosen.parts, chosen.entry) for chosen in plan.chosen], plan.left_out
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """An entry to unpack, the folders and the name that it has in the archive, and whether it is to be a photo."""
+
+    entry: Entry
+    parts: tuple[str, ...]
+    is_photo: bool
+
+
+class _Plan:
+    """Which entries are to be unpacked, judged by the table of contents alone.
+
+    Attributes:
+        chosen: What to unpack, in the archive's order.
+        left_out: The rest, with reasons; unpacking adds to it.
+        ignored: How many housekeeping files were passed over.
+        needed: Bytes of what is chosen, once unpacked.
+    """
+
+    def __init__(self, entries: Iterable[Entry], limits: Limits) -> None:
+        self.left_out: list[LeftOut] = []
+        self.ignored = 0
+        self._limits = limits
+        self._names: set[tuple[str, ...]] = set()
+        self._offsets: set[int] = set()
+        sorted_in = [chosen for entry in entries if (chosen := self._sort(entry)) is not None]
+        self.chosen = self._without_those_that_are_folders(sorted_in)
+        self.needed = sum(chosen.entry.size for chosen in self.chosen)
+
+    def leave_out(self, entry: Entry, reason: str) -> None:
+        self.left_out.append(LeftOut(shown(entry.name), reason))
+
+    def _sort(self, entry: Entry) -> _Chosen | None:
+        """Choose an entry, or note why not."""
+        parts = tuple(part for part in entry.name.split("/") if part not in ("", "."))
+        problem = _place_problem(entry, parts, self._limits)
+        if not problem and any(is_housekeeping(part) or is_housekeeping(_safe(part)) for part in parts):
+            self.ignored += 1
+            return None
+        if not problem and (entry.is_folder or not parts):
+            return None
+        suffix = PurePosixPath(_safe(parts[-1])).suffix.lower() if parts else ""
+        problem = problem or _content_problem(entry, suffix, self._limits) or self._repeated(entry, parts)
+        if problem:
+            self.leave_out(entry, problem)
+        return None if problem else _Chosen(entry, parts, suffix in PHOTO_SUFFIXES)
+
+    def _repeated(self, entry: Entry, parts: tuple[str, ...]) -> str:
+        if parts in self._names:
+            return "the archive holds another file of the same name"
+        if entry.offset in self._offsets:
+            return "it is made of the same bytes as another entry of the archive, which is damaged or a trap"
+        self._names.add(parts)
+        self._offsets.add(entry.offset)
+        return ""
+
+    def _without_those_that_are_folders(self, chosen: Sequence[_Chosen]) -> list[_Chosen]:
+        folders: set[tuple[str, ...]] = set()
+        for file in chosen:
+            folders.update(file.parts[:end] for end in range(1, len(file.parts)))
+            if len(folders) > self._limits.files:
+                raise DataError(
+                    f"This ZIP archive holds more than {self._limits.files:,} folders. Pack it with one folder for each"
+                    " class."
+                )
+        for file in chosen:
+            if file.parts in folders:
+                self.leave_out(file.entry, "the archive holds a folder of the same name")
+        return [file for file in chosen if file.parts not in folders]
+
+
+@dataclass
+class _Unpacking:
+    """Writes what was chosen into `root`, and takes away again what turns out to be no photo."""
+
+    reader: ZipReader
+    plan: _Plan
+    root: Path
+    limits: Limits
+    progress: Progress
+    added: int = 0
+    _done: int = 0
+    _folders: dict[tuple[str, ...], Path] = field(default_factory=dict)
+    _numbers: dict[Path, int] = field(default_factory=dict)
+
+    def run(self) -> None:
+        self.root.mkdir()
+        skipped = _folders_around(self.plan.chosen)
+        self._folders[()] = self.root
+        waiting = iter(self.plan.chosen)
+        while batch := list(islice(waiting, BATCH)):
+            written = {}
+            for file in batch:
+                path = self._unpack(file, file.parts[skipped:])
+                if path is not None and file.is_photo:
+                    written[path] = file
+            self._check(written)
+        for folder in reversed(self._folders.values()):
+            if not any(folder.iterdir()) and folder != self.root:
+                folder.rmdir()
+
+    def _check(self, photos: dict[Path, _Chosen]) -> None:
+        problems = broken(list(photos), self.limits.pixels)
+        for path, problem in problems.items():
+            path.unlink()
+            self.plan.leave_out(photos[path].entry, problem)
+        self.added += len(photos) - len(problems)
+
+    def _unpack(self, file: _Chosen, parts: tuple[str, ...]) -> Path | None:
+        """Write one entry; where that fails, note why."""
+        path = None
+        try:
+            path = claim(self._free_names(parts), new_file)
+            write(self.reader.content(file.entry), path, self.progress, self._done)
+        except PhotoError as error:
+            self.plan.leave_out(file.entry, str(error))
+            if path is not None:
+                path.unlink()
+            path = None
+        self._done += file.entry.size
+        self.progress.at(self._done)
+        return path
+
+    def _folder(self, parts: tuple[str, ...]) -> Path:
+        """Return the folder for one of the archive; two whose names become equal stay two."""
+        if parts not in self._folders:
+            self._folders[parts] = claim(self._free_names(parts), new_folder)
+        return self._folders[parts]
+
+    def _free_names(self, parts: tuple[str, ...]) -> Iterator[Path]:
+        return free_names(self._folder(parts[:-1]) / _safe(parts[-1]), self._numbers)
+
+
+def _place_problem(entry: Entry, parts: tuple[str, ...], limits: Limits) -> str:
+    """Return why nothing may be written where an entry wants to be; empty when it may."""
+    if entry.name_bytes > MOST_NAME_BYTES:
+        return f"its name is too long: {entry.name_bytes:,} bytes, at most {MOST_NAME_BYTES:,} are read"
+    if ".." in parts:
+        return "its name leads out of the archive (..)"
+    if parts and (entry.name.startswith("/") or (entry.name[1:3] == ":/" and entry.name[0].isalpha())):
+        return "its name leads out of the archive: it begins with a slash or a drive"
+    if entry.is_special:
+        return "this is a link or a device, not a file"
+    depth = len(parts) - 1
+    return f"it lies {depth} folders deep; at most {limits.depth} are looked into" if depth > limits.depth else ""
+
+
+def _content_problem(entry: Entry, suffix: str, limits: Limits) -> str:
+    """Return why an entry of this ending is not even unpacked; empty when it is."""
+    if suffix in ARCHIVE_SUFFIXES:
+        return "this is an archive inside the archive: unpack it first, and pack its photos themselves"
+    if suffix not in KEPT_SUFFIXES:
+        return suffix_problem(suffix)
+    if entry.is_encrypted:
+        return "it is locked with a password: pack it again without one"
+    if entry.unread_method:
+        return f"it is packed in a way that is not read ({entry.unread_method}): pack it again as a usual ZIP archive"
+    if entry.size > limits.file_bytes:
+        return too_large(entry.size, limits.file_bytes)
+    if entry.size > SMALL and entry.size > limits.ratio * entry.packed:
+        return f"it is packed {entry.size // max(1, entry.packed):,} times smaller; photos are not: this may be a trap"
+    return ""
+
+
+def _check_total(needed: int, limits: Limits) -> None:
+    if needed > limits.total_bytes:
+        raise DataError(
+            f"The photos of this ZIP archive take {in_words(needed)} once unpacked; at most"
+            f" {in_words(limits.total_bytes)} are taken. Pack fewer, or raise “total_bytes” under [limits] in"
+            " settings.toml."
+        )
+
+
+def _folders_around(chosen: Sequence[_Chosen]) -> int:
+    """Return how many folders to leave away at the top: those that hold everything, as long as folders remain.
+
+    A class folder that is the only one stays; a folder with a table in it is the dataset itself.
+    """
+    around = 0
+    while len({file.parts[around] for file in chosen}) == 1 and all(len(file.parts) > around + 1 for file in chosen):
+        deeper = any(len(file.parts) > around + 2 for file in chosen)
+        if not deeper and all(file.is_photo for file in chosen):
+            break
+        around += 1
+    return around
+
+
+def _nothing_usable(left_out: Sequence[LeftOut]) -> str:
+    expected = "Expected one folder for each class, with its photos inside."
+    if not left_out:
+        return f"The ZIP archive holds no photos. {expected}"
+    often = Counter(entry.reason for entry in left_out).most_common(EXAMPLES)
+    reasons = "; ".join(f"{reason} ({count:,} times)" if count > 1 else reason for reason, count in often)
+    return f"The ZIP archive holds no photo that can be used: {reasons}. {expected}"
+
+
+def _without_zip(name: str) -> str:
+    last = name.replace("\\", "/").rpartition("/")[2]
+    return last[:-4] if last.lower().endswith(".zip") else last

@@ -1,0 +1,176 @@
+"""Photos for which somebody claims a label: in a ZIP with a folder for each class, with a table, or as they are."""
+
+import difflib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+from core.data.images import PHOTO_SUFFIXES
+from core.data.intake.archive import usable_entries
+from core.data.intake.incoming import shown, suffix_problem, too_large
+from core.data.intake.zip_reader import Entry, ZipReader
+from core.data.scan.layout import FILE_COLUMNS, LABEL_COLUMNS, TABLE_SUFFIXES, Finder, Table, parse_table
+from core.data.scan.walk import LeftOut
+from core.errors import DataError, PhotoError, UnfreezeError
+from core.settings import Limits
+
+ARCHIVE = ".zip"
+
+ALIKE = 0.5
+"""How alike two names must be for one to be offered in place of the other: `difflib`'s ratio, 0 to 1."""
+
+MOST_TABLES = 20
+
+OFFERED = 3
+"""So many similar names are offered at most."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A photo with the label that is claimed for it.
+
+    Attributes:
+        name: Its name, in an archive with its folders.
+        label: What is claimed; empty where nothing is.
+        read: Gives the photo's bytes; raises `PhotoError` where they cannot be had. Not for several threads at once.
+    """
+
+    name: str
+    label: str
+    read: Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What somebody has sent.
+
+    Attributes:
+        photos: With what is claimed for each, in the order in which they came.
+        left_out: What cannot be used, with reasons.
+    """
+
+    photos: tuple[Claim, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def read_claims(files: Sequence[tuple[str, BinaryIO]], limits: Limits) -> Claims:
+    """Sort out what was sent: photos, ZIP archives and tables, by name and seekable content. No photo is read yet.
+
+    A table that names a photo gives its label; else the innermost folder in its archive does.
+    """
+    work = _Sorting(limits)
+    for name, file in files:
+        work.take(name, file)
+    labelled = _labelled_by_tables(work.photos, work.tables, work.left_out)
+    most = limits.uploads
+    work.left_out += [LeftOut(claim.name, f"at most {most:,} photos are taken at a time") for claim in labelled[most:]]
+    return Claims(tuple(labelled[:most]), tuple(work.left_out))
+
+
+class _Sorting:
+    """Photos, tables and the rest, as they come."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.photos: list[Claim] = []
+        self.tables: list[tuple[str, bytes]] = []
+        self.left_out: list[LeftOut] = []
+        self._limits = limits
+
+    def take(self, name: str, file: BinaryIO) -> None:
+        suffix = PurePosixPath(name).suffix.lower()
+        if suffix == ARCHIVE:
+            self._take_archive(name, file)
+        elif suffix in TABLE_SUFFIXES:
+            self._take_table(name, lambda: _whole(file, self._limits.file_bytes))
+        elif suffix in PHOTO_SUFFIXES:
+            self.photos.append(Claim(shown(name), "", lambda: _whole(file, self._limits.file_bytes)))
+        else:
+            self.left_out.append(LeftOut(shown(name), suffix_problem(suffix)))
+
+    def _take_archive(self, name: str, file: BinaryIO) -> None:
+        try:
+            reader = ZipReader(file, self._limits.files)
+            chosen, left_out = usable_entries(reader, self._limits)
+        except DataError as error:
+            self.left_out.append(LeftOut(shown(name), str(error)))
+            return
+        self.left_out += left_out
+        for parts, entry in chosen:
+            self._take_entry(reader, parts, entry)
+
+    def _take_entry(self, reader: ZipReader, parts: tuple[str, ...], entry: Entry) -> None:
+        path = shown("/".join(parts))
+        if PurePosixPath(path).suffix.lower() in TABLE_SUFFIXES:
+            self._take_table(path, lambda: b"".join(reader.content(entry)))
+            return
+        label = shown(parts[-2]) if len(parts) > 1 else ""
+        self.photos.append(Claim(path, label, lambda: b"".join(reader.content(entry))))
+
+    def _take_table(self, name: str, read: Callable[[], bytes]) -> None:
+        try:
+            if len(self.tables) == MOST_TABLES:
+                raise PhotoError(f"at most {MOST_TABLES} tables are read")
+            self.tables.append((name, read()))
+        except PhotoError as error:
+            self.left_out.append(LeftOut(shown(name), str(error)))
+
+
+def _whole(file: BinaryIO, most: int) -> bytes:
+    file.seek(0)
+    content = file.read(most + 1)
+    if len(content) > most:
+        raise PhotoError(too_large(len(content), most))
+    return content
+
+
+def _labelled_by_tables(
+    photos: Sequence[Claim], tables: Sequence[tuple[str, bytes]], left_out: list[LeftOut]
+) -> list[Claim]:
+    """The photos, with the labels that tables give them; rows and tables that say nothing are added to `left_out`."""
+    labels: dict[str, str] = {}
+    for name, content in tables:
+        try:
+            rows = _rows(parse_table(content, shown(name)))
+        except UnfreezeError as error:
+            left_out.append(LeftOut(shown(name), str(error)))
+            continue
+        find = Finder(name, [claim.name for claim in photos])
+        for file, label in rows:
+            path, problem = find.photo(file)
+            if problem:
+                left_out.append(LeftOut(file or shown(name), problem))
+            else:
+                labels[path] = shown(label)
+    return [replace(claim, label=labels.get(claim.name, claim.label)) for claim in photos]
+
+
+def _rows(table: Table) -> list[tuple[str, str]]:
+    """Pairs of file and label; where the columns have no usual names, the first two are meant."""
+    file_at = table.columns.index(table.guess(FILE_COLUMNS))
+    label_at = table.columns.index(table.guess(LABEL_COLUMNS))
+    if label_at == file_at:
+        label_at = 1 if file_at == 0 else 0
+    first = table.columns if PurePosixPath(table.columns[file_at]).suffix.lower() in PHOTO_SUFFIXES else None
+    rows = [row for _, row in table.rows]
+    return [(row[file_at], row[label_at]) for row in ([first] if first else []) + rows]
+
+
+def find_class(label: str, class_names: Sequence[str]) -> int | None:
+    """Position of the class that a label means: the same name, or the same but for case, spaces, "-" and "_"."""
+    if label in class_names:
+        return list(class_names).index(label)
+    same = [place for place, name in enumerate(class_names) if _plain(name) == _plain(label)]
+    return same[0] if len(same) == 1 else None
+
+
+def similar_classes(label: str, class_names: Sequence[str]) -> list[int]:
+    """Positions of classes whose names are much like a label, the most alike first; at most three."""
+    plain = [_plain(name) for name in class_names]
+    found = difflib.get_close_matches(_plain(label), plain, OFFERED, ALIKE)
+    return [plain.index(name) for name in dict.fromkeys(found)]
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\s_-]+", " ", text.strip().casefold())

@@ -1,0 +1,351 @@
+"""A folder of photos with one subfolder for each class: what it holds, and what of it cannot be used."""
+
+import hashlib
+from collections import defaultdict, deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from core.data.duplicates import Duplicates, find
+from core.data.images import DIGEST_BYTES, FINGERPRINT_SIDE
+from core.data.scan.index import Outcome, PhotoIndex
+from core.data.scan.layout import FIRST, TABLE, Layout, Placed, place
+from core.data.scan.readers import Readers, Reading
+from core.data.scan.walk import LeftOut, PhotoFile, Walk, check_inside
+from core.data.subsets import NO_PART
+from core.errors import DataError, FolderError
+from core.settings import Limits
+
+__all__ = ["ImageFolder", "LeftOut", "Scan", "check_inside", "nothing", "scan"]
+
+DEFAULT_LIMITS, DEFAULT_LAYOUT = Limits(), Layout()
+
+BATCH = 256
+REPORTS = 200
+
+
+def nothing(done: int, total: int) -> None:
+    """Take a report of progress and do nothing with it."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFolder:
+    """Photos with their classes.
+
+    Attributes:
+        root: The folder that holds the class folders.
+        class_names: The K classes, sorted by code point; the position is the label.
+        paths: The N photos, relative to `root`, with "/" between folders on every system.
+        labels: Shape (N,), int32, values 0..K-1, read-only.
+
+    Raises:
+        DataError: The four do not fit together.
+    """
+
+    root: Path
+    class_names: tuple[str, ...]
+    paths: tuple[str, ...]
+    labels: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        """Check that the fields fit together, and make `labels` a read-only int32 array."""
+        object.__setattr__(self, "labels", _checked_labels(self.labels, len(self.paths), len(self.class_names)))
+        if list(self.class_names) != sorted(set(self.class_names)):
+            raise DataError(f"Class names must be sorted and all different; got {', '.join(self.class_names)}.")
+        outside = next((path for path in self.paths if path.startswith("/") or ".." in path.split("/")), None)
+        if outside is not None:
+            raise DataError(f"Photo paths must stay inside the folder {self.root}; got {outside}.")
+
+    def __len__(self) -> int:
+        """Return the number of photos, N."""
+        return len(self.paths)
+
+    def counts(self) -> NDArray[np.int64]:
+        """Return the number of photos of each class, shape (K,)."""
+        return np.bincount(self.labels, minlength=len(self.class_names)).astype(np.int64)
+
+    def class_weights(self) -> dict[int, float]:
+        """Return how much a photo of each class must count so that all classes count alike.
+
+        That is N / (number of classes that have photos, times photos of this class). The mean over all
+        photos is 1. This is "balanced" of scikit-learn's `compute_class_weight`.
+        """
+        counts = self.counts()
+        present = int((counts > 0).sum())
+        return {label: len(self) / (present * int(count)) for label, count in enumerate(counts) if count}
+
+    def subset(self, indices: ArrayLike) -> "ImageFolder":
+        """Return the photos at these positions, in this order, with the same classes.
+
+        `indices` may also be a mask of shape (N,), as in `folder.subset(parts == TEST)`.
+        """
+        chosen = np.arange(len(self))[np.asarray(indices) if np.size(indices) else []]
+        paths = tuple(self.paths[i] for i in chosen.tolist())
+        return ImageFolder(self.root, self.class_names, paths, self.labels[chosen])
+
+    def absolute(self, i: int) -> Path:
+        """Return where photo `i` lies."""
+        return self.root / self.paths[i]
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """What a folder holds. All arrays are read-only, and N is the number of photos that can be used.
+
+    Attributes:
+        folder: The photos that can be used; every one was read to its end.
+        left_out: What is not used and why, sorted by path.
+        ignored: How many housekeeping files and folders (see `core.data.scan.walk`) were passed over.
+        sizes: Shape (N, 2), int32: width and height of each photo in pixels, as shown upright.
+        digests: Shape (N, 16), uint8: BLAKE2b of each file.
+        fingerprints: Shape (N, 16, 16), uint8: each photo in grey, averaged down.
+        sharpness: Shape (N,), float32, see `core.data.quality.sharpness`.
+        given: Shape (N,), int8: position in `core.data.subsets.PARTS` where the dataset brings its own split, else -1.
+        datasets_inside: Filled when every class folder is itself divided into folders of photos, as when the parent of
+            several datasets was picked: the names of these folders.
+        layout: Where the classes stand.
+        index_trouble: Why what was found could not be kept for the next scan; empty when it could.
+    """
+
+    folder: ImageFolder
+    left_out: tuple[LeftOut, ...]
+    ignored: int
+    sizes: NDArray[np.int32]
+    digests: NDArray[np.uint8]
+    fingerprints: NDArray[np.uint8]
+    sharpness: NDArray[np.float32]
+    given: NDArray[np.int8]
+    datasets_inside: tuple[str, ...] = ()
+    layout: Layout = DEFAULT_LAYOUT
+    index_trouble: str = ""
+
+    @cached_property
+    def duplicates(self) -> Duplicates:
+        """Which photos are copies of each other, or look alike."""
+        return find(self.digests, self.fingerprints)
+
+    @cached_property
+    def token(self) -> str:
+        """A short text that is the same for two scans that found the same."""
+        facts = repr((self.folder.root, self.layout, self.folder.class_names, self.folder.paths, self.left_out))
+        arrays = self.folder.labels.tobytes() + self.digests.tobytes() + self.given.tobytes()
+        return hashlib.blake2b(facts.encode() + arrays, digest_size=16).hexdigest()
+
+
+def scan(
+    root: Path | str,
+    *,
+    roots: Sequence[Path],
+    limits: Limits = DEFAULT_LIMITS,
+    layout: Layout = DEFAULT_LAYOUT,
+    index_folder: Path | None = None,
+    on_progress: Callable[[int, int], None] = nothing,
+    on_folder: Callable[[], None] = lambda: None,
+) -> Scan:
+    """Look at every file below a folder, and read every photo to its end, or know from last time what it holds.
+
+    Links are followed as long as they stay inside `roots`, and each folder is read once for a class. Nothing is
+    written but the index.
+
+    Args:
+        root: The folder, see `check_inside`.
+        roots: The folders that may be read.
+        limits: What lies above is left out.
+        layout: Where the classes stand. Folders train, val (valid, validation) and test at the top are taken for a
+            split that the dataset brings.
+        index_folder: Where it is kept what was found, so that the next scan reads only photos whose size or time of
+            change is new, and a scan that was broken off goes on where it was; None keeps nothing.
+        on_progress: Called in this thread with the number of photos read so far and of all, a few times a second; it
+            may raise to break the scan off, and what was found until then is kept.
+        on_folder: Called in this thread for each folder that is listed, before any photo is read; may raise, too.
+
+    Raises:
+        FolderError: As `check_inside`, or there are fewer than two classes, or more photos than the limit.
+    """
+    resolved, allowed = check_inside(root, roots), [path.expanduser().resolve() for path in roots]
+    walk = Walk(resolved, allowed, limits, on_folder)
+    walk.files.sort()
+    placed = place(layout, resolved, [file.path for file in walk.files], walk.folders)
+    files = [file for file in walk.files if file.path in placed.classes]
+    _require_two_classes(resolved, placed, placed.classes, "photos", [*walk.left_out, *placed.left_out])
+    index = PhotoIndex(index_folder, resolved, limits.pixels)
+    try:
+        found = _Found(files, index, resolved, allowed, limits.pixels, on_progress)
+        index.forget_others(file.path for file in walk.files)
+    finally:
+        index.close()
+    names = _require_two_classes(resolved, placed, found.paths, "readable photos", found.broken)
+    order = sorted(range(len(found.paths)), key=lambda i: (placed.classes[found.paths[i]], found.paths[i]))
+    paths = tuple(found.paths[i] for i in order)
+    used_table = layout.table if layout.label_by == TABLE else None
+    left_out = [entry for entry in (*walk.left_out, *placed.left_out) if entry.path != used_table]
+    return Scan(
+        folder=_labelled(resolved, names, paths, placed.classes),
+        left_out=tuple(sorted([*left_out, *found.broken, *_empty_classes(placed, paths, left_out)])),
+        ignored=walk.ignored,
+        sizes=_frozen(found.sizes[order]),
+        digests=_frozen(found.digests[order]),
+        fingerprints=_frozen(found.fingerprints[order]),
+        sharpness=_frozen(found.sharpness[order]),
+        given=_frozen(np.array([placed.parts.get(path, NO_PART) for path in paths], dtype=np.int8)),
+        datasets_inside=names if layout.label_by == FIRST and _divided_classes(paths, placed) == names else (),
+        layout=layout,
+        index_trouble=index.trouble,
+    )
+
+
+class _Found:
+    """What reading every photo came to: arrays as in `Scan`, in the order of the files, and the broken ones."""
+
+    def __init__(
+        self,
+        files: Sequence[PhotoFile],
+        index: PhotoIndex,
+        root: Path,
+        roots: Sequence[Path],
+        max_pixels: int,
+        on_progress: Callable[[int, int], None],
+    ) -> None:
+        self.paths: list[str] = []
+        self.broken: list[LeftOut] = []
+        self.sizes = np.zeros((len(files), 2), np.int32)
+        self.digests = np.zeros((len(files), DIGEST_BYTES), np.uint8)
+        self.fingerprints = np.zeros((len(files), FINGERPRINT_SIDE, FINGERPRINT_SIDE), np.uint8)
+        self.sharpness = np.zeros(len(files), np.float32)
+        step = max(1, min(BATCH, len(files) // REPORTS))
+        with closing(_outcomes(files, index, root, roots, max_pixels)) as outcomes:
+            for done, (file, outcome) in enumerate(outcomes, start=1):
+                self._add(file.path, outcome)
+                if done % step == 0 or done == len(files):
+                    on_progress(done, len(files))
+
+    def _add(self, path: str, outcome: Outcome) -> None:
+        if isinstance(outcome, str):
+            self.broken.append(LeftOut(path, outcome))
+            return
+        i = len(self.paths)
+        self.paths.append(path)
+        self.sizes[i] = outcome.width, outcome.height
+        self.digests[i] = np.frombuffer(outcome.digest, np.uint8)
+        self.fingerprints[i] = np.frombuffer(outcome.fingerprint, np.uint8).reshape(self.fingerprints.shape[1:])
+        self.sharpness[i] = outcome.sharpness
+
+
+def _outcomes(
+    files: Sequence[PhotoFile], index: PhotoIndex, root: Path, roots: Sequence[Path], max_pixels: int
+) -> Generator[tuple[PhotoFile, Outcome], None, None]:
+    """Yield what each file is, in order: known from last time, or read on all cores. New results are kept as they come.
+
+    One batch is being read while another is handed on, so that no core waits.
+    """
+    readers = Readers(root, roots, max_pixels)
+    new: list[tuple[PhotoFile, Outcome]] = []
+    ahead: deque[tuple[Sequence[PhotoFile], dict[str, Outcome], Iterator[Reading]]] = deque()
+    try:
+        for start in range(0, len(files) + BATCH, BATCH):
+            batch = files[start : start + BATCH]
+            known = index.known(batch)
+            unread = readers.submit([file for file in batch if file.path not in known])
+            ahead.append((batch, known, unread))
+            if len(ahead) > 1:
+                yield from _merged(*ahead.popleft(), new)
+                index.keep(new)
+                new.clear()
+    finally:
+        readers.close()
+        index.keep(new)
+
+
+def _merged(
+    batch: Sequence[PhotoFile],
+    known: Mapping[str, Outcome],
+    read: Iterator[Reading],
+    new: list[tuple[PhotoFile, Outcome]],
+) -> Iterator[tuple[PhotoFile, Outcome]]:
+    """Yield what each file of a batch is; what was read, and is worth keeping, is added to `new`."""
+    for file in batch:
+        outcome, lasting = (known[file.path], False) if file.path in known else next(read)
+        if lasting:
+            new.append((file, outcome))
+        yield file, outcome
+
+
+def _checked_labels(labels: ArrayLike, photos: int, classes: int) -> NDArray[np.int32]:
+    found = np.asarray(labels)
+    if found.shape != (photos,) or (photos and not np.issubdtype(found.dtype, np.integer)):
+        raise DataError(f"Expected one whole number for each of {photos} photos; got {found.dtype} {found.shape}.")
+    if photos and not (found.min() >= 0 and found.max() < classes):
+        raise DataError(f"Labels must be 0..{classes - 1} for {classes} classes; got {found.min()}..{found.max()}.")
+    return cast("NDArray[np.int32]", _frozen(np.array(found, dtype=np.int32)))
+
+
+def _frozen(values: NDArray[Any]) -> NDArray[Any]:
+    values.setflags(write=False)
+    return values
+
+
+def _labelled(root: Path, names: tuple[str, ...], paths: tuple[str, ...], classes: Mapping[str, str]) -> ImageFolder:
+    label = {name: i for i, name in enumerate(names)}
+    return ImageFolder(root, names, paths, np.array([label[classes[path]] for path in paths], dtype=np.int32))
+
+
+def _empty_classes(placed: Placed, paths: Sequence[str], told: Sequence[LeftOut]) -> list[LeftOut]:
+    spoken_of = {folder for path in paths for folder in _folders_above(path)} | {entry.path for entry in told}
+    empty = [folder for folder in placed.class_folders if folder not in spoken_of]
+    known = {placed.classes[path] for path in paths}
+    reason = "no photo in this folder can be read"
+    return [
+        LeftOut(path, reason if path.rpartition("/")[2] in known else f"{reason}, so it is no class") for path in empty
+    ]
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    at = path.find("/")
+    while at > 0:
+        yield path[:at]
+        at = path.find("/", at + 1)
+
+
+def _divided_classes(paths: Iterable[str], placed: Placed) -> tuple[str, ...]:
+    """Return the class folders that hold no photo themselves but two or more folders of photos, sorted."""
+    inner: dict[str, set[str]] = defaultdict(set)
+    for path in paths:
+        name, *deeper = path.split("/")[1 if placed.parts else 0 :]
+        inner[name].add(deeper[0] if len(deeper) > 1 else "")
+    return tuple(sorted(name for name, folders in inner.items() if len(folders) > 1 and "" not in folders))
+
+
+def _require_two_classes(
+    root: Path, placed: Placed, paths: Iterable[str], what: str, left_out: Sequence[LeftOut]
+) -> tuple[str, ...]:
+    """Return the sorted class names of these photos.
+
+    Raises:
+        FolderError: There are fewer than two.
+    """
+    listed = list(paths)
+    names = tuple(sorted({placed.classes[path] for path in listed}))
+    if len(names) >= 2:
+        return names
+    advice = "" if placed.parts or placed.table else next(iter(_divided_classes(listed, placed)), "")
+    first = min(left_out, default=None)
+    raise FolderError(
+        f"{_what_was_found(root, placed, names, what)}"
+        + (f" Left out: {len(left_out)}, first {first.path}: {first.reason}." if first else "")
+        + (f" Its subfolder {advice} looks like a dataset: pick {root / advice} instead." if advice else "")
+    )
+
+
+def _what_was_found(root: Path, placed: Placed, names: Sequence[str], what: str) -> str:
+    if placed.table:
+        found = f"only one class ({names[0]})" if names else "no class"
+        return f"The table {placed.table} gives {found} with {what} in {root}. Expected two classes or more."
+    found = f"only one class folder with {what} ({names[0]})" if names else f"no class folder with {what}"
+    wanted = "Expected at least two subfolders, one for each class, with its photos inside."
+    return f"The folder {root} holds {found}. {wanted}"

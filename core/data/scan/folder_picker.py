@@ -1,0 +1,72 @@
+"""Finding dataset folders to pick: listing and browsing below the allowed roots. No photo is opened."""
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+from core.data.images import PHOTO_SUFFIXES
+from core.data.scan.walk import check_inside, is_housekeeping, is_inside
+
+ENTRIES_LOOKED_AT = 200
+
+
+def list_datasets(roots: Sequence[Path], home_datasets: Path) -> tuple[Path, ...]:
+    """Return the folders directly below `home_datasets` and then below each root that look like datasets.
+
+    Folders that cannot be read are skipped; none comes twice.
+    """
+    allowed = [*roots, home_datasets]
+    places = dict.fromkeys(path.expanduser().resolve() for path in (home_datasets, *roots))
+    found = (folder for place in places for folder in _subfolders(place, allowed) if looks_like_dataset(folder))
+    return tuple(dict.fromkeys(found))
+
+
+def browse(folder: Path | str, roots: Sequence[Path]) -> tuple[Path, ...]:
+    """Return the folders directly below one, sorted by name without regard to case.
+
+    Hidden and unreadable ones are left out, and links to folders outside `roots`.
+
+    Raises:
+        FolderError: As `core.data.scan.folder.check_inside`.
+    """
+    return _subfolders(check_inside(folder, roots), roots)
+
+
+def looks_like_dataset(folder: Path) -> bool:
+    """Guess by the names of files whether a folder holds at least two subfolders with photos.
+
+    Only the first 200 entries of the folder and of each subfolder are looked at, and nothing deeper.
+    """
+    subfolders = filter(_is_folder, islice(_entries(folder), ENTRIES_LOOKED_AT))
+    return len(list(islice(filter(_holds_photo, subfolders), 2))) == 2
+
+
+def _subfolders(folder: Path, roots: Sequence[Path]) -> tuple[Path, ...]:
+    found = [folder / entry.name for entry in _entries(folder) if _is_folder(entry) and _may_follow(entry, roots)]
+    return tuple(sorted(found, key=lambda path: (path.name.casefold(), path.name)))
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield what a folder holds, housekeeping left out; nothing when it cannot be read."""
+    try:
+        with os.scandir(folder) as listing:
+            yield from (entry for entry in listing if not is_housekeeping(entry.name))
+    except OSError:
+        return
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir() and os.access(entry.path, os.R_OK | os.X_OK)
+    except OSError:
+        return False
+
+
+def _may_follow(entry: os.DirEntry[str], roots: Sequence[Path]) -> bool:
+    return not entry.is_symlink() or is_inside(Path(entry.path).resolve(), roots)
+
+
+def _holds_photo(folder: os.DirEntry[str]) -> bool:
+    entries = islice(_entries(Path(folder.path)), ENTRIES_LOOKED_AT)
+    return any(PurePosixPath(entry.name).suffix.lower() in PHOTO_SUFFIXES for entry in entries)

@@ -1,0 +1,186 @@
+"""Reading many photos on all cores: a few in threads, more in child processes.
+
+Pillow lets go of the interpreter's lock while it decodes, but for small photos that is too little of the work: two
+threads are slower than one. Child processes use every core whatever the size, and a photo that brings one down does not
+bring the server down.
+"""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from core.data.images import PhotoInfo, inspect
+from core.data.scan.index import Outcome
+from core.data.scan.walk import PhotoFile, check_photo
+from core.errors import PhotoError, PhotoOutOfReach
+from core.files import PROJECT
+
+FEW = 256
+"""So many photos are read before child processes are started, which takes as long as reading some hundreds."""
+
+CHUNK, CHUNK_BYTES = 32, 8_000_000
+"""Photos that are handed over at a time: so many, or fewer where they are large."""
+
+NICENESS = 5
+"""Children give way to the page, which is being looked at."""
+
+FATAL = "reading it brought the reader down, so the photo is taken for damaged"
+
+Reading = tuple[Outcome, bool]
+"""What a photo is, or why it cannot be used, and whether that stays so as long as the file is the same."""
+
+
+class Readers:
+    """Reads photos below one folder. What is submitted is read in the order in which it came, roughly."""
+
+    def __init__(self, root: Path, roots: Sequence[Path], max_pixels: int, *, few: int = FEW) -> None:
+        """Start nothing yet. `roots` are where photos may lie, resolved."""
+        self._root, self._roots, self._max_pixels = root, tuple(roots), max_pixels
+        self._few, self._submitted = few, 0
+        self._pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
+        self._mine = threading.local()
+        self._children: list[subprocess.Popen[str]] = []
+        self._closed = False
+
+    def submit(self, files: Sequence[PhotoFile]) -> Iterator[Reading]:
+        """Begin to read photos; the iterator waits for each, in order."""
+        way = self._in_thread if self._submitted < self._few else self._in_child
+        self._submitted += len(files)
+        return _in_order([self._pool.submit(way, chunk) for chunk in _chunks(files)])
+
+    def close(self) -> None:
+        """Give up what is not read yet."""
+        self._closed = True
+        for child in self._children:
+            child.kill()
+        self._pool.shutdown(cancel_futures=True)
+        for child in self._children:  # one may have been started while the others were being killed
+            child.kill()
+            child.wait()
+            for stream in (child.stdin, child.stdout):
+                if stream is not None:
+                    with suppress(OSError):
+                        stream.close()
+
+    def command(self) -> list[str]:
+        """Return the command of a child process."""
+        facts = {"root": str(self._root), "roots": [str(root) for root in self._roots], "max_pixels": self._max_pixels}
+        return [sys.executable, "-m", "core.data.scan.readers", json.dumps(facts)]
+
+    def _in_thread(self, paths: Sequence[str]) -> list[Reading]:
+        return [read(self._root / path, self._roots, self._max_pixels) for path in paths]
+
+    def _in_child(self, paths: Sequence[str]) -> list[Reading]:
+        """Have photos read by this thread's child. Should it die, each is read alone, to find the one to blame."""
+        if self._closed:
+            return []
+        try:
+            child = self._child()
+        except OSError:  # no more processes can be started
+            return self._in_thread(paths)
+        with suppress(OSError, ValueError, EOFError):
+            return _ask(child, paths)
+        child.kill()
+        child.wait()
+        if len(paths) == 1:
+            return [(FATAL, False)]
+        return [reading for path in paths for reading in self._in_child([path])]
+
+    def _child(self) -> "subprocess.Popen[str]":
+        child: subprocess.Popen[str] | None = getattr(self._mine, "child", None)
+        if child is None or child.poll() is not None:
+            child = subprocess.Popen(
+                self.command(),
+                cwd=PROJECT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                encoding="ascii",
+            )
+            self._mine.child = child
+            self._children.append(child)
+        return child
+
+
+def read(path: Path, roots: Sequence[Path], max_pixels: int) -> Reading:
+    """Read a photo to its end, if it lies within `roots`."""
+    try:
+        return inspect(check_photo(path, roots), max_pixels), True
+    except PhotoOutOfReach as error:
+        return str(error), False
+    except PhotoError as error:
+        return str(error), True
+
+
+def _chunks(files: Sequence[PhotoFile]) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    size = 0
+    for file in files:
+        chunk.append(file.path)
+        size += file.size
+        if len(chunk) == CHUNK or size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _in_order(futures: "Sequence[Future[list[Reading]]]") -> Iterator[Reading]:
+    return (reading for future in futures for reading in future.result())
+
+
+def _ask(child: "subprocess.Popen[str]", paths: Sequence[str]) -> list[Reading]:
+    if child.stdin is None or child.stdout is None:
+        raise EOFError
+    child.stdin.write(json.dumps(list(paths)) + "\n")
+    child.stdin.flush()
+    answer = child.stdout.readline()
+    if not answer.endswith("\n"):
+        raise EOFError
+    return [_received(row) for row in json.loads(answer)]
+
+
+def _received(row: list[object]) -> Reading:
+    if len(row) == 2:
+        return str(row[0]), bool(row[1])
+    width, height, digest, fingerprint, sharpness = row
+    info = PhotoInfo(
+        int(str(width)),
+        int(str(height)),
+        base64.b64decode(str(digest)),
+        base64.b64decode(str(fingerprint)),
+        float(str(sharpness)),
+    )
+    return info, True
+
+
+def _sent(reading: Reading) -> list[object]:
+    found, lasting = reading
+    if isinstance(found, str):
+        return [found, lasting]
+    texts = (base64.b64encode(value).decode() for value in (found.digest, found.fingerprint))
+    return [found.width, found.height, *texts, found.sharpness]
+
+
+def main() -> None:
+    """Answer each line of paths with a line of what the photos are, until the input ends."""
+    facts = json.loads(sys.argv[1])
+    root, roots, max_pixels = Path(facts["root"]), [Path(path) for path in facts["roots"]], int(facts["max_pixels"])
+    with suppress(AttributeError, OSError):
+        os.nice(NICENESS)
+    for line in sys.stdin:
+        rows = [_sent(read(root / path, roots, max_pixels)) for path in json.loads(line)]
+        sys.stdout.write(json.dumps(rows) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

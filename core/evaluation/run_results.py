@@ -1,0 +1,61 @@
+"""What a run came to, photo by photo, read from its folder."""
+
+import json
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.split import read_split_csv
+from core.data.subsets import PARTS
+from core.errors import DataError, RunError, RunNotReady
+from core.evaluation.comparison import Measured
+from core.evaluation.metrics import Evaluation
+from core.runs.store import Run
+
+
+def evaluation(run: Run, part: str) -> Evaluation:
+    """What the run's best model says of the photos of a part, "validation" or "test".
+
+    Raises:
+        RunNotReady: The run has not been measured.
+        RunError: What it left behind cannot be read.
+    """
+    try:
+        with np.load(run.predictions_file(part)) as file:
+            probabilities, labels = file["probabilities"], file["labels"].astype(np.int32)
+        if not len(labels):
+            raise RunNotReady(f"The run {run.id} has no {part} photos.")
+        photos, _ = photos_of(run, part)
+        return Evaluation(run.class_names(), photos if len(photos) == len(labels) else (), labels, probabilities)
+    except FileNotFoundError as error:
+        raise RunNotReady(f"The run {run.id} has not been measured on its {part} photos.") from error
+    except (OSError, EOFError, BadZipFile, ValueError, KeyError) as error:
+        raise RunError(f"What the run {run.id} left of its {part} photos cannot be read ({error}).") from error
+
+
+def measured(run: Run, part: str) -> Measured:
+    """How right the run's best model is about the photos of a part; raises as `evaluation` does."""
+    found = evaluation(run, part)
+    return Measured(int(found.right.sum()), len(found), found.paths, found.right[: len(found.paths)])
+
+
+def photos_of(run: Run, part: str) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """The photos of a part in the order of the split, less those that could not be read; none where that is lost.
+
+    Returns their paths, relative to the dataset's folder, and their labels `(N,)`.
+    """
+    try:
+        folder, parts = read_split_csv(run.split_file, run.folder)
+        lost = json.loads(run.left_out_file.read_text("utf-8")) if run.left_out_file.exists() else []
+        unread = {row["file"] for row in lost}
+    except (DataError, OSError, ValueError, TypeError, KeyError):
+        return (), np.zeros(0, np.intp)
+    positions = np.flatnonzero(parts == PARTS.index(part))
+    read = np.array([i for i in positions if folder.paths[i] not in unread], np.intp)
+    return tuple(folder.paths[i] for i in read), folder.labels[read].astype(np.intp)
+
+
+def photos_in(run: Run, part: str) -> int:
+    """How many photos the run's split has in a part; 0 where the split cannot be read."""
+    return len(photos_of(run, part)[0])

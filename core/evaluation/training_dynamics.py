@@ -1,0 +1,67 @@
+"""How the predictions for each validation photo changed over the epochs.
+
+Terms from Toneva et al., "An empirical study of example forgetting during deep neural network learning" (ICLR 2019):
+a photo is learned when its prediction becomes right, and forgotten when it becomes wrong again.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.subsets import PARTS, VALIDATION
+from core.errors import RunNotReady
+from core.evaluation.run_results import photos_of
+from core.runs.prediction_history import read_answers
+from core.runs.store import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """V validations of N photos.
+
+    Attributes:
+        paths: N paths, relative to the dataset's folder.
+        labels: (N,), int: given classes.
+        epochs: (V,): when each validation came, rising.
+        predicted: (V, N), int.
+        confidence: (V, N): probability of the predicted class.
+        confidence_in_label: (V, N): probability of the given class.
+    """
+
+    paths: tuple[str, ...]
+    labels: NDArray[np.intp]
+    epochs: NDArray[np.float64]
+    predicted: NDArray[np.intp]
+    confidence: NDArray[np.float32]
+    confidence_in_label: NDArray[np.float32]
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """(V, N): where the prediction is the given class."""
+        return np.asarray(self.predicted == self.labels)
+
+    def learned_at(self) -> NDArray[np.intp]:
+        """(N,): the validation from which on the prediction stays right; V for photos that end wrong."""
+        wrong = ~self.right
+        count = len(self.epochs)
+        return np.where(wrong.any(axis=0), count - np.argmax(wrong[::-1], axis=0), 0)
+
+    def forgotten(self) -> NDArray[np.intp]:
+        """(N,): how often a right prediction was followed by a wrong one."""
+        return np.asarray((self.right[:-1] & ~self.right[1:]).sum(axis=0), np.intp)
+
+
+def read_timeline(run: Run) -> Timeline:
+    """The timeline of a run, also of one that is going.
+
+    Raises:
+        RunNotReady: It was not kept, or it is lost which photos it is of.
+        RunError: It cannot be read.
+    """
+    epochs, answers = read_answers(run)
+    paths, labels = photos_of(run, PARTS[VALIDATION])
+    if len(paths) != answers.shape[2]:
+        raise RunNotReady("It is lost which validation photos this run's predictions were for.")
+    predicted, confidence, given = answers[:, 0].astype(np.intp), answers[:, 1], answers[:, 2]
+    return Timeline(paths, labels, epochs, predicted, confidence, given)

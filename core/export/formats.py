@@ -1,0 +1,163 @@
+"""The table of formats that a model can be taken along in.
+
+Plain literals: nothing here imports TensorFlow, so pages may read the table. What writes a format is named as a string.
+"""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from core.errors import ExportError
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How near an exported model must come to the run's own to be offered.
+
+    Attributes:
+        name: "fp32", "fp16" or "int8".
+        most_difference: Most that a probability may differ, on any photo; None for no limit.
+        least_equal: Least share of photos on which the most probable class must be the same, 0 to 1.
+        worrying_loss: From how many points of accuracy lost a warning is given; None for never.
+        most_loss: Most points of accuracy that may be lost; None for no limit of its own.
+    """
+
+    name: str
+    most_difference: float | None = None
+    least_equal: float = 0.0
+    worrying_loss: float | None = None
+    most_loss: float | None = None
+
+
+FP32 = Precision("fp32", most_difference=1e-3, least_equal=1.0)
+FP16 = Precision("fp16", most_difference=1e-2)
+INT8 = Precision("int8", least_equal=0.8, worrying_loss=2.0, most_loss=10.0)
+
+
+@dataclass(frozen=True)
+class ExportFormat:
+    """One row of the table.
+
+    Attributes:
+        key: Short stable name, also of files.
+        name: Name for people.
+        purpose: What it is for, in plain words.
+        model: Name of the model's file or folder in the ZIP file.
+        write: Name of the function in `core.export.writers` that writes it.
+        loader: Key of `core.export.predict_script.LOADERS`: how `predict.py` runs it.
+        requirements: What `predict.py` needs besides NumPy and Pillow: lines of requirements.txt without a version, the
+            package's name first.
+        precision: How exact it is.
+        needs: Modules by which it is told whether the packages are there that writing and proving need.
+        extra: The optional dependency of Unfreeze that installs them; empty where the default install has all.
+    """
+
+    key: str
+    name: str
+    purpose: str
+    model: str
+    write: str
+    loader: str
+    requirements: tuple[str, ...]
+    precision: Precision
+    needs: tuple[str, ...] = ()
+    extra: str = ""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The modules that it needs and that are not installed."""
+        return tuple(module for module in self.needs if find_spec(module) is None)
+
+    @property
+    def install(self) -> str:
+        """The command that starts Unfreeze with what is missing."""
+        return f"uv run --no-dev --extra {self.extra} app.py"
+
+
+_TENSORFLOW = (
+    'tensorflow-cpu; sys_platform == "linux" and platform_machine == "x86_64"',
+    'tensorflow; sys_platform != "linux" or platform_machine != "x86_64"',
+)
+
+FORMATS: tuple[ExportFormat, ...] = (
+    ExportFormat(
+        key="openvino",
+        name="OpenVINO",
+        purpose="For ordinary computers without TensorFlow: small to install, and fast on Intel and AMD.",
+        model="model.xml",
+        write="openvino",
+        loader="openvino",
+        requirements=("openvino",),
+        precision=FP32,
+    ),
+    ExportFormat(
+        key="onnx",
+        name="ONNX",
+        purpose="For programs in many languages, such as C#, Java, JavaScript or Python without TensorFlow.",
+        model="model.onnx",
+        write="onnx",
+        loader="onnx",
+        requirements=("onnxruntime",),
+        precision=FP32,
+        needs=("tf2onnx", "onnx", "onnxruntime"),
+        extra="onnx",
+    ),
+    ExportFormat(
+        key="litert",
+        name="LiteRT",
+        purpose="For apps on phones, and for small computers such as a Raspberry Pi; with all digits.",
+        model="model.tflite",
+        write="litert",
+        loader="litert",
+        requirements=("ai-edge-litert",),
+        precision=FP32,
+    ),
+    ExportFormat(
+        key="litert-fp16",
+        name="LiteRT, half size",
+        purpose="For phones: half as large as LiteRT, with half of the digits (fp16) and nearly the same answers.",
+        model="model.tflite",
+        write="litert_half",
+        loader="litert",
+        requirements=("ai-edge-litert",),
+        precision=FP16,
+    ),
+    ExportFormat(
+        key="litert-int8",
+        name="LiteRT, quarter size",
+        purpose="For slow phones and microchips: whole numbers (int8), a quarter as large. Some accuracy is lost:"
+        " look how much.",
+        model="model.tflite",
+        write="litert_whole_numbers",
+        loader="litert",
+        requirements=("ai-edge-litert",),
+        precision=INT8,
+    ),
+    ExportFormat(
+        key="keras",
+        name="Keras",
+        purpose="For people who program in Keras and want to train the model further.",
+        model="model.keras",
+        write="keras_file",
+        loader="keras",
+        requirements=("keras", *_TENSORFLOW),
+        precision=FP32,
+    ),
+    ExportFormat(
+        key="savedmodel",
+        name="TensorFlow SavedModel",
+        purpose="For servers: TensorFlow Serving, and other tools that come from TensorFlow.",
+        model="saved_model",
+        write="saved_model",
+        loader="saved_model",
+        requirements=_TENSORFLOW,
+        precision=FP32,
+    ),
+)
+
+
+def export_format(key: str) -> ExportFormat:
+    """Return the row with this key; raises `ExportError` where there is none."""
+    for row in FORMATS:
+        if row.key == key:
+            return row
+    raise ExportError(f"There is no format {key!r}; choose one of: {', '.join(row.key for row in FORMATS)}.")

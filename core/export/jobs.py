@@ -1,0 +1,284 @@
+"""Exports of a run: the server's side, which asks for them and reads what came of it. No TensorFlow.
+
+They are made by a niced child process, `python -m core.export.jobs RUN`, one after the other, and outlive the
+server. In the run's folder `exports`, `FORMAT.json` says how far one is, and `FORMAT.zip` is there once it is proven.
+Whoever makes them holds a lock.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import portalocker
+
+from core.errors import ExportError, RunBusy, RunError, UnfreezeError
+from core.export.formats import FORMATS, ExportFormat
+from core.export.parity import Certificate
+from core.files import PROJECT, is_locked, write_atomically
+from core.models.serving import GRAPH
+from core.runs.store import ACTIVE, Run
+from core.settings import Settings, settings_from
+
+if TYPE_CHECKING:
+    from core.export.making import Maker
+
+NICENESS = 10
+LOCK, STARTED, LOG = "lock", "started", "log.txt"
+
+NOT_MADE, WAITING, MAKING, PROVEN, FAILED, STALE = "not made", "waiting", "making", "proven", "failed", "stale"
+UNDER_WAY = (WAITING, MAKING)
+
+START_SECONDS = 20.0
+"""How long a process may take to begin before another one is started."""
+
+CANCEL_SECONDS = 0.3
+"""How often the process looks whether it is to end."""
+
+LONGEST_REASON = 300
+
+# What converters raise on networks that they cannot take, and what a full disk does.
+CONVERSION_ERRORS = (OSError, ValueError, RuntimeError, TypeError, LookupError, AttributeError)
+
+DIED = "The process that made it ended without a word; memory may have run out. Make it once more."
+
+
+@dataclass(frozen=True)
+class Export:
+    """How far an export is.
+
+    Attributes:
+        state: "not made", "waiting", "making", "proven", "failed"; "stale" is never written, only concluded: the run
+            has another model since.
+        stage: What is being done.
+        done, total: Photos on which it has been tried, of how many; 0 of 0 before that.
+        error: Why it failed, a sentence.
+        model: What tells the model that it was made of from the one that the run has after more epochs.
+        certificate: What was measured; None before that.
+    """
+
+    state: str = NOT_MADE
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    error: str = ""
+    model: int = 0
+    certificate: Certificate | None = None
+
+    def to_json(self) -> str:
+        """As it is kept."""
+        values = self.certificate.to_values() if self.certificate else None
+        return json.dumps({**vars(self), "certificate": values}, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Export":
+        """What `to_json` gave; raises `ExportError` for anything else."""
+        try:
+            values: dict[str, Any] = json.loads(text)
+            certificate = values.pop("certificate")
+            return cls(**values, certificate=Certificate.from_values(certificate) if certificate else None)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ExportError(f"The state of an export cannot be read ({error}). Make the export anew.") from error
+
+
+def zip_file(run: Run, chosen: ExportFormat) -> Path:
+    """Where the ZIP file of a format is, once it is proven."""
+    return run.exports_folder / f"{chosen.key}.zip"
+
+
+def request(run: Run, formats: Sequence[ExportFormat]) -> None:
+    """Ask for exports that are not under way yet, and have them made.
+
+    Raises:
+        RunBusy: The run is still going.
+        ExportError: What a format needs is not installed.
+        RunError: No process can be started.
+    """
+    if run.read_status().state in ACTIVE:
+        raise RunBusy("This run is still going, and its model changes. Wait until it has ended, or stop it.")
+    for chosen in formats:
+        if chosen.missing:
+            raise ExportError(f"{chosen.name} needs more packages. Start Unfreeze with: {chosen.install}")
+    run.exports_folder.mkdir(exist_ok=True)
+    known = look(run)
+    for chosen in formats:
+        if known[chosen.key].state not in UNDER_WAY:
+            _cancel_file(run, chosen).unlink(missing_ok=True)
+            _tell(run, chosen, Export(WAITING, model=version_of(run)))
+    _start_if_needed(run)
+
+
+def look(run: Run) -> dict[str, Export]:
+    """How far the exports of a run are, by format; goes on with what waits when nobody does."""
+    found = {chosen.key: _look_at(run, chosen) for chosen in FORMATS}
+    if any(export.state == WAITING for export in found.values()):
+        _start_if_needed(run)
+    return found
+
+
+def cancel(run: Run, chosen: ExportFormat) -> None:
+    """Take a request back; what is being made is ended within a moment."""
+    if _look_at(run, chosen).state == WAITING:
+        _state_file(run, chosen).unlink(missing_ok=True)
+    elif run.exports_folder.is_dir():
+        _cancel_file(run, chosen).touch()
+
+
+def _look_at(run: Run, chosen: ExportFormat) -> Export:
+    found = _read(run, chosen)
+    if found.state == MAKING and not is_locked(run.exports_folder / LOCK):
+        found = _read(run, chosen)  # it may have written its last word between our two looks
+        if found.state == MAKING:
+            cancelled = _cancel_file(run, chosen).exists()
+            return Export() if cancelled else replace(found, state=FAILED, error=DIED)
+    if found.state in (PROVEN, FAILED) and found.model != version_of(run):
+        return replace(found, state=STALE)
+    if found.state == PROVEN and not zip_file(run, chosen).exists():
+        return Export()
+    return found
+
+
+def _read(run: Run, chosen: ExportFormat) -> Export:
+    try:
+        return Export.from_json(_state_file(run, chosen).read_text("utf-8"))
+    except FileNotFoundError:
+        return Export()
+    except (OSError, ExportError) as error:
+        return Export(FAILED, error=str(error), model=version_of(run))
+
+
+def version_of(run: Run) -> int:
+    """What tells a run's model from the one that it has after more epochs; 0 while there is none."""
+    try:
+        return (run.serving_folder / GRAPH).stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _tell(run: Run, chosen: ExportFormat, export: Export) -> None:
+    write_atomically(_state_file(run, chosen), export.to_json())
+
+
+def _state_file(run: Run, chosen: ExportFormat) -> Path:
+    return run.exports_folder / f"{chosen.key}.json"
+
+
+def _cancel_file(run: Run, chosen: ExportFormat) -> Path:
+    return run.exports_folder / f"{chosen.key}.cancel"
+
+
+def _start_if_needed(run: Run) -> None:
+    started = run.exports_folder / STARTED
+    with suppress(FileNotFoundError):
+        if time.time() - started.stat().st_mtime < START_SECONDS:
+            return
+    if not is_locked(run.exports_folder / LOCK):
+        started.touch()
+        _start(run)
+
+
+def _start(run: Run) -> None:
+    try:
+        with (run.exports_folder / LOG).open("wb") as log:
+            subprocess.Popen(
+                [sys.executable, "-m", "core.export.jobs", str(run.folder.resolve())],
+                cwd=PROJECT,
+                env=_environment(os.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise RunError(f"The export cannot be begun ({error.strerror}). Is memory or the disk full?") from error
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """A conversion needs no graphics card, and must not take a trainer's."""
+    return {**environ, "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}
+
+
+def make_all(run: Run, settings: Settings) -> None:
+    """Make every export that waits, unless another process does."""
+    folder = run.exports_folder
+    with suppress(FileNotFoundError), (folder / LOCK).open("a") as file:  # the run may be deleted at any moment
+        try:
+            portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+        except portalocker.LockException:
+            return
+        (folder / STARTED).unlink(missing_ok=True)
+        work = folder / "work"
+        shutil.rmtree(work, ignore_errors=True)
+        try:
+            _make_waiting(run, work, settings)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _make_waiting(run: Run, work: Path, settings: Settings) -> None:
+    from core.export.making import Maker
+
+    maker = Maker(run, work, settings)
+    while chosen := next((each for each in FORMATS if _read(run, each).state == WAITING), None):
+        done = threading.Event()
+        threading.Thread(target=_end_when_cancelled, args=(run, chosen, maker, done), daemon=True).start()
+        make(maker, chosen)
+        done.set()
+
+
+def make(maker: "Maker", chosen: ExportFormat) -> None:
+    """Make one export, and keep what came of it: the ZIP file if it is proven, and in any case why."""
+    run, model = maker.run, version_of(maker.run)
+    zip_file(run, chosen).unlink(missing_ok=True)
+
+    def tell(stage: str, done: int, total: int) -> None:
+        _tell(run, chosen, Export(MAKING, stage, done, total, model=model))
+
+    tell("Loading TensorFlow", 0, 0)
+    made = maker.work / f"{run.id}-{chosen.key}.zip"
+    try:
+        certificate = maker.make(chosen, made, tell)
+    except UnfreezeError as error:
+        return _tell(run, chosen, Export(FAILED, error=str(error), model=model))
+    except CONVERSION_ERRORS as error:
+        first = next(iter(str(error).split("\n")))[:LONGEST_REASON]
+        why = f"The model could not be converted to {chosen.name} ({type(error).__name__}: {first})."
+        return _tell(run, chosen, Export(FAILED, error=why, model=model))
+    if version_of(run) != model:
+        _tell(run, chosen, Export(FAILED, error="The run went on meanwhile, and has another model now.", model=model))
+    elif certificate.proven:
+        os.replace(made, zip_file(run, chosen))
+        _tell(run, chosen, Export(PROVEN, model=model, certificate=certificate))
+    else:
+        why = " ".join(certificate.failures)
+        _tell(run, chosen, Export(FAILED, error=why, model=model, certificate=certificate))
+
+
+def _end_when_cancelled(run: Run, chosen: ExportFormat, maker: "Maker", done: threading.Event) -> None:
+    """End this process, and the one that proves an export, once somebody has cancelled it."""
+    while not done.wait(CANCEL_SECONDS):
+        if _cancel_file(run, chosen).exists():
+            for process in maker.processes:
+                process.kill()
+            os._exit(1)
+
+
+def main(folder: Path) -> None:
+    """Make the exports that wait for the run in a folder."""
+    settings = settings_from()
+    os.environ["KERAS_HOME"] = str(settings.keras_home)
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    make_all(Run(folder), settings)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

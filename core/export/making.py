@@ -1,0 +1,130 @@
+"""Making one export and proving it; needs TensorFlow."""
+
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.images import decode
+from core.export import writers
+from core.export.formats import ExportFormat
+from core.export.isolated_check import run_alone
+from core.export.network import trained_network
+from core.export.package import (
+    certificate_files,
+    one_of_each,
+    size_of,
+    versions_of,
+    write_package,
+    zipped,
+)
+from core.export.parity import Answers, Certificate, failures, warnings
+from core.export.trial_photos import Trial, write_trial
+from core.inference.prediction import Predictor
+from core.runs.store import Run
+from core.settings import Settings
+
+Tell = Callable[[str, int, int], None]
+"""Hears what is being done, and how many photos of how many are done."""
+
+
+@dataclass
+class Maker:
+    """Makes exports of one run, one after the other; what all of them need is prepared once.
+
+    Attributes:
+        run: The run.
+        work: A folder of its own, which may be emptied.
+        settings: What may be read.
+        processes: The process that proves an export, while there is one.
+    """
+
+    run: Run
+    work: Path
+    settings: Settings
+    processes: list["subprocess.Popen[str]"] = field(default_factory=list)
+
+    def make(self, chosen: ExportFormat, file: Path, tell: Tell) -> Certificate:
+        """Write the ZIP file of a format, proven or not; the caller looks at the certificate.
+
+        Raises:
+            UnfreezeError: There is no model, no photo, or `predict.py` fails.
+        """
+        folder = self._empty("export")
+        tell("Reading photos, and asking the model about them", 0, 0)
+        trial, predictor, _ = self.trial, self.predictor, self.expected
+        tell("Converting the model", 0, 0)
+        getattr(writers, chosen.write)(trained_network(self.run), folder / chosen.model, trial.fitted)
+        tested = [photo.file for photo in trial.photos[: len(trial.labels) or None]]
+        samples = one_of_each(trial.labels, tested) if len(trial.labels) else tested
+        write_package(folder, chosen, self.run, predictor, samples)
+        zipped(folder, file)
+        found = self.prove(chosen, file, tell)
+        with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
+            for name, text in certificate_files(found).items():
+                archive.writestr(f"{file.stem}/{name}", text)
+        return found
+
+    def prove(self, chosen: ExportFormat, file: Path, tell: Tell) -> Certificate:
+        """Unpack a ZIP file into an empty folder, run it alone, and compare its answers with the run's."""
+        alone, home = self._empty("alone"), self._empty("home")
+        with zipfile.ZipFile(file) as archive:
+            archive.extractall(alone)
+        unpacked, count = alone / file.stem, len(self.trial.photos)
+        given, milliseconds = run_alone(
+            unpacked,
+            self.trial.folder,
+            home,
+            lambda done: tell("Proving it in a process of its own", done, count),
+            self.processes.append,
+        )
+        answers = Answers(self.expected, given, self.trial.labels)
+        return Certificate(
+            format=chosen.key,
+            precision=chosen.precision.name,
+            run=self.run.id,
+            made=datetime.now(UTC).isoformat(timespec="seconds"),
+            photos=count,
+            kinds=self.trial.kinds(),
+            tested=len(self.trial.labels),
+            max_difference=answers.max_difference,
+            mean_difference=answers.mean_difference,
+            equal_top1=answers.equal_top1,
+            accuracy=answers.accuracy(given),
+            run_accuracy=answers.accuracy(self.expected),
+            milliseconds=float(np.median(milliseconds)),
+            bytes=size_of(unpacked / chosen.model),
+            versions=versions_of(chosen),
+            failures=failures(answers, chosen.precision),
+            warnings=warnings(answers, chosen.precision),
+        )
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The run's own model."""
+        return Predictor(self.run)
+
+    @cached_property
+    def trial(self) -> Trial:
+        """The photos that every export is tried on."""
+        return write_trial(self.run, self.predictor.resolution, self._empty("photos"), self.settings)
+
+    @cached_property
+    def expected(self) -> NDArray[np.float32]:
+        """What the run's own model says of them, (N, K)."""
+        limit = self.settings.limits.pixels
+        photos = (decode(photo.file, self.predictor.resolution, limit) for photo in self.trial.photos)
+        return np.concatenate([self.predictor.predict([photo]).probabilities for photo in photos])
+
+    def _empty(self, name: str) -> Path:
+        folder = self.work / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder

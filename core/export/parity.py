@@ -1,0 +1,204 @@
+"""The parity certificate: how near an exported model comes to the run's own, and whether that is near enough."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ExportError
+from core.export.formats import Precision
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What was measured, by a process that had nothing but the content of the ZIP file.
+
+    Attributes:
+        format: Key of the format.
+        precision: Name of its precision.
+        run: Name of the run.
+        made: When, as ISO 8601.
+        photos: How many photos were compared.
+        kinds: How many of them are of which kind.
+        tested: How many of them are unchanged photos of the test part.
+        max_difference, mean_difference: Of a probability, over all photos and classes; nan where the export gave none.
+        equal_top1: The share of photos for which the most probable class is the same.
+        accuracy, run_accuracy: On those of the test part, of the export and of the run's own; None where there are
+            none.
+        milliseconds: Median for one photo on this machine, reading it included.
+        bytes: Size of the model alone.
+        versions: Of Python and of the packages that `predict.py` used, and the machine.
+        failures: Why it is not offered, a sentence each; empty if it is.
+        warnings: What should be known before it is used, a sentence each.
+    """
+
+    format: str
+    precision: str
+    run: str
+    made: str
+    photos: int
+    kinds: Mapping[str, int]
+    tested: int
+    max_difference: float
+    mean_difference: float
+    equal_top1: float
+    accuracy: float | None
+    run_accuracy: float | None
+    milliseconds: float
+    bytes: int
+    versions: Mapping[str, str]
+    failures: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def proven(self) -> bool:
+        """Whether nothing falls short."""
+        return not self.failures
+
+    def to_values(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> "Certificate":
+        """What `to_values` gave; raises `ExportError` for anything else."""
+        try:
+            given = {each.name: values[each.name] for each in fields(cls)}
+            lists = {name: tuple(given[name]) for name in ("failures", "warnings")}
+            return cls(**{**given, **lists})
+        except (KeyError, TypeError) as error:
+            raise ExportError(
+                f"The certificate of an export cannot be read ({error}). Make the export anew."
+            ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What the run's own model and the exported one say of N photos, the first T of them from the test part.
+
+    Attributes:
+        expected, given: (N, K), probabilities.
+        labels: (T,), classes of the first T photos.
+    """
+
+    expected: NDArray[np.float32]
+    given: NDArray[np.float32]
+    labels: NDArray[np.intp]
+
+    @property
+    def usable(self) -> bool:
+        """Whether the export gave a number for each."""
+        return self.given.shape == self.expected.shape and bool(np.isfinite(self.given).all())
+
+    @property
+    def max_difference(self) -> float:
+        """The largest difference of a probability."""
+        return float(np.abs(self.given - self.expected).max()) if self.usable else float("nan")
+
+    @property
+    def mean_difference(self) -> float:
+        """The mean difference of a probability."""
+        return float(np.abs(self.given - self.expected).mean()) if self.usable else float("nan")
+
+    @property
+    def equal_top1(self) -> float:
+        """The share of photos with the same most probable class."""
+        return float((self.given.argmax(1) == self.expected.argmax(1)).mean()) if self.usable else 0.0
+
+    def accuracy(self, probabilities: NDArray[np.float32]) -> float | None:
+        """The share of photos of the test part that are named correctly; None where there are none."""
+        count = len(self.labels)
+        return float((probabilities[:count].argmax(1) == self.labels).mean()) if count and self.usable else None
+
+    @property
+    def lost(self) -> float:
+        """How many points of accuracy, of 100, the export has lost; on photos without labels, answers that changed."""
+        mine, theirs = self.accuracy(self.given), self.accuracy(self.expected)
+        lost = theirs - mine if mine is not None and theirs is not None else 1 - self.equal_top1
+        return round(100 * lost, 6)
+
+
+def failures(answers: Answers, precision: Precision) -> tuple[str, ...]:
+    """Where an export falls short of what its precision asks for, a sentence each."""
+    if not answers.usable:
+        return (f"It did not give {answers.expected.shape[1]} probabilities for each photo.",)
+    found = []
+    if precision.most_difference is not None and answers.max_difference > precision.most_difference:
+        found.append(
+            f"A probability differs from the run's by {answers.max_difference:.2g}; at most"
+            f" {precision.most_difference:g} is accepted ({precision.name})."
+        )
+    if answers.equal_top1 < precision.least_equal:
+        changed = round((1 - answers.equal_top1) * len(answers.given))
+        accepted = (
+            f"at most {1 - precision.least_equal:.0%} are accepted" if precision.least_equal < 1 else "none may be"
+        )
+        found.append(
+            f"{changed} of {len(answers.given)} photos are taken for another class than by the run's own model;"
+            f" {accepted} ({precision.name})."
+        )
+    if precision.most_loss is not None and answers.lost > precision.most_loss:
+        found.append(
+            f"It loses {answers.lost:.1f} points of accuracy against the run's own model; at most"
+            f" {precision.most_loss:g} are accepted."
+        )
+    return tuple(found)
+
+
+def warnings(answers: Answers, precision: Precision) -> tuple[str, ...]:
+    """What somebody should know who uses the export all the same, a sentence each."""
+    if precision.worrying_loss is not None and answers.usable and answers.lost > precision.worrying_loss:
+        return (f"It loses {answers.lost:.1f} points of accuracy; more than {precision.worrying_loss:g} is a lot.",)
+    return ()
+
+
+def as_text(found: Certificate) -> str:
+    """The certificate for people to read."""
+    verdict = "PROVEN" if found.proven else "FALLS SHORT"
+    lines = [
+        f"Parity certificate: {verdict}",
+        "",
+        f"Run {found.run}, format {found.format} ({found.precision}), {found.made}.",
+        "",
+        "A process of its own, with nothing but the content of this ZIP file, has run predict.py on"
+        f" {found.photos} photos,",
+        "and its answers were compared with those of the model in Unfreeze.",
+        "",
+        *(f"  {name}: {value}" for name, value in figures(found)),
+        "",
+        "The photos:",
+        *(f"  {count} {kind}" for kind, count in found.kinds.items()),
+        "",
+        "With:",
+        *(f"  {name} {version}" for name, version in found.versions.items()),
+    ]
+    for title, sentences in (("It is not good enough:", found.failures), ("Mind:", found.warnings)):
+        if sentences:
+            lines += ["", title, *(f"  {sentence}" for sentence in sentences)]
+    return "\n".join(lines) + "\n"
+
+
+def figures(found: Certificate) -> list[tuple[str, str]]:
+    """What was measured, with a name each."""
+    return [
+        ("Largest difference of a probability", f"{found.max_difference:.1e}"),
+        ("Mean difference", f"{found.mean_difference:.1e}"),
+        ("Same most probable class", f"{share(found.equal_top1)} of {found.photos} photos"),
+        *_accuracies(found),
+        ("Milliseconds a photo", f"{found.milliseconds:.0f}"),
+        ("Size of the model", f"{found.bytes / 1e6:.1f} MB"),
+    ]
+
+
+def _accuracies(found: Certificate) -> list[tuple[str, str]]:
+    if found.accuracy is None or found.run_accuracy is None:
+        return []
+    words = f"{share(found.accuracy)} (the run: {share(found.run_accuracy)})"
+    return [(f"Accuracy on {found.tested} test photos", words)]
+
+
+def share(value: float) -> str:
+    """A share in percent; 100 % only where it is all of them."""
+    return f"{min(round(100 * value, 1), 99.9) if value < 1 else 100:g} %"

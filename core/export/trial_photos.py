@@ -1,0 +1,185 @@
+"""The photos that an export is tried on: those of the test part, and the same once more as people's files are."""
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.data.images import decode, inspect
+from core.data.scan.folder import ImageFolder, check_inside
+from core.data.scan.walk import check_photo
+from core.data.split import read_split_csv
+from core.data.subsets import TEST, TRAINING, VALIDATION
+from core.errors import ExportError, PhotoError
+from core.runs.store import Run
+from core.settings import Settings
+
+LEAST, MOST_TESTED = 50, 400
+"""Photos on which every export is tried at least, and photos of the test part that are used at most."""
+
+MOST_BYTES = 500_000_000
+"""Of a dataset with very large files, fewer photos are used."""
+
+WIDTH, HEIGHT = 400, 300
+"""Size of the odd files, in pixels."""
+
+FITTED = 100
+"""Training photos by which whole numbers are fitted."""
+
+
+def _saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _turned(orientation: int) -> Callable[[Image.Image], bytes]:
+    def save(image: Image.Image) -> bytes:
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        return _saved(image, "JPEG", quality=92, exif=exif)
+
+    return save
+
+
+def _with_alpha(image: Image.Image) -> Image.Image:
+    ramp = np.linspace(0, 255, image.width, dtype=np.uint8)
+    layer = image.convert("RGBA")
+    layer.putalpha(Image.fromarray(np.tile(ramp, (image.height, 1))))
+    return layer
+
+
+def _transparent_palette(image: Image.Image) -> bytes:
+    return _saved(image.quantize(64), "PNG", transparency=0)
+
+
+def _sixteen_bits(image: Image.Image) -> bytes:
+    return _saved(Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257), "PNG")
+
+
+VARIANTS: Mapping[str, tuple[str, Callable[[Image.Image], bytes]]] = {
+    **{f"JPEG turned by its EXIF data ({number})": (".jpg", _turned(number)) for number in range(2, 9)},
+    "JPEG in grey": (".jpg", lambda image: _saved(image.convert("L"), "JPEG", quality=92)),
+    "JPEG in CMYK": (".jpg", lambda image: _saved(image.convert("CMYK"), "JPEG", quality=92)),
+    "large JPEG": (".jpg", lambda image: _saved(image.resize((8 * WIDTH, 8 * HEIGHT)), "JPEG", quality=85)),
+    "PNG with transparency": (".png", lambda image: _saved(_with_alpha(image), "PNG")),
+    "PNG in grey with transparency": (".png", lambda image: _saved(_with_alpha(image).convert("LA"), "PNG")),
+    "PNG with a palette": (".png", lambda image: _saved(image.quantize(64), "PNG")),
+    "PNG with a palette and transparency": (".png", _transparent_palette),
+    "PNG with 16 bits": (".png", _sixteen_bits),
+    "PNG in black and white": (".png", lambda image: _saved(image.convert("1"), "PNG")),
+    "GIF": (".gif", lambda image: _saved(image.quantize(64), "GIF")),
+    "WebP": (".webp", lambda image: _saved(image, "WEBP", quality=80)),
+    "TIFF": (".tif", lambda image: _saved(image, "TIFF")),
+}
+"""Kinds of odd files: the ending, and what makes one of a photo."""
+
+
+@dataclass(frozen=True)
+class TrialPhoto:
+    """A file to try an export on, and what kind it is."""
+
+    file: Path
+    kind: str
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """The photos of a run for its exports.
+
+    Attributes:
+        folder: Where the files lie, and nothing else.
+        photos: What an export is tried on, in the order of their names, those of the test part first.
+        labels: (T,): positions in the run's class names of the first T photos, which are of the test part.
+        fitted: (N, S, S, 3), uint8: training photos by which whole numbers are fitted.
+    """
+
+    folder: Path
+    photos: tuple[TrialPhoto, ...]
+    labels: NDArray[np.intp]
+    fitted: NDArray[np.uint8]
+
+    def kinds(self) -> dict[str, int]:
+        """How many photos there are of each kind."""
+        names = [photo.kind for photo in self.photos]
+        return {name: names.count(name) for name in dict.fromkeys(names)}
+
+
+def write_trial(run: Run, side: int, folder: Path, settings: Settings) -> Trial:
+    """Write photos of a run's dataset, chosen by chance but always the same ones, and odd files of some.
+
+    Args:
+        run: The run.
+        side: Side of the photos that its network takes.
+        folder: Where to, an empty folder.
+        settings: What may be read, and how much.
+
+    Raises:
+        UnfreezeError: The dataset or the split cannot be read, or the photos are gone.
+    """
+    root = check_inside(str(run.recipe_values().get("dataset", "")), settings.dataset_roots)
+    source = _Source(*read_split_csv(run.split_file, root), settings)
+    photos: list[TrialPhoto] = []
+
+    def add(content: bytes, suffix: str, kind: str) -> None:
+        photos.append(TrialPhoto(folder / f"{len(photos):04d}{suffix}", kind))
+        photos[-1].file.write_bytes(content)
+
+    labels = []
+    for label, content, suffix in source.some(TEST, MOST_TESTED):
+        add(content, suffix, "unchanged, of the test part")
+        labels.append(run.class_names().index(source.folder.class_names[label]))
+    if len(photos) < LEAST:
+        for _, content, suffix in source.some(VALIDATION, LEAST - len(photos)):
+            add(content, suffix, "unchanged, of the validation part")
+    fitted = [decode(content, side, settings.limits.pixels) for _, content, _ in source.some(TRAINING, FITTED)]
+    if not photos or not fitted:
+        raise ExportError(f"The photos in {root} can no longer be read; an export is proven on them.")
+    for content, suffix, kind in list(_odd(photos, settings)):
+        add(content, suffix, kind)
+    return Trial(folder, tuple(photos), np.array(labels, np.intp), np.stack(fitted))
+
+
+def _odd(photos: Sequence[TrialPhoto], settings: Settings) -> Iterator[tuple[bytes, str, str]]:
+    """Every kind of odd file, of one photo after the other, until there are enough photos: content, ending, kind."""
+    kinds = list(VARIANTS.items())
+    for number in range(max(len(kinds), LEAST - len(photos))):
+        kind, (suffix, make) = kinds[number % len(kinds)]
+        square = decode(photos[number % len(photos)].file, WIDTH, settings.limits.pixels)
+        yield make(Image.fromarray(square[:HEIGHT])), suffix, kind
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """A run's dataset, and which photo is in which part."""
+
+    folder: ImageFolder
+    parts: NDArray[np.int8]
+    settings: Settings
+
+    def some(self, part: int, most: int) -> Iterator[tuple[int, bytes, str]]:
+        """Label, content and ending of photos of a part that can be read, in an order of chance."""
+        found, room = 0, MOST_BYTES
+        for i in np.random.default_rng(0).permutation(np.flatnonzero(self.parts == part)):
+            if found == most or room < 0:
+                return
+            try:
+                path = check_photo(self.folder.absolute(int(i)), self.settings.dataset_roots)
+                content = _content(path, self.settings.limits.pixels)
+            except PhotoError:
+                continue
+            yield int(self.folder.labels[i]), content, path.suffix.lower()
+            found, room = found + 1, room - len(content)
+
+
+def _content(path: Path, most_pixels: int) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PhotoError(str(error)) from error
+    inspect(content, most_pixels)
+    return content

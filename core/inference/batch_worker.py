@@ -1,0 +1,149 @@
+"""The child process that predicts many photos, niced so that pages stay quick; holds no TensorFlow.
+
+It is sent the bytes of photos, so it needs no right to read any folder, and answers with what the model makes of them.
+"""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.images import decode
+from core.data.scan.readers import FATAL, NICENESS
+from core.errors import PhotoError
+from core.files import PROJECT
+from core.models.serving import EMBEDDING, PROBABILITIES, ServingGraph
+
+SIZE = struct.Struct("<Q")
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What came of some photos.
+
+    Attributes:
+        problems: For each photo why it could not be read; empty where it could.
+        probabilities: (M, K), float32, of the M photos that could be read, in order.
+        embedding: (M, D), float32.
+    """
+
+    problems: tuple[str, ...]
+    probabilities: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+
+
+def predict(graph: ServingGraph, contents: Sequence[bytes], max_pixels: int) -> Answer:
+    """Predict photos in this process."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        seen = list(pool.map(lambda content: _see(content, graph.resolution, max_pixels), contents))
+    photos = [pixels for pixels in seen if not isinstance(pixels, str)]
+    problems = tuple(pixels if isinstance(pixels, str) else "" for pixels in seen)
+    if not photos:
+        nothing = np.zeros((0, 0), np.float32)
+        return Answer(problems, nothing, nothing)
+    if len(photos) == 1:  # at once, rather than as part of a whole batch
+        outputs = graph.run(photos[0][None])
+    else:
+        outputs = graph.run_many(len(photos), lambda some: np.stack([photos[i] for i in some]))
+    return Answer(problems, outputs[PROBABILITIES], outputs[EMBEDDING])
+
+
+def _see(content: bytes, resolution: int, max_pixels: int) -> NDArray[np.uint8] | str:
+    try:
+        return decode(content, resolution, max_pixels)
+    except PhotoError as error:
+        return str(error)
+
+
+class Worker:
+    """A child process that predicts with one graph; it starts when it is first asked, and anew when it has died."""
+
+    def __init__(self, serving_folder: Path, max_pixels: int) -> None:
+        """Start nothing yet."""
+        self._facts = {"serving": str(serving_folder), "max_pixels": max_pixels}
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def predict(self, contents: Sequence[bytes]) -> list[Answer]:
+        """Predict photos; should the child die, each is tried alone, to find the one to blame."""
+        with suppress(OSError, ValueError, EOFError):
+            return [self._ask(contents)]
+        self.close()
+        if len(contents) == 1:
+            nothing = np.zeros((0, 0), np.float32)
+            return [Answer((FATAL,), nothing, nothing)]
+        return [answer for content in contents for answer in self.predict([content])]
+
+    def close(self) -> None:
+        """End the child, whatever it does."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.communicate()
+            self._child = None
+
+    def _ask(self, contents: Sequence[bytes]) -> Answer:
+        if self._child is None:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "core.inference.batch_worker", json.dumps(self._facts)],
+                cwd=PROJECT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        if self._child.stdin is None or self._child.stdout is None:
+            raise EOFError
+        _send(self._child.stdin, contents)
+        problems, probabilities, embedding = _receive(self._child.stdout, 3)
+        said = json.loads(problems)
+        read = sum(1 for problem in said if not problem)
+        arrays = (np.frombuffer(raw, np.float32).reshape(read, -1 if read else 0) for raw in (probabilities, embedding))
+        return Answer(tuple(said), *arrays)
+
+
+def _send(stream: IO[bytes], contents: Sequence[bytes]) -> None:
+    stream.write(SIZE.pack(len(contents)))
+    for content in contents:
+        stream.write(SIZE.pack(len(content)))
+        stream.write(content)
+    stream.flush()
+
+
+def _receive(stream: IO[bytes], expected: int | None = None) -> list[bytes]:
+    """Read what `_send` has sent; raises `EOFError` where the other side has ended."""
+    count = SIZE.unpack(_exactly(stream, SIZE.size))[0]
+    if expected is not None and count != expected:
+        raise EOFError
+    return [_exactly(stream, SIZE.unpack(_exactly(stream, SIZE.size))[0]) for _ in range(count)]
+
+
+def _exactly(stream: IO[bytes], size: int) -> bytes:
+    content = stream.read(size)
+    if len(content) < size:
+        raise EOFError
+    return content
+
+
+def main() -> None:
+    """Answer each group of photos, until the input ends."""
+    facts = json.loads(sys.argv[1])
+    with suppress(AttributeError, OSError):
+        os.nice(NICENESS)
+    graph = ServingGraph(Path(facts["serving"]))
+    with suppress(EOFError):
+        while True:
+            answer = predict(graph, _receive(sys.stdin.buffer), int(facts["max_pixels"]))
+            arrays = (answer.probabilities, answer.embedding)
+            _send(sys.stdout.buffer, [json.dumps(answer.problems).encode(), *(array.tobytes() for array in arrays)])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+"""What a model answers about many photos: what is shown, sorted, corrected by hand, and taken away."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryFile
+from typing import IO
+from zipfile import ZIP_STORED, ZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.intake import collect
+from core.data.intake.file_names import safe_name
+from core.data.scan.walk import LeftOut
+from core.errors import PhotoError
+from core.inference.out_of_distribution import ANSWER, STRANGE, UNSURE, answers
+from core.inference.sources import Photo
+from core.settings import GIGABYTE, Limits
+
+UNSURE_FOLDER, STRANGE_FOLDER = "unsure", "something else"
+
+MOST_BYTES = 2 * GIGABYTE
+"""What a sorted archive may hold, since it passes through the memory of the server."""
+
+ORDERS: Mapping[str, Callable[["Answered"], NDArray[np.intp]]] = {
+    "as they came": lambda found: np.arange(len(found)),
+    "name": lambda found: np.argsort(np.array([photo.name.casefold() for photo in found.photos]), kind="stable"),
+    "least sure first": lambda found: np.argsort(found.confidence, kind="stable"),
+    "most sure first": lambda found: np.argsort(-found.confidence, kind="stable"),
+    "strangest first": lambda found: np.argsort(-found.strangeness, kind="stable"),
+}
+"""In which order photos can be shown."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """N photos, K classes, and what a model says of each.
+
+    Attributes:
+        class_names: K.
+        photos: N.
+        probabilities: (N, K), calibrated.
+        strangeness: (N,), 0..1, see `core.inference.out_of_distribution`.
+        least_confidence: From which confidence on an answer counts as one.
+        corrected: Classes that a person has given, by position of the photo.
+    """
+
+    class_names: tuple[str, ...]
+    photos: tuple[Photo, ...]
+    probabilities: NDArray[np.float64]
+    strangeness: NDArray[np.float64]
+    least_confidence: float = 0.0
+    corrected: Mapping[int, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """How many photos there are."""
+        return len(self.photos)
+
+    @cached_property
+    def predicted(self) -> NDArray[np.intp]:
+        """The most probable class of each, (N,)."""
+        return np.asarray(self.probabilities.argmax(1), np.intp)
+
+    @cached_property
+    def confidence(self) -> NDArray[np.float64]:
+        """Its probability, (N,)."""
+        return np.asarray(self.probabilities.max(1), np.float64)
+
+    @cached_property
+    def said(self) -> NDArray[np.str_]:
+        """What the model says of each: `ANSWER`, `UNSURE` or `STRANGE`, (N,)."""
+        return answers(self.confidence, self.strangeness, self.least_confidence)
+
+    @cached_property
+    def classes(self) -> NDArray[np.intp]:
+        """The class that each photo is sorted into, (N,): corrected or answered, else -1."""
+        found = np.where(self.said == ANSWER, self.predicted, -1)
+        for place, label in self.corrected.items():
+            found[place] = label
+        return found
+
+    def is_open(self, kind: str) -> NDArray[np.bool_]:
+        """Which photos are `UNSURE` or `STRANGE`, and nobody has said better, (N,)."""
+        return np.asarray((self.said == kind) & (self.classes < 0), bool)
+
+    def top(self, place: int, k: int) -> list[tuple[str, float]]:
+        """The k most probable classes of a photo with their probabilities, the most probable first."""
+        order = np.argsort(-self.probabilities[place], kind="stable")[:k]
+        return [(self.class_names[label], float(self.probabilities[place, label])) for label in order]
+
+    def counts(self) -> NDArray[np.int64]:
+        """How many photos are sorted into each class, (K,)."""
+        return np.bincount(self.classes[self.classes >= 0], minlength=len(self.class_names)).astype(np.int64)
+
+    def folder(self, place: int) -> str:
+        """The name of the folder that a photo is sorted into."""
+        if self.classes[place] >= 0:
+            return self.class_names[int(self.classes[place])]
+        return UNSURE_FOLDER if self.said[place] == UNSURE else STRANGE_FOLDER
+
+
+def as_csv(found: Answered, safe: Callable[[str], str]) -> bytes:
+    """One row a photo, as spreadsheets open it; `safe` makes a text one that is no formula."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    head = ["photo", "predicted class", "confidence", "says", "corrected class"]
+    writer.writerow([*head, *map(safe, found.class_names)])
+    says = {ANSWER: "", UNSURE: "unsure", STRANGE: "something else"}
+    for place, photo in enumerate(found.photos):
+        corrected = found.class_names[found.corrected[place]] if place in found.corrected else ""
+        named = [photo.name, found.class_names[found.predicted[place]]]
+        facts = [f"{found.confidence[place]:.6f}", says[str(found.said[place])], safe(corrected)]
+        shares = [f"{share:.6f}" for share in found.probabilities[place]]
+        writer.writerow([*map(safe, named), *facts, *shares])
+    return text.getvalue().encode("utf-8-sig")
+
+
+def as_sorted_zip(found: Answered, most_bytes: int = MOST_BYTES) -> IO[bytes]:
+    """A ZIP archive with a folder for each class, for what is unsure and for what is something else.
+
+    Names are made safe and unique. What can no longer be read, and what is above `most_bytes`, is named in a text file
+    at the top. The photos themselves are only read.
+    """
+    file: IO[bytes] = TemporaryFile()  # noqa: SIM115 - whoever asked for it closes it
+    taken: set[str] = set()
+    lost: list[LeftOut] = []
+    done = 0
+    with ZipFile(file, "w", ZIP_STORED) as archive:
+        for place, photo in enumerate(found.photos):
+            try:
+                content = photo.read()
+                done += len(content)
+                if done > most_bytes:
+                    raise PhotoError(f"the archive would be larger than {most_bytes / GIGABYTE:g} GB")
+                archive.writestr(_free(f"{safe_name(found.folder(place))}/{safe_name(photo.name)}", taken), content)
+            except PhotoError as error:
+                lost.append(LeftOut(photo.name, str(error)))
+        if lost:
+            archive.writestr("left out.txt", "".join(f"{entry.path}: {entry.reason}\n" for entry in lost))
+    file.seek(0)
+    return file
+
+
+def _free(path: str, taken: set[str]) -> str:
+    """A path that is not taken yet, whatever the case of its letters."""
+    stem, suffix = path.removesuffix(PurePosixPath(path).suffix), PurePosixPath(path).suffix
+    number = 1
+    while (name := path if number == 1 else f"{stem} {number}{suffix}").casefold() in taken:
+        number += 1
+    taken.add(name.casefold())
+    return name
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What was saved into a dataset: by class how many photos, and what was not, with reasons."""
+
+    dataset: Path
+    added: Mapping[str, int]
+    left_out: tuple[LeftOut, ...]
+
+
+def save(found: Answered, places: Iterable[int], dataset: Path, limits: Limits, *, datasets_folder: Path) -> Saved:
+    """Add photos to a dataset of our own, each to the class that it is sorted into; classes are made as needed.
+
+    Photos that are in no class, because the model is unsure and nobody has said better, are left out.
+
+    Raises:
+        DataError: A class cannot be made of a name.
+        FolderError: As `core.data.intake.collect.add_photos`.
+    """
+    chosen = list(places)
+    left_out = [
+        LeftOut(found.photos[place].name, "the model is unsure, and nobody has said what it is")
+        for place in chosen
+        if found.classes[place] < 0
+    ]
+    added: Counter[str] = Counter()
+    for label in sorted({int(found.classes[place]) for place in chosen} - {-1}):
+        name = _class_in(dataset, found.class_names[label], datasets_folder)
+        members = [found.photos[place] for place in chosen if found.classes[place] == label]
+        for start in range(0, len(members), limits.uploads):
+            files = _readable(members[start : start + limits.uploads], left_out)
+            came = collect.add_photos(dataset, name, files, limits, datasets_folder=datasets_folder)
+            added[name] += came.added
+            left_out += came.left_out
+    return Saved(dataset, dict(added), tuple(sorted(left_out)))
+
+
+def _class_in(dataset: Path, name: str, datasets_folder: Path) -> str:
+    """The class of this name, in whatever case; made where there is none."""
+    known = {each.casefold(): each for each in collect.class_counts(dataset, datasets_folder=datasets_folder)}
+    return known.get(safe_name(name).casefold()) or collect.new_class(dataset, name, datasets_folder=datasets_folder)
+
+
+def _readable(photos: Iterable[Photo], left_out: list[LeftOut]) -> list[tuple[str, io.BytesIO]]:
+    files = []
+    for photo in photos:
+        try:
+            files.append((photo.name, io.BytesIO(photo.read())))
+        except PhotoError as error:
+            left_out.append(LeftOut(photo.name, str(error)))
+    return files

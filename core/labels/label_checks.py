@@ -1,0 +1,192 @@
+"""Which photos of a dataset probably have a wrong label, found from features without training a network.
+
+All are functions of arrays. N is the number of photos, D the number of features of each, K the number of classes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from core.evaluation.similarity import nearest
+from core.labels.held_out import Progress, divide, scores
+from core.labels.label_noise import likely_true
+
+AGREE, DISAGREE, UNSURE = "agree", "disagree", "unsure"
+"""The verdicts on a claimed label."""
+
+CONFIDENT = 0.8
+"""The least probability of another class at which a claimed label is contradicted."""
+
+UNLIKELY = 0.1
+"""The greatest probability of a claimed label at which it is contradicted."""
+
+LIKELY = 0.5
+"""The least probability of a claimed label, as the most probable one, at which it is confirmed."""
+
+DOUBTFUL = 0.5
+"""The probability of the given label below which it is a suspect."""
+
+OUTLYING = 0.5
+"""The outlyingness from which on a photo is an outlier."""
+
+USUAL = 1.645
+"""Standard deviations above the median up to which a photo is no outlier: of normally spread ones, 5 % are beyond."""
+
+REFERENCES = 10_000
+"""Most photos among which neighbours are looked for to find outliers."""
+
+FEWEST = 10
+"""Photos of a class that are needed to say what is usual in it."""
+
+BLOCK = 1024
+"""Queries that are compared with all photos at once: it bounds the memory."""
+
+Floats = NDArray[np.floating]
+Positions = NDArray[np.intp]
+
+
+def nothing(done: int, total: int) -> None:
+    """Take a report of progress and do nothing with it."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelIssues:
+    """What the features say about the labels of N photos.
+
+    Attributes:
+        probabilities: Shape (N, K), rows sum to 1: of each true class, by a model that has learned neither from the
+            photo nor from its group.
+        quality: Shape (N,), values in [0, 1]: low where the given label is suspect.
+        suggested: Shape (N,), the class that the evidence speaks for; the given one where nothing speaks against it.
+        suspects: Shape (M,), positions of photos whose label is probably wrong, most suspect first.
+
+    Raises:
+        ValueError: The four do not fit together.
+    """
+
+    probabilities: Floats
+    quality: Floats
+    suggested: Positions
+    suspects: Positions
+
+    def __post_init__(self) -> None:
+        """Check that the fields fit together."""
+        count = len(self.probabilities)
+        if self.probabilities.ndim != 2 or self.quality.shape != (count,) or self.suggested.shape != (count,):
+            raise ValueError("probabilities must be (N, K), quality and suggested (N,)")
+        if len(self.suspects) and not 0 <= self.suspects.min() <= self.suspects.max() < count:
+            raise ValueError(f"suspects must be positions of {count} photos")
+
+
+def find_label_issues(
+    features: ArrayLike,
+    labels: ArrayLike,
+    class_count: int,
+    groups: ArrayLike | None = None,
+    seed: int = 0,
+    on_progress: Progress = nothing,
+) -> LabelIssues:
+    """Judge every label by a model that has learned from other photos.
+
+    Photos are divided into five folds, and each fold is scored by kernel ridge regression on the others, whose own
+    labels are corrected first where they are probably wrong (`core.labels.held_out`). From scores and labels, it is
+    estimated how often labels of each class are given to photos of each other (`core.labels.label_noise`). `quality`
+    is the probability that the given label is the true class; below a half, the label is a suspect, if another class
+    is more probable. A photo whose class no other fold holds cannot be judged: its quality is 1.
+
+    Only the scores are out of sample in the strict sense: sharpness and rates of wrong labels are estimated from all
+    photos together.
+
+    Args:
+        features: Shape (N, D): what a frozen network makes of each photo, pooled.
+        labels: Shape (N,), 0..K-1: the given ones.
+        class_count: K, at least 2.
+        groups: Shape (N,): photos with one number, such as copies and look-alikes, are never judged by each other.
+            None: each photo for itself.
+        seed: Fixes which photos come into which fold.
+        on_progress: Hears how many models have been fitted, of how many; may raise to break off.
+
+    Raises:
+        ValueError: The shapes do not fit together, or there are fewer than two photos.
+    """
+    values, given = np.asarray(features), np.asarray(labels, np.intp)
+    if values.shape[:1] != given.shape or len(given) < 2 or given.min() < 0 or given.max() >= class_count:
+        raise ValueError(f"features {values.shape} do not fit labels {given.shape} of {class_count} classes")
+    folds = divide(given, np.arange(len(given)) if groups is None else np.asarray(groups), seed)
+    found = scores(values, given, class_count, folds, seed, on_progress)
+    after, before = likely_true(found, given)
+    judged = _can_be_judged(given, folds, class_count)
+    quality = np.where(judged, after[np.arange(len(given)), given], 1.0)
+    suggested = np.where(judged, after.argmax(axis=1), given)
+    suspects = np.flatnonzero((quality < DOUBTFUL) & (suggested != given))
+    return LabelIssues(before, quality, suggested, suspects[np.argsort(quality[suspects], kind="stable")])
+
+
+def outlyingness(features: ArrayLike, labels: ArrayLike, k: int = 15) -> Floats:
+    """How far each photo is from all others, shape (N,), in [0, 1]; outliers are those from `OUTLYING` on.
+
+    The mean cosine distance to the k nearest other photos, of whatever class, as a logarithm. It is compared with
+    those of photos with the same label: by how many standard deviations s it exceeds their median, the deviation
+    being estimated from the median absolute one. The result is s / (s + 1.645) for s > 0, else 0; of normally spread
+    photos, one in twenty reaches a half. A label with fewer than ten photos is compared with all photos. Of more than
+    10,000 photos, neighbours are looked for among 10,000 at most that are evenly spaced.
+
+    k should exceed the number of strange photos that are like each other: they are neighbours of each other.
+
+    Args:
+        features: Shape (N, D).
+        labels: Shape (N,).
+        k: How many neighbours.
+    """
+    values, given = np.asarray(features), np.asarray(labels, np.intp)
+    if len(values) < 2:
+        return np.zeros(len(values))
+    chosen = np.arange(0, len(values), -(-len(values) // REFERENCES))
+    positions, similarity = nearest(values, values[chosen], min(k + 1, len(chosen)))
+    others = chosen[positions] != np.arange(len(values))[:, None]
+    others[others.all(axis=1), -1] = False
+    distance = np.log(np.maximum(np.average(1 - similarity, axis=1, weights=others), 1e-6))
+    beyond = _deviations(distance, np.arange(len(values)), np.arange(len(values)))
+    for label in np.unique(given):
+        members = np.flatnonzero(given == label)
+        if len(members) >= FEWEST:
+            beyond[members] = _deviations(distance, members, members)
+    beyond = np.maximum(beyond, 0)
+    return np.asarray(beyond / (beyond + USUAL))
+
+
+def _deviations(values: Floats, asked: Positions, reference: Positions) -> Floats:
+    middle = np.median(values[reference])
+    deviation = 1.4826 * np.median(np.abs(values[reference] - middle))
+    return np.asarray((values[asked] - middle) / max(deviation, 1e-6))
+
+
+def verdicts(probabilities: ArrayLike, claimed: ArrayLike, strange: ArrayLike) -> list[str]:
+    """What a model says to the labels that somebody claims for photos: `AGREE`, `DISAGREE` or `UNSURE`.
+
+    It agrees where the claimed class is the most probable and more probable than all others together, and disagrees
+    where the claimed class has a probability of at most 0.1 and another one of at least 0.8. Probabilities being
+    calibrated, one in two of the photos that it is just enough to agree on would be wrong, and one in five of
+    those that it is just enough to disagree on. On strange photos it is never sure.
+
+    Args:
+        probabilities: Shape (Q, K), calibrated.
+        claimed: Shape (Q,), 0..K-1.
+        strange: Shape (Q,), whether a photo is like none that the model has learned from.
+    """
+    values, labels = np.asarray(probabilities), np.asarray(claimed, np.intp)
+    own, best = values[np.arange(len(labels)), labels], values.max(axis=1, initial=0.0)
+    found = np.full(len(labels), UNSURE, object)
+    found[(own >= LIKELY) & (own >= best)] = AGREE
+    found[(own <= UNLIKELY) & (best >= CONFIDENT)] = DISAGREE
+    found[np.asarray(strange, bool)] = UNSURE
+    return [str(verdict) for verdict in found]
+
+
+def _can_be_judged(labels: Positions, folds: Positions, classes: int) -> NDArray[np.bool_]:
+    """Whether another fold than the photo's holds its class, shape (N,)."""
+    pairs = np.zeros((classes, int(folds.max()) + 1), bool)
+    pairs[labels, folds] = True
+    judged: NDArray[np.bool_] = pairs.sum(axis=1)[labels] > 1
+    return judged

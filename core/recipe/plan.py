@@ -1,0 +1,187 @@
+"""What a run is going to do, known before it begins and without Keras: its phases, and what each is fed with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import prod
+
+from core.models.backbones import FEATURES, Backbone
+from core.models.heads import AVERAGE, feature_width
+from core.recipe.phases import FINE_TUNE, FROM_SCRATCH, HEAD, Phase
+from core.recipe.recipe import Recipe
+
+FULL_COST = 2.7
+"""A step with everything learning against one with all but the head frozen, as measured on B0 with two cores."""
+
+
+EXACT_BYTES, STORED_BYTES = 4, 2
+"""Of each number that is kept of a photo as it is, and of an augmented version."""
+
+LARGEST = 1.5
+"""How many times larger than the decoded photo an output may be to be worth keeping.
+
+On B0 that excludes blocks 1 and 2, before which a twentieth of a step's work lies, for 2.7 and 5.4 times the space.
+"""
+
+FRESH_FROM = 0.7
+"""Share of the network's work from which on, if it lies in what learns, each epoch gets a version of its own.
+
+Learning takes about 5.5 times as long as a forward pass through OpenVINO, so that a new version of each photo then adds
+a quarter to an epoch at most.
+"""
+
+
+@dataclass(frozen=True)
+class Way:
+    """What a phase is fed with: outputs of the frozen part, computed once and kept, or photos.
+
+    Attributes:
+        phase: The phase.
+        boundary: Where the network is cut: `FEATURES`, or the first block that learns; empty for photos.
+        views: Versions of each training photo that are kept, at least 1; 0 for photos.
+        augmented: Whether they differ from the photo.
+        reason: A sentence that says which way, and why.
+        fresh: Whether each epoch gets a version of its own, however many are kept.
+    """
+
+    phase: Phase
+    boundary: str
+    views: int
+    augmented: bool
+    reason: str
+    fresh: bool = False
+
+    @property
+    def kept(self) -> bool:
+        """Whether the frozen part is computed once."""
+        return bool(self.boundary)
+
+
+def starts_from_nothing(recipe: Recipe, chosen: Backbone) -> bool:
+    """Whether there are no pretrained weights, so that everything learns from the start."""
+    return not chosen.pretrained or recipe.weights == "random"
+
+
+def phases_of(recipe: Recipe, chosen: Backbone) -> tuple[Phase, ...]:
+    """Head first, then from the unfreeze point on; or, without pretrained weights, everything from the start.
+
+    What was added after a run had ended comes last, each time as a phase of its own that begins at the peak rate.
+    """
+    if starts_from_nothing(recipe, chosen):
+        epochs = recipe.head_epochs + recipe.fine_tune_epochs
+        phases: tuple[Phase, ...] = (Phase(FROM_SCRATCH, epochs, recipe.scratch_learning_rate, "all", FULL_COST),)
+    else:
+        head = Phase(HEAD, recipe.head_epochs, recipe.head_learning_rate, "none", 1.0)
+        phases = tuple(phase for phase in (head, *_fine_tuning(recipe, chosen)) if phase.epochs)
+    added = (
+        replace(phases[-1], name=f"{phases[-1].kind}, added {number}", epochs=epochs)
+        for number, epochs in enumerate(recipe.more_epochs, 1)
+    )
+    return (*phases, *added)
+
+
+def _fine_tuning(recipe: Recipe, chosen: Backbone) -> tuple[Phase, ...]:
+    """One phase, or for gradual unfreezing one for each block that joins, with the epochs divided among them."""
+    whole = Phase(
+        FINE_TUNE,
+        recipe.fine_tune_epochs,
+        recipe.fine_tune_learning_rate,
+        recipe.unfreeze_point,
+        _cost(recipe.unfreeze_point, chosen),
+        unfreeze_layer=recipe.unfreeze_layer,
+    )
+    points = chosen.unfreeze_points
+    joining = points[1 : points.index(recipe.unfreeze_point) + 1][-max(1, recipe.fine_tune_epochs) :]
+    if not recipe.gradual or len(joining) < 2:
+        return (whole,)
+    each, rest = divmod(recipe.fine_tune_epochs, len(joining))
+    earlier = (
+        replace(whole, name=f"{FINE_TUNE} from {point}", unfreeze_point=point, unfreeze_layer="", epochs=each)
+        for point in joining[:-1]
+    )
+    costed = (replace(phase, kind=FINE_TUNE, relative_cost=_cost(phase.unfreeze_point, chosen)) for phase in earlier)
+    return (*costed, replace(whole, epochs=each + rest))
+
+
+def _cost(point: str, chosen: Backbone) -> float:
+    return 1 + (FULL_COST - 1) * len(chosen.trainable_blocks(point)) / len(chosen.blocks)
+
+
+def row_shape(chosen: Backbone, boundary: str, pooling: str = AVERAGE) -> tuple[int, ...]:
+    """The shape of what is kept of one photo: `(D,)` features, or the map `(h, w, C)` that enters a block."""
+    if boundary == FEATURES:
+        return (feature_width(chosen, pooling),)
+    side, channels = chosen.boundary(boundary)
+    return (side, side, channels)
+
+
+def row_bytes(chosen: Backbone, boundary: str, *, augmented: bool, pooling: str = AVERAGE) -> int:
+    """Bytes that are kept of one photo, or of one of its augmented versions."""
+    return (STORED_BYTES if augmented else EXACT_BYTES) * prod(row_shape(chosen, boundary, pooling))
+
+
+def ways_of(
+    recipe: Recipe, chosen: Backbone, training: int, validation: int, has_room: Callable[[int], bool]
+) -> tuple[Way, ...]:
+    """The way of each phase, in order.
+
+    Args:
+        recipe: What was chosen.
+        chosen: Its backbone.
+        training: Number of training photos.
+        validation: Number of validation photos.
+        has_room: Says whether so many bytes may be kept.
+    """
+    ways: list[Way] = []
+    promised = 0
+    for phase in phases_of(recipe, chosen):
+        way = _way(phase, recipe, chosen)
+        needed = _bytes(way, recipe, chosen, training, validation)
+        if way.kept and not has_room(promised + needed):
+            reason = f"Every epoch computes everything: keeping it needs {_size(needed)}."
+            way = replace(way, boundary="", views=0, reason=reason)
+        promised += needed if way.kept else 0
+        ways.append(way)
+    return tuple(ways)
+
+
+def _bytes(way: Way, recipe: Recipe, chosen: Backbone, training: int, validation: int) -> int:
+    if not way.kept:
+        return 0
+    changed, exact = (
+        row_bytes(chosen, way.boundary, augmented=augmented, pooling=recipe.pooling)
+        for augmented in (way.augmented, False)
+    )
+    return changed * training * way.views + exact * validation
+
+
+def _way(phase: Phase, recipe: Recipe, chosen: Backbone) -> Way:
+    augmented = bool(recipe.augmentations)
+    plain = _why_plain(phase, recipe, chosen)
+    if plain:
+        return Way(phase, "", 0, augmented, plain)
+    boundary = FEATURES if phase.unfreeze_point == "none" else phase.unfreeze_point
+    views = min(recipe.views, sum(each.epochs for each in phases_of(recipe, chosen))) if augmented else 1
+    each = f"each of {views} versions of each photo" if views > 1 else "each photo"
+    last = phase.name == phases_of(recipe, chosen)[-1].name
+    fresh = augmented and last and chosen.work_share(phase.unfreeze_point) >= FRESH_FROM
+    reason = f"The frozen part is computed once for {each}, then kept."
+    return Way(phase, boundary, views, augmented, reason, fresh)
+
+
+def _why_plain(phase: Phase, recipe: Recipe, chosen: Backbone) -> str:
+    if phase.unfreeze_point == "all":
+        return "Everything learns, so every epoch computes everything."
+    if recipe.mixes_photos:
+        return "Photos are mixed with each other anew each time, so every epoch computes everything."
+    if recipe.views == 0:
+        return "Every epoch computes everything, as the recipe asks for."
+    boundary = FEATURES if phase.unfreeze_point == "none" else phase.unfreeze_point
+    if row_bytes(chosen, boundary, augmented=True, pooling=recipe.pooling) > LARGEST * chosen.resolution**2 * 3:
+        if boundary == FEATURES:
+            return "Every epoch computes everything: what this head reads would take more room than the photos."
+        return "Nearly everything learns, so every epoch computes everything: keeping the rest would save little."
+    return ""
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

@@ -1,0 +1,325 @@
+"""A recipe: every choice that a training run depends on, checked when it is made."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from core.data.scan.folder import ImageFolder
+from core.errors import RecipeError
+from core.models.backbones import Backbone, backbone
+from core.recipe.augmentations import AUGMENTATION_OF, Choice, default_augmentations
+
+VERSION = 2
+
+WEIGHTS = ("imagenet", "random")
+OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
+SCHEDULES = ("cosine", "plateau", "constant")
+POOLINGS = ("average", "max", "flatten")
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "weights": WEIGHTS,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "pooling": POOLINGS,
+}
+"""What the choices may be that are words."""
+
+SWITCHES = ("class_weights", "gradual", "shuffle", "head_batch_norm", "tensorboard")
+"""The choices that are true or false."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values a number may take, both ends included."""
+
+    low: float
+    high: float
+
+
+RANGES: Mapping[str, Range] = {
+    "seed": Range(0, 2**31 - 1),
+    "head_epochs": Range(0, 1000),
+    "fine_tune_epochs": Range(0, 1000),
+    "head_learning_rate": Range(1e-7, 1),
+    "fine_tune_learning_rate": Range(1e-8, 1),
+    "scratch_learning_rate": Range(1e-8, 1),
+    "batch_size": Range(1, 512),
+    "dropout": Range(0, 0.9),
+    "drop_connect": Range(0, 0.9),
+    "views": Range(0, 64),
+    "minutes": Range(0, 1440),
+    "split_seed": Range(0, 2**31 - 1),
+    "momentum": Range(0, 0.999),
+    "weight_decay": Range(0, 1),
+    "warm_up_epochs": Range(0, 100),
+    "plateau_patience": Range(1, 100),
+    "plateau_factor": Range(0.01, 0.99),
+    "early_stopping": Range(0, 1000),
+    "label_smoothing": Range(0, 0.9),
+    "mixup": Range(0, 10),
+    "cutmix": Range(0, 10),
+    "ema": Range(0, 0.9999),
+    "steps_per_epoch": Range(0, 1_000_000),
+    "validate_every": Range(0, 1_000_000),
+}
+
+WHOLE = (
+    "seed",
+    "split_seed",
+    "head_epochs",
+    "fine_tune_epochs",
+    "batch_size",
+    "views",
+    "plateau_patience",
+    "early_stopping",
+    "steps_per_epoch",
+    "validate_every",
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every training choice; raises `RecipeError` when made with one that cannot be.
+
+    Attributes:
+        dataset: Absolute path of the class folders.
+        backbone: Key of a row in the table of backbones.
+        weights: "imagenet" for pretrained weights, "random" only after an explicit choice.
+        unfreeze_point: The block from which on the backbone learns in fine-tuning; "none" for the head alone.
+        augmentations: Strength and probability by key of the table of augmentations; what is not named is off.
+        head_epochs, fine_tune_epochs: Epochs with the backbone frozen, and from the unfreeze point on.
+        more_epochs: Epochs that were added after the run had ended, one number for each time.
+        unfreeze_layer: The layer within the unfreeze point's block from which on the block learns; empty for all of it.
+        gradual: Whether fine-tuning begins with the last block alone and frees one more at a time.
+        head_learning_rate, fine_tune_learning_rate: Peak learning rates of the two phases.
+        scratch_learning_rate: Peak learning rate where nothing is pretrained and everything learns from the start.
+        optimizer: "adam", "adamw", "sgd" (with `momentum`, 0 to 0.999) or "rmsprop".
+        weight_decay: How much AdamW shrinks the weights in a step, in relation to the learning rate.
+        schedule: How the learning rate goes on from its peak: "cosine" falls to 0 along half a wave, "plateau" is
+            multiplied by `plateau_factor` after `plateau_patience` validations without a better loss, "constant" stays.
+        warm_up_epochs: Epochs over which it rises to the peak at the beginning of each phase.
+        early_stopping: Validations without a better loss after which a phase ends; 0 for never.
+        label_smoothing: Share of the truth that is spread evenly over all classes in training.
+        mixup, cutmix: Parameter α of the Beta distribution that two photos are mixed by; 0 for never. With both, each
+            batch takes one of them.
+        ema: Momentum of an exponential moving average of the weights, which is what is validated and kept; 0 for none.
+        batch_size: Photos per step.
+        steps_per_epoch: Steps in an epoch; 0 for as many as show each training photo once.
+        validate_every: Steps from one validation to the next; 0 for one at the end of each epoch.
+        shuffle: Whether each epoch takes the photos in an order of its own.
+        pooling: What makes features of the last map: its "average", its "max", or all of it, "flatten".
+        head_batch_norm: Whether the head normalises features by their batch.
+        tensorboard: Whether logs for TensorBoard are written into the run's folder.
+        dropout: Share of features dropped before the head, 0 to 0.9.
+        drop_connect: Chance that the last block is skipped in a training step; earlier blocks in proportion to depth.
+        class_weights: Whether photos of rare classes count more, so that all classes count alike.
+        views: Augmented versions of each photo that pass through the frozen part once and are kept, for the epochs to
+            take in turn. 0 keeps nothing: every epoch computes the frozen part anew, on photos augmented anew.
+        minutes: How long the run may take; the variant, views and epochs are then chosen to fit when it starts. 0 for
+            as long as it takes.
+        seed: Fixes the head's first weights, the order of photos and the augmentations.
+        split_seed: Fixes which photo is in which part.
+    """
+
+    dataset: str
+    backbone: str = "efficientnet-b0"
+    weights: str = "imagenet"
+    unfreeze_point: str = "none"
+    augmentations: Mapping[str, Choice] = field(default_factory=dict)
+    head_epochs: int = 3
+    fine_tune_epochs: int = 5
+    head_learning_rate: float = 1e-2
+    fine_tune_learning_rate: float = 1e-4
+    scratch_learning_rate: float = 1e-3
+    batch_size: int = 32
+    dropout: float = 0.2
+    drop_connect: float = 0.2
+    class_weights: bool = False
+    views: int = 4
+    minutes: float = 0
+    seed: int = 0
+    split_seed: int = 0
+    more_epochs: tuple[int, ...] = ()
+    unfreeze_layer: str = ""
+    gradual: bool = False
+    optimizer: str = "adam"
+    momentum: float = 0.9
+    weight_decay: float = 0.004
+    schedule: str = "cosine"
+    warm_up_epochs: float = 0.0
+    plateau_patience: int = 2
+    plateau_factor: float = 0.3
+    early_stopping: int = 0
+    label_smoothing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    ema: float = 0.0
+    steps_per_epoch: int = 0
+    validate_every: int = 0
+    shuffle: bool = True
+    pooling: str = "average"
+    head_batch_norm: bool = False
+    tensorboard: bool = True
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        if self.version != VERSION:
+            raise RecipeError(f"This recipe has version {self.version}; this Unfreeze reads version {VERSION}.")
+        if not isinstance(self.dataset, str) or not self.dataset.strip():
+            raise RecipeError(f"The dataset is {self.dataset!r}; it must be the path of a folder.")
+        for name, words in CHOICES.items():
+            _check_word(name, getattr(self, name), words)
+        for name, allowed in RANGES.items():
+            _check_number(name, getattr(self, name), allowed)
+        for name in SWITCHES:
+            if not isinstance(getattr(self, name), bool):
+                raise RecipeError(f"{_subject(name)} {getattr(self, name)!r}; {_it(name)} must be true or false.")
+        _check_more_epochs(self.more_epochs)
+        _check_augmentations(self.augmentations)
+        chosen = backbone(self.backbone)
+        chosen.trainable_blocks(self.unfreeze_point)
+        _check_layer(self.unfreeze_layer, self.unfreeze_point, chosen)
+        if self.head_epochs + self.fine_tune_epochs == 0:
+            raise RecipeError("There are no epochs to train: give the head or the fine-tuning at least one.")
+
+    @property
+    def mixes_photos(self) -> bool:
+        """Whether photos are mixed with each other."""
+        return bool(self.mixup or self.cutmix)
+
+    @property
+    def needs_soft_targets(self) -> bool:
+        """Whether targets are shares of classes rather than one class."""
+        return bool(self.label_smoothing or self.mixes_photos)
+
+    def to_json(self) -> str:
+        """The recipe as JSON, readable by `from_json` and by people."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Recipe":
+        """Read what `to_json` wrote; raises `RecipeError` for anything else."""
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise RecipeError(f"This is not a recipe: it is not valid JSON ({error}).") from error
+        return cls.from_values(values)
+
+    @classmethod
+    def from_values(cls, values: Any) -> "Recipe":
+        """Make a recipe of what `to_json` wrote, already parsed; raises `RecipeError` for anything else."""
+        if not isinstance(values, dict) or "dataset" not in values:
+            raise RecipeError("This is not a recipe: it must be a JSON object that names a dataset.")
+        unknown = sorted(set(values) - {known.name for known in fields(cls)})
+        if unknown:
+            raise RecipeError(f"This recipe holds unknown choices: {', '.join(unknown)}.")
+        return cls(**_in_present_form(values))
+
+
+def _in_present_form(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Parsed JSON as the values of fields; what an older version wrote, as this one would have written it.
+
+    In version 1 the seed fixed the split, too, and augmentations had a strength alone.
+    """
+    found = dict(values)
+    if found.get("version") == 1:
+        found |= {"version": VERSION, "split_seed": found.get("seed", 0)}
+    if isinstance(found.get("more_epochs"), list):
+        found["more_epochs"] = tuple(found["more_epochs"])
+    if isinstance(found.get("augmentations"), dict):
+        found["augmentations"] = {key: _as_choice(key, value) for key, value in found["augmentations"].items()}
+    return found
+
+
+def _as_choice(key: str, value: Any) -> Any:
+    """A strength alone, or both as an object, as a `Choice`; anything else as it is, for the check to refuse."""
+    if isinstance(value, dict) and set(value) == {"strength", "probability"}:
+        return Choice(**value)
+    if key in AUGMENTATION_OF and isinstance(value, int | float):
+        return Choice(value, AUGMENTATION_OF[key].probability)
+    return value
+
+
+def _subject(name: str) -> str:
+    words = name.replace("_", " ")
+    return f"The {words} {'are' if words.endswith('s') else 'is'}"
+
+
+def _it(name: str) -> str:
+    return "they" if name.endswith("s") else "it"
+
+
+def _check_word(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise RecipeError(f"{_subject(name)} “{value}”; {_it(name)} must be one of {', '.join(allowed)}.")
+
+
+def _check_more_epochs(added: Any) -> None:
+    whole = isinstance(added, tuple) and all(type(number) is int and number >= 1 for number in added)
+    if not whole:
+        raise RecipeError(f"The more epochs are {added!r}; they must be whole numbers from 1 on.")
+
+
+def _check_layer(layer: Any, point: str, chosen: Backbone) -> None:
+    if layer and (not isinstance(layer, str) or chosen.block_of(layer) != point):
+        raise RecipeError(
+            f"The unfreeze layer is {layer!r}; it must lie in the block of the unfreeze point, which is {point!r}."
+        )
+
+
+def _check_number(name: str, value: Any, allowed: Range) -> None:
+    words = name.replace("_", " ")
+    if isinstance(value, bool) or not isinstance(value, int if name in WHOLE else int | float):
+        kind = "a whole number" if name in WHOLE else "a number"
+        raise RecipeError(f"The {words} is {value!r}; it must be {kind}.")
+    if not allowed.low <= value <= allowed.high:
+        raise RecipeError(f"The {words} is {value}; it must lie between {allowed.low} and {allowed.high}.")
+
+
+def _check_augmentations(augmentations: Any) -> None:
+    if not isinstance(augmentations, Mapping):
+        raise RecipeError(f"The augmentations are {augmentations!r}; they must give a choice for each name.")
+    for key, choice in augmentations.items():
+        if key not in AUGMENTATION_OF:
+            known = ", ".join(AUGMENTATION_OF)
+            raise RecipeError(f"There is no augmentation “{key}”; there are {known}.")
+        if not isinstance(choice, Choice):
+            raise RecipeError(f"The augmentation “{key}” is {choice!r}; it must have a strength and a probability.")
+        AUGMENTATION_OF[key].check(choice)
+
+
+def default_unfreeze_point(chosen: Backbone) -> str:
+    """The point from which on the last blocks hold half of the backbone's weights; the usual compromise.
+
+    On EfficientNet-B0 that is block6.
+    """
+    return unfreeze_point_for(chosen, 0.5)
+
+
+def unfreeze_point_for(chosen: Backbone, share: float) -> str:
+    """The latest point from which on the blocks hold at least this share, 0 to 1, of the backbone's weights."""
+    wanted = share * chosen.learnable_parameters("all")
+    return next(point for point in chosen.unfreeze_points if chosen.learnable_parameters(point) >= wanted)
+
+
+def default_epochs(training_photos: int) -> tuple[int, int]:
+    """Epochs for the head and for fine-tuning: fewer photos are seen more often, within limits."""
+    photos = max(1, training_photos)
+    return min(8, max(3, round(4_500 / photos))), min(12, max(5, round(9_000 / photos)))
+
+
+def default_recipe(folder: ImageFolder, training_photos: int, chosen: Backbone, seed: int = 0) -> Recipe:
+    """What the Train page offers before anything is changed, for a dataset and a variant."""
+    head_epochs, fine_tune_epochs = default_epochs(training_photos)
+    return Recipe(
+        dataset=str(folder.root),
+        backbone=chosen.key,
+        unfreeze_point=default_unfreeze_point(chosen),
+        augmentations=default_augmentations(folder.class_names),
+        head_epochs=head_epochs,
+        fine_tune_epochs=fine_tune_epochs,
+        seed=seed,
+        split_seed=seed,
+    )

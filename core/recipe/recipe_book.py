@@ -1,0 +1,194 @@
+"""Recipes kept under names, downloaded and loaded again."""
+
+import json
+import time
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+from core.data.scan.folder import ImageFolder
+from core.errors import RecipeError
+from core.files import write_atomically
+from core.recipe.augmentations import AUGMENTATION_OF, reads_as_characters
+from core.recipe.recipe import Recipe
+
+MOST_CHARACTERS = 60
+"""Of a name; each may take four bytes, and a file name has room for 255."""
+
+MOST_BYTES = 100_000
+"""Of a recipe that is loaded; a real one has two thousand."""
+
+SUFFIX = ".json"
+
+UNSAFE = '/\\:*?"<>|%'
+"""What file names cannot hold, on one system or another; it is written as in an address, "%2F"."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A recipe in the book: its name, when it was saved (seconds since 1970), and what it says."""
+
+    name: str
+    saved: float
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A file in the book that cannot be read, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A recipe made to fit a dataset.
+
+    Attributes:
+        recipe: Ready to be trained with.
+        notes: A sentence for each thing that was changed, or that does not fit the photos; often none.
+    """
+
+    recipe: Recipe
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RecipeBook:
+    """All saved recipes: one file each, in a folder that is injected."""
+
+    root: Path
+    _clock: Callable[[], float] = field(default=time.time, repr=False)
+
+    def save(self, name: str, recipe: Recipe, *, over: bool = False) -> Saved:
+        """Keep a recipe under a name; `over` lets it take the place of another one.
+
+        Raises:
+            RecipeError: The name cannot be used or is taken, or the file cannot be written.
+        """
+        known = checked_name(name)
+        path = self._path(known)
+        if path.exists() and not over:
+            raise RecipeError(f"There is a recipe called “{known}” already. Choose another name, or replace it.")
+        entry = Saved(known, self._clock(), recipe)
+        values = {"name": known, "saved": entry.saved, "recipe": json.loads(recipe.to_json())}
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, json.dumps(values, indent=1, ensure_ascii=False))
+        except OSError as error:
+            raise RecipeError(f"The recipe cannot be kept in {self.root} ({error.strerror}).") from error
+        return entry
+
+    def entries(self) -> tuple[list[Saved], list[Damaged]]:
+        """All recipes by name, and the files that cannot be read."""
+        saved, damaged = [], []
+        for path in sorted(self.root.glob(f"[!.]*{SUFFIX}")):
+            name = unquote(path.name.removesuffix(SUFFIX))
+            try:
+                saved.append(_read(path, name))
+            except RecipeError as error:
+                damaged.append(Damaged(name, str(error)))
+        return sorted(saved, key=lambda entry: entry.name.casefold()), damaged
+
+    def read(self, name: str) -> Recipe:
+        """The recipe of this name; raises `RecipeError` where there is none or it cannot be read."""
+        known = checked_name(name)
+        return _read(self._path(known), known).recipe
+
+    def delete(self, name: str) -> None:
+        """Remove the recipe of this name, also a damaged one; raises `RecipeError` where there is none."""
+        try:
+            self._path(checked_name(name)).unlink()
+        except FileNotFoundError as error:
+            raise _not_there(name) from error
+        except OSError as error:
+            raise RecipeError(f"The recipe “{name}” cannot be removed ({error.strerror}).") from error
+
+    def _path(self, name: str) -> Path:
+        return self.root / f"{file_name_of(name)}{SUFFIX}"
+
+
+def checked_name(name: str) -> str:
+    """A name as it is kept: letters in their composed form, single spaces. Raises `RecipeError` where it cannot be."""
+    known = " ".join(unicodedata.normalize("NFC", name).split())
+    if not known:
+        raise RecipeError("The recipe has no name. Give it one, for example “rotation only”.")
+    if len(known) > MOST_CHARACTERS:
+        raise RecipeError(f"The name has {len(known)} characters; at most {MOST_CHARACTERS} are kept. Shorten it.")
+    odd = next((sign for sign in known if unicodedata.category(sign) in ("Cc", "Cs")), None)
+    if odd is not None:
+        raise RecipeError(f"The name holds a character that cannot be shown ({odd!r}). Type it anew.")
+    return known
+
+
+def file_name_of(name: str) -> str:
+    """A name as part of a file name that every system takes; nothing but the name can be made of it again."""
+    safe = "".join(quote(sign, safe="") if sign in UNSAFE else sign for sign in name)
+    return safe if safe[0] != "." else f"%2E{safe[1:]}"
+
+
+def to_download(name: str, recipe: Recipe) -> tuple[str, bytes]:
+    """The name and content of a file that `from_upload` reads."""
+    return f"{file_name_of(checked_name(name))}{SUFFIX}", recipe.to_json().encode()
+
+
+def from_upload(content: bytes, folder: ImageFolder, training_photos: int) -> Loaded:
+    """Read a recipe that somebody brings, a downloaded one or that of a run, for the photos of a folder.
+
+    Raises:
+        RecipeError: It is too large, or no recipe.
+    """
+    if len(content) > MOST_BYTES:
+        raise RecipeError(f"The file has {len(content):,} bytes; a recipe has at most {MOST_BYTES:,}.")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RecipeError("This is not a recipe: it is not text in UTF-8.") from error
+    try:
+        return fitted_to(Recipe.from_json(text), folder, training_photos)
+    except RecursionError as error:
+        raise RecipeError("This is not a recipe: its brackets are nested without end.") from error
+
+
+def fitted_to(recipe: Recipe, folder: ImageFolder, training_photos: int) -> Loaded:
+    """Put a dataset in the place of the one that a recipe was made for, and say what does not fit it.
+
+    Args:
+        recipe: Made for whatever dataset.
+        folder: The photos of the present one.
+        training_photos: How many of them are trained on.
+    """
+    moved = replace(recipe, dataset=str(folder.root))
+    notes = []
+    if moved.dataset != recipe.dataset:
+        former, present = Path(recipe.dataset).name, folder.root.name
+        notes.append(f"It was made for the photos of “{former}”; it is now used for those of “{present}”.")
+    mirrors = [row.name for row in map(AUGMENTATION_OF.__getitem__, moved.augmentations) if row.mirrors]
+    if mirrors and reads_as_characters(folder.class_names):
+        notes.append(f"The classes are letters or digits, which {' and '.join(mirrors)} would turn into others.")
+    if moved.batch_size > training_photos:
+        notes.append(
+            f"It takes {moved.batch_size} photos a step, but there are only {training_photos:,} to train on: an epoch"
+            " is a single step."
+        )
+    return Loaded(moved, tuple(notes))
+
+
+def _read(path: Path, name: str) -> Saved:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise RecipeError(f"The recipe “{name}” has more than {MOST_BYTES:,} bytes, so it is none of ours.")
+        values: Any = json.loads(path.read_text("utf-8"))
+        return Saved(name, float(values["saved"]), Recipe.from_values(values["recipe"]))
+    except FileNotFoundError as error:
+        raise _not_there(name) from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RecipeError(f"The file of the recipe “{name}” is damaged ({error}). Remove it.") from error
+
+
+def _not_there(name: str) -> RecipeError:
+    return RecipeError(f"There is no saved recipe “{name[:MOST_CHARACTERS]}”; it may have been removed.")

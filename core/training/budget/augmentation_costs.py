@@ -1,0 +1,62 @@
+"""What augmentations cost on this machine: measured once by the preview's process, and kept in a small file."""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from core.files import write_atomically
+from core.recipe.augmentations import AUGMENTATION_OF, Choice
+
+SLOW = 5.0
+"""Milliseconds for a photo from which on an augmentation counts as slow."""
+
+
+class AugmentationCosts:
+    """Milliseconds for a photo that is changed, by key, on a machine with as many cores as this one."""
+
+    def __init__(self, file: Path) -> None:
+        """Keep them in this file, which need not exist yet."""
+        self._file = file
+
+    def known(self) -> dict[str, float]:
+        """What was measured; nothing where the file is of another machine or cannot be read."""
+        try:
+            kept = json.loads(self._file.read_text("utf-8"))
+            return dict(kept["milliseconds"]) if kept["cores"] == os.cpu_count() else {}
+        except (OSError, ValueError, KeyError, TypeError):  # it is measured again
+            return {}
+
+    def unknown(self, keys: Iterable[str]) -> list[str]:
+        """Those of the keys that were not measured yet."""
+        known = self.known()
+        return [key for key in keys if key not in known]
+
+    def add(self, measured: Mapping[str, float]) -> None:
+        """Keep more of them."""
+        kept = {"cores": os.cpu_count(), "milliseconds": self.known() | dict(measured)}
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._file, json.dumps(kept, indent=2))
+
+    def milliseconds(self, choices: Mapping[str, Choice]) -> float | None:
+        """What all of these take for a photo on average, or None where one was not measured yet."""
+        known = self.known()
+        if not set(choices) <= set(known):
+            return None
+        warps = [key for key in choices if AUGMENTATION_OF[key].warps]  # which are computed as one
+        unmoved = math.prod(1 - choices[key].probability for key in warps)
+        single = sum(known[key] * choice.probability for key, choice in choices.items() if key not in warps)
+        return single + (1 - unmoved) * max((known[key] for key in warps), default=0.0)
+
+
+def in_words(milliseconds: float | None, photos: int) -> str:
+    """What a pass over this many photos costs, as a sentence for the screen; None where it is not known."""
+    if milliseconds is None:
+        return "What they cost on this machine is measured when the page of augmentations is opened."
+    seconds = milliseconds * photos / 1000
+    time = "less than a second" if seconds < 1 else f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return (
+        f"They take {milliseconds:.1f} ms a photo on this machine: {time} for each pass over your {photos:,} training"
+        " photos."
+    )

@@ -1,0 +1,179 @@
+"""Features of a dataset's photos: what a frozen network makes of each, computed once by a child process. No Keras.
+
+The job has a folder like a run's, in a store of its own. What it computes also lies on the shelves that training uses,
+so whatever either has computed, the other does not compute again.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.scan.folder import Scan
+from core.errors import RunError, RunNotReady, UnfreezeError
+from core.models.backbones import backbone
+from core.runs import trainers
+from core.runs.store import ACTIVE, FINISHED, Run, RunStore, Status
+
+COMPUTE = "--features"
+FOLDER = "features"
+"""Name of the store's folder in Unfreeze's home."""
+
+KEPT = 4
+"""Results that are kept when a new job starts, the newest ones."""
+
+PHOTOS, ROWS, LISTED = "photos.json", "features.npy", "features.json"
+
+FIRST = Status(message="Starting")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a job is to compute.
+
+    Attributes:
+        dataset: The folder of the photos, resolved.
+        backbone: Key of the network.
+        paths: Of the N photos, relative to the folder.
+        digests: The digest that each photo's file had when it was scanned, as hexadecimal text.
+
+    Raises:
+        RunError: Paths and digests are not equally many.
+        RecipeError: There is no such network.
+    """
+
+    dataset: str
+    backbone: str
+    paths: tuple[str, ...]
+    digests: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        backbone(self.backbone)
+        if len(self.paths) != len(self.digests):
+            raise RunError(f"Expected a digest for each of {len(self.paths)} photos; got {len(self.digests)}.")
+
+    @classmethod
+    def of(cls, scan: Scan, key: str) -> "Request":
+        """Every photo that a scan has found, whatever was decided about it, so that decisions call for nothing new."""
+        digests = tuple(row.tobytes().hex() for row in scan.digests)
+        return cls(str(scan.folder.root), key, scan.folder.paths, digests)
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What a job came to.
+
+    Attributes:
+        values: Shape (M, D), float32, mapped from the disk.
+        row_of: The row of each photo by its digest.
+        unread: Why a photo has none, by its digest.
+    """
+
+    values: NDArray[np.float32]
+    row_of: Mapping[str, int]
+    unread: Mapping[str, str]
+
+    def covers(self, digests: Sequence[str]) -> bool:
+        """Whether all these photos were asked for when they were computed."""
+        return not self.lacking(digests)
+
+    def lacking(self, digests: Sequence[str]) -> int:
+        """How many of these photos were not asked for when they were computed."""
+        return sum(digest not in self.row_of and digest not in self.unread for digest in digests)
+
+
+def start(store: RunStore, request: Request) -> Run:
+    """Start a job, or return the one that computes features of the same photos already.
+
+    Raises:
+        RunError: It cannot be written, or no process can be started.
+    """
+    with store.exclusive():
+        for old in store.runs():
+            if old.read_status().state in ACTIVE and _is_for(old, request):
+                return old
+        _sweep(store, request)
+        run = store.create(lambda making: _write_request(making, request), FIRST)
+    trainers.start_beside(run, COMPUTE, "The work")
+    return run
+
+
+def latest(store: RunStore, dataset: Path, key: str) -> Run | None:
+    """The newest job for a dataset and a network, however far it is; None where there is none."""
+    return next((run for run in store.runs() if _facts(run) == (str(dataset), key)), None)
+
+
+def kept(store: RunStore, dataset: Path, key: str) -> Run | None:
+    """The newest job for a dataset and a network that has finished; None where there is none."""
+    return next((run for run in store.runs() if _facts(run) == (str(dataset), key) and _has_finished(run)), None)
+
+
+def read_request(run: Run) -> Request:
+    """What a job was asked for; raises `RunError` where that cannot be read."""
+    try:
+        listed = json.loads((run.folder / PHOTOS).read_text("utf-8"))
+        return Request(**run.recipe_values(), paths=tuple(listed["paths"]), digests=tuple(listed["digests"]))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise RunError(f"What {run.id} was asked for cannot be read ({error}). Start anew.") from error
+
+
+def read_features(run: Run) -> Features:
+    """What a job has computed; raises `RunNotReady` where it has not, or that cannot be read."""
+    try:
+        listed = json.loads((run.folder / LISTED).read_text("utf-8"))
+        values = np.load(run.folder / ROWS, mmap_mode="r")
+        rows = {str(digest): row for row, digest in enumerate(listed["digests"])}
+        unread = {str(digest): str(reason) for digest, reason in listed["unread"].items()}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise RunNotReady(f"The features that were computed cannot be read ({error}). Compute them anew.") from error
+    if values.ndim != 2 or len(values) != len(listed["digests"]):
+        raise RunNotReady("The features that were computed are not whole. Compute them anew.")
+    return Features(values, rows, unread)
+
+
+def _write_request(run: Run, request: Request) -> None:
+    values = asdict(request)
+    listed = {name: values.pop(name) for name in ("paths", "digests")}
+    run.recipe_file.write_text(json.dumps(values, ensure_ascii=False), "utf-8")
+    (run.folder / PHOTOS).write_text(json.dumps(listed), "utf-8")
+
+
+def _is_for(run: Run, request: Request) -> bool:
+    try:
+        return read_request(run) == request
+    except UnfreezeError:
+        return False
+
+
+def _facts(run: Run) -> tuple[Any, Any]:
+    try:
+        values = run.recipe_values()
+    except RunError:
+        return None, None
+    return values.get("dataset"), values.get("backbone")
+
+
+def _has_finished(run: Run) -> bool:
+    try:
+        return run.read_status().state == FINISHED
+    except RunError:
+        return False
+
+
+def _sweep(store: RunStore, request: Request) -> None:
+    """Remove what came to nothing, and of results all but the newest; one that is going stays."""
+    store.sweep()
+    finished = [run for run in store.runs() if _has_finished(run)]
+    newest: dict[tuple[Any, Any], Run] = {}
+    for run in finished:
+        newest.setdefault(_facts(run), run)
+    mine = newest.pop((request.dataset, request.backbone), None)
+    staying = {run.id for run in list(newest.values())[: KEPT - 1]} | ({mine.id} if mine else set())
+    for run in store.runs():
+        if run.id not in staying and run.read_status().state not in ACTIVE:
+            store.delete(run.id)

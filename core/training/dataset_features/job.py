@@ -1,0 +1,122 @@
+"""Features of a dataset's photos: the child process's side, with Keras.
+
+`core.training.dataset_features.features` is the server's.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.scan.folder import check_inside
+from core.errors import DataError, ShelfError
+from core.files import write_atomically
+from core.models.backbones import FEATURES, Backbone, backbone
+from core.models.build import build_model
+from core.models.heads import Head
+from core.runs.store import FINISHED, Run
+from core.settings import GIGABYTE, Settings
+from core.training.callbacks import obey
+from core.training.dataset_features.features import LISTED, ROWS, Request, read_request
+from core.training.feature_cache.cache import TrunkStore
+from core.training.feature_cache.extraction import ORIGINAL, Frozen, FrozenOutputs
+from core.training.inputs.photos import Photos, in_chunks
+from core.training.loop import end, fetch_weights, telling_how_it_ends
+from core.training.recorder import Recorder
+
+OWN_BYTES = 1000 * GIGABYTE
+"""The limit of a store that is the job's own and gone at its end; the disk sets the real one."""
+
+COPIED = 4096
+"""Rows that are copied at a time."""
+
+
+def compute(run: Run, settings: Settings) -> None:
+    """Compute the features of every photo that was asked for; every outcome ends up in the folder's status."""
+    with telling_how_it_ends(run) as recorder:
+        request = read_request(run)
+        recorder.tell(phase="preparing", message="Looking at the photos", progress=None)
+        photos = _photos(run, request, backbone(request.backbone), settings)
+        digests = photos.digests()
+        frozen = _frozen(run, backbone(request.backbone), settings, recorder)
+        shared = TrunkStore(settings.trunk_folder, settings.limits.trunk_bytes)
+        try:
+            _compute(run, request, frozen, photos, digests, shared, recorder)
+        except ShelfError:  # a run is using what is kept, or there is no room: then without it
+            own = TrunkStore(run.work_folder / "trunk", OWN_BYTES)
+            _compute(run, request, frozen, photos, digests, own, recorder)
+        end(recorder, FINISHED, "Finished")
+
+
+def _photos(run: Run, request: Request, chosen: Backbone, settings: Settings) -> Photos:
+    root = check_inside(Path(request.dataset), settings.dataset_roots)
+    files = [root / path for path in request.paths]
+    store = run.work_folder / "pixels.npy"
+    return Photos(files, chosen.resolution, store, settings.dataset_roots, settings.limits.pixels)
+
+
+def _frozen(run: Run, chosen: Backbone, settings: Settings, recorder: Recorder) -> Frozen:
+    file = fetch_weights(run, chosen, settings, recorder)
+    return Frozen(build_model(chosen, Head(), 2, file), chosen, (FEATURES,))
+
+
+def _compute(
+    run: Run,
+    request: Request,
+    frozen: Frozen,
+    photos: Photos,
+    digests: Sequence[bytes],
+    store: TrunkStore,
+    recorder: Recorder,
+) -> None:
+    with FrozenOutputs(store, frozen, photos, digests, None) as outputs:
+        everything = np.arange(len(photos))
+        missing = outputs.count_missing(everything, ORIGINAL, (FEATURES,))
+        recorder.begin_computing("Looking at each photo")
+
+        def on_photos(done: int) -> None:
+            obey(run)
+            recorder.computing(done, missing)
+
+        outputs.compute(everything, ORIGINAL, (FEATURES,), on_photos)
+        recorder.tell(message="Writing the result", progress=None)
+        _write(run, request, photos, digests, outputs)
+
+
+def _write(run: Run, request: Request, photos: Photos, digests: Sequence[bytes], outputs: FrozenOutputs) -> None:
+    """Write the rows, then which photo each belongs to.
+
+    Raises:
+        DataError: No photo can be read.
+    """
+    read = _first_of_each(photos, digests, request.digests)
+    readable = {request.digests[i] for i in read}
+    unread = {
+        digest: photos.failures.get(i, "the file has changed meanwhile")
+        for i, digest in enumerate(request.digests)
+        if digest not in readable
+    }
+    if not len(read):
+        raise DataError(f"No photo in {request.dataset} can be read any more. Check the folder and start again.")
+    gather = outputs.gather(FEATURES, ORIGINAL)
+    rows: NDArray[np.float32] | None = None
+    for start, chunk in enumerate(in_chunks(read, COPIED)):
+        found = gather(chunk)
+        if rows is None:
+            rows = np.lib.format.open_memmap(run.folder / ROWS, "w+", np.float32, (len(read), found.shape[1]))
+        rows[start * COPIED : start * COPIED + len(chunk)] = found
+    if rows is not None:
+        rows.flush()  # type: ignore[attr-defined]
+    listed = {"digests": [request.digests[i] for i in read], "unread": unread}
+    write_atomically(run.folder / LISTED, json.dumps(listed))
+
+
+def _first_of_each(photos: Photos, found: Sequence[bytes], wanted: Sequence[str]) -> NDArray[np.intp]:
+    """Positions of photos that could be read and are what they were, one for each digest."""
+    first: dict[str, int] = {}
+    for position, (digest, expected) in enumerate(zip(found, wanted, strict=True)):
+        if position not in photos.failures and digest.hex() == expected:
+            first.setdefault(expected, position)
+    return np.fromiter(first.values(), np.intp, len(first))

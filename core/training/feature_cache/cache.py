@@ -1,0 +1,481 @@
+"""The trunk store: what the frozen part of a network made of photos, kept on disk from run to run.
+
+The store is a folder of shelves. A shelf holds one row of numbers for each photo, in the order in which
+they came; it only ever grows, until it is removed as a whole. Two files make it:
+
+- `rows.bin`: the rows, raw, one after the other.
+- `photos`: a record for each row that is on disk for good: the photo's digest, and a check that ties it to its place
+  and to the shelf. Rows are flushed to the disk before their records are written, so whatever is listed is whole; what
+  else a kill or a power cut leaves behind is cut off at the next opening.
+
+Beside them lie `key.json`, which says what the rows depend on, and `lock`, held as long as the shelf is open; its time
+of change is when the shelf was last used.
+"""
+
+import hashlib
+import json
+import math
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Container, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import portalocker
+from numpy.typing import NDArray
+
+from core.data.images import DIGEST_BYTES
+from core.data.intake.incoming import DISK_FULL, in_words
+from core.errors import DataError, NoRoom, ShelfBusy, ShelfError
+from core.files import is_locked, write_atomically
+from core.settings import GIGABYTE
+
+FORMAT = 1
+"""Version of the files of a shelf; shelves of another version are discarded."""
+
+ROWS, PHOTOS, KEY, LOCK = "rows.bin", "photos", "key.json", "lock"
+EXCLUSIVE = ".exclusive"
+DELETING = ".deleting-"
+
+CHECK_BYTES = 8
+RECORD_BYTES = DIGEST_BYTES + CHECK_BYTES
+
+COMMIT_SECONDS = 1.0
+"""Rows that were added are flushed to the disk about as often as this; a kill loses no more than that."""
+
+SHELF_SECONDS = 1.0
+"""How long to try for a shelf; somebody who looks whether it is held, holds it for a moment."""
+
+STORE_SECONDS = 30.0
+"""How long to wait while another process opens or removes shelves."""
+
+LEAST_SPARE, MOST_SPARE, SPARE_SHARE = GIGABYTE, 10 * GIGABYTE, 0.05
+"""What stays free on the disk: a twentieth of it, but no less and no more than so many bytes."""
+
+
+@dataclass(frozen=True)
+class ShelfKey:
+    """What a row depends on, besides the photo itself.
+
+    Attributes:
+        backbone: Key of a row in the table of backbones.
+        weights: Hash of the frozen weights.
+        resolution: Side of the photos in pixels.
+        boundary: "features" for the pooled output, or the name of the first block that learns.
+        view: "original", or a text that names augmentations with their strengths, the seed and the view's number.
+        precision: "f32" or "bf16": what the rows were computed in.
+        code: Version of the code that computed them.
+        kept: What the numbers are kept as: "float16" or "float32".
+    """
+
+    backbone: str
+    weights: str
+    resolution: int
+    boundary: str
+    view: str
+    precision: str
+    code: int
+    kept: str = "float16"
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a shelf lies under `root`, and what its files must look like."""
+
+    root: Path
+    key: ShelfKey
+    row_shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not all(side > 0 for side in self.row_shape):
+            raise DataError(f"Expected a shape of rows with all sides above 0; got {self.row_shape}.")
+
+    @cached_property
+    def folder(self) -> Path:
+        plain = "".join(sign for sign in self.key.boundary if sign.isalnum() or sign in "-_")
+        number = hashlib.blake2b(json.dumps(asdict(self.key)).encode(), digest_size=8).hexdigest()
+        return self.root / f"{plain[:24]}-{number}"
+
+    @cached_property
+    def label(self) -> str:
+        """What `key.json` holds."""
+        return json.dumps({"format": FORMAT, "key": asdict(self.key), "row_shape": self.row_shape}, indent=1)
+
+    @property
+    def row_bytes(self) -> int:
+        return math.prod(self.row_shape) * self.dtype.itemsize
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.key.kept)
+
+    @cached_property
+    def _secret(self) -> bytes:
+        return hashlib.blake2b(self.label.encode(), digest_size=32).digest()
+
+    def record(self, row: int, digest: bytes) -> bytes:
+        content = row.to_bytes(8, "little") + digest
+        return digest + hashlib.blake2b(content, digest_size=CHECK_BYTES, key=self._secret).digest()
+
+    def is_labelled(self) -> bool:
+        try:
+            return (self.folder / KEY).read_text("utf-8") == self.label
+        except (OSError, ValueError):
+            return False
+
+    def listed(self) -> list[bytes]:
+        """Digests of the photos whose rows are whole, in the order of the rows; none where the label is another."""
+        if not self.is_labelled():
+            return []
+        try:
+            most = (self.folder / ROWS).stat().st_size // self.row_bytes
+            records = (self.folder / PHOTOS).read_bytes()
+        except OSError:
+            return []
+        digests: list[bytes] = []
+        for start in range(0, min(most * RECORD_BYTES, len(records)), RECORD_BYTES):
+            digest = records[start : start + DIGEST_BYTES]
+            if records[start : start + RECORD_BYTES] != self.record(len(digests), digest):
+                break
+            digests.append(digest)
+        return digests
+
+
+class Shelf:
+    """The rows of one key, of the type that it names, one for each photo's digest.
+
+    Made by `TrunkStore.open`, and good while it is open.
+
+    Digests are those of a scan (`PhotoInfo.digest`), as hexadecimal text. After a `ShelfError` of `add` or `commit`
+    nothing more can be added; what was added before stays readable. Not for several threads at once.
+    """
+
+    def __init__(self, place: _Place, rows: FileIO, photos: FileIO) -> None:
+        """Take over files open for appending, whose lock the caller holds, and cut off what is not whole."""
+        listed = place.listed()
+        photos.truncate(len(listed) * RECORD_BYTES)
+        rows.truncate(len(listed) * place.row_bytes)
+        if not place.is_labelled():
+            write_atomically(place.folder / KEY, place.label)
+        self._place, self._rows, self._photos = place, rows, photos
+        self._row_of = {digest: row for row, digest in enumerate(listed)}
+        self._uncommitted: list[bytes] = []
+        self._committed_at = time.monotonic()
+        self._trouble: ShelfError | None = None
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self._row_of)
+
+    def missing(self, digests: Sequence[str]) -> NDArray[np.intp]:
+        """Return the positions in `digests` of those that have no row; of equal ones the first.
+
+        Raises:
+            DataError: One is no digest.
+        """
+        return _first_unknown(_binary(digests), self._row_of)
+
+    def add(self, digests: Sequence[str], rows: NDArray[Any]) -> None:
+        """Put down rows `(N, *row_shape)`; a photo that has a row keeps it.
+
+        They can be read at once, and stay for good from the next `commit` on, which this does about once a second.
+
+        Raises:
+            DataError: The digests or the rows are of another kind or shape.
+            NoRoom: The disk is full.
+            ShelfError: The files cannot be written to for another reason.
+        """
+        binary = _binary(digests)
+        self._check(len(binary), rows)
+        new = _first_unknown(binary, self._row_of)
+        with self._writing():
+            chosen = rows if len(new) == len(rows) else rows[new]
+            _write(self._rows, np.ascontiguousarray(chosen).reshape(-1).view(np.uint8).data)
+        for position in new:
+            self._row_of[binary[position]] = len(self._row_of)
+            self._uncommitted.append(binary[position])
+        if time.monotonic() - self._committed_at >= COMMIT_SECONDS:
+            self.commit()
+
+    def commit(self) -> None:
+        """Flush the rows to the disk, then their list; raises what `add` does."""
+        if self._uncommitted:
+            first = len(self._row_of) - len(self._uncommitted)
+            records = b"".join(self._place.record(first + i, digest) for i, digest in enumerate(self._uncommitted))
+            with self._writing():
+                os.fsync(self._rows.fileno())
+                _write(self._photos, memoryview(records))
+                os.fsync(self._photos.fileno())
+            self._uncommitted.clear()
+        self._committed_at = time.monotonic()
+
+    def rows(self, digests: Sequence[str]) -> NDArray[np.intp]:
+        """Return the number of each photo's row in `array`; raises `DataError` where one has no row or is no digest."""
+        binary = _binary(digests)
+        try:
+            return np.fromiter((self._row_of[digest] for digest in binary), np.intp, len(binary))
+        except KeyError as error:
+            raise DataError(
+                f"The photo {error.args[0].hex()} has no row among the {len(self)} that are kept. Add it first."
+            ) from error
+
+    def array(self) -> NDArray[Any]:
+        """Return all rows added so far, `(len(self), *row_shape)`, mapped from the disk and not to be written to.
+
+        Raises:
+            ShelfError: The file cannot be mapped.
+        """
+        shape = (len(self), *self._place.row_shape)
+        if not len(self):  # an empty file cannot be mapped
+            return np.empty(shape, self._place.dtype)
+        try:
+            return np.memmap(self._place.folder / ROWS, self._place.dtype, "r", shape=shape)
+        except OSError as error:
+            raise _in_words(error, self._place.folder) from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        # Once the system has failed to flush something, it may say of the same bytes next time that they are flushed.
+        if self._trouble is not None:
+            raise self._trouble
+        try:
+            yield
+        except OSError as error:
+            self._trouble = _in_words(error, self._place.folder)
+            raise self._trouble from error
+
+    def _check(self, count: int, rows: NDArray[Any]) -> None:
+        expected = (count, *self._place.row_shape)
+        kind = self._place.dtype
+        if rows.dtype != kind or rows.shape != expected:
+            raise DataError(f"Expected rows of {kind} {expected}, one for each digest; got {rows.dtype} {rows.shape}.")
+
+
+@dataclass(frozen=True)
+class TrunkStore:
+    """All shelves under one folder, which is injected.
+
+    Attributes:
+        root: The folder; made when the first shelf is opened.
+        limit: Most bytes that all shelves may have together; 0 switches the store off.
+    """
+
+    root: Path
+    limit: int
+
+    def used(self) -> int:
+        """Return how many bytes all shelves have."""
+        return sum(_size(folder) for folder in _folders(self.root))
+
+    def lacking(self, keys_and_shapes: Sequence[tuple[ShelfKey, tuple[int, ...]]], digests: Sequence[str]) -> int:
+        """Return how many bytes it takes to have a row for each of these photos on each of these shelves.
+
+        That is what `open` wants to know as `needed`. Looks only; what another process is adding may not count yet.
+
+        Raises:
+            DataError: One is no digest.
+        """
+        binary, total = _binary(digests), 0
+        for place in dict.fromkeys(self._places(keys_and_shapes)):
+            known = set(place.listed())
+            total += len(_first_unknown(binary, known)) * (place.row_bytes + RECORD_BYTES)
+        return total
+
+    def room(self, needed: int) -> bool:
+        """Tell whether `needed` bytes more could be kept if all shelves that nobody holds were removed for them."""
+        return self.limit > 0 and self._short(needed) <= sum(size for _, size in self._idle())
+
+    @contextmanager
+    def open(self, keys_and_shapes: Sequence[tuple[ShelfKey, tuple[int, ...]]], needed: int) -> Iterator[list[Shelf]]:
+        """Hold shelves, one for each key with the shape of its rows; the same shelf where a key comes twice.
+
+        For `needed` bytes that are going to be added, shelves that were not used for longest are removed, but none of
+        these and none that another process holds. At the end what was added is committed; what cannot be by then is
+        dropped without a word, because it has served this run.
+
+        Raises:
+            ShelfBusy: Another process, or somebody else in this one, holds one of these shelves.
+            NoRoom: The bytes cannot be had, the disk is full, or the store is switched off.
+            ShelfError: The folder cannot be written to for another reason.
+        """
+        with ExitStack() as held:
+            yield self._take(self._places(keys_and_shapes), needed, held)
+
+    def clear(self) -> None:
+        """Remove all shelves that nobody holds; raises `ShelfError` where they cannot be removed."""
+        if self.root.is_dir():
+            with self._alone():
+                self._sweep()
+                for folder, _ in self._idle():
+                    _remove(folder)
+
+    def _places(self, keys_and_shapes: Sequence[tuple[ShelfKey, tuple[int, ...]]]) -> list[_Place]:
+        return [_Place(self.root, key, tuple(shape)) for key, shape in keys_and_shapes]
+
+    def _take(self, places: Sequence[_Place], needed: int, held: ExitStack) -> list[Shelf]:
+        if self.limit == 0:
+            raise NoRoom("Keeping what frozen networks compute is switched off: the limit trunk_bytes is 0.")
+        with self._alone():
+            shelves = {place: held.enter_context(_opened(place)) for place in dict.fromkeys(places)}
+            ours = frozenset(place.folder for place in places)
+            self._sweep(ours)
+            self._make_room(needed, ours)
+        return [shelves[place] for place in places]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep everybody else from opening and removing shelves meanwhile."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with _locked(self.root / EXCLUSIVE, STORE_SECONDS):
+                yield
+        except OSError as error:
+            raise _in_words(error, self.root) from error
+
+    def _sweep(self, ours: frozenset[Path] = frozenset()) -> None:
+        """Remove what a killed process has removed by half, and shelves on which there is nothing."""
+        for leftover in self.root.glob(f"{DELETING}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        for folder, _ in self._idle(ours):
+            if not _size(folder, PHOTOS):
+                _remove(folder)
+
+    def _make_room(self, needed: int, ours: frozenset[Path]) -> None:
+        short, idle = self._short(needed), self._idle(ours)
+        if short > sum(size for _, size in idle):
+            raise NoRoom(self._no_room(needed))
+        for folder, size in idle:
+            if short <= 0:
+                break
+            _remove(folder)
+            short -= size
+
+    def _short(self, needed: int) -> int:
+        """Return how many bytes must be removed before `needed` more can be added; not above 0 if none."""
+        if needed <= 0:
+            return 0
+        free, spare = self._disk()
+        return max(self.used() + needed - self.limit, needed + spare - free)
+
+    def _disk(self) -> tuple[int, int]:
+        """Return how many bytes are free, and how many of them must stay so."""
+        disk = shutil.disk_usage(next(place for place in (self.root, *self.root.parents) if place.exists()))
+        return disk.free, min(MOST_SPARE, max(LEAST_SPARE, int(disk.total * SPARE_SHARE)))
+
+    def _no_room(self, needed: int) -> str:
+        free, spare = self._disk()
+        return (
+            f"Keeping what the frozen part of the network computes needs {in_words(needed)} more under {self.root}. The"
+            f" limit trunk_bytes allows {in_words(self.limit)} in all, {in_words(self.used())} are used, and the disk"
+            f" has {in_words(free)} free, of which {in_words(spare)} stay free. Make room, or raise the limit."
+        )
+
+    def _idle(self, ours: frozenset[Path] = frozenset()) -> list[tuple[Path, int]]:
+        """Return folders and sizes in bytes of shelves that nobody holds, the one not used for longest first."""
+        folders = (folder for folder in _folders(self.root) if not folder.name.startswith("."))
+        idle = (folder for folder in folders if folder not in ours and not is_locked(folder / LOCK))
+        return [(folder, _size(folder)) for folder in sorted(idle, key=_last_used)]
+
+
+@contextmanager
+def _opened(place: _Place) -> Iterator[Shelf]:
+    place.folder.mkdir(exist_ok=True)
+    with (
+        _locked(place.folder / LOCK, SHELF_SECONDS),
+        FileIO(place.folder / ROWS, "a") as rows,
+        FileIO(place.folder / PHOTOS, "a") as photos,
+    ):
+        (place.folder / LOCK).touch()
+        shelf = Shelf(place, rows, photos)
+        try:
+            yield shelf
+        finally:
+            with suppress(ShelfError):
+                shelf.commit()
+            with suppress(OSError):
+                (place.folder / LOCK).touch()
+
+
+@contextmanager
+def _locked(path: Path, seconds: float) -> Iterator[None]:
+    lock = portalocker.Lock(path, "a", timeout=seconds, check_interval=0.05)
+    try:
+        lock.acquire()
+    except portalocker.AlreadyLocked as error:
+        raise ShelfBusy(
+            f"Another run is using what was kept in {path.parent}. Wait until it has ended, or go on without."
+        ) from error
+    except portalocker.LockException as error:
+        raise ShelfError(f"{path.parent} lies on a disk that knows no locks ({error}); nothing can be kept.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _binary(digests: Sequence[str]) -> list[bytes]:
+    try:
+        binary = [bytes.fromhex(digest) for digest in digests]
+    except (TypeError, ValueError) as error:
+        raise DataError(f"Expected digests as hexadecimal text; one is something else ({error}).") from error
+    wrong = next((digest for digest in binary if len(digest) != DIGEST_BYTES), None)
+    if wrong is not None:
+        raise DataError(f"Expected digests of {DIGEST_BYTES} bytes each, as a scan finds them; got {wrong.hex()!r}.")
+    return binary
+
+
+def _first_unknown(digests: Sequence[bytes], known: Container[bytes]) -> NDArray[np.intp]:
+    first: dict[bytes, int] = {}
+    for position, digest in enumerate(digests):
+        if digest not in known:
+            first.setdefault(digest, position)
+    return np.fromiter(first.values(), np.intp, len(first))
+
+
+def _write(file: FileIO, left: memoryview) -> None:
+    """Append bytes; raises `OSError` when not all of them could be written."""
+    while left:
+        left = left[file.write(left) :]
+
+
+def _in_words(error: OSError, folder: Path) -> ShelfError:
+    if error.errno in DISK_FULL:
+        return NoRoom(f"The disk is full: nothing more can be kept in {folder}. Make room on it.")
+    return ShelfError(f"What is kept in {folder} cannot be used ({error.strerror}). See that it can be written to.")
+
+
+def _remove(folder: Path) -> None:
+    """Take a shelf away in one step, then delete it, so that nobody ever opens half of it."""
+    doomed = folder.with_name(f"{DELETING}{secrets.token_hex(4)}")
+    os.replace(folder, doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _folders(root: Path) -> list[Path]:
+    try:
+        return [path for path in root.iterdir() if path.is_dir() and not path.is_symlink()]
+    except FileNotFoundError:
+        return []
+
+
+def _size(folder: Path, pattern: str = "*") -> int:
+    """Return how many bytes the files of a folder have; those that vanish meanwhile have none."""
+    total = 0
+    for file in folder.glob(pattern):
+        with suppress(FileNotFoundError):
+            total += file.stat().st_size
+    return total
+
+
+def _last_used(folder: Path) -> float:
+    try:
+        return (folder / LOCK).stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

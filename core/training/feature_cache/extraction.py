@@ -1,0 +1,227 @@
+"""The frozen part of a run: computed once for each photo and version, kept on shelves, and fed to `fit` from there."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+import keras
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from core.models.backbones import FEATURES, Backbone
+from core.models.frozen import FrozenPart, graph_to, on_this_machine, tensor_at, weights_hash
+from core.models.heads import AVERAGE
+from core.models.openvino_runtime import BATCH, EXACT
+from core.recipe.plan import row_shape
+from core.training.feature_cache.cache import Shelf, ShelfKey, TrunkStore
+from core.training.inputs.augmenter import Versions
+from core.training.inputs.batches import Gather
+from core.training.inputs.photos import Photos, ahead, in_chunks
+
+CODE = 2
+"""Raise it when what is kept would come out differently: decoding, augmenting, preprocessing, cutting."""
+
+ORIGINAL = -1
+"""The number of the version that is the photo itself."""
+
+NEAR = "near"
+"""The precision of outputs of augmented versions: exact, or so near to it that bfloat16 is as good."""
+
+AHEAD = 6
+"""Batches that are decoded and augmented before they are needed."""
+
+
+def kept_as(version: int) -> str:
+    """What the outputs of a version are kept as.
+
+    Photos as they are keep all digits, so that a run on them is the same as one that computes everything; of augmented
+    versions, which take most of the room, half precision does.
+    """
+    return "float32" if version == ORIGINAL else "float16"
+
+
+class Frozen:
+    """The frozen part of a classifier, to be computed at one or more boundaries.
+
+    Attributes:
+        weights: Hash of the backbone's weights.
+        graph: Its graph with at least these boundaries as outputs; made when it is first needed, or set before.
+    """
+
+    def __init__(self, model: keras.Model, backbone: Backbone, boundaries: Sequence[str]) -> None:
+        """Take a classifier, and the names of the boundaries."""
+        self.backbone = backbone
+        self.weights = weights_hash(model, backbone)
+        self.graph: ov.Model | None = None
+        self._model, self._boundaries = model, boundaries
+        self._parts: dict[tuple[bool, tuple[str, ...]], FrozenPart] = {}
+
+    def part(self, boundaries: tuple[str, ...], sample: NDArray[np.float32] | None) -> FrozenPart:
+        """What computes these boundaries: exactly, or, with a sample of photos, as near to it as that allows."""
+        known = sample is None, boundaries
+        if known not in self._parts:
+            if self.graph is None:
+                outputs = {name: tensor_at(self._model, self.backbone, name) for name in self._boundaries}
+                self.graph = graph_to(self._model, outputs)
+            self._parts[known] = on_this_machine(self._model, self.backbone, self.graph, boundaries, sample)
+        return self._parts[known]
+
+
+class FrozenOutputs:
+    """Outputs of a network's frozen part at one or more boundaries, by photo and version.
+
+    Attributes:
+        computed: How many photos went through the frozen part, each version counting.
+        seconds: How long that took.
+        reused: How many were there from before.
+    """
+
+    def __init__(
+        self,
+        store: TrunkStore,
+        frozen: Frozen,
+        photos: Photos,
+        digests: Sequence[bytes],
+        versions: Versions | None,
+        pooling: str = AVERAGE,
+    ) -> None:
+        """Opens nothing yet; `pooling` is what the head makes features with."""
+        self._store, self._frozen, self._pooling = store, frozen, pooling
+        self._photos, self._digests, self._versions = photos, [digest.hex() for digest in digests], versions
+        self._shelves: dict[tuple[str, int], Shelf] = {}
+        self._open = ExitStack()
+        self.computed = self.reused = 0
+        self.seconds = 0.0
+
+    def __enter__(self) -> "FrozenOutputs":
+        """Nothing is held before something is computed."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Let go of the shelves."""
+        self._open.close()
+
+    @property
+    def weights(self) -> str:
+        """Hash of the backbone's weights."""
+        return self._frozen.weights
+
+    @property
+    def photos_per_second(self) -> float | None:
+        """How fast photos went through so far; None before any did."""
+        return self.computed / self.seconds if self.computed else None
+
+    def compute(
+        self,
+        positions: NDArray[np.intp],
+        version: int,
+        boundaries: Sequence[str],
+        on_photos: Callable[[int], None] = lambda done: None,
+    ) -> None:
+        """Make sure that the outputs of one version of these photos are there.
+
+        Args:
+            positions: Of photos; those that turn out to be unreadable become failures.
+            version: `ORIGINAL`, or the number of an augmented version.
+            boundaries: Where.
+            on_photos: Hears how many are done, and may raise.
+
+        Raises:
+            NoRoom: There is no room for them.
+            ShelfBusy: Another run holds a shelf.
+        """
+        shelves = self._shelves_for(positions, version, boundaries)
+        missing = self._missing(positions, shelves)
+        self.reused += len(positions) - len(missing)
+        began, done = time.perf_counter(), 0
+
+        def receive(batch: tuple[NDArray[np.intp], list[str]], outputs: Any) -> None:
+            nonlocal done
+            for name, shelf in shelves.items():
+                shelf.add(batch[1], outputs[name].astype(kept_as(version)))
+            done += len(batch[0])
+            on_photos(done)
+
+        while len(missing):
+            few = None if version == ORIGINAL else self._photos.pixels(missing[:BATCH]).astype(np.float32)
+            part = self._frozen.part(tuple(boundaries), few)
+            part.run_all(self._inputs(missing, version), receive)
+            missing = self._missing(positions, shelves)  # one that cannot be read may have a copy that can
+        for shelf in shelves.values():
+            shelf.commit()
+        if done:
+            self.computed += done
+            self.seconds += time.perf_counter() - began
+
+    def count_missing(self, positions: NDArray[np.intp], version: int, boundaries: Sequence[str]) -> int:
+        """How many of these photos would have to be computed."""
+        return len(self._missing(positions, self._shelves_for(positions, version, boundaries)))
+
+    def gather(self, boundary: str, version: int) -> Gather:
+        """A function from positions `(B,)` to outputs `(B, ...)`, of what was computed before and is not a failure."""
+        shelf = self._shelves[boundary, version]
+        rows = np.full(len(self._digests), -1, np.intp)
+        known = [digest for digest in self._digests if digest]
+        absent = {known[i] for i in shelf.missing(known)}
+        there = [i for i, digest in enumerate(self._digests) if digest and digest not in absent]
+        rows[there] = shelf.rows([self._digests[i] for i in there])
+        array = shelf.array()
+        return lambda positions: array[rows[positions]]
+
+    def _shelves_for(self, positions: NDArray[np.intp], version: int, boundaries: Sequence[str]) -> dict[str, Shelf]:
+        wanted = [self._digests[position] for position in positions if self._digests[position]]
+        return {name: self._shelf(name, version, wanted) for name in boundaries}
+
+    def _shelf(self, boundary: str, version: int, wanted: Sequence[str]) -> Shelf:
+        found = self._shelves.get((boundary, version))
+        if found is None:
+            backbone = self._frozen.backbone
+            view = "original" if version == ORIGINAL or self._versions is None else self._versions.name(version)
+            key = ShelfKey(
+                backbone.key,
+                self._frozen.weights,
+                backbone.resolution,
+                boundary if boundary != FEATURES or self._pooling == AVERAGE else f"{FEATURES}-{self._pooling}",
+                view,
+                EXACT if view == "original" else NEAR,
+                CODE,
+                kept_as(ORIGINAL if view == "original" else version),
+            )
+            place = [(key, row_shape(backbone, boundary, self._pooling))]
+            opened = self._store.open(place, self._store.lacking(place, wanted))
+            found = self._shelves[boundary, version] = self._open.enter_context(opened)[0]
+        return found
+
+    def _missing(self, positions: NDArray[np.intp], shelves: dict[str, Shelf]) -> NDArray[np.intp]:
+        """Of these positions those, one for each digest, that are not on all shelves."""
+        usable = [position for position in positions if position not in self._photos.failures]
+        digests = [self._digests[position] for position in usable]
+        absent: set[int] = set()
+        for shelf in shelves.values():
+            absent.update(shelf.missing(digests).tolist())
+        return np.array([usable[i] for i in sorted(absent)], np.intp)
+
+    def _inputs(
+        self, positions: NDArray[np.intp], version: int
+    ) -> Iterator[tuple[tuple[NDArray[np.intp], list[str]], NDArray[np.float32]]]:
+        """Batches of photos, decoded and augmented while others are computed, without those that cannot be read."""
+
+        def make(chunk: NDArray[np.intp]) -> tuple[tuple[NDArray[np.intp], list[str]], NDArray[np.float32]]:
+            pixels = self._photos.pixels(chunk)
+            usable = np.array([position not in self._photos.failures for position in chunk], bool)
+            digests = [self._digests[position] for position in chunk[usable]]
+            return (chunk[usable], digests), self._seen(pixels[usable], digests, version)
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for tag, inputs in ahead(make, in_chunks(positions, BATCH), pool, AHEAD):
+                if len(inputs):
+                    yield tag, inputs
+
+    def _seen(self, pixels: NDArray[np.uint8], digests: list[str], version: int) -> NDArray[np.float32]:
+        if version == ORIGINAL or self._versions is None or not len(pixels):
+            return pixels.astype(np.float32)
+        return self._versions.make(pixels, [bytes.fromhex(digest) for digest in digests], version)

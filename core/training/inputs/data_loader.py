@@ -1,0 +1,124 @@
+"""What each epoch is fed with: which version of which photos, in which order, mixed or not."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from core.errors import ShelfError
+from core.models.backbones import Backbone
+from core.recipe.plan import Way, row_shape
+from core.recipe.recipe import Recipe
+from core.training.feature_cache.extraction import ORIGINAL, FrozenOutputs
+from core.training.inputs.augmenter import Versions
+from core.training.inputs.batches import Gather, batches
+from core.training.inputs.mixing import Softening, softening_of
+from core.training.inputs.photos import Photos
+
+
+@dataclass(frozen=True)
+class Material:
+    """What there is to learn from.
+
+    Attributes:
+        photos: The pixels.
+        digests: BLAKE2b of each file; empty for one that cannot be read.
+        labels: (N,).
+        parts: For each part the positions of its photos.
+        classes: Number of classes K.
+        class_weights: How much each class counts in training, by label; None if alike.
+    """
+
+    photos: Photos
+    digests: Sequence[bytes]
+    labels: NDArray[np.int32]
+    parts: Mapping[str, NDArray[np.intp]]
+    classes: int
+    class_weights: Mapping[int, float] | None
+
+
+class Feed:
+    """Batches for training and validation; what an epoch sees depends on the recipe and the epoch's number alone.
+
+    Attributes:
+        made: Numbers of the versions whose outputs are kept, in the order in which epochs take them.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        chosen: Backbone,
+        material: Material,
+        outputs: FrozenOutputs,
+        versions: Versions | None,
+    ) -> None:
+        """Compute nothing yet."""
+        self._recipe, self._chosen, self._material = recipe, chosen, material
+        self._outputs, self._versions = outputs, versions
+        self.made: list[int] = []
+
+    @property
+    def steps(self) -> int:
+        """Steps in an epoch."""
+        return self._recipe.steps_per_epoch or -(-len(self._material.parts["training"]) // self._recipe.batch_size)
+
+    def order(self, epoch: int) -> NDArray[np.intp]:
+        """Positions of the training photos in the order of an epoch, counted from the beginning of the run."""
+        random = np.random.default_rng((self._recipe.seed, epoch if self._recipe.shuffle else 0))
+        failures = self._material.photos.failures  # a photo may have gone before a later version of it was computed
+        usable = np.array([i for i in self._material.parts["training"] if i not in failures], np.intp)
+        wanted = self._recipe.steps_per_epoch * self._recipe.batch_size or len(usable)
+        rounds = [random.permutation(usable) for _ in range(-(-wanted // max(1, len(usable))))]
+        return np.concatenate(rounds)[:wanted]
+
+    def version(self, way: Way, epoch: int, compute: Callable[[int], None]) -> int:
+        """Which version of the photos an epoch of the run takes; `compute` makes sure that it is kept."""
+        if not way.augmented:
+            return ORIGINAL
+        if not way.kept:
+            return epoch
+        if epoch in self.made or epoch < way.views or way.fresh:
+            try:
+                compute(epoch)
+                self.made = list(dict.fromkeys([*self.made, epoch]))
+                return epoch
+            except ShelfError as error:  # there is no room for another one: those that there are serve again
+                print(error, flush=True)
+        kept = self.made[epoch % len(self.made)]
+        compute(kept)
+        return kept
+
+    def stretch(self, epoch: int, first: int, last: int) -> NDArray[np.intp]:
+        """Positions of the photos that an epoch takes from step `first` to before step `last`."""
+        size = self._recipe.batch_size
+        return self.order(epoch)[first * size : last * size]
+
+    def training(
+        self, way: Way, version: int, epoch: int, positions: NDArray[np.intp], first: int = 0
+    ) -> tf.data.Dataset:
+        """Batches of a stretch of an epoch, which begins with the step `first`."""
+        softening = softening_of(self._recipe, self._material.classes, epoch)
+        return self._batches(way, version, positions, softening, first)
+
+    def validation(self, way: Way) -> tf.data.Dataset:
+        """The validation photos as they are."""
+        plain = Softening(self._material.classes) if self._recipe.needs_soft_targets else None
+        return self._batches(way, ORIGINAL, self._material.parts["validation"], plain)
+
+    def _batches(
+        self, way: Way, version: int, positions: NDArray[np.intp], softening: Softening | None, first: int = 0
+    ) -> tf.data.Dataset:
+        gather, shape = self._source(way, version)
+        return batches(gather, self._material.labels, positions, self._recipe.batch_size, shape, softening, first)
+
+    def _source(self, way: Way, version: int) -> tuple[Gather, tuple[int, ...]]:
+        if way.kept:
+            shape = row_shape(self._chosen, way.boundary, self._recipe.pooling)
+            return self._outputs.gather(way.boundary, version), shape
+        photos, versions = self._material.photos, self._versions
+        if version == ORIGINAL or versions is None:
+            return photos.pixels, photos.shape
+        digests = self._material.digests
+        return lambda some: versions.make(photos.pixels(some), [digests[i] for i in some], version), photos.shape

@@ -1,0 +1,167 @@
+"""The photos of a run: decoded once, when they are first needed, and kept as bytes out of memory."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.images import DIGEST_BYTES, MAX_PIXELS, decode
+from core.data.scan.folder import ImageFolder, check_inside
+from core.data.scan.walk import check_photo
+from core.data.split import read_split_csv
+from core.data.subsets import PARTS
+from core.errors import DataError, PhotoError, PhotoOutOfReach
+from core.models.backbones import Backbone
+from core.recipe.recipe import Recipe
+from core.runs.store import Run
+from core.settings import Settings
+
+CHUNK = 64
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+class Photos:
+    """The photos of a run, as pixels of one size.
+
+    Attributes:
+        failures: Why a photo cannot be used, by its position; known once it was asked for.
+    """
+
+    def __init__(
+        self, files: Sequence[Path], size: int, store: Path, roots: Sequence[Path], max_pixels: int = MAX_PIXELS
+    ) -> None:
+        """Make room for `size` x `size` pixels of each file in the memory-mapped file `store`, as yet empty.
+
+        What by now leads outside `roots` counts as a photo that cannot be read.
+        """
+        store.parent.mkdir(parents=True, exist_ok=True)
+        self.shape = (size, size, 3)
+        self.failures: dict[int, str] = {}
+        self._files, self._roots, self._max_pixels = files, roots, max_pixels
+        self._pixels = np.lib.format.open_memmap(store, "w+", np.uint8, (len(files), *self.shape))
+        self._decoded = np.zeros(len(files), bool)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._files)
+
+    def digests(self) -> list[bytes]:
+        """BLAKE2b of each file, 16 bytes; empty for one that cannot be read, which is a failure from then on."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return list(pool.map(self._digest, range(len(self))))
+
+    def decode(self, positions: Sequence[int] | NDArray[np.intp], on_photos: Callable[[int], None]) -> None:
+        """Decode what of these is not decoded yet, on all cores; `on_photos` hears how many are, and may raise."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for start in range(0, len(positions), CHUNK):
+                list(pool.map(self._decode, positions[start : start + CHUNK]))
+                on_photos(min(start + CHUNK, len(positions)))
+
+    def pixels(self, positions: Sequence[int] | NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Pixels `(n, S, S, 3)`; of a photo that cannot be used all are zero."""
+        for position in positions:
+            self._decode(position)
+        return self._pixels[np.asarray(positions, np.intp)]
+
+    def _decode(self, position: int) -> None:
+        if self._decoded[position] or position in self.failures:
+            return
+        try:
+            file = check_photo(self._files[position], self._roots)
+            self._pixels[position] = decode(file, self.shape[0], self._max_pixels)
+            self._decoded[position] = True
+        except PhotoError as error:
+            self.failures[int(position)] = str(error)
+
+    def _digest(self, position: int) -> bytes:
+        try:
+            with check_photo(self._files[position], self._roots).open("rb") as file:
+                return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).digest()
+        except PhotoOutOfReach as error:
+            self.failures[position] = str(error)
+        except OSError:
+            self._decode(position)  # which finds the words for it
+            self.failures.setdefault(position, "the file cannot be read")
+        return b""
+
+
+@dataclass(frozen=True)
+class RunPhotos:
+    """What a run was given.
+
+    Attributes:
+        folder: Names and classes of its photos.
+        photos: Their pixels.
+        digests: BLAKE2b of each file; empty for one that cannot be read.
+        parts: For each part the positions of its photos.
+    """
+
+    folder: ImageFolder
+    photos: Photos
+    digests: Sequence[bytes]
+    parts: Mapping[str, NDArray[np.intp]]
+
+
+def look_at(run: Run, recipe: Recipe, chosen: Backbone, settings: Settings) -> RunPhotos:
+    """Read a run's split and every file's digest.
+
+    Raises:
+        DataError: The folder is not there any more, or the disk has no room for the decoded photos.
+    """
+    root = check_inside(Path(recipe.dataset), settings.dataset_roots)
+    folder, parts = read_split_csv(run.split_file, root)
+    _check_room(run.folder, len(folder) * chosen.resolution**2 * 3)
+    files = [folder.absolute(index) for index in range(len(folder))]
+    store = run.work_folder / "pixels.npy"
+    photos = Photos(files, chosen.resolution, store, settings.dataset_roots, settings.limits.pixels)
+    digests = photos.digests()
+    named = {name: np.flatnonzero(parts == number) for number, name in enumerate(PARTS)}
+    return RunPhotos(folder, photos, digests, named)
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed * 1.1:
+        raise DataError(
+            f"Decoding the photos needs {needed / 1e9:.1f} GB of free disk space under {folder.parent}, and "
+            f"{free / 1e9:.1f} GB are free. Make room, or choose a variant with a smaller resolution."
+        )
+
+
+def a_few_of(given: RunPhotos, most: Mapping[str, int]) -> RunPhotos:
+    """At most so many photos of each part, about equally many of each class, which come first in turn."""
+    labels = given.folder.labels
+    few = {}
+    for name, positions in given.parts.items():
+        ranks = np.empty(len(positions), np.intp)
+        for label in np.unique(labels[positions]):
+            mine = labels[positions] == label
+            ranks[mine] = np.arange(mine.sum())
+        few[name] = np.sort(positions[np.argsort(ranks, kind="stable")[: most[name]]])
+    return replace(given, parts=few)
+
+
+def in_chunks(positions: NDArray[np.intp], size: int = CHUNK) -> Iterator[NDArray[np.intp]]:
+    """The positions, a few at a time, so that memory does not grow with their number."""
+    for start in range(0, len(positions), size):
+        yield positions[start : start + size]
+
+
+def ahead(make: Callable[[Given], Made], given: Iterable[Given], pool: ThreadPoolExecutor, most: int) -> Iterator[Made]:
+    """What `make` makes of each thing given, in order, with at most so many made before they are asked for."""
+    waiting = []
+    for each in given:
+        waiting.append(pool.submit(make, each))
+        if len(waiting) > most:
+            yield waiting.pop(0).result()
+    for future in waiting:
+        yield future.result()

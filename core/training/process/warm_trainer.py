@@ -1,0 +1,133 @@
+"""A trainer that waits for its run; `core.runs.warm_trainer` is the server's side.
+
+Orders are read in a thread from the first moment on, while the main thread loads TensorFlow and then prepares what was
+asked for, so that a run is locked as soon as it comes, and the end of the server ends all this at once.
+"""
+
+import io
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import NoReturn
+
+from core.errors import UnfreezeError
+from core.runs.store import Run
+from core.settings import Settings
+from core.training.recorder import begun
+
+IDLE_SECONDS = 900.0
+"""How long a trainer waits for a next order, with some hundred megabytes of memory, before it ends by itself."""
+
+
+@contextmanager
+def without_scikit_learn() -> Iterator[None]:
+    """Spare the second that Keras takes to load scikit-learn, for wrappers around models that are not used here."""
+    if "sklearn" in sys.modules:
+        yield
+        return
+    sys.modules["sklearn"] = None  # type: ignore[assignment] # makes importing it an ImportError, which Keras expects
+    try:
+        yield
+    finally:
+        del sys.modules["sklearn"]
+
+
+@contextmanager
+def held_with_word(run: Run, message: str) -> Iterator[None]:
+    """Hold the lock of a run that begins, with a status that says so to the person who watches."""
+    with run.held():
+        run.write_status(replace(begun(run.read_status(), time.time()), phase="preparing", message=message))
+        yield
+
+
+class Orders:
+    """What the server asks for, read from a stream by a thread of its own, which ends the process with the stream.
+
+    Attributes:
+        word: What the status of a run that comes now is to say.
+    """
+
+    def __init__(self, stream: io.RawIOBase, word: str) -> None:
+        """Begin to read."""
+        self.word = word
+        self._stream = stream
+        self._queue: SimpleQueue[str | Run] = SimpleQueue()
+        self._deciding = threading.Lock()
+        self._held = ExitStack()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def newest(self, idle_seconds: float) -> str | Run:
+        """Wait for an order and return the newest: the key of a backbone to prepare, or a run, which is the last.
+
+        Ends the process when none comes for `idle_seconds`.
+        """
+        order = self._next(idle_seconds)
+        while not self._queue.empty():
+            order = self._queue.get()
+        return order
+
+    def held(self) -> ExitStack:
+        """Return the hold on the run that came, to be left when it is over."""
+        return self._held
+
+    def _next(self, idle_seconds: float) -> str | Run:
+        try:
+            return self._queue.get(timeout=idle_seconds)
+        except Empty:
+            with self._deciding:  # a run that is just being taken is carried out
+                if self._queue.empty():
+                    os._exit(0)
+            return self._queue.get()
+
+    def _read(self) -> None:
+        while (line := self._stream.readline()).endswith(b"\n"):
+            order = json.loads(line)
+            if "run" in order:
+                return self._take(Run(Path(order["run"])))
+            self._queue.put(str(order["prepare"]["backbone"]))
+        os._exit(0)
+
+    def _take(self, run: Run) -> None:
+        with self._deciding:
+            try:
+                _write_to_log(run)
+                self._held.enter_context(held_with_word(run, self.word))
+            except (UnfreezeError, OSError):
+                _end_with_traceback()
+            self._queue.put(run)
+
+
+def _write_to_log(run: Run) -> None:
+    with run.log_file.open("ab") as log:
+        for printed in (sys.stdout, sys.stderr):
+            os.dup2(log.fileno(), printed.fileno())
+
+
+def _end_with_traceback() -> NoReturn:
+    traceback.print_exc()
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def wait(settings: Settings, idle_seconds: float = IDLE_SECONDS) -> Run:
+    """Load what training needs, prepare what is asked for on standard input, and carry out the run that comes."""
+    orders = Orders(io.FileIO(sys.stdin.fileno(), closefd=False), word="Loading TensorFlow")
+    with without_scikit_learn():
+        from core.training import loop
+
+    orders.word = "Building the network"
+    prepared = None
+    while isinstance(order := orders.newest(idle_seconds), str):
+        with suppress(UnfreezeError):  # the run will say it, to somebody who reads it
+            prepared = loop.prepare(order, settings)
+    with orders.held():
+        loop.train(order, settings, prepared)
+    return order

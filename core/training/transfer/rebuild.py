@@ -1,0 +1,137 @@
+"""A run's model, built from its recipe and plain arrays by a child: `python -m core.training.transfer.rebuild RUN`.
+
+Nothing of what came is executed: the network is our own, and what the arrays are called and how large they are must be
+what that network has. Importing this module brings no TensorFlow; `rebuild` does.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.errors import TransferError, UnfreezeError
+from core.files import PROJECT
+from core.models.backbones import backbone
+from core.models.heads import Head, feature_width
+from core.models.serving import write_graph
+from core.recipe.recipe import Recipe
+from core.runs.store import Run
+from core.settings import settings_from
+from core.training.process.warm_trainer import without_scikit_learn
+from core.training.transfer.array_file import Arrays, read_npz
+from core.training.transfer.run_export import OPTIMIZER, WEIGHTS
+
+if TYPE_CHECKING:
+    import h5py
+
+LOOK_SECONDS = 0.1
+CANNOT = 3
+"""How the process ends that has said why the model cannot be built."""
+
+
+def rebuild_aside(run: Run, still_wanted: Callable[[], None] = lambda: None) -> None:
+    """Have a process build the model and the graph of a run whose folder holds the weights.
+
+    `still_wanted` is called a few times a second, and may raise to give up.
+
+    Raises:
+        TransferError: The weights are not those of the recipe's network, or the process came to nothing.
+    """
+    arguments = [sys.executable, "-m", "core.training.transfer.rebuild", str(run.folder.resolve())]
+    environ = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    with run.log_file.open("wb") as log:
+        child = subprocess.Popen(
+            arguments, cwd=PROJECT, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
+        )
+    try:
+        while child.poll() is None:
+            still_wanted()
+            time.sleep(LOOK_SECONDS)
+    finally:
+        child.kill()
+        said = child.communicate()[0].decode(errors="replace").strip()
+    if child.returncode == CANNOT:
+        raise TransferError(said)
+    if child.returncode:
+        raise TransferError(f"The model could not be built. {run.log_tail(300).strip()}")
+
+
+def rebuild(run: Run) -> None:
+    """Build a run's model from its recipe and its weights, and write it and its graph; needs TensorFlow.
+
+    Raises `TransferError` where the weights are not those of the recipe's network.
+    """
+    import h5py
+
+    from core.models.build import build_model
+    from core.training.callbacks import save_model
+
+    recipe, arrays = Recipe.from_values(run.recipe_values()), read_npz(run.folder / WEIGHTS)
+    head = Head(recipe.dropout, recipe.pooling, recipe.head_batch_norm, recipe.seed)
+    chosen, classes = backbone(recipe.backbone), len(run.class_names())
+    _require_enough(arrays, feature_width(chosen, recipe.pooling) * classes)
+    model = build_model(chosen, head, classes, None)
+    file = run.folder / "rebuilt.weights.h5"
+    model.save_weights(file)
+    with h5py.File(file, "r+") as places:
+        _fill(places, arrays)
+    model.load_weights(file)
+    file.unlink()
+    save_model(model, run.best_file)
+    write_graph(model, run.serving_folder)
+
+
+def _require_enough(arrays: Arrays, numbers: int) -> None:
+    """Make sure that there are as many weights as the last layer alone has, before a network is built for them."""
+    found = sum(values.size for values in arrays.values())
+    if found < numbers:
+        raise TransferError(
+            f"The weights do not belong to the network of the recipe: there are {found:,} numbers, and its last layer"
+            f" alone has {numbers:,}."
+        )
+
+
+def _fill(places: "h5py.File", arrays: Arrays) -> None:
+    """Put arrays into a file that the network has written, which has a place for each."""
+    import h5py
+
+    known: dict[str, h5py.Dataset] = {}
+    places.visititems(lambda name, item: known.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+    known = {name: place for name, place in known.items() if not name.startswith(OPTIMIZER)}
+    odd = sorted(known.keys() ^ arrays.keys())
+    if odd:
+        raise TransferError(
+            f"The weights do not belong to the network of the recipe: {len(odd)} arrays are missing or too many, first"
+            f" {odd[0][:80]}. Perhaps they were written by another version."
+        )
+    for name, place in known.items():
+        values = arrays[name]
+        if values.shape != place.shape or values.dtype != place.dtype:
+            raise TransferError(
+                f"The weights do not belong to the network of the recipe: {name} is {values.dtype} {values.shape},"
+                f" expected {place.dtype} {place.shape}."
+            )
+        if not np.isfinite(values).all():
+            raise TransferError(f"The weights are damaged: {name} holds something that is no number.")
+        place[...] = values
+
+
+def main(folder: str) -> int:
+    """Build the model of the run in a folder; what cannot be is said on standard output."""
+    os.environ["KERAS_HOME"] = str(settings_from().keras_home)
+    try:
+        with without_scikit_learn():
+            rebuild(Run(Path(folder)))
+    except UnfreezeError as error:
+        print(error)
+        return CANNOT
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,197 @@
+"""Pictures of comparisons: curves of several runs, accuracies with their intervals, series of runs.
+
+Knows nothing of Streamlit. What a row of a picture is called stands above it, so that long names have room on a phone.
+"""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from pages.components.shared.drawings import percent
+from pages.components.shared.figures import BLUE, GREEN, GREY, ORANGE
+
+RUN_COLOURS = (BLUE, ORANGE, GREEN, "#9a72c4", "#c9587f", "#979b3c", "#6f7fc9", "#b0714a")
+"""One for each of the runs that can be laid over one another; told apart on white and on black."""
+
+MOST_RUNS = len(RUN_COLOURS)
+ROW_PIXELS = 50
+NAME_ABOVE, PUBLISHED_BELOW = 0.42, 0.2
+"""How far from a row's dots its name and the published figures stand; rows are 1 apart."""
+
+AXES: Mapping[str, str] = {
+    "val_accuracy": "validation accuracy",
+    "val_loss": "validation loss (cross-entropy, nats)",
+}
+
+
+def legend(names: Sequence[str]) -> str:
+    """HTML that says which colour is which run, however long the names are."""
+    keys = (
+        f'<span style="display:inline-flex;gap:.45em;align-items:baseline"><i style="flex:none;width:.8em;height:.8em;'
+        f'border-radius:50%;background:{colour}"></i><span style="overflow-wrap:anywhere">{escape(name)}</span></span>'
+        for name, colour in zip(names, RUN_COLOURS, strict=False)
+    )
+    return f'<div style="display:flex;flex-wrap:wrap;gap:.25rem 1.2rem;font-size:.9rem">{"".join(keys)}</div>'
+
+
+def validation_points(rows: Sequence[Mapping[str, float]], name: str) -> pd.DataFrame:
+    """The validations among a run's metrics: run, epoch, val_accuracy, val_loss."""
+    found = [(name, row["position"], row["val_accuracy"], row["val_loss"]) for row in rows if "val_loss" in row]
+    return pd.DataFrame(found, columns=["run", "epoch", "val_accuracy", "val_loss"])
+
+
+def curves(points: pd.DataFrame, names: Sequence[str], measure: str) -> go.Figure:
+    """ "val_accuracy" or "val_loss" over epochs, a line for each run in its colour."""
+    figure = go.Figure()
+    for name, colour in zip(names, RUN_COLOURS, strict=False):
+        mine = points[points.run == name]
+        figure.add_scatter(
+            x=mine.epoch,
+            y=mine[measure],
+            name=escape(name),
+            mode="lines+markers",
+            line={"color": colour, "width": 2},
+            marker={"size": 6},
+            hovertemplate="epoch %{x:.3g}: %{y:.3f}<extra>%{fullData.name}</extra>",
+        )
+    figure.update_layout(
+        height=300,
+        showlegend=False,
+        margin={"l": 0, "r": 8, "t": 8, "b": 0},
+        xaxis={"title": "epoch", "rangemode": "tozero", "fixedrange": True, "showgrid": False},
+        yaxis={"title": AXES[measure], "fixedrange": True, **({"tickformat": ".0%"} if "acc" in measure else {})},
+    )
+    return figure
+
+
+def intervals(data: pd.DataFrame, title: str) -> go.Figure:
+    """Accuracies as dots with whiskers; `data` has run, accuracy, low, high, one row a run, at most `MOST_RUNS`."""
+    figure = go.Figure()
+    ends = data[["accuracy", "low", "high"]].to_numpy(float)
+    for place, (name, (accuracy, low, high), colour) in enumerate(zip(data.run, ends, RUN_COLOURS, strict=False)):
+        figure.add_scatter(
+            x=[accuracy],
+            y=[place],
+            name=escape(name),
+            mode="markers",
+            marker={"size": 13, "color": colour},
+            error_x={
+                "array": [high - accuracy],
+                "arrayminus": [accuracy - low],
+                "color": colour,
+                "thickness": 2.5,
+                "width": 7,
+            },
+            hovertemplate=f"%{{fullData.name}}<br>%{{x:.1%}}, between {low:.1%} and {high:.1%}<extra></extra>",
+        )
+    _lay_out(figure, list(data.run), [percent(share) for share in ends[:, 0]], title, ends.ravel().tolist())
+    figure.update_layout(showlegend=False)
+    return figure
+
+
+def series(
+    data: pd.DataFrame,
+    variants: Sequence[str],
+    title: str,
+    published: Mapping[str, tuple[float, float]],
+    best_published: Mapping[str, float],
+) -> go.Figure:
+    """Runs of a series as dots, a row for each variant in the order planned, with mean and spread where there are more.
+
+    Args:
+        data: Columns variant, run, accuracy; one row for each run that has been measured.
+        variants: What was planned.
+        title: What is measured.
+        published: Lowest and highest accuracy that others gave for a variant.
+        best_published: What others gave as the highest of several variants: its name and the accuracy, a dotted line.
+    """
+    place = {variant: number for number, variant in enumerate(variants)}
+    figure = go.Figure()
+    _add_published(figure, place, published)
+    figure.add_scatter(
+        x=data.accuracy,
+        y=data.variant.map(place),
+        name="a run",
+        mode="markers",
+        text=[escape(name) for name in data.run],
+        marker={"color": BLUE, "size": 11, "opacity": 0.7},
+        hovertemplate="%{text}: %{x:.1%}<extra></extra>",
+    )
+    spreads = data.groupby("variant", sort=False).accuracy.agg(["mean", "std", "count"])
+    _add_means(figure, place, spreads[spreads["count"] > 1])
+    for name, value in best_published.items():
+        figure.add_vline(x=value, line={"color": GREY, "dash": "dot", "width": 1.5})
+        figure.add_annotation(
+            x=value, y=1, yref="paper", yanchor="bottom", text=name, showarrow=False, font={"color": GREY, "size": 12}
+        )
+    words = [percent(spreads["mean"][each]) if each in spreads.index else "–" for each in variants]
+    ends = [end for pair in published.values() for end in pair]
+    _lay_out(figure, variants, words, title, (*data.accuracy, *ends, *best_published.values()))
+    top = {"orientation": "h", "x": 0, "y": 1, "yref": "container", "yanchor": "top", "itemclick": False}
+    room = 88 if best_published else 36
+    figure.update_layout(legend=top, margin={"t": room}, height=figure.layout.height + room)
+    return figure
+
+
+def _add_published(figure: go.Figure, place: Mapping[str, int], published: Mapping[str, tuple[float, float]]) -> None:
+    for number, (variant, (low, high)) in enumerate(published.items()):
+        figure.add_scatter(
+            x=[low, high],
+            y=[place[variant] + PUBLISHED_BELOW] * 2,
+            name="published study",
+            legendgroup="published",
+            showlegend=number == 0,
+            mode="lines+markers",
+            line={"color": GREY, "width": 4},
+            marker={"symbol": "diamond", "size": 9},
+            hovertemplate="published: %{x:.1%}<extra></extra>",
+        )
+
+
+def _add_means(figure: go.Figure, place: Mapping[str, int], spreads: pd.DataFrame) -> None:
+    if spreads.empty:
+        return
+    figure.add_scatter(
+        x=spreads["mean"],
+        y=[place[variant] for variant in spreads.index],
+        name="mean ± standard deviation",
+        mode="markers",
+        marker={"symbol": "line-ns", "size": 15, "line": {"color": ORANGE, "width": 3}},
+        error_x={"array": spreads["std"], "color": ORANGE, "thickness": 2.5, "width": 0},
+        hovertemplate="mean %{x:.1%}<extra></extra>",
+    )
+
+
+def _lay_out(
+    figure: go.Figure, names: Sequence[str], words: Sequence[str], title: str, values: Sequence[float]
+) -> None:
+    """Rows from top to bottom, each with its name above it and its figure at the right end."""
+    for place, (name, figure_in_words) in enumerate(zip(names, words, strict=True)):
+        above = {"y": place - NAME_ABOVE, "xref": "paper", "yref": "y", "showarrow": False, "font": {"size": 13}}
+        figure.add_annotation(x=0, xanchor="left", text=escape(name), **above)
+        figure.add_annotation(x=1, xanchor="right", text=f"<b>{figure_in_words}</b>", **above)
+    low, high = _range(values)
+    figure.update_layout(
+        height=50 + ROW_PIXELS * len(names),
+        margin={"l": 8, "r": 8, "t": 8, "b": 0},
+        xaxis={"title": title, "tickformat": ".0%", "range": [low, high], "fixedrange": True, "zeroline": False},
+        yaxis={
+            "range": [len(names) - 0.5, -0.75],
+            "showticklabels": False,
+            "showgrid": False,
+            "zeroline": False,
+            "fixedrange": True,
+        },
+    )
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    """Where the axis of accuracies begins and ends: around what there is, never narrower than a tenth."""
+    if not len(values):
+        return 0.0, 1.0
+    low, high = float(np.min(values)), float(np.max(values))
+    room = max(0.02, (0.1 - (high - low)) / 2)
+    return max(-0.02, low - room), min(1.02, high + room)

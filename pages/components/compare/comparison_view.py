@@ -1,0 +1,294 @@
+"""Runs beside one another, and series of runs, rebuilt from their folders at every look."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.errors import RunBusy, RunError, RunNotFound
+from core.evaluation import comparison
+from core.evaluation.comparison import Arm, Measured
+from core.evaluation.metrics import accuracy_interval
+from core.recipe import sweeps
+from core.recipe.wording import in_words
+from core.runs.store import ACTIVE, FAILED, QUEUED, Label
+from pages.components.compare import comparison_figures
+from pages.components.compare.comparison_figures import MOST_RUNS
+from pages.components.shared import cached, drawings, inputs, state
+
+LOOK_EVERY_SECONDS = 2.0
+
+PARTS = {"Validation": "validation", "Test": "test"}
+MEANT = {
+    "validation": "Validation photos chose each model's best epoch, so they flatter a little. Use them to choose.",
+    "test": "Test photos had no part in the training. Choose by validation, and look here at the end.",
+}
+
+PICKED = "picked"
+SIDE_BY_SIDE = "Side by side"
+"""The view of the Compare page that shows runs which somebody picks."""
+
+REPEATS, VARIED, AUGMENTATIONS, STUDY = "Repeats", "Varied", "Augmentations", "Flower study"
+"""How the name of a series begins, by what it is."""
+
+WITH_REFERENCE = (AUGMENTATIONS, STUDY)
+"""Series whose first variant is what all others are compared with."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A run with what people call it; `name` is its own among all that are shown."""
+
+    shown: inputs.RunOnShow
+    label: Label
+    name: str
+
+    @property
+    def state(self) -> str:
+        """The state of its run."""
+        return self.shown.status.state
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether its model has been tested, which is the last thing that a run does."""
+        return self.state not in (*ACTIVE, QUEUED) and self.shown.status.test_accuracy is not None
+
+    def measured(self, part: str) -> Measured | None:
+        """How right it is about the photos of a part; None where that cannot be read."""
+        try:
+            return cached.measured(self.shown.run.id, part, self.shown.status.ended)
+        except RunError:
+            return None
+
+
+def members() -> list[Member]:
+    """All runs that can be read, the oldest first."""
+    found: list[Member] = []
+    seen: Counter[str] = Counter()
+    for shown in sorted(inputs.all_runs()[0], key=lambda each: each.status.created):
+        label = shown.run.read_label()
+        name = label.name or inputs.describe_with_accuracy(shown)
+        seen[name] += 1
+        found.append(Member(shown, label, f"{name} ({seen[name]})" if seen[name] > 1 else name))
+    return found
+
+
+def series_among(found: Sequence[Member]) -> dict[str, list[Member]]:
+    """Runs that were started together, by the name of their series, the newest series first."""
+    groups: dict[str, list[Member]] = {}
+    for member in found:
+        if member.label.group:
+            groups.setdefault(member.label.group, []).append(member)
+    return dict(reversed(groups.items()))
+
+
+def show_series(group: str) -> None:
+    """A series: how far it is, one picture, one sentence; it ticks as long as runs are to come."""
+    going = any(member.state in (*ACTIVE, QUEUED) for member in _members_of(group))
+    st.fragment(_series, run_every=LOOK_EVERY_SECONDS if going else None)(group, going)
+
+
+def _members_of(group: str) -> list[Member]:
+    return [member for member in members() if member.label.group == group]
+
+
+def _series(group: str, was_going: bool) -> None:
+    found = _members_of(group)
+    if was_going != any(member.state in (*ACTIVE, QUEUED) for member in found) or not found:
+        st.rerun()
+    _progress(found)
+    chosen = st.segmented_control("Measured on", list(PARTS), default="Validation", required=True, key="part")
+    part = PARTS[chosen or "Validation"]
+    measures = {member.name: member.measured(part) for member in found if member.is_measured}
+    kind = group.split(" · ")[0]
+    data = pd.DataFrame(
+        [
+            (member.label.variant, member.name, measure.accuracy)
+            for member in found
+            if (measure := measures.get(member.name))
+        ],
+        columns=["variant", "run", "accuracy"],
+    )
+    variants = list(dict.fromkeys(member.label.variant for member in found))
+    published = _published(variants) if (kind, part) == (STUDY, "validation") else {}
+    picture = comparison_figures.series(
+        data,
+        variants,
+        f"{part} accuracy",
+        published,
+        {"published, best augmentation": sweeps.BEST_AUGMENTED} if published else {},
+    )
+    _say_result(found, measures, kind)
+    st.plotly_chart(picture, config=STILL, key=f"series-{part}", alt=f"Dots: {part} accuracy of each run by variant")
+    st.caption(f":material/info: {MEANT[part]}")
+    _details(group, [member for member in found if member.is_measured])
+
+
+STILL = {"displayModeBar": False}
+
+
+def _published(variants: Sequence[str]) -> dict[str, tuple[float, float]]:
+    return {each: ends for each in variants if (ends := sweeps.published_accuracy(each))}
+
+
+def _progress(found: Sequence[Member]) -> None:
+    states = Counter(member.state for member in found)
+    going, waiting = sum(states[name] for name in ACTIVE), states[QUEUED]
+    done = len(found) - going - waiting
+    if going + waiting == 0:
+        lost = len(found) - sum(member.is_measured for member in found)
+        if lost:
+            st.warning(
+                f"{lost} of {len(found)} runs ended without a result. Open them under Runs to see why.",
+                icon=":material/error:",
+            )
+        return
+    words = f"{done} of {len(found)} done" + (f", {going} training" if going else "") + f", {waiting} waiting"
+    with st.container(horizontal=True, vertical_alignment="center", key="series-head"):
+        st.progress(done / len(found), words)
+        if waiting:
+            st.button("Cancel those that wait", icon=":material/close:", on_click=_cancel, args=(tuple(found),))
+    if states[FAILED]:
+        st.caption(f":material/error: {states[FAILED]} failed. Open them under Runs to see why.")
+
+
+def _cancel(found: Sequence[Member]) -> None:
+    for member in found:
+        if member.state == QUEUED:
+            try:
+                cached.queue().cancel(member.shown.run)
+            except (RunBusy, RunNotFound):  # it has begun, or is gone, since the page was drawn
+                continue
+
+
+def _say_result(found: Sequence[Member], measures: dict[str, Measured | None], kind: str) -> None:
+    arms = arms_of([(member.label.variant, measures.get(member.name)) for member in found])
+    complete = {member.label.variant for member in found} == {arm.name for arm in arms}
+    if not arms:
+        st.caption("There is no result yet.")
+    elif kind in WITH_REFERENCE and arms[0].name == found[0].label.variant:
+        _result(comparison.against_first(arms), complete)
+    else:
+        _result(comparison.best_of(arms), complete)
+
+
+def _result(sentence: str, complete: bool = True) -> None:
+    words = inputs.plain(sentence)
+    with st.container(border=True, key="result"):
+        st.markdown(f":material/balance: {words}" if complete else f":material/balance: **So far:** {words}")
+
+
+def arms_of(pairs: Sequence[tuple[str, Measured | None]]) -> list[Arm]:
+    """Runs that were measured, put together by what is special to them, in the order in which that first comes."""
+    runs: dict[str, list[Measured]] = {}
+    for name, measure in pairs:
+        if measure is not None:
+            runs.setdefault(name, []).append(measure)
+    return [Arm(name, tuple(each)) for name, each in runs.items()]
+
+
+def open_side_by_side(ids: Collection[str]) -> None:
+    """Go to the Compare page with these runs beside one another."""
+    state.remember("compare", SIDE_BY_SIDE)
+    state.remember(PICKED, [member.name for member in members() if member.shown.run.id in ids])
+    st.switch_page("pages/train/compare.py")
+
+
+def show_side_by_side(chosen: Sequence[Member]) -> None:
+    """Two runs or more: which is better, how sure that is, what differs, and how they learned."""
+    measures = {member.name: member.measured("test") for member in chosen}
+    known = [(member, measure) for member in chosen if (measure := measures[member.name]) is not None]
+    if known:
+        _result(comparison.best_of(arms_of([(_arm_name(member, chosen), measure) for member, measure in known])))
+        rows = [(each.name, m.accuracy, *accuracy_interval(m.correct, m.count)) for each, m in known]
+        picture = comparison_figures.intervals(
+            pd.DataFrame(rows, columns=["run", "accuracy", "low", "high"]), "test accuracy, with its 95 % interval"
+        )
+        st.plotly_chart(picture, config=STILL, key="intervals", alt="Test accuracy of each run with its interval")
+    if len(known) < len(chosen):
+        st.caption(":material/warning: What some of these runs came to can no longer be read.")
+    show_differences(chosen)
+    show_curves(chosen)
+    use_recipe(chosen)
+
+
+def _arm_name(member: Member, chosen: Sequence[Member]) -> str:
+    """The first of the chosen runs that was trained alike, but for the seed: repeats are one side of a comparison."""
+    alike = (other for other in chosen if _but_for_seed(other) == _but_for_seed(member))
+    return next(alike).name
+
+
+def _but_for_seed(member: Member) -> str:
+    return replace(member.shown.recipe, seed=0).to_json()
+
+
+def show_differences(chosen: Sequence[Member]) -> None:
+    """The table of choices in which runs differ."""
+    rows = comparison.what_differs({member.name: in_words(member.shown.recipe) for member in chosen})
+    st.subheader("What differs", anchor=False)
+    if rows:
+        st.dataframe(rows, hide_index=True)
+    else:
+        st.caption("Nothing: they were trained alike, with the same seed.")
+
+
+def show_curves(chosen: Sequence[Member]) -> None:
+    """Validation accuracy and loss over epochs, laid over one another."""
+    st.subheader("How they learned", anchor=False)
+    names = [member.name for member in chosen]
+    points = pd.concat(
+        [comparison_figures.validation_points(each.shown.run.read_metrics(), each.name) for each in chosen]
+    )
+    st.html(comparison_figures.legend(names))
+    for column, measure in zip(st.columns(2, gap="medium"), comparison_figures.AXES, strict=True):
+        column.plotly_chart(
+            comparison_figures.curves(points, names, measure),
+            config=STILL,
+            key=f"curves-{measure}",
+            alt=f"{comparison_figures.AXES[measure]} of each run over epochs",
+        )
+
+
+def use_recipe(chosen: Sequence[Member]) -> None:
+    """Take the recipe of a run to the Train page, to change it there."""
+    names = [member.name for member in chosen]
+    with st.container(horizontal=True, vertical_alignment="bottom", key="use-recipe"):
+        name: Any = st.selectbox("Recipe to start from", names, key="recipe-of")
+        if st.button("Use this recipe", icon=":material/edit_note:") and name in names:
+            member = chosen[names.index(name)]
+            state.choose_dataset(member.shown.recipe.dataset)
+            state.close_run()
+            state.remember("recipe", member.shown.recipe.to_json())
+            st.switch_page("pages/train/train.py")
+
+
+def _details(group: str, found: Sequence[Member]) -> None:
+    """Curves of one run of each variant, and all runs as a list."""
+    if not found:
+        return
+    firsts = list({member.label.variant: member for member in reversed(found)}.values())[::-1]
+    with st.expander("Every run", icon=":material/list:"):
+        st.dataframe([_row(member) for member in found], hide_index=True)
+        use_recipe(found)
+    with st.expander("Curves, and what differs", icon=":material/show_chart:"):
+        if len(firsts) > MOST_RUNS:
+            st.caption(f"The {MOST_RUNS} variants with the best validation accuracy.")
+            ranked = sorted(firsts, key=lambda member: -(member.shown.status.best_val_accuracy or 0))[:MOST_RUNS]
+            firsts = [member for member in firsts if member in ranked]
+        show_differences(firsts)
+        show_curves(firsts)
+
+
+def _row(member: Member) -> dict[str, str]:
+    status = member.shown.status
+    best, test = status.best_val_accuracy, status.test_accuracy
+    return {
+        "run": member.name,
+        "validation accuracy": drawings.percent(best) if best is not None else "–",
+        "test accuracy": drawings.percent(test) if test is not None else "–",
+        "duration": inputs.duration(status.seconds(status.ended or 0)),
+        "seed": str(member.shown.recipe.seed),
+    }

@@ -1,0 +1,128 @@
+"""A dataset with its corrections, to take along: as a ZIP file, as a new dataset, or as a table."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.data.dataset import Dataset
+from core.data.dataset_export import (
+    Exported,
+    ExportJob,
+    Report,
+    as_csv,
+    rows_of,
+    write_archive,
+    write_folders,
+)
+from core.data.subsets import NO_PART
+from pages.components.shared import cached, inputs, state
+
+ZIP, FOLDERS, TABLE = "ZIP file", "New dataset", "Table (CSV)"
+
+EXPLAINED = {
+    ZIP: "Class folders in one file, with a table of every photo and of what is missing and why.",
+    FOLDERS: "Class folders beside the other datasets that were made here, ready to be trained on.",
+    TABLE: "One row for each file: its class, its part, what was decided, and why. The photos stay where they are.",
+}
+
+DOWNLOAD_BYTES = 1_000_000_000
+"""A larger file does not go through the browser, where it would fill the memory; its place is told."""
+
+
+def section(dataset: Dataset, parts: NDArray[np.int8]) -> None:
+    """A fold with all that a dataset can be exported as; `parts (M,)` is how it is divided, -1 for not at all."""
+    root = dataset.scan.folder.root
+    job = cached.dataset_exports().get(root)
+    with st.expander("Export this dataset", icon=":material/ios_share:", expanded=job is not None):
+        st.markdown(
+            "The photos that training would use: corrected ones in their new class, excluded ones left out. Your own"
+            " files stay as they are."
+        )
+        if job is not None and not job.is_over:
+            _progress(job)
+            return
+        _choose(dataset, parts)
+        if job is not None:
+            _outcome(job)
+
+
+def _choose(dataset: Dataset, parts: NDArray[np.int8]) -> None:
+    kind = st.segmented_control("Export as", list(EXPLAINED), default=ZIP, required=True, key="export-kind")
+    st.caption(EXPLAINED[kind])
+    name = dataset.scan.folder.root.name
+    if kind == TABLE:
+        content = partial(_table, dataset, parts)
+        icon = ":material/download:"
+        st.download_button("Download the table", content, f"{name}.csv", "text/csv", icon=icon, on_click="ignore")
+        return
+    typed = st.text_input("Name", f"{name} corrected", key=f"export-name-{kind}-{name}", max_chars=100)
+    divided = st.toggle(
+        "Divide it into train, val and test, as above",
+        dataset.has_own_split,
+        key="export-divided",
+        disabled=bool((parts == NO_PART).all()),
+        help="Then others train and test on the same photos as you.",
+    )
+    if st.button("Export", type="primary", icon=":material/ios_share:", key="export-begin"):
+        _begin(dataset, WRITERS[kind](dataset, parts, divided, typed))
+
+
+def _table(dataset: Dataset, parts: NDArray[np.int8]) -> bytes:
+    return as_csv(rows_of(dataset, parts))
+
+
+def _to_zip(dataset: Dataset, parts: NDArray[np.int8], divided: bool, name: str) -> Callable[[Report], Exported]:
+    chosen, rows = parts if divided else None, rows_of(dataset, parts)
+    return partial(write_archive, dataset, chosen, rows, name, cached.settings())
+
+
+def _to_folders(dataset: Dataset, parts: NDArray[np.int8], divided: bool, name: str) -> Callable[[Report], Exported]:
+    return partial(write_folders, dataset, parts if divided else None, name, cached.settings())
+
+
+WRITERS = {ZIP: _to_zip, FOLDERS: _to_folders}
+
+
+def _begin(dataset: Dataset, write: Callable[[Report], Exported]) -> None:
+    cached.dataset_exports()[dataset.scan.folder.root] = job = ExportJob.start(write)
+    job.wait(inputs.MOMENT)
+    st.rerun()
+
+
+@st.fragment(run_every=0.5)
+def _progress(job: ExportJob) -> None:
+    """How far an export is, and a button to stop it."""
+    if job.is_over:
+        st.rerun()
+    st.progress(job.done / max(1, job.total), f"Writing photo {job.done:,} of {job.total:,}")
+    st.button("Stop", icon=":material/stop:", on_click=job.cancel, key="export-stop")
+
+
+def _outcome(job: ExportJob) -> None:
+    if job.cancelled:
+        st.info("The export was stopped. Nothing was kept of it.", icon=":material/info:")
+    elif job.error is not None:
+        st.warning(str(job.error), icon=":material/info:")
+    elif job.result is not None:
+        _report(job.result)
+
+
+def _report(exported: Exported) -> None:
+    where = inputs.plain(str(exported.path))
+    st.success(f"{exported.photos:,} photos are in {where}.", icon=":material/check_circle:")
+    if exported.path.is_dir():
+        if st.button("Look at it", icon=":material/photo_library:", key="export-look"):
+            state.choose_dataset(str(exported.path))
+            st.rerun()
+    elif exported.path.is_file() and exported.path.stat().st_size <= DOWNLOAD_BYTES:
+        icon, name = ":material/download:", exported.path.name
+        st.download_button(
+            "Download it", lambda: exported.path.open("rb"), name, "application/zip", icon=icon, on_click="ignore"
+        )
+    if exported.left_out:
+        rows = [{"file": entry.path, "why it is not in it": entry.reason} for entry in exported.left_out]
+        st.markdown(f"{len(rows):,} files are not in it:")
+        inputs.long_list(rows, "not-exported.csv")

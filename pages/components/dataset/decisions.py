@@ -1,0 +1,213 @@
+"""Photos with what can be decided about them; what is decided is kept, and can be taken back."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from core.data.dataset import ALIKE, ALIKE_CONFLICT, CONFLICT, COPIES, LEAK, Dataset, Finding
+from core.data.review import EXCLUDE, KEEP, RELABEL, Decision, Review, rows_of
+from core.data.scan.folder import ImageFolder
+from core.errors import PhotoError, UnfreezeError
+from pages.components.shared import cached, inputs, state
+
+PER_PAGE = 6
+SINGLES_PER_PAGE = 24
+MENU_CLASSES = 30
+TARGET = "move-target"
+LEAVE_OUT, RIGHT = "Leave it out", "It is right as it is"
+
+WORDS = {EXCLUDE: "left out", RELABEL: "moved to", KEEP: "found right"}
+
+
+def decide(dataset: Dataset, action: str, positions: Iterable[int], why: str, label: str = "") -> None:
+    """Keep a decision about photos of a dataset; a callback, so that the page is drawn with it."""
+    photos = {dataset.folder.paths[i]: dataset.digest(i) for i in positions}
+    if photos:
+        decision = Decision(action, photos, label, why)
+        keep(dataset.review.root, lambda review: review.with_decision(decision))
+
+
+def take_back(root: Path, decision: Decision) -> None:
+    """Undo one decision; a callback as well."""
+    keep(root, lambda review: review.without_decision(decision))
+
+
+def keep(root: Path, how: Callable[[Review], Review]) -> None:
+    """Change what is kept about a dataset; where that fails, the next page says so."""
+    try:
+        cached.reviews().change(root, how)
+    except UnfreezeError as error:
+        state.remember("notice", str(error))
+
+
+def notice() -> None:
+    """Say, once, what went wrong in the last callback."""
+    message = state.take("notice")
+    if message:
+        st.warning(message, icon=":material/info:")
+
+
+def undo_bar(dataset: Dataset) -> None:
+    """What was decided last, and a button to undo it."""
+    if not dataset.review.decisions:
+        return
+    last = dataset.review.decisions[-1]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f":gray[Last decision: {describe(last)}]", width="content")
+        st.button("Undo", icon=":material/undo:", key="undo", on_click=take_back, args=(dataset.review.root, last))
+
+
+def describe(decision: Decision) -> str:
+    """A decision in a few words, safe as Markdown."""
+    names = list(decision.photos)
+    what = inputs.plain(names[0]) if len(names) == 1 else f"{len(names):,} photos"
+    label = f" {inputs.plain(decision.label)}" if decision.label else ""
+    return f"{what} {WORDS[decision.action]}{label}"
+
+
+def finding_in_full(dataset: Dataset, finding: Finding) -> None:
+    """One kind of finding: what it means, what happens, and the photos, a page at a time."""
+    kind = finding.kind
+    choose_target(dataset.folder)
+    st.markdown(f"{kind.means}  \n:material/arrow_forward: **{kind.done}**")
+    size = PER_PAGE if kind.together else SINGLES_PER_PAGE
+    pages = -(-finding.count // size)
+    page = st.pagination(pages, key=f"page-{kind.key}-{pages}") if pages > 1 else 1
+    shown = finding.sets[(page - 1) * size : page * size]
+    for_all(dataset, finding)
+    if not kind.together:
+        cards(dataset, [int(group[0]) for group in shown], kind.title, kind.key)
+        return
+    for number, group in enumerate(shown):
+        with st.container(border=True):
+            cards(dataset, group.tolist(), kind.title, f"{kind.key}-{page}-{number}")
+            for_set(dataset, finding, group.tolist(), f"{kind.key}-{page}-{number}")
+
+
+def for_all(dataset: Dataset, finding: Finding) -> None:
+    """Buttons that decide about everything of one kind at once."""
+    everything = [int(i) for group in finding.sets for i in group]
+    spare = [int(i) for group in finding.sets for i in group[1:]]
+    with st.container(horizontal=True, gap="small"):
+        if finding.kind.key in (COPIES, ALIKE):
+            act(dataset, EXCLUDE, spare, finding, f"Use only one of each ({len(spare):,} left out)", "one-of-each")
+        if not finding.kind.together:
+            act(dataset, EXCLUDE, everything, finding, f"Leave out all {len(everything):,}", "all-out")
+        if not finding.kind.sure:
+            act(dataset, KEEP, everything, finding, "All are fine", "all-fine")
+
+
+def for_set(dataset: Dataset, finding: Finding, group: list[int], key: str) -> None:
+    """Buttons that decide about one set of photos."""
+    labels = np.unique(dataset.folder.labels[group])
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        if finding.kind.key == CONFLICT:
+            for label in labels[:5]:
+                name = dataset.folder.class_names[label]
+                right = next(i for i in group if dataset.folder.labels[i] == label)
+                others = [i for i in group if i != right]
+                act(dataset, EXCLUDE, others, finding, f"It is {inputs.plain(name)}", f"{key}-{label}")
+            act(dataset, EXCLUDE, group, finding, "Use none of them", f"{key}-none")
+        elif finding.kind.key in (COPIES, ALIKE):
+            act(dataset, EXCLUDE, group[1:], finding, "Use only the first", f"{key}-first")
+        if finding.kind.key in (ALIKE, ALIKE_CONFLICT, LEAK):
+            words = "They differ: use all" if finding.kind.key == LEAK else "They are fine"
+            act(dataset, KEEP, group, finding, words, f"{key}-fine")
+
+
+def act(dataset: Dataset, action: str, positions: Sequence[int], finding: Finding, words: str, key: str) -> None:
+    """A button that keeps one decision."""
+    arguments = (dataset, action, list(positions), finding.kind.title)
+    st.button(words, key=f"act-{finding.kind.key}-{key}", on_click=decide, args=arguments)
+
+
+def cards(dataset: Dataset, positions: Sequence[int], why: str, key: str) -> None:
+    """Photos side by side, each with its class, its name, and a menu of what can be decided."""
+    with st.grid(min_column_width=132, gap="small"):
+        for position in positions:
+            with st.container(gap="xxsmall"):
+                card(dataset, position, why, f"{key}-{position}")
+
+
+def card(dataset: Dataset, position: int, why: str, key: str) -> None:
+    """One photo with what can be decided about it."""
+    folder = dataset.folder
+    path = folder.paths[position]
+    try:
+        st.image(inputs.thumbnail(folder, position), width=132, alt=path)
+    except (PhotoError, FileNotFoundError) as error:
+        st.caption(f":material/broken_image: {error}")
+    label = folder.class_names[folder.labels[position]]
+    st.caption(f"**{inputs.plain(label)}**  \n{inputs.plain(shortened(path.rpartition('/')[2]))}")
+    others = [name for name in targets(folder) if name != label]
+    st.menu_button(
+        "Decide",
+        [(EXCLUDE, ""), (KEEP, ""), *((RELABEL, name) for name in others)],
+        key=f"menu-{key}",
+        type="tertiary",
+        help=inputs.plain(path),
+        format_func=menu_words,
+        on_click=chosen_from_menu,
+        args=(dataset, position, why, f"menu-{key}"),
+    )
+
+
+def targets(folder: ImageFolder) -> Sequence[str]:
+    """The classes that a photo's menu offers: all of them, or where they are too many the one that was chosen."""
+    if len(folder.class_names) <= MENU_CLASSES:
+        return folder.class_names
+    chosen = state.widget(TARGET)
+    return [chosen] if chosen in folder.class_names else []
+
+
+def choose_target(folder: ImageFolder) -> None:
+    """Where there are too many classes for a menu: the class that photos can be moved to."""
+    if len(folder.class_names) > MENU_CLASSES:
+        st.selectbox(
+            "Photos can be moved to",
+            folder.class_names,
+            index=None,
+            placeholder="Choose a class; every photo's menu then offers it",
+            key=TARGET,
+            persist_state="session",
+        )
+
+
+def menu_words(option: tuple[str, str]) -> str:
+    """An entry of a photo's menu."""
+    action, label = option
+    return f"Move to {inputs.plain(label)}" if action == RELABEL else {EXCLUDE: LEAVE_OUT, KEEP: RIGHT}[action]
+
+
+def chosen_from_menu(dataset: Dataset, position: int, why: str, key: str) -> None:
+    """Keep what was chosen from a photo's menu."""
+    action, label = state.widget(key)
+    decide(dataset, action, [position], why, label)
+
+
+def shortened(name: str, longest: int = 18) -> str:
+    """A file name that fits under a photo."""
+    return name if len(name) <= longest else f"{name[: longest - 8]}…{name[-7:]}"
+
+
+def decided(dataset: Dataset) -> None:
+    """Everything that was decided, newest first, each with a way back."""
+    review = dataset.review
+    if not review.decisions:
+        st.info("Nothing has been decided yet. Every photo has a menu “Decide”.", icon=":material/rate_review:")
+        return
+    st.markdown(
+        "Your photos are never changed: decisions are kept beside them, in"
+        f" `{cached.reviews().file(review.root)}`, and each can be taken back."
+    )
+    undo_bar(dataset)
+    inputs.download_list(rows_of(review.decisions), "decisions.csv")
+    for position in range(len(review.decisions) - 1, -1, -1):
+        decision = review.decisions[position]
+        with st.container(horizontal=True, vertical_alignment="center", border=True):
+            st.markdown(f"{describe(decision)}  \n:gray[{inputs.plain(decision.why)}]", width="stretch")
+            st.button("Take back", key=f"back-{position}", on_click=take_back, args=(review.root, decision))
+    for path, reason in dataset.lost:
+        st.caption(f":material/link_off: {inputs.plain(path)}: {reason}; the decision rests.")

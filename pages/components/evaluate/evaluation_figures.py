@@ -1,0 +1,368 @@
+"""Pictures of an evaluation: scores of classes, confusion matrix, reliability, coverage, history, map.
+
+Knows nothing of Streamlit. What is right is blue, what is wrong is orange; shapes and numbers say the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from core.evaluation.calibration import Coverage, Reliability
+from core.evaluation.metrics import ClassScores, accuracy_interval
+from core.evaluation.training_dynamics import Timeline
+from pages.components.compare.comparison_figures import RUN_COLOURS
+from pages.components.shared.drawings import percent
+from pages.components.shared.figures import BLUE, GREY, ORANGE
+
+MOST_ROWS = 30
+"""Of more classes, only those with the lowest scores are drawn."""
+
+MOST_CELLS = 20
+"""Of more classes, only those with the most mistakes are in the confusion matrix."""
+
+MOST_NUMBERS = 12
+"""Of more classes, cells have no room for numbers."""
+
+MOST_LIMITS = 1000
+"""As many points as the curve of coverage is drawn with."""
+
+MOST_COLOURS = len(RUN_COLOURS)
+"""As many classes can have a colour and a shape of their own on the map."""
+
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
+OTHERS = "other classes"
+LONGEST_NAME = 22
+ROW_PIXELS, CELL_PIXELS = 34, 42
+HIT_PIXELS = 30
+RIGHT_TINTS, WRONG_TINTS = ("#d9ecf5", "#6fb6d8"), ("#fbeadb", "#e8934d")
+"""From few to many; dark numbers are readable on all of them, so cells look the same on white and on black."""
+
+ON_CELL = {"color": "#14242c", "size": 15}
+SHARES = {"range": [0, 1.02], "tickformat": ".0%", "fixedrange": True, "zeroline": False}
+LEGEND = {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "itemclick": False, "itemdoubleclick": False}
+MARGIN = {"l": 0, "r": 8, "t": 8, "b": 0}
+
+
+def saving_as(name: str) -> dict[str, Any]:
+    """Plotly's configuration: a picture can be saved as an image of this name, and nothing else is offered."""
+    return {
+        "displaylogo": False,
+        "displayModeBar": True,
+        "modeBarButtons": [["toImage"]],
+        "toImageButtonOptions": {"format": "png", "filename": name, "scale": 2},
+    }
+
+
+def short(name: str) -> str:
+    """A class's name as it fits beside a picture."""
+    return escape(name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…")
+
+
+def scores(found: ClassScores, names: Sequence[str]) -> go.Figure:
+    """Recall with its 95 % interval, and precision, a row for each class, the lowest F1 first where not all fit."""
+    shown = _hardest(found)
+    seen = [label for label in shown if found.support[label]]
+    recall, ends = found.recall[seen], np.array([_interval(found, label) for label in seen]).reshape(-1, 2)
+    row = {label: place for place, label in enumerate(shown)}
+    figure = go.Figure()
+    figure.add_scatter(
+        x=recall,
+        y=[row[label] for label in seen],
+        name="recognised (recall)",
+        mode="markers",
+        marker={"size": 12, "color": BLUE},
+        error_x={"array": ends[:, 1] - recall, "arrayminus": recall - ends[:, 0], "color": BLUE, "thickness": 1.5},
+        text=[f"{names[label]}: {found.recall[label]:.0%} of {found.support[label]:,} photos" for label in seen],
+        hovertemplate="%{text} are recognised<extra></extra>",
+    )
+    said = [label for label in shown if found.predicted[label]]
+    figure.add_scatter(
+        x=found.precision[said],
+        y=[row[label] for label in said],
+        name="right when it says so (precision)",
+        mode="markers",
+        marker={"size": 11, "color": ORANGE, "symbol": "diamond-open", "line": {"width": 2}},
+        text=[f"{found.predicted[label]:,} photos are taken for {names[label]}" for label in said],
+        hovertemplate="%{text}, %{x:.0%} of them rightly<extra></extra>",
+    )
+    ticks = {"tickvals": list(row.values()), "ticktext": [short(names[label]) for label in shown], "ticksuffix": "  "}
+    figure.update_layout(
+        height=70 + ROW_PIXELS * len(shown),
+        margin=MARGIN,
+        legend=LEGEND,
+        xaxis=SHARES,
+        yaxis={**ticks, "range": [len(shown) - 0.5, -0.5], "fixedrange": True, "zeroline": False},
+    )
+    return figure
+
+
+def _hardest(found: ClassScores) -> list[int]:
+    """The classes that are drawn: all, or the hardest ones of those that have photos, the hardest first."""
+    if len(found.f1) <= MOST_ROWS:
+        return list(range(len(found.f1)))
+    order = [int(label) for label in np.argsort(found.f1, kind="stable") if found.support[label]]
+    return order[:MOST_ROWS]
+
+
+def _interval(found: ClassScores, label: int) -> tuple[float, float]:
+    support = int(found.support[label])
+    return accuracy_interval(round(float(found.recall[label]) * support), support)
+
+
+def confusion(
+    counts: NDArray[np.int64], names: Sequence[str], shown: Sequence[int], chosen: tuple[int, int] | None
+) -> go.Figure:
+    """A confusion matrix whose cells can be clicked: each cell's point knows its row and column as `customdata`.
+
+    Args:
+        counts: (K, K), photos of a class (row) taken for a class (column).
+        names: K names.
+        shown: Which classes have a row and a column.
+        chosen: The cell with a frame around it, if it is shown.
+    """
+    size = len(shown)
+    few = counts[np.ix_(shown, shown)]
+    shares = few / np.maximum(counts[list(shown)].sum(1), 1)[:, None]
+    right = np.eye(size, dtype=bool)
+    figure = go.Figure()
+    most_wrong = float(shares[~right].max(initial=0.05))
+    for mask, tints, most in ((right, RIGHT_TINTS, 1.0), (~right, WRONG_TINTS, most_wrong)):
+        z = np.where(mask & (few > 0), shares, np.nan)
+        look = {"colorscale": tints, "showscale": False, "hoverinfo": "skip", "xgap": 1, "ygap": 1}
+        figure.add_heatmap(z=z, zmin=0, zmax=most, **look)
+    _add_cells(figure, few, shares, [names[label] for label in shown])
+    if chosen and chosen[0] in shown and chosen[1] in shown:
+        row, column = shown.index(chosen[0]), shown.index(chosen[1])
+        ends = {"x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5}
+        figure.add_shape(type="rect", **ends, line={"color": GREY, "width": 3})
+    figure.data[-1].customdata = [(row, column) for row in shown for column in shown]
+    ticks = {"tickvals": list(range(size)), "ticktext": [short(names[label]) for label in shown], "fixedrange": True}
+    plain = {"showgrid": False, "zeroline": False}
+    figure.update_layout(
+        height=130 + CELL_PIXELS * size if size <= MOST_NUMBERS else 560,
+        margin=MARGIN,
+        showlegend=False,
+        hovermode="closest",
+        clickmode="event+select",
+        dragmode=False,
+        xaxis={**ticks, **plain, "title": "taken for", "side": "top", "range": [-0.5, size - 0.5]},
+        yaxis={**ticks, **plain, "title": "photos of", "range": [size - 0.5, -0.5], "ticksuffix": " "},
+    )
+    return figure
+
+
+def _add_cells(figure: go.Figure, counts: NDArray[np.int64], shares: NDArray[np.float64], names: Sequence[str]) -> None:
+    """Numbers where there is room, and a point in each cell that answers to the mouse; heat maps do not."""
+    size = len(names)
+    rows, columns = np.divmod(np.arange(size * size), size)
+    if size <= MOST_NUMBERS:
+        words = [f"{count:,}" if count else "" for count in counts.ravel()]
+        figure.add_scatter(x=columns, y=rows, mode="text", text=words, hoverinfo="skip", textfont=ON_CELL)
+    support = [
+        f"{counts[row, column]:,} photos of {escape(names[row])} ({shares[row, column]:.0%})<br>are taken for"
+        f" {escape(names[column])}"
+        for row, column in zip(rows, columns, strict=True)
+    ]
+    unseen = {"marker": {"opacity": 0}}
+    figure.add_scatter(
+        x=columns,
+        y=rows,
+        mode="markers",
+        marker={"symbol": "square", "size": HIT_PIXELS, "opacity": 0, "color": GREY},
+        selected=unseen,
+        unselected=unseen,
+        text=support,
+        hovertemplate="%{text}<extra></extra>",
+    )
+
+
+def reliability(before: Reliability, after: Reliability | None) -> go.Figure:
+    """How often a model is right over how sure it is, before and after temperature scaling; large for many photos."""
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        name="as it says",
+        line={"color": GREY, "dash": "dot"},
+        hoverinfo="skip",
+    )
+    looks = {"as it is": (before, BLUE, "circle"), "after scaling": (after, ORANGE, "diamond")}
+    for name, (found, colour, symbol) in looks.items():
+        if found is None:
+            continue
+        figure.add_scatter(
+            x=found.confidence,
+            y=found.accuracy,
+            name=name,
+            mode="markers",
+            cliponaxis=False,
+            marker={
+                "symbol": f"{symbol}-open",
+                "size": 9 + 22 * np.sqrt(found.counts / found.counts.sum()),
+                "color": colour,
+                "line": {"width": 3},
+            },
+            text=[f"{count:,} photos" for count in found.counts],
+            hovertemplate="says %{x:.0%}, is right in %{y:.0%}<br>%{text}<extra>%{fullData.name}</extra>",
+        )
+    figure.update_layout(
+        height=400,
+        margin={**MARGIN, "r": 20, "t": 44},
+        legend={**LEGEND, "itemsizing": "constant", "y": 1.05},
+        xaxis={**SHARES, "title": "how sure it says it is"},
+        yaxis={**SHARES, "title": "how often it is right"},
+    )
+    return figure
+
+
+def coverage(found: Coverage) -> go.Figure:
+    """Accuracy over the share of photos that are answered, the surest first; of many limits some are drawn."""
+    drawn = np.unique(np.linspace(0, len(found.limit) - 1, MOST_LIMITS).astype(np.int64))
+    figure = go.Figure()
+    figure.add_scatter(
+        x=found.share[drawn],
+        y=found.accuracy[drawn],
+        mode="lines",
+        line={"color": BLUE, "width": 2.5, "shape": "hv"},
+        customdata=found.limit[drawn],
+        hovertemplate="answers %{x:.0%} of the photos, where it is<br>at least %{customdata:.0%} sure: right in"
+        " %{y:.1%}<extra></extra>",
+    )
+    low = float(found.accuracy.min(initial=1.0))
+    figure.update_layout(
+        height=320,
+        margin=MARGIN,
+        showlegend=False,
+        xaxis={**SHARES, "title": "share of the photos that it answers (coverage)"},
+        yaxis={**SHARES, "title": "right among these", "range": [max(0.0, low - 0.05), 1.01]},
+    )
+    return figure
+
+
+def learned(found: Timeline) -> go.Figure:
+    """How many photos are right for good from each validation on, and how many end wrong."""
+    at = np.bincount(found.learned_at(), minlength=len(found.epochs) + 1)
+    figure = go.Figure()
+    figure.add_bar(
+        x=[f"{epoch:g}" for epoch in found.epochs],
+        y=at[:-1],
+        marker_color=BLUE,
+        name="right from then on",
+        hovertemplate="%{y} photos are right from epoch %{x} on<extra></extra>",
+    )
+    figure.add_bar(
+        x=["never"],
+        y=at[-1:],
+        marker={"color": ORANGE, "pattern": {"shape": "/"}},
+        name="wrong at the end",
+        hovertemplate="%{y} photos are wrong at the end<extra></extra>",
+    )
+    figure.update_layout(
+        height=280,
+        margin=MARGIN,
+        legend=LEGEND,
+        bargap=0.15,
+        xaxis={"title": "epoch", "type": "category", "fixedrange": True},
+        yaxis={"title": "photos", "fixedrange": True},
+    )
+    return figure
+
+
+def history(found: Timeline, photo: int, names: Sequence[str]) -> go.Figure:
+    """The probability of a photo's class over the epochs; crosses where another class was more probable."""
+    figure = go.Figure()
+    right = found.right[:, photo]
+    figure.add_scatter(
+        x=found.epochs,
+        y=found.confidence_in_label[:, photo],
+        mode="lines+markers",
+        line={"color": GREY, "width": 2},
+        marker={
+            "size": 12,
+            "symbol": np.where(right, "circle", "x").tolist(),
+            "color": np.where(right, BLUE, ORANGE).tolist(),
+        },
+        text=[
+            f"taken for {escape(names[label])} ({share:.0%})"
+            for label, share in zip(found.predicted[:, photo], found.confidence[:, photo], strict=True)
+        ],
+        hovertemplate="epoch %{x:.3g}: %{text}<extra></extra>",
+    )
+    figure.update_layout(
+        height=260,
+        margin=MARGIN,
+        showlegend=False,
+        xaxis={"title": "epoch", "fixedrange": True, "showgrid": False, "rangemode": "tozero"},
+        yaxis={**SHARES, "title": f"probability of {short(names[int(found.labels[photo])])}", "range": [-0.03, 1.03]},
+    )
+    return figure
+
+
+def map_data(
+    points: NDArray[np.float32], names: Sequence[str], coloured: Sequence[str], facts: Mapping[str, Sequence[str]]
+) -> pd.DataFrame:
+    """Photos on a map: x, y, group (its class, or all others), and whatever else is known of each.
+
+    Args:
+        points: (N, 2).
+        names: The N photos' classes.
+        coloured: Classes with a colour, at most `MOST_COLOURS`.
+        facts: More columns of N texts.
+    """
+    groups = [name if name in coloured else OTHERS for name in names]
+    return pd.DataFrame({"x": points[:, 0], "y": points[:, 1], "group": groups, **facts})
+
+
+def map_chart(coloured: Sequence[str], others: bool) -> dict[str, Any]:
+    """Vega-Lite specification of a map for the data of `map_data`; pointing at a photo shows the photo.
+
+    `others` says whether there are classes without a colour. A click chooses a photo: the parameter `photo` then holds
+    its `path`. The columns `image`, `photo`, `class` and `taken for` are shown.
+    """
+    groups = [*coloured, *([OTHERS] if others else [])]
+    colours = [*RUN_COLOURS[: len(coloured)], GREY]
+    shapes = [*SHAPES[: len(coloured)], "circle"]
+    group = {"field": "group", "type": "nominal"}
+    legend = {"title": None, "orient": "top", "columns": 3, "labelLimit": 160}
+    bare = {"axis": None, "scale": {"zero": False, "padding": 12}}
+    fields = ("image", "photo", "class", "taken for")
+    return {
+        "height": 520,
+        "params": [
+            {"name": "photo", "select": {"type": "point", "fields": ["path"], "on": "click", "clear": "dblclick"}}
+        ],
+        "mark": {"type": "point", "filled": True, "opacity": 0.85, "cursor": "pointer"},
+        "encoding": {
+            "x": {"field": "x", "type": "quantitative", **bare},
+            "y": {"field": "y", "type": "quantitative", **bare},
+            "color": {**group, "scale": {"domain": groups, "range": colours[: len(groups)]}, "legend": legend},
+            "shape": {**group, "scale": {"domain": groups, "range": shapes[: len(groups)]}, "legend": legend},
+            "size": {"condition": {"param": "photo", "empty": False, "value": 320}, "value": 75},
+            "tooltip": [{"field": name, "type": "nominal"} for name in fields],
+        },
+        "config": {"view": {"stroke": None}},
+    }
+
+
+def in_words(found: ClassScores, names: Sequence[str]) -> list[dict[str, str]]:
+    """The scores as rows of a table, in plain words with the term beside."""
+    return [
+        {
+            "class": name,
+            "photos (support)": f"{found.support[label]:,}",
+            "recognised (recall)": percent(float(found.recall[label])) if found.support[label] else "–",
+            "right when it says so (precision)": percent(float(found.precision[label]))
+            if found.predicted[label]
+            else "–",
+            "both together (F1)": percent(float(found.f1[label]))
+            if found.support[label] or found.predicted[label]
+            else "–",
+        }
+        for label, name in enumerate(names)
+    ]

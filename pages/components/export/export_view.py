@@ -1,0 +1,149 @@
+"""The formats that a model can be taken along in: a card each, with what it is for and what its proof came to."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import streamlit as st
+
+from core.errors import UnfreezeError
+from core.export import jobs
+from core.export.formats import FORMATS, ExportFormat
+from core.export.jobs import FAILED, MAKING, NOT_MADE, PROVEN, STALE, UNDER_WAY, WAITING, Export
+from core.export.parity import Certificate, as_text, share
+from core.runs.store import Run
+from pages.components.shared import inputs, state
+
+LOOK_EVERY_SECONDS = 1.0
+CARDS_IN_A_ROW = 2
+Colour = Literal["red", "orange", "blue", "green", "gray"]
+TROUBLE = "export-trouble"
+
+BADGES: Mapping[str, tuple[str, str, Colour]] = {
+    NOT_MADE: ("Not made yet", ":material/radio_button_unchecked:", "gray"),
+    WAITING: ("Waits its turn", ":material/hourglass_empty:", "blue"),
+    MAKING: ("Being made", ":material/autorenew:", "blue"),
+    PROVEN: ("Proven", ":material/verified:", "green"),
+    FAILED: ("Failed", ":material/block:", "red"),
+    STALE: ("Out of date", ":material/update:", "orange"),
+}
+NEEDS_MORE: tuple[str, str, Colour] = ("Needs more packages", ":material/extension:", "gray")
+
+
+def show_exports(run: Run) -> None:
+    """A card for each format, which keep themselves up to date while one is being made."""
+    st.markdown(
+        "Each format comes as one ZIP file: the model, a short program `predict.py` that uses it, sample photos, and a"
+        " **certificate**. Before you can download it, a separate process with nothing but that file has named photos"
+        " and was compared with the model in here."
+    )
+    going = _under_way(jobs.look(run))
+    st.fragment(_cards, run_every=LOOK_EVERY_SECONDS if going else None)(run, going)
+
+
+def _under_way(found: dict[str, Export]) -> bool:
+    return any(each.state in UNDER_WAY for each in found.values())
+
+
+def _cards(run: Run, going: bool) -> None:
+    if not run.folder.is_dir():  # it was deleted meanwhile
+        st.rerun()
+    found = jobs.look(run)
+    if going and not _under_way(found):
+        st.rerun()
+    if trouble := state.take(TROUBLE):
+        st.warning(trouble, icon=":material/info:")
+    _make_all(run, found)
+    for first in range(0, len(FORMATS), CARDS_IN_A_ROW):
+        row = FORMATS[first : first + CARDS_IN_A_ROW]
+        for chosen, column in zip(row, st.columns(CARDS_IN_A_ROW, gap="medium"), strict=False):
+            with column.container(border=True, height="stretch", key=f"export-{chosen.key}"):
+                _card(run, chosen, found[chosen.key])
+
+
+def _make_all(run: Run, found: dict[str, Export]) -> None:
+    rest = [chosen for chosen in FORMATS if found[chosen.key].state in (NOT_MADE, STALE) and not chosen.missing]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Make all", icon=":material/inventory_2:", disabled=not rest, key="export-all"):
+            _ask(run, rest)
+        if _under_way(found):
+            st.caption("You can close this page: the work goes on.", width="stretch")
+        else:
+            st.caption("One takes a minute or so on a small computer.", width="stretch")
+
+
+def _ask(run: Run, formats: list[ExportFormat]) -> None:
+    try:
+        jobs.request(run, formats)
+    except UnfreezeError as error:
+        state.remember(TROUBLE, str(error))
+    st.rerun()
+
+
+def _card(run: Run, chosen: ExportFormat, found: Export) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{chosen.name}**", width="stretch")
+        words, icon, colour = NEEDS_MORE if chosen.missing and found.state == NOT_MADE else BADGES[found.state]
+        st.badge(words, icon=icon, color=colour)
+    st.markdown(chosen.purpose)
+    if found.state in UNDER_WAY:
+        _progress(run, chosen, found)
+        return
+    if found.state == FAILED:
+        st.markdown(f":red[:material/error:] {inputs.plain(found.error)}")
+    elif found.state == STALE:
+        st.caption("The run has another model since. Make this export anew.")
+    elif found.certificate:
+        _figures(found.certificate)
+    if chosen.missing and found.state != PROVEN:
+        st.caption(f"Not installed: {', '.join(chosen.missing)}. To have them, start Unfreeze with this command:")
+        st.code(chosen.install, language="bash")
+        return
+    _buttons(run, chosen, found)
+
+
+def _progress(run: Run, chosen: ExportFormat, found: Export) -> None:
+    if found.state == MAKING:
+        count = f": {found.done:,} of {found.total:,} photos" if found.total else "…"
+        st.progress(found.done / found.total if found.total else 0.0, f"{found.stage}{count}")
+    if st.button("Cancel", icon=":material/close:", key=f"cancel-{chosen.key}", help=f"Do not make {chosen.name}"):
+        jobs.cancel(run, chosen)
+        st.rerun(scope="fragment")
+
+
+def _figures(found: Certificate) -> None:
+    pairs = [
+        ("Same answer", f"{share(found.equal_top1)} of {found.photos} photos"),
+        ("Size", f"{found.bytes / 1e6:.1f} MB"),
+        ("A photo takes", f"{found.milliseconds:.0f} ms"),
+    ]
+    if found.accuracy is not None and found.run_accuracy is not None and found.accuracy != found.run_accuracy:
+        pairs.insert(1, ("Accuracy", f"{share(found.accuracy)} (before: {share(found.run_accuracy)})"))
+    inputs.facts(pairs)
+    for warning in found.warnings:
+        st.markdown(f":orange[:material/warning:] {warning}")
+
+
+def _buttons(run: Run, chosen: ExportFormat, found: Export) -> None:
+    with st.container(horizontal=True):
+        if found.state == PROVEN:
+            st.download_button(
+                "Download",
+                lambda: jobs.zip_file(run, chosen).read_bytes(),
+                f"{run.id}-{chosen.key}.zip",
+                "application/zip",
+                icon=":material/download:",
+                type="primary",
+                on_click="ignore",
+                key=f"download-{chosen.key}",
+                help=f"{chosen.name} with all that belongs to it, as a ZIP file",
+            )
+        elif st.button(
+            "Make" if found.state == NOT_MADE else "Make anew",
+            icon=":material/build:",
+            key=f"make-{chosen.key}",
+            help=f"Convert the model to {chosen.name} and prove it",
+        ):
+            _ask(run, [chosen])
+        if found.certificate and found.state != STALE:
+            with st.popover("Details", icon=":material/description:", help=f"The certificate of {chosen.name}"):
+                st.code(as_text(found.certificate), language=None, wrap_lines=True)

@@ -1,0 +1,182 @@
+"""The report of a run: what is in it, a button that makes it, and its model card to read and to take along."""
+
+from collections import Counter
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+import streamlit as st
+
+from core.data.review import EXCLUDE, KEEP, RELABEL, Review
+from core.data.scan.walk import check_inside
+from core.errors import DataError, UnfreezeError
+from core.formatting import photos
+from core.labels.dataset_check import DatasetCheck
+from core.models.backbones import backbone
+from core.recipe.plan import phases_of, starts_from_nothing
+from core.recipe.recipe import Recipe
+from core.recipe.wording import in_words, title_of, value_in_words
+from core.reports.facts import Step, Suspect, Told
+from core.reports.model_card import as_markdown, card
+from pages.components.shared import cached, inputs, state
+from pages.components.shared.inputs import plain
+
+ALWAYS_SAID = (
+    "backbone",
+    "weights",
+    "unfreeze_point",
+    "head_epochs",
+    "fine_tune_epochs",
+    "head_learning_rate",
+    "fine_tune_learning_rate",
+    "batch_size",
+    "optimizer",
+    "schedule",
+    "dropout",
+    "seed",
+    "split_seed",
+)
+"""Choices that a report names first even where they are the usual ones."""
+
+DECIDED = {
+    EXCLUDE: "left out of the dataset",
+    RELABEL: "given another label",
+    KEEP: "looked at and found right",
+}
+"""What was done with photos that somebody has decided about."""
+
+
+def show(shown: inputs.RunOnShow) -> None:
+    """What the report holds, the buttons to make and to download it, and the model card."""
+    offer(shown)
+    try:
+        _card(shown)
+    except UnfreezeError as error:
+        st.warning(str(error), icon=":material/info:")
+
+
+def offer(shown: inputs.RunOnShow) -> None:
+    """What the report holds, and the buttons to make and to download it."""
+    st.markdown(
+        "**One file that opens in any browser, without a network:** what was trained and how, the curves, the data with"
+        " examples, what the model gets right and wrong, its mistakes as photos, and a model card in plain words. It"
+        " has lines for a name and for what you noticed; print it, or save it as PDF, and hand it in."
+    )
+    key = f"report-{shown.run.id}"
+    if not state.recall(key, False):
+        st.button(
+            "Make the report", icon=":material/summarize:", type="primary", on_click=state.remember, args=(key, True)
+        )
+        return
+    try:
+        _made(shown)
+    except UnfreezeError as error:
+        st.warning(f"There is no report of this run: {error}", icon=":material/info:")
+
+
+def _made(shown: inputs.RunOnShow) -> None:
+    recipe = shown.recipe
+    told = told_of(inputs.name_of(shown.run, recipe), recipe, _last_check(recipe), _decisions(recipe))
+    made = cached.report(shown.run.id, shown.status.ended, told, Path(recipe.dataset).is_dir())
+    st.download_button(
+        "Download the report (HTML)",
+        made.html.encode("utf-8"),
+        f"{shown.run.id}-report.html",
+        "text/html",
+        type="primary",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    size = f"{len(made.html) / 1e6:.1f} MB"
+    inputs.facts([("Size", size), ("Photos", f"{made.photos:,}"), ("Sections", f"{made.sections}")])
+    if made.gone:
+        st.caption(
+            f":material/broken_image: {photos(made.gone)} could not be read any more; the report names them instead. Is"
+            f" the dataset still in {plain(recipe.dataset)}?"
+        )
+
+
+def _card(shown: inputs.RunOnShow) -> None:
+    recipe = shown.recipe
+    name, from_nothing = inputs.name_of(shown.run, recipe), starts_from_nothing(recipe, backbone(recipe.backbone))
+    dataset = Path(recipe.dataset).name
+    facts = cached.card_facts(shown.run.id, shown.status.ended, name, dataset, recipe.backbone, from_nothing)
+    st.subheader("Model card", anchor=False)
+    with st.container(border=True):
+        for section in card(facts):
+            sentences = "\n".join(f"- {plain(sentence)}" for sentence in section.sentences)
+            st.markdown(f"**{section.title}**\n{sentences}")
+    st.download_button(
+        "Download the model card (Markdown)",
+        as_markdown(facts),
+        f"{shown.run.id}-model-card.md",
+        "text/markdown",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def told_of(name: str, recipe: Recipe, check: DatasetCheck | None, decisions: tuple[str, ...]) -> Told:
+    """What a report says of a run in words: its name, its recipe and what is known of its labels."""
+    chosen = backbone(recipe.backbone)
+    steps = tuple(
+        Step(
+            phase.words,
+            phase.epochs,
+            phase.learning_rate,
+            value_in_words("unfreeze_point", phase.unfreeze_point),
+        )
+        for phase in phases_of(recipe, chosen)
+    )
+    suspects = None if check is None else tuple(_suspect(check, position) for position in check.suspects)
+    return Told(
+        name,
+        recipe.dataset,
+        recipe.backbone,
+        starts_from_nothing(recipe, chosen),
+        *_choices(recipe),
+        steps,
+        suspects,
+        decisions,
+    )
+
+
+def _choices(recipe: Recipe) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+    """The choices that matter most or were changed, in words, and the others."""
+    usual = {
+        title_of(each.name): value_in_words(each.name, each.default)
+        for each in fields(recipe)
+        if each.name not in ALWAYS_SAID and each.default is not MISSING
+    }
+    words = in_words(recipe).items()
+    changed = tuple(pair for pair in words if pair not in usual.items())
+    return changed, tuple(pair for pair in words if pair in usual.items())
+
+
+def _suspect(check: DatasetCheck, position: int) -> Suspect:
+    path = check.folder.paths[position]
+    return Suspect(path, check.given(position), check.suggested(position), check.confidence(position))
+
+
+def _last_check(recipe: Recipe) -> DatasetCheck | None:
+    """The last check of the dataset's labels since the server was started."""
+    found = [check for check in cached.label_checks().values() if check.folder.root == Path(recipe.dataset)]
+    return found[-1] if found else None
+
+
+def _decisions(recipe: Recipe) -> tuple[str, ...]:
+    """What was decided about photos of the dataset; nothing where it is gone."""
+    try:
+        root = check_inside(recipe.dataset, cached.settings().dataset_roots)
+        return decisions_in_words(cached.reviews().read(root))
+    except DataError:
+        return ()
+
+
+def decisions_in_words(review: Review) -> tuple[str, ...]:
+    """How many photos somebody has decided about, and how."""
+    counts = Counter(decision.action for decision in review.standing().values())
+    return tuple(
+        f"{photos(counts[action])} {'was' if counts[action] == 1 else 'were'} {words}."
+        for action, words in DECIDED.items()
+        if counts[action]
+    )

@@ -1,0 +1,118 @@
+"""What a dataset's check rests on: features of every photo, computed by a job that is started and watched here."""
+
+import streamlit as st
+
+from core.data.dataset import Dataset
+from core.errors import RunError, UnfreezeError
+from core.models import weights
+from core.models.backbones import BACKBONES, Backbone, backbone
+from core.runs.store import ACTIVE, CRASHED, FAILED, STOPPED, Run, Status
+from core.training.budget.throughput import known_pace
+from core.training.dataset_features import features
+from core.training.dataset_features.features import Features, Request
+from pages.components.shared import cached, inputs, state
+from pages.components.shared.report_errors import reporting
+from pages.components.train import variant
+
+LOOK_EVERY_SECONDS = 0.7
+START_SECONDS = 8.0
+"""What loading TensorFlow and the network takes, about."""
+
+NETWORK = "label-check-network"
+
+ENDINGS = {
+    STOPPED: "You have stopped it. What was computed until then is kept, so it goes on from there.",
+    CRASHED: "It ended without a word: the computer may have been switched off, or memory may have run out. What was"
+    " computed until then is kept.",
+}
+
+
+def features_or_stop(dataset: Dataset) -> Features:
+    """The features of a dataset's photos; while there are none, the page ends with the way to them."""
+    chosen = network()
+    request = Request.of(dataset.scan, chosen.key)
+    found = _kept(dataset, chosen)
+    new = found.lacking(request.digests) if found is not None else len(request.paths)
+    if found is not None and not new:
+        return found
+    run = features.latest(cached.feature_jobs(), dataset.scan.folder.root, chosen.key)
+    with reporting():
+        status = run.read_status() if run is not None else None
+    if run is not None and status is not None and status.state in ACTIVE:
+        st.fragment(_watch, run_every=LOOK_EVERY_SECONDS)(run)
+    else:
+        _offer(request, new, chosen, status)
+    st.stop()
+
+
+def network() -> Backbone:
+    """The network that looks at the photos."""
+    return backbone(state.widget(NETWORK) or variant.default())
+
+
+def choose_network() -> None:
+    """Which of the networks whose weights are on this computer looks at the photos."""
+    keys = [row.key for row in BACKBONES if weights.look_up(row, cached.settings())]
+    if not keys:
+        return
+    default = variant.default()
+    st.selectbox(
+        "Network that looks at the photos",
+        keys,
+        index=keys.index(default) if default in keys else 0,
+        format_func=lambda key: backbone(key).name,
+        key=NETWORK,
+        persist_state="session",
+        help="Pretrained, and not trained any further for this. Those whose weights are on this computer are offered.",
+    )
+
+
+def _kept(dataset: Dataset, chosen: Backbone) -> Features | None:
+    run = features.kept(cached.feature_jobs(), dataset.scan.folder.root, chosen.key)
+    try:
+        return cached.features(run.id) if run is not None else None
+    except RunError:  # somebody has just removed it, or it cannot be read: it is computed anew
+        return None
+
+
+def _offer(request: Request, new: int, chosen: Backbone, last: Status | None) -> None:
+    """What the check will do, and the button that starts it; `new` photos have not been looked at before."""
+    if last is not None and last.state == FAILED:
+        st.warning(last.error, icon=":material/error:")
+    elif last is not None and last.state in ENDINGS:
+        st.info(ENDINGS[last.state], icon=":material/info:")
+    if new < len(request.paths):
+        st.markdown(
+            f"**{new:,} of {len(request.paths):,} photos are new since the last check;** only these are looked at."
+        )
+    else:
+        st.markdown(
+            f"Every photo is looked at by **{inputs.plain(chosen.name)}**, a network that already knows how things"
+            " look. Then each label is judged by the photos around it, and those that stand out are shown to you, one"
+            " by one. No training is needed, and your photos are never changed."
+        )
+    pace = known_pace(cached.settings().home, chosen, cached.guessed_pace()).pace
+    seconds = START_SECONDS + new * pace.forward_seconds(chosen)
+    st.caption(
+        f":material/schedule: {new:,} photos, about {inputs.duration(seconds)}, less where training has looked at them"
+        " before. It is done once; later checks start at once."
+    )
+    if st.button("Check the labels", type="primary", icon=":material/fact_check:", width="stretch"):
+        with reporting():
+            features.start(cached.feature_jobs(), request)
+        st.rerun()
+    with st.expander("Which network", icon=":material/tune:"):
+        choose_network()
+
+
+def _watch(run: Run) -> None:
+    try:
+        status = run.read_status()
+    except UnfreezeError:  # it was removed at this moment
+        st.rerun()
+    if status.state not in ACTIVE:
+        st.rerun()
+    rate = f" · {status.images_per_second:.0f} photos a second" if status.images_per_second else ""
+    st.progress(min(1.0, status.progress or 0.0), f"{status.message}…{rate}")
+    st.button("Stop", icon=":material/stop:", key="stop-features", on_click=run.request_stop)
+    st.caption("You can close this page: the work goes on, and the result is here when you come back.")

@@ -1,0 +1,346 @@
+"""Photos whose labels are in doubt: one at a time with a key for each decision, or many at once."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from core.data.dataset import Dataset
+from core.data.review import EXCLUDE, KEEP, RELABEL, Decision
+from core.data.scan.walk import check_photo
+from core.errors import PhotoError
+from core.labels.dataset_check import DatasetCheck
+from pages.components.dataset import decisions
+from pages.components.shared import cached, drawings, inputs, state
+
+WHY = "label check"
+ON_SHOW = "suspect-on-show"
+WAY = "label-check-way"
+SUSPECTS, OUTLIERS = "suspects", "outliers"
+ONE, MANY = "One at a time", "Many at once"
+PER_PAGE = 24
+TOP = 3
+PHOTO_PIXELS = 420
+
+Option = tuple[str, str]
+"""What can be decided: an action, and for "relabel" the class."""
+
+
+def show(dataset: Dataset, check: DatasetCheck) -> None:
+    """The suspects."""
+    if not check.suspects:
+        st.success("Nothing to decide: every label fits what its photo shows, as far as can be told.")
+        return
+    way = st.segmented_control(
+        "How to look at them",
+        [ONE, MANY],
+        default=ONE,
+        required=True,
+        key=WAY,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    if way == ONE:
+        _one(dataset, check)
+    else:
+        _many(dataset, check, check.suspects, SUSPECTS)
+    inputs.download_list(_rows(dataset, check), "suspects.csv")
+
+
+def show_outliers(dataset: Dataset, check: DatasetCheck) -> None:
+    """The photos that are least like any other."""
+    if not check.outliers:
+        st.success("Nothing is left that stands apart.")
+        return
+    st.markdown(
+        "These photos are least like all others: something else altogether, a drawing, a bad scan, or simply a rare"
+        " view. The oddest come first. **They are used as they are until you leave them out.**"
+    )
+    _many(dataset, check, check.outliers, OUTLIERS)
+
+
+def decided_among(dataset: Dataset, check: DatasetCheck, positions: Sequence[int]) -> dict[int, Decision]:
+    """The decision that stands about each of these photos, for those that have one."""
+    standing = dataset.review.standing()
+    found = {i: standing.get(check.folder.paths[i]) for i in positions}
+    return {
+        i: decision
+        for i, decision in found.items()
+        if decision is not None and decision.photos[check.folder.paths[i]] == check.digests[i]
+    }
+
+
+def _one(dataset: Dataset, check: DatasetCheck) -> None:
+    decided = decided_among(dataset, check, check.suspects)
+    place = _place(check, decided)
+    position = check.suspects[place]
+    total = len(check.suspects)
+    if len(decided) == total:
+        st.success(
+            "You have decided about all of them. Check again, which often finds a few more; or train with the"
+            " corrections, below.",
+            icon=":material/task_alt:",
+        )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{place + 1:,} of {total:,}**", width="content")
+        st.progress(len(decided) / total, f"{len(decided):,} decided")
+        _step("Back", ":material/chevron_left:", "P", check, place - 1)
+        _step("Next", ":material/chevron_right:", "N", check, place + 1)
+    photo, facts = st.columns([1, 1], gap="large")
+    with photo:
+        _large(check, position)
+    with facts:
+        _facts(check, position)
+        _say_decision(decided.get(position))
+        _buttons(dataset, check, position)
+    _evidence(check, position)
+
+
+def _place(check: DatasetCheck, decided: dict[int, Decision]) -> int:
+    """Where in the list the suspect on show is; at first it is the first that nobody has decided about."""
+    paths = [check.folder.paths[i] for i in check.suspects]
+    wanted = state.recall(ON_SHOW, "")
+    if wanted in paths:
+        return paths.index(wanted)
+    return next((place for place, i in enumerate(check.suspects) if i not in decided), 0)
+
+
+def _step(words: str, icon: str, key: str, check: DatasetCheck, place: int) -> None:
+    there = 0 <= place < len(check.suspects)
+    path = check.folder.paths[check.suspects[place]] if there else ""
+    st.button(
+        words,
+        icon=icon,
+        shortcut=key,
+        disabled=not there,
+        on_click=state.remember,
+        args=(ON_SHOW, path),
+        key=f"go-{key}",
+    )
+
+
+def _large(check: DatasetCheck, position: int) -> None:
+    path = check.folder.paths[position]
+    try:
+        file = check_photo(check.folder.absolute(position), cached.settings().dataset_roots)
+        photo = cached.large(file, file.stat().st_mtime)
+        st.image(photo, width=PHOTO_PIXELS, alt=f"{path}, labelled {check.given(position)}")
+    except (PhotoError, FileNotFoundError) as error:
+        st.caption(f":material/broken_image: {error}")
+    st.caption(inputs.plain(path))
+
+
+def _facts(check: DatasetCheck, position: int) -> None:
+    given, suggested = check.given(position), check.suggested(position)
+    st.markdown(f"#### Labelled {inputs.plain(given)}. Is it {inputs.plain(suggested)}?")
+    names, shares = check.folder.class_names, check.issues.probabilities[position]
+    order = np.argsort(-shares, kind="stable")[:TOP]
+    st.html(drawings.probability_bars([(names[i], float(shares[i])) for i in order]))
+    st.caption("What a model says that has learned from the other photos, but never from this one.")
+
+
+def _say_decision(decision: Decision | None) -> None:
+    if decision is not None:
+        label = f" {inputs.plain(decision.label)}" if decision.label else ""
+        st.markdown(f":green-badge[:material/check: You decided: {decisions.WORDS[decision.action]}{label}]")
+
+
+def _buttons(dataset: Dataset, check: DatasetCheck, position: int) -> None:
+    """What can be decided, each with its key; the next suspect comes by itself."""
+    given, suggested = check.given(position), check.suggested(position)
+    with st.container(gap="xsmall"):
+        _decide_button(f"Move to {suggested}", ":material/drive_file_move:", "M", dataset, check, position, RELABEL)
+        _decide_button(f"Keep {given}", ":material/check:", "K", dataset, check, position, KEEP)
+        _decide_button("Leave it out", ":material/block:", "X", dataset, check, position, EXCLUDE)
+    key = f"another-{check.folder.paths[position]}"
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            "Or another class",
+            [name for name in check.folder.class_names if name not in (given, suggested)],
+            index=None,
+            placeholder="Choose…",
+            key=key,
+            on_change=_choose_another,
+            args=(dataset, check, position, key),
+        )
+        _undo(dataset)
+
+
+def _decide_button(
+    words: str, icon: str, shortcut: str, dataset: Dataset, check: DatasetCheck, position: int, action: str
+) -> None:
+    label = check.suggested(position) if action == RELABEL else ""
+    st.button(
+        inputs.plain(words),
+        icon=icon,
+        shortcut=shortcut,
+        key=f"decide-{action}",
+        width="stretch",
+        type="primary" if action == RELABEL else "secondary",
+        on_click=_decide_and_go_on,
+        args=(dataset, check, position, action, label),
+    )
+
+
+def _undo(dataset: Dataset) -> None:
+    """The last decision about this dataset can be taken back, and its photo comes back on show."""
+    made = dataset.review.decisions
+    st.button(
+        "Undo",
+        icon=":material/undo:",
+        shortcut="Z",
+        key="undo-suspect",
+        disabled=not made,
+        help=f"Takes back: {decisions.describe(made[-1])}" if made else None,
+        on_click=_take_back,
+        args=(dataset, made[-1] if made else None),
+    )
+
+
+def _take_back(dataset: Dataset, decision: Decision) -> None:
+    decisions.take_back(dataset.review.root, decision)
+    state.remember(ON_SHOW, next(iter(decision.photos)))
+
+
+def _choose_another(dataset: Dataset, check: DatasetCheck, position: int, key: str) -> None:
+    label = state.widget(key)
+    if label:
+        _decide_and_go_on(dataset, check, position, RELABEL, label)
+
+
+def _decide_and_go_on(dataset: Dataset, check: DatasetCheck, position: int, action: str, label: str) -> None:
+    """Keep a decision, and have the next suspect that nobody has decided about on show; this one where all are."""
+    decide(dataset, check, [position], action, label)
+    decided = decided_among(dataset, check, check.suspects)
+    place = check.suspects.index(position)
+    later = (*check.suspects[place + 1 :], *check.suspects[:place])
+    following = next((i for i in later if i not in decided), position)
+    state.remember(ON_SHOW, check.folder.paths[following])
+
+
+def decide(dataset: Dataset, check: DatasetCheck, positions: Sequence[int], action: str, label: str = "") -> None:
+    """Keep one decision about photos of a check; the same one a second time changes nothing."""
+    standing = decided_among(dataset, check, positions)
+    new = [i for i in positions if i not in standing or (standing[i].action, standing[i].label) != (action, label)]
+    photos = {check.folder.paths[i]: check.digests[i] for i in new}
+    if photos:
+        decision = Decision(action, photos, label, WHY)
+        decisions.keep(dataset.review.root, lambda review: review.with_decision(decision))
+
+
+def _evidence(check: DatasetCheck, position: int) -> None:
+    """The photos that are most like the one on show, each with its label."""
+    others = check.evidence[position]
+    if not others:
+        return
+    labels = [check.given(i) for i in others]
+    for_it = labels.count(check.suggested(position))
+    st.markdown(
+        f"**The {len(others)} photos most like it:** {for_it} of them"
+        f" {'is' if for_it == 1 else 'are'} labelled {inputs.plain(check.suggested(position))}."
+    )
+    with st.grid(min_column_width=110, gap="small"):
+        for other, label in zip(others, labels, strict=True):
+            with st.container(gap="xxsmall"):
+                _thumbnail(check, other)
+                st.caption(f"**{inputs.plain(label)}**")
+
+
+def _thumbnail(check: DatasetCheck, position: int) -> None:
+    path = check.folder.paths[position]
+    try:
+        st.image(inputs.thumbnail(check.folder, position), width=132, alt=f"{path}, labelled {check.given(position)}")
+    except (PhotoError, FileNotFoundError) as error:
+        st.caption(f":material/broken_image: {error}")
+
+
+def _many(dataset: Dataset, check: DatasetCheck, positions: Sequence[int], key: str) -> None:
+    """A page of photos, each with a menu, and one decision for all that are left on it."""
+    pages = -(-len(positions) // PER_PAGE)
+    page = st.pagination(pages, key=f"page-{key}-{pages}") if pages > 1 else 1
+    shown = positions[(page - 1) * PER_PAGE : page * PER_PAGE]
+    decided = decided_among(dataset, check, shown)
+    left = [i for i in shown if i not in decided]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if key == SUSPECTS:
+            st.button(
+                f"Move the {len(left):,} left on this page as suggested",
+                icon=":material/drive_file_move:",
+                disabled=not left,
+                on_click=_move_all,
+                args=(dataset, check, left),
+            )
+        _undo(dataset)
+    with st.grid(min_column_width=132, gap="small"):
+        for position in shown:
+            with st.container(gap="xxsmall"):
+                _card(dataset, check, position, decided.get(position), key)
+
+
+def _move_all(dataset: Dataset, check: DatasetCheck, positions: Sequence[int]) -> None:
+    """One decision for each class that something is moved to."""
+    for name in dict.fromkeys(check.suggested(i) for i in positions):
+        decide(dataset, check, [i for i in positions if check.suggested(i) == name], RELABEL, name)
+
+
+def _card(dataset: Dataset, check: DatasetCheck, position: int, decision: Decision | None, key: str) -> None:
+    given, suggested = check.given(position), check.suggested(position)
+    _thumbnail(check, position)
+    doubt = f" → {inputs.plain(suggested)}, {check.confidence(position):.0%}" if key == SUSPECTS else ""
+    st.caption(f"**{inputs.plain(given)}**{doubt}")
+    widget = f"menu-{key}-{position}"
+    st.menu_button(
+        _short(decision),
+        _options(check, position),
+        key=widget,
+        type="tertiary",
+        help=inputs.plain(check.folder.paths[position]),
+        format_func=lambda option: _in_words(option, given),
+        on_click=_chosen,
+        args=(dataset, check, position, widget),
+    )
+
+
+def _short(decision: Decision | None) -> str:
+    if decision is None:
+        return "Decide"
+    return f":material/check: {decisions.WORDS[decision.action]} {inputs.plain(decision.label)}".strip()
+
+
+def _options(check: DatasetCheck, position: int) -> list[Option]:
+    given, suggested = check.given(position), check.suggested(position)
+    others = [name for name in check.folder.class_names if name not in (given, suggested)]
+    first = [suggested] if suggested != given else []
+    moves = [*first, *(others if len(others) <= decisions.MENU_CLASSES else [])]
+    return [
+        *((RELABEL, name) for name in moves[:1]),
+        (KEEP, ""),
+        (EXCLUDE, ""),
+        *((RELABEL, name) for name in moves[1:]),
+    ]
+
+
+def _in_words(option: Option, given: str) -> str:
+    action, label = option
+    return f"Keep {inputs.plain(given)}" if action == KEEP else decisions.menu_words((action, label))
+
+
+def _chosen(dataset: Dataset, check: DatasetCheck, position: int, widget: str) -> None:
+    action, label = state.widget(widget)
+    decide(dataset, check, [position], action, label)
+
+
+def _rows(dataset: Dataset, check: DatasetCheck) -> list[dict[str, str]]:
+    """A row for each suspect, for a spreadsheet."""
+    decided = decided_among(dataset, check, check.suspects)
+    return [
+        {
+            "photo": check.folder.paths[i],
+            "given label": check.given(i),
+            "suggested label": check.suggested(i),
+            "confidence": f"{check.confidence(i):.4f}",
+            "decision": decided[i].action if i in decided else "",
+            "new label": decided[i].label if i in decided else "",
+        }
+        for i in check.suspects
+    ]

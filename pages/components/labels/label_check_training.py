@@ -1,0 +1,90 @@
+"""Training again with corrected labels: the recipe of before, the same parts, in one click."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.data.dataset import Dataset
+from core.data.scan.folder import ImageFolder
+from core.data.split import keep_former_parts, read_split_csv
+from core.data.subsets import NO_PART, TRAINING
+from core.models.backbones import backbone
+from core.recipe.recipe import Recipe, default_recipe
+from core.runs.store import FINISHED, Label, Run
+from core.training.launch import launch
+from pages.components.compare import comparison_view
+from pages.components.shared import cached, inputs, state
+from pages.components.shared.report_errors import reporting
+from pages.components.train import variant
+
+SUFFIX = "corrected labels"
+
+
+def offer(dataset: Dataset) -> None:
+    """The button, once something was decided; and what the run before came to, to compare with."""
+    if not dataset.review.decisions:
+        return
+    finished = finished_runs(dataset)
+    before = finished[0] if finished else None
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(_words(before), width="stretch")
+        pair = _before_and_after(finished)
+        if pair and st.button("Compare before and after", icon=":material/balance:"):
+            comparison_view.open_side_by_side(pair)
+        if st.button("Train again with the corrections", type="primary", icon=":material/local_fire_department:"):
+            _begin(dataset, before)
+
+
+def finished_runs(dataset: Dataset) -> list[inputs.RunOnShow]:
+    """The runs that have finished on this dataset, the newest first."""
+    root = str(dataset.folder.root)
+    finished = (shown for shown in inputs.all_runs()[0] if shown.status.state == FINISHED)
+    return [shown for shown in finished if shown.recipe.dataset == root]
+
+
+def _before_and_after(finished: Sequence[inputs.RunOnShow]) -> tuple[str, str] | None:
+    """The newest run with corrected labels, and the one before it, by their ids; None where there is no such pair."""
+    if len(finished) < 2 or not finished[0].run.read_label().name.endswith(SUFFIX):
+        return None
+    return finished[0].run.id, finished[1].run.id
+
+
+def _words(before: inputs.RunOnShow | None) -> str:
+    if before is None:
+        return (
+            "Train with what you have decided. There is no finished run on this dataset yet, so the defaults are taken."
+        )
+    name = inputs.plain(inputs.describe_with_accuracy(before))
+    return (
+        f"Train with what you have decided: the recipe of **{name}**, each photo in the same part as there. Test photos"
+        " with corrected labels are graded by these."
+    )
+
+
+def _begin(dataset: Dataset, before: inputs.RunOnShow | None) -> None:
+    with reporting():
+        parts = cached.split_of(dataset, before.recipe.split_seed if before else 0)
+        if before is not None:
+            parts = _as_in(before.run, dataset, parts)
+        used = dataset.used(parts)
+        recipe = before.recipe if before else _default(*used)
+        name = inputs.name_of(before.run, before.recipe) if before else inputs.describe(recipe)
+        label = Label(name if name.endswith(SUFFIX) else f"{name} · {SUFFIX}")
+        cached.preview_worker().close()
+        run = launch(cached.queue(), recipe, *used, cached.warm_trainer(), label)
+    state.open_run(run.id)
+    st.switch_page("pages/train/train.py")
+
+
+def _as_in(before: Run, dataset: Dataset, parts: NDArray[np.int8]) -> NDArray[np.int8]:
+    """The parts that photos had in an earlier run, as far as they can stay there, `(M,)`."""
+    folder, given = read_split_csv(before.split_file, dataset.folder.root)
+    part_of = dict(zip(folder.paths, given.tolist(), strict=True))
+    former = np.array([part_of.get(path, NO_PART) for path in dataset.folder.paths], np.int8)
+    return keep_former_parts(parts, former, dataset.folder.labels, dataset.groups)
+
+
+def _default(folder: ImageFolder, parts: NDArray[np.int8]) -> Recipe:
+    return default_recipe(folder, int(np.sum(parts == TRAINING)), backbone(variant.default()))

@@ -1,0 +1,129 @@
+"""The queue on the screen: what trains now, what waits for its turn, and in which order."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import streamlit as st
+
+from core.errors import RunError
+from core.runs.queue import Queue
+from core.runs.store import QUEUED, Run, Status
+from pages.components.runs.run_controls import ask, badge, cancel_button
+from pages.components.shared import cached, inputs, state
+
+LOOK_EVERY_SECONDS = 2.0
+
+ROWS = 20
+"""How many rows of a long list are drawn at first, and how many more at each click."""
+
+Row = TypeVar("Row")
+
+ORDINALS = {1: "second", 2: "third", 3: "fourth"}
+"""A place in the queue by the number of runs before it; further back it is a number."""
+
+
+def show_queue(waiting: Sequence[Run], going: Sequence[Run]) -> None:
+    """What trains now with how far it is, and what waits, in order; drawn anew by itself while anything is live."""
+    if going or waiting:
+        st.subheader("Queue", anchor=False)
+        st.fragment(_look, run_every=LOOK_EVERY_SECONDS)([run.id for run in going], sorted(run.id for run in waiting))
+
+
+def _look(going: list[str], waiting: list[str]) -> None:
+    """Draw the queue; as soon as it holds other runs than when the page was drawn, have all of it drawn."""
+    queue = cached.queue()
+    order, active = queue.look()
+    if [run.id for run in active] != going or sorted(run.id for run in order) != waiting:
+        st.rerun()
+    for run in active:
+        _going_row(run)
+    for place, run in enumerate(some_of(order, "queue")):
+        _waiting_row(queue, run, place, len(order))
+    show_more(order, "queue")
+
+
+def _going_row(run: Run) -> None:
+    try:
+        status = run.read_status()
+    except RunError:  # it has just been deleted; the next look draws the page anew
+        return
+    with st.container(border=True, key=f"going-{run.id}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            badge(status.state)
+            st.markdown(f"**{inputs.plain(inputs.name_or_id(run))}**", width="stretch")
+            if st.button("Watch", key=f"watch-{run.id}", icon=":material/monitoring:"):
+                state.open_run(run.id)
+                st.switch_page("pages/train/train.py")
+        st.progress(min(1.0, status.progress or 0.0), _how_far(status))
+
+
+def _how_far(status: Status) -> str:
+    epoch = f"epoch {status.epoch} of {status.epochs}" if status.epoch and status.epochs else ""
+    left = f"about {inputs.duration(status.seconds_left)} left" if status.seconds_left is not None else ""
+    return " · ".join(part for part in (inputs.plain(status.message), epoch, left) if part)
+
+
+def _waiting_row(queue: Queue, run: Run, place: int, count: int) -> None:
+    with st.container(border=True, key=f"waiting-{run.id}"), st.container(horizontal=True, vertical_alignment="center"):
+        badge(QUEUED)
+        st.markdown(f"{place + 1}\\. **{inputs.plain(inputs.name_or_id(run))}**", width="stretch")
+        with st.container(horizontal=True, width="content", gap="small"):
+            first, last = place == 0, place == count - 1
+            for words, icon, disabled, order, arguments in (
+                ("Up", "arrow_upward", first, queue.move, (run, -1)),
+                ("Down", "arrow_downward", last, queue.move, (run, 1)),
+                ("First", "vertical_align_top", first, queue.move_to_front, (run,)),
+            ):
+                st.button(
+                    words,
+                    key=f"{words}-{run.id}",
+                    icon=f":material/{icon}:",
+                    type="tertiary",
+                    disabled=disabled,
+                    on_click=ask,
+                    args=(order, *arguments),
+                )
+            cancel_button(run, f"cancel-{run.id}", "tertiary")
+
+
+def show_place(run: Run) -> None:
+    """Where a run stands in the queue, and what goes before it."""
+    order, active = cached.queue().look()
+    before = order.index(run) if run in order else 0
+    with st.container(horizontal=True, vertical_alignment="center", key="run-head"):
+        badge(QUEUED)
+        st.markdown(f"**{_place(before)}**", width="stretch")
+        cancel_button(run, "cancel", "secondary")
+    for other in active:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"Training now: {inputs.plain(inputs.name_or_id(other))}", width="content")
+            st.button("Watch it", key=f"watch-{other.id}", on_click=state.open_run, args=(other.id,))
+    if before:
+        names = ", ".join(inputs.plain(inputs.name_or_id(other)) for other in order[:before][:3])
+        st.markdown(f"Before it: {names}{f' and {before - 3} more' if before > 3 else ''}")
+    st.page_link("pages/train/runs.py", label="Change the order", icon=":material/low_priority:")
+    st.caption("You can close this page: it begins by itself, and this address leads back to it.")
+
+
+def _place(before: int) -> str:
+    if not before:
+        return "It is the next one"
+    return f"It is the {ORDINALS[before]} in the queue" if before in ORDINALS else f"{before} runs are before it"
+
+
+def some_of(rows: Sequence[Row], name: str) -> Sequence[Row]:
+    """The first rows of a long list, as many as were asked for so far."""
+    return rows[: state.recall(f"shown-{name}", ROWS)]
+
+
+def show_more(rows: Sequence[object], name: str) -> None:
+    """A button for more rows of a list of which `some_of` are drawn, if there are more."""
+    shown = state.recall(f"shown-{name}", ROWS)
+    if len(rows) > shown:
+        st.button(
+            f"Show more ({len(rows) - shown:,})",
+            key=f"more-{name}",
+            icon=":material/expand_more:",
+            on_click=state.remember,
+            args=(f"shown-{name}", shown + ROWS),
+        )

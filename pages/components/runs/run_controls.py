@@ -1,0 +1,142 @@
+"""The state of a run in a word, and what can be done with it: pause, stop, go on, leave the queue, get a name."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import streamlit as st
+
+from core.errors import UnfreezeError
+from core.runs.queue import has_begun
+from core.runs.store import ACTIVE, FINISHED, PAUSED, QUEUED, STOPPED, Run, Status
+from core.training.launch import extend, resume
+from pages.components.shared import cached, inputs, state
+from pages.components.shared.report_errors import reporting
+
+LIVE = (*ACTIVE, QUEUED)
+"""States that change by themselves."""
+
+STATE_BADGES = {
+    "queued": ("Waiting", "blue", ":material/schedule:"),
+    "starting": ("Starting", "blue", ":material/hourglass_top:"),
+    "running": ("Training", "orange", ":material/local_fire_department:"),
+    "paused": ("Paused", "violet", ":material/pause_circle:"),
+    "finished": ("Finished", "green", ":material/check_circle:"),
+    "stopped": ("Stopped", "gray", ":material/stop_circle:"),
+    "failed": ("Failed", "red", ":material/error:"),
+    "crashed": ("Crashed", "red", ":material/power_off:"),
+}
+
+LONGEST_NAME = 80
+MOST_EPOCHS = 500
+
+
+def badge(name: str) -> None:
+    """The state of a run in a word, a colour and an icon."""
+    words, colour, icon = STATE_BADGES[name]
+    st.badge(words, color=colour, icon=icon)  # type: ignore[arg-type]
+
+
+def pause_and_stop(run: Run, status: Status) -> None:
+    """Pause and Stop of a run that is going, until one of them was pressed or there is nothing left to train."""
+    if status.phase == "finishing":
+        return
+    pausing, stopping = run.pause_requested(), run.stop_requested()
+    st.button(
+        "Pausing…" if pausing and not stopping else "Pause",
+        icon=":material/pause:",
+        key="pause",
+        disabled=pausing or stopping,
+        help="Writes down where training is, and ends it. It goes on from there whenever you like.",
+        on_click=run.request_pause,
+    )
+    st.button(
+        "Stopping…" if stopping else "Stop",
+        icon=":material/stop:",
+        key="stop",
+        disabled=stopping,
+        help="Ends training, and keeps and tests the best model so far.",
+        on_click=run.request_stop,
+    )
+
+
+def ways_on(run: Run, status: Status) -> None:
+    """What can be done with a run that has ended: go on, train more epochs, leave it for a new one."""
+    kept = run.has_checkpoint()
+    if status.state != FINISHED and not run.is_imported:
+        words = "Resume" if status.state == PAUSED else "Go on" if kept else "Begin again"
+        if st.button(words, icon=":material/play_arrow:", type="primary"):
+            with reporting():
+                resume(cached.queue(), run, cached.warm_trainer())
+            st.rerun()
+    if status.state in (FINISHED, STOPPED) and kept:
+        with st.popover("Train more epochs", icon=":material/more_time:"):
+            _more_epochs(run)
+    st.button("New run", icon=":material/add:", on_click=state.close_run)
+
+
+def _more_epochs(run: Run) -> None:
+    epochs = st.number_input("Epochs more", 1, MOST_EPOCHS, 5, key="more-epochs")
+    st.caption("Training goes on from the last epoch. The better model of before and after is kept.")
+    if st.button("Train them", type="primary", icon=":material/play_arrow:"):
+        with reporting():
+            extend(cached.queue(), run, int(epochs), cached.warm_trainer())
+        st.rerun()
+
+
+def ask_to_rename(run: Run, otherwise: str) -> None:
+    """A small button that asks what the run is to be called; without a name it is called `otherwise`."""
+    if st.button("Rename", icon=":material/edit:", type="tertiary", key="rename"):
+        _rename(run, otherwise)
+
+
+@st.dialog("What is this run called?")
+def _rename(run: Run, otherwise: str) -> None:
+    label = run.read_label()
+    with st.form("new-name", border=False):
+        name = st.text_input("Name", label.name, max_chars=LONGEST_NAME, placeholder=otherwise)
+        if st.form_submit_button("Keep this name", type="primary", icon=":material/check:"):
+            inputs.rename(run, name)
+            st.rerun()
+
+
+def cancel_button(run: Run, key: str, kind: Literal["secondary", "tertiary"]) -> None:
+    """Take a run out of the queue; one that has never begun only after a second question, since it is deleted."""
+    words = "What was asked for is forgotten" if has_begun(run) else "It has not begun yet"
+    words = f"Take it out of the queue. {words}."
+    if st.button("Cancel", icon=":material/close:", key=key, type=kind, help=words):
+        if has_begun(run):
+            ask(cached.queue().cancel, run)
+        else:
+            state.remember("cancelling", run.id)
+        st.rerun()
+
+
+def ask_about_cancelling() -> None:
+    """Ask the second question where `cancel_button` was pressed; not to be called from what is drawn every second."""
+    chosen = state.take("cancelling")
+    if chosen:
+        with reporting():
+            run = cached.store().get(chosen)
+        _cancel(run, inputs.name_or_id(run))
+
+
+@st.dialog("Take this run out of the queue?")
+def _cancel(run: Run, name: str) -> None:
+    st.markdown(f"**{inputs.plain(name)}** has not begun yet. It is deleted with what was chosen for it.")
+    with st.container(horizontal=True):
+        if st.button("Take it out", type="primary", icon=":material/close:"):
+            with reporting():
+                cached.queue().cancel(run)
+            if state.run_id() == run.id:
+                state.close_run()
+            st.rerun()
+        if st.button("Let it wait"):
+            st.rerun()
+
+
+def ask(order: Callable[..., None], *arguments: object) -> None:
+    """Carry out an order from a callback; what cannot be is said in passing, and the page drawn as things are."""
+    try:
+        order(*arguments)
+    except UnfreezeError as error:
+        st.toast(str(error), icon=":material/info:")

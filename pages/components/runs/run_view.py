@@ -1,0 +1,242 @@
+"""One run on the screen, rebuilt from its folder at every look: while it goes, and when it has ended."""
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.evaluation.metrics import accuracy_interval
+from core.recipe.augmentations import Choice
+from core.recipe.phases import FINE_TUNE
+from core.recipe.recipe import Recipe
+from core.runs.store import ACTIVE, CRASHED, FAILED, PAUSED, QUEUED, STOPPED, Run, Status
+from pages.components.export.report_view import offer
+from pages.components.runs.code_view import show_code
+from pages.components.runs.queue_view import show_place
+from pages.components.runs.run_controls import LIVE, ask_about_cancelling, ask_to_rename, badge, pause_and_stop, ways_on
+from pages.components.runs.transfer_view import export_run
+from pages.components.shared import drawings, figures, inputs
+from pages.components.shared.inputs import RunOnShow
+from pages.components.shared.report_errors import reporting
+
+LOOK_EVERY_SECONDS = 1.0
+
+
+def show_run(run: Run) -> None:
+    """The run's name, then what is going on or what came out."""
+    with reporting():
+        recipe = inputs.recipe_of(run)
+        status = run.read_status()
+    ask_about_cancelling()
+    _title(run, recipe)
+    if recipe.weights == "random":
+        random_weights_warning()
+    if status.state in LIVE:
+        st.fragment(_watch, run_every=LOOK_EVERY_SECONDS)(run, recipe)
+    else:
+        _outcome(run, status)
+        _curves(run.read_metrics(), recipe, status)
+        _details(run, recipe, status)
+        show_code(run)
+
+
+def _title(run: Run, recipe: Recipe) -> None:
+    name, otherwise = inputs.name_of(run, recipe), inputs.describe(recipe)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(inputs.plain(name), anchor=False, width="content")
+        ask_to_rename(run, otherwise)
+    if otherwise not in name:
+        st.markdown(inputs.plain(otherwise))
+
+
+def random_weights_warning() -> None:
+    """Said wherever a model that started from random weights shows."""
+    st.warning(
+        "This model started from **random weights**, not from pretrained ones: expect much worse results.",
+        icon=":material/casino:",
+    )
+
+
+def _watch(run: Run, recipe: Recipe) -> None:
+    if not run.folder.is_dir():  # it was deleted meanwhile
+        st.rerun()
+    with reporting():
+        status = run.read_status()
+    if status.state not in LIVE:
+        st.rerun()
+    rows = run.read_metrics()
+    if status.state == QUEUED:
+        show_place(run)
+    else:
+        _progress(run, status, rows)
+    _curves(rows, recipe, status)
+    if status.state != QUEUED:
+        st.caption("You can close this page: training goes on, and this address leads back to it.")
+    _tensorboard(run)
+
+
+def _progress(run: Run, status: Status, rows: Sequence[dict[str, Any]]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="run-head"):
+        badge(status.state)
+        st.markdown(f"**{status.message}**" + ("…" if status.progress is None else ""), width="stretch")
+        pause_and_stop(run, status)
+    st.progress(min(1.0, status.progress or 0.0))
+    _first_look(status)
+    inputs.facts(_figures(status, rows))
+
+
+def _first_look(status: Status) -> None:
+    """What a first head could do after a few seconds; in small once an epoch says more."""
+    if status.first_accuracy is None:
+        return
+    if status.best_val_accuracy is not None:
+        after, share = inputs.duration(status.first_seconds), drawings.percent(status.first_accuracy)
+        st.caption(f":material/bolt: First look, after {after}: {share}")
+    else:
+        st.markdown(
+            f":material/bolt: **First look: {drawings.percent(status.first_accuracy)}** of"
+            f" {status.first_validation:,} validation photos are named correctly, by a quick first head that has"
+            f" learned from {status.first_training:,} photos."
+        )
+
+
+def _figures(status: Status, rows: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    best = status.best_val_accuracy
+    return [
+        ("Epoch", f"{status.epoch} of {status.epochs}" if status.epochs else "–"),
+        ("Best validation accuracy", drawings.percent(best) if best is not None else "–"),
+        ("Elapsed", inputs.duration(status.seconds(time.time()))),
+        ("Remaining, about", inputs.duration(status.seconds_left)),
+        ("Images per second", f"{status.images_per_second:.0f}" if status.images_per_second else "–"),
+        ("Learning rate", _positional(rows[-1]["learning_rate"]) if rows else "–"),
+    ]
+
+
+def _positional(number: float) -> str:
+    return np.format_float_positional(number, precision=2, fractional=False, trim="-")
+
+
+def _outcome(run: Run, status: Status) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        badge(status.state)
+        st.markdown(_ending(status), width="stretch")
+        ways_on(run, status)
+    if status.state == FAILED:
+        st.warning(status.error, icon=":material/error:")
+    if status.state == CRASHED:
+        st.warning(
+            "The trainer ended without a word: the computer may have been switched off, or memory may have run out."
+            f" What it had measured until then is below. {_what_is_lost(run)}",
+            icon=":material/power_off:",
+        )
+    if status.test_accuracy is not None:
+        _grade(status)
+        st.page_link("pages/use/evaluate.py", label="**What it gets right and wrong**", icon=":material/troubleshoot:")
+        st.page_link("pages/use/predict.py", label="**Try it on your own photos**", icon=":material/image_search:")
+
+
+def _ending(status: Status) -> str:
+    trained = inputs.duration(status.seconds(time.time()))
+    if status.state == PAUSED:
+        return f"**{inputs.plain(status.message)}**, after {trained}; go on whenever you like."
+    words = f"{inputs.plain(status.message)}, " if status.state == STOPPED else ""
+    return f"{words}after {trained}"
+
+
+def _what_is_lost(run: Run) -> str:
+    if run.has_checkpoint():
+        return "Go on, and at most one epoch is lost."
+    return "It had not come to the end of an epoch yet, so it can only begin again."
+
+
+def _grade(status: Status) -> None:
+    correct, count = status.test_correct or 0, status.test_count or 1
+    low, high = accuracy_interval(correct, count)
+    grade, words = st.columns([1, 2], vertical_alignment="center", gap="large")
+    grade.html(
+        '<div style="line-height:1.1"><span style="font-size:3.2rem;font-weight:700" data-testid="test-accuracy">'
+        f"{drawings.percent(status.test_accuracy or 0.0)}</span><br>"
+        '<span style="opacity:.75">accuracy on the test photos</span></div>'
+    )
+    words.markdown(
+        f"**{correct:,} of {count:,}** photos that it had never seen were named correctly. With other test photos from"
+        f" the same source, expect between {low:.0%} and {high:.0%}.  \n{_which_model(status)}"
+    )
+
+
+def _which_model(status: Status) -> str:
+    if status.best_epoch is None or status.best_val_accuracy is None:
+        return "It was stopped before its first validation, so the model is what it was at that moment."
+    return (
+        f"The model kept is that of epoch {status.best_epoch} of {status.epochs}, the one with the lowest validation"
+        f" loss (validation accuracy {drawings.percent(status.best_val_accuracy)})."
+    )
+
+
+def _curves(rows: Sequence[dict[str, Any]], recipe: Recipe, status: Status) -> None:
+    if not rows:
+        if status.state in ACTIVE:
+            st.caption("The curves begin with the first batch.")
+        return
+    begun = next((row["epoch"] - 1 for row in rows if row["phase"] == FINE_TUNE), None)
+    epochs = max(status.epochs, recipe.head_epochs + recipe.fine_tune_epochs + sum(recipe.more_epochs))
+    left, right = st.columns(2, gap="medium")
+    for column, measure in ((left, "accuracy"), (right, "loss")):
+        title = measure.capitalize() + (" – from random weights" if recipe.weights == "random" else "")
+        column.markdown(f"**{title}**")
+        column.vega_lite_chart(
+            figures.curve_data(rows, measure, begun),
+            figures.curve_chart(measure, epochs),
+            key=f"curve-{measure}",
+            alt=f"{title} over epochs, training and validation",
+        )
+    st.markdown("**Learning rate**")
+    st.vega_lite_chart(
+        figures.curve_data(rows, "learning_rate", begun),
+        figures.curve_chart("learning_rate", epochs),
+        key="curve-learning-rate",
+        alt="Learning rate in force over epochs, logarithmic",
+    )
+    words = "Training: the network on changed photos while it learns, smoothed. Validation: on photos kept apart."
+    st.caption(f"{words}  \n:material/bolt: {status.way}" if status.way else words)
+
+
+def _details(run: Run, recipe: Recipe, status: Status) -> None:
+    if status.left_out and run.left_out_file.exists():
+        with st.expander(f"{status.left_out} photos could not be read while training", icon=":material/rule:"):
+            st.dataframe(json.loads(run.left_out_file.read_text("utf-8")), hide_index=True)
+    with st.expander("Report to read, print and hand in", icon=":material/summarize:"):
+        offer(RunOnShow(run, status, recipe))
+    with st.expander("Every choice of this run", icon=":material/receipt_long:"):
+        rows = [{"choice": name.replace("_", " "), "value": _as_text(value)} for name, value in vars(recipe).items()]
+        st.dataframe(rows, hide_index=True)
+    if run.environment_file.exists():
+        with st.expander("Versions and hardware", icon=":material/memory:"):
+            facts = json.loads(run.environment_file.read_text("utf-8"))
+            st.dataframe([{"what": name, "value": _as_text(value)} for name, value in facts.items()], hide_index=True)
+    _tensorboard(run)
+    with st.expander("Take this run to another computer", icon=":material/drive_file_move:"):
+        export_run(run)
+    if status.state in (FAILED, CRASHED) and run.log_tail():
+        with st.expander("The trainer's last words", icon=":material/terminal:"):
+            st.code(run.log_tail(), language=None)
+
+
+def _tensorboard(run: Run) -> None:
+    if run.tensorboard_folder.is_dir():
+        with st.expander("Logs for TensorBoard", icon=":material/show_chart:"):
+            st.markdown("Enter this in a terminal in the folder of Unfreeze, then open the address that it names.")
+            st.code(f'uv run --extra tensorboard tensorboard --logdir "{run.tensorboard_folder}"', language="bash")
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(str(each) for each in value) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_as_text(choice)}" for name, choice in value.items()) or "none"
+    if isinstance(value, Choice):
+        return f"{value.strength:g} (probability {value.probability:g})"
+    return f"{value:g}" if isinstance(value, float) else str(value)

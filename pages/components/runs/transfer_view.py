@@ -1,0 +1,86 @@
+"""Runs that move from one computer to another: the button that exports one, and the place where one comes in."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from core.runs.store import Run
+from core.training.transfer.run_export import file_name, packed
+from core.training.transfer.run_import import Arrived, Progress, take_in
+from pages.components.runs.run_controls import LIVE
+from pages.components.shared import cached, inputs, state
+from pages.components.shared.report_errors import reporting
+
+UPLOAD_MEGABYTES = 1000  # as `maxUploadSize` in .streamlit/config.toml
+
+NUMBER, REPORT = "import-number", "import-report"
+
+
+def export_run(run: Run) -> None:
+    """A button that downloads a run as one file, for Unfreeze on another computer."""
+    with reporting():
+        status = run.read_status()
+    if status.state in LIVE:
+        st.info("This run is still going, or waits to. It can be exported once it has ended.", icon=":material/info:")
+        return
+    st.markdown(
+        "One file with everything that Unfreeze knows of this run, to open it in Unfreeze on another computer: choices,"
+        " curves, results and the model's weights. It names the photos, but holds none of them."
+    )
+    st.download_button(
+        "Export this run",
+        lambda: packed(run),
+        file_name(run),
+        "application/zip",
+        icon=":material/drive_file_move:",
+        on_click="ignore",
+        key=f"export-run-{run.id}",
+    )
+
+
+def import_run() -> None:
+    """Where a file that `export_run` has made becomes a run."""
+    last = state.recall(REPORT, None)
+    with st.expander("Import a run from another computer", icon=":material/move_to_inbox:", expanded=bool(last)):
+        st.markdown(
+            "A ZIP file that was made with “Export this run”. It is checked first, nothing in it is executed, and no"
+            " run that is here is changed."
+        )
+        key = f"run-file-{state.recall(NUMBER, 0)}"
+        file = st.file_uploader("The file", type=["zip"], key=key, max_upload_size=UPLOAD_MEGABYTES)
+        if file is not None and st.button("Import it", type="primary", icon=":material/move_to_inbox:"):
+            _take_in(file)
+        elif last:
+            _report(last)
+
+
+def _report(came: Arrived) -> None:
+    st.success(f"Imported. {inputs.plain(came.sentence)}", icon=":material/check_circle:")
+    if came.run.folder.is_dir() and st.button("Open it", icon=":material/open_in_new:", key="open-imported"):
+        state.open_run(came.run.id)
+        st.switch_page("pages/train/train.py")
+
+
+def _take_in(file: UploadedFile) -> None:
+    with reporting(), _bar() as on_progress:
+        inputs.check_upload_size(file.size, UPLOAD_MEGABYTES * 1_000_000)
+        came = take_in(file, cached.settings(), None, on_progress)
+    state.remember(REPORT, came)
+    state.remember(NUMBER, state.recall(NUMBER, 0) + 1)
+    st.rerun()
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    """A bar that is there as long as the work goes on."""
+    bar = st.empty()
+
+    def show(what: str, share: float | None) -> None:
+        bar.progress(share or 0.0, f"{what}…")
+
+    try:
+        yield show
+    finally:
+        bar.empty()

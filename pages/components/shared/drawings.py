@@ -1,0 +1,236 @@
+"""Pictures in plain HTML, light enough to draw by the hundred. Knows nothing of Streamlit.
+
+Frozen is cold and blue, learning is warm and orange, here as everywhere.
+"""
+
+from collections.abc import Collection, Sequence
+from html import escape
+from itertools import groupby
+
+from core.formatting import percent as percent
+from core.models.architecture import Architecture, Layer, Place
+from core.models.backbones import Backbone
+
+NETWORK_STYLE = """
+<style>
+.uf-net{display:flex;flex-wrap:wrap;gap:6px;align-items:stretch;margin:.25rem 0 .4rem}
+.uf-block{flex:1 1 64px;min-width:64px;border-radius:8px;padding:.45rem .3rem;text-align:center;
+  font-size:.82rem;line-height:1.25;border:1.5px solid}
+.uf-block b{display:block;font-weight:650}
+.uf-key{display:flex;gap:1.2rem;font-size:.85rem;flex-wrap:wrap}
+.uf-dot{display:inline-block;width:.8em;height:.8em;border-radius:3px;margin-right:.35em;border:1.5px solid}
+.uf-frozen{background:#2b93c41f;border-color:#2b93c4}
+.uf-learns{background:#e07b2833;border-color:#e07b28}
+.uf-partly{background:linear-gradient(90deg,#2b93c41f 50%,#e07b2833 50%);border-color:#e07b28}
+.uf-plain{background:none;border-color:#8a8f94;border-style:dashed}
+</style>
+"""
+
+ARCHITECTURE_STYLE = """
+<style>
+.uf-arch{max-width:60rem;container-type:inline-size;font-size:.85rem;line-height:1.35}
+.uf-arch p{margin:.2rem 0}
+.uf-end{text-align:center;opacity:.75}
+.uf-part{border-width:1.5px;border-style:solid;border-radius:8px;padding:.35rem .6rem;margin:.3rem 0}
+.uf-part.uf-partly{background:none}
+.uf-group{border-left:3px solid #8a8f9466;padding-left:.5rem;margin:.25rem 0}
+.uf-arch summary{cursor:pointer}
+.uf-arch summary b{display:inline-block;margin-right:.8rem}
+.uf-arch summary span{margin-right:.9rem;opacity:.8;font-variant-numeric:tabular-nums;display:inline-block}
+.uf-arch ul{list-style:none;margin:.1rem 0;padding:0}
+.uf-arch li{display:grid;font-size:inherit;gap:0 .5rem;
+  grid-template-columns:1.2em minmax(0,3fr) minmax(0,2.4fr) minmax(0,1.8fr) 4rem;
+  align-items:baseline;margin:0;padding:.12rem 0;border-bottom:1px solid #8a8f9433}
+.uf-arch li b{font-weight:500;overflow-wrap:anywhere}
+.uf-arch li span{overflow-wrap:anywhere;opacity:.8;font-variant-numeric:tabular-nums}
+.uf-arch li span:last-child{text-align:right}
+.uf-skip{border:2px solid #8a8f94;border-right:0;border-radius:10px 0 0 10px;padding:.1rem 0 .1rem .6rem;margin:.2rem 0}
+.uf-aside{border-left:2px dashed #8a8f94;margin:.15rem 0 .15rem 1.1rem;padding-left:.6rem}
+.uf-note{font-style:italic;opacity:.75}
+@container (max-width:36rem){.uf-arch li{grid-template-columns:1.2em minmax(0,1fr) auto}
+  .uf-arch li span:nth-of-type(1){grid-column:2/4;grid-row:2}
+  .uf-arch li span:nth-of-type(2){grid-column:3;grid-row:1}
+  .uf-arch li span:nth-of-type(3){grid-column:3;grid-row:2}
+  .uf-skip,.uf-aside{padding-left:.35rem}.uf-aside{margin-left:.4rem}}
+</style>
+"""
+
+TABLE_STYLE = """
+<style>
+.uf-table{width:100%;border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
+.uf-table th{font-weight:400;opacity:.7;text-align:right;padding:.15rem 0 .15rem .6rem}
+.uf-table td{text-align:right;padding:.2rem 0 .2rem .6rem;border-top:1px solid #8a8f9444;white-space:nowrap}
+.uf-table th:first-child,.uf-table td:first-child{text-align:left;padding-left:0;white-space:normal}
+</style>
+"""
+
+BARS_STYLE = """
+<style>
+.uf-bars{display:grid;grid-template-columns:minmax(1.5rem,max-content) 1fr max-content;gap:.3rem .6rem;
+  align-items:center;font-size:.9rem}
+.uf-bars span{overflow-wrap:anywhere}
+.uf-bar{height:1.05rem;border-radius:4px;min-width:2px}
+.uf-bars .uf-share{font-variant-numeric:tabular-nums;text-align:right}
+</style>
+"""
+
+
+def count(number: int) -> str:
+    """A number of parameters as people say it: 950, 12.3 k, 4.0 M, 390 M."""
+    for limit, unit in ((1_000_000_000, " G"), (1_000_000, " M"), (1_000, " k")):
+        if number >= limit:
+            return f"{number / limit:.{0 if number >= 100 * limit else 1}f}{unit}"
+    return str(number)
+
+
+def network_picture(chosen: Backbone, point: str, head: Sequence[Layer], learning: int | None = None) -> str:
+    """HTML of the network's blocks from photo to head, marked by whether they learn at this unfreeze point.
+
+    Args:
+        chosen: The backbone.
+        point: The unfreeze point.
+        head: The layers of the head.
+        learning: How many of the backbone's weights learn, where it is not all of the point's block; None where it is.
+    """
+    blocks = chosen.trainable_blocks(point)
+    whole = chosen.learnable_parameters(point)
+    width, top = sum(layer.parameters for layer in head), sum(layer.learnable for layer in head)
+    partly = blocks[:1] if learning is not None and learning < whole else ()
+    cells = [
+        _cell(block.name, block.learnable, "partly" if block.name in partly else _kind(block.name in blocks))
+        for block in chosen.blocks
+    ]
+    trainable = (whole if learning is None else learning) + top
+    total = sum(block.learnable + block.fixed for block in chosen.blocks) + width
+    words = f"{count(trainable)} parameters learn, {count(total - trainable)} stay frozen"
+    return (
+        f'{NETWORK_STYLE}<div class="uf-net" role="img" aria-label="{escape(chosen.name)}: {words}">'
+        f"{''.join(cells)}{_cell('head', width, _kind(True))}</div>"
+        f'<div class="uf-key"><span><i class="uf-dot uf-learns"></i>learns: {count(trainable)} parameters</span>'
+        f'<span><i class="uf-dot uf-frozen"></i>frozen: {count(total - trainable)} parameters</span></div>'
+    )
+
+
+def _kind(learns: bool) -> str:
+    return "learns" if learns else "frozen"
+
+
+def _cell(name: str, parameters: int, kind: str) -> str:
+    return f'<div class="uf-block uf-{kind}"><b>{escape(name)}</b>{count(parameters)}</div>'
+
+
+def architecture_diagram(
+    chosen: Backbone, architecture: Architecture, head: Sequence[Layer], learning: Collection[str]
+) -> str:
+    """HTML of a network down to its layers, from photo to head: blocks fold out, repeated parts of a block fold out.
+
+    Args:
+        chosen: The backbone.
+        architecture: Its layers.
+        head: The layers of the head, which all learn.
+        learning: Names of the backbone's layers that learn.
+    """
+    places = architecture.places()
+    parts = [
+        _block_part(block.name, [place for place in places if place.layer.block == block.name], learning)
+        for block in chosen.blocks
+    ]
+    top = [Place(layer, False, "") for layer in head]
+    parts.append(_block_part("head", top, [layer.name for layer in head], unfolded=True))
+    return (
+        f'{NETWORK_STYLE}{ARCHITECTURE_STYLE}<div class="uf-arch"><p class="uf-end">photo</p>{"".join(parts)}'
+        '<p class="uf-end">a probability for each class</p></div>'
+    )
+
+
+def _block_part(name: str, places: Sequence[Place], learning: Collection[str], *, unfolded: bool = False) -> str:
+    """One block, folded: its name, what it puts out, how many weights it has and how many of its layers learn."""
+    layers = [place.layer for place in places]
+    able = [layer.name for layer in layers if layer.learnable]
+    begun = [each for each in able if each in learning]
+    kind = "partly" if 0 < len(begun) < len(able) else _kind(bool(begun))
+    words = f"learns from {escape(begun[0])} on" if kind == "partly" else kind
+    groups = [(key, list(members)) for key, members in groupby(places, key=lambda place: place.layer.group)]
+    inside = "".join(
+        _group_part(key, members, learning, unfolded=number == 0) if key else _rows(members, learning)
+        for number, (key, members) in enumerate(groups)
+    )
+    return (
+        f'<details class="uf-part uf-{kind}"{" open" if unfolded else ""}><summary><b>{escape(name)}</b>'
+        f"{_facts(layers, words)}</summary>{inside}</details>"
+    )
+
+
+def _facts(layers: Sequence[Layer], *more: str) -> str:
+    number = "1 layer" if len(layers) == 1 else f"{len(layers)} layers"
+    total = sum(layer.parameters for layer in layers)
+    weights = f"{count(total)} parameters"
+    return "".join(f"<span>{words}</span>" for words in (*more, number, _shape(layers[-1].shape), weights))
+
+
+def _group_part(name: str, places: Sequence[Place], learning: Collection[str], *, unfolded: bool) -> str:
+    """A repeated part of a block; what a skip connection leads past has a bracket."""
+    joined = next((number for number, place in enumerate(places) if place.skip), None)
+    words = ["skip connection"] if joined is not None else []
+    words += [f"with {_beside_words(places)}"] if any(place.aside for place in places) else []
+    if joined is None:
+        inside = _rows(places, learning)
+    else:
+        source = escape(places[joined].skip)
+        inside = (
+            f'<div class="uf-skip"><p class="uf-note">skip connection: what {source} puts out also goes past these'
+            f" layers and is added at the end</p>{_rows(places[: joined + 1], learning)}</div>"
+            f"{_rows(places[joined + 1 :], learning)}"
+        )
+    layers = [place.layer for place in places]
+    return (
+        f'<details class="uf-group"{" open" if unfolded else ""}><summary><b>{escape(name)}</b>'
+        f"{_facts(layers, *words)}</summary>{inside}</details>"
+    )
+
+
+def _beside_words(places: Sequence[Place]) -> str:
+    squeezes = any(place.layer.kind == "Multiply" for place in places)
+    return "squeeze-and-excitation" if squeezes else "a convolution on the shortcut"
+
+
+def _rows(places: Sequence[Place], learning: Collection[str]) -> str:
+    """Layers one below the other; what is beside the main way is set in."""
+    found = []
+    for aside, members in groupby(places, key=lambda place: place.aside):
+        rows = "".join(_row(place.layer, learning) for place in members)
+        words = f'<p class="uf-note">beside: {_beside_words(places)}</p>' if aside else ""
+        found.append(f'<div class="uf-aside">{words}<ul>{rows}</ul></div>' if aside else f"<ul>{rows}</ul>")
+    return "".join(found)
+
+
+def _row(layer: Layer, learning: Collection[str]) -> str:
+    kind = "plain" if not layer.parameters else _kind(layer.name in learning)
+    said = {"plain": "no weights", "learns": "learns", "frozen": "frozen"}[kind]
+    weights = count(layer.parameters) if layer.parameters else "–"
+    return (
+        f'<li><i class="uf-dot uf-{kind}" role="img" aria-label="{said}" title="{said}"></i><b>{escape(layer.name)}</b>'
+        f"<span>{escape(layer.kind)}</span><span>{_shape(layer.shape)}</span><span>{weights}</span></li>"
+    )
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape))
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """HTML of a small table whose first column is text and whose others are numbers."""
+    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in titles)
+    lines = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f'{TABLE_STYLE}<table class="uf-table"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
+
+
+def probability_bars(top: Sequence[tuple[str, float]]) -> str:
+    """HTML of the most probable classes as bars, most probable first."""
+    rows = (_bar(name, share, "#e07b28" if place == 0 else "#2b93c4") for place, (name, share) in enumerate(top))
+    return f'{BARS_STYLE}<div class="uf-bars">{"".join(rows)}</div>'
+
+
+def _bar(name: str, share: float, colour: str) -> str:
+    bar = f'<div class="uf-bar" style="width:{100 * share:.2f}%;background:{colour}"></div>'
+    return f'<span>{escape(name)}</span><div>{bar}</div><span class="uf-share">{escape(percent(share))}</span>'

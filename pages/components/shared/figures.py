@@ -1,0 +1,326 @@
+"""Data frames to pictures: Plotly for what stands still, Vega for what ticks. Knows nothing of Streamlit."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from core.data.subsets import NO_PART, PARTS
+from core.recipe.phases import FINE_TUNE, FROM_SCRATCH, HEAD
+from core.training.lr_finder.finder import Sweep
+
+BLUE, ORANGE, GREEN, GREY = "#2b93c4", "#e07b28", "#3d9b6d", "#8a8f94"
+PART_COLOURS = dict(zip(PARTS, (BLUE, ORANGE, GREEN), strict=True))
+ROW_PIXELS = 26
+MOST_NAMES = 60
+MOST_REASONS = 8
+CELLS_PER_DOUBLING = 4
+SIZE_TICKS = (1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
+TRAINING, VALIDATION, FINE_TUNING = "training", "validation", "fine-tuning"
+RATE = "learning_rate"
+
+MOST_OF_LOWEST = 4.0
+"""How many times the lowest loss until then is drawn of a loss that explodes."""
+
+MOST_POINTS = 400
+"""As many points as a curve is drawn with; more are thinned, the newest is always kept."""
+
+
+def class_counts(class_names: Sequence[str], labels: NDArray[np.int32], parts: NDArray[np.int8]) -> go.Figure:
+    """Photos per class, one bar a class, divided into the parts of the split.
+
+    More classes than have room for their names are drawn as a profile, the largest first.
+    """
+    if len(class_names) > MOST_NAMES:
+        return _class_profile(class_names, labels, parts)
+    figure = go.Figure()
+    for name, colour, chosen in _uses(parts):
+        figure.add_bar(
+            y=list(class_names),
+            x=np.bincount(labels[chosen], minlength=len(class_names)),
+            name=name,
+            orientation="h",
+            marker_color=colour,
+            hovertemplate="%{y}: %{x} photos, " + name + "<extra></extra>",
+        )
+    figure.update_layout(
+        barmode="stack",
+        bargap=0.25,
+        height=min(900, 110 + ROW_PIXELS * len(class_names)),
+        margin={"l": 0, "r": 8, "t": 8, "b": 0},
+        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
+        xaxis={"title": "photos", "fixedrange": True},
+        yaxis={"autorange": "reversed", "fixedrange": True, "type": "category", "ticksuffix": "  "},
+    )
+    return figure
+
+
+def _uses(parts: NDArray[np.int8]) -> list[tuple[str, str, NDArray[np.bool_]]]:
+    """Each part with its colour and its photos, and what is not used if there is any."""
+    uses = [(name, PART_COLOURS[name], parts == number) for number, name in enumerate(PARTS)]
+    unused = parts == NO_PART
+    return [*uses, ("not used yet", GREY, unused)] if unused.any() else uses
+
+
+def _class_profile(class_names: Sequence[str], labels: NDArray[np.int32], parts: NDArray[np.int8]) -> go.Figure:
+    order = np.argsort(-np.bincount(labels, minlength=len(class_names)), kind="stable")
+    names = [class_names[label] for label in order]
+    figure = go.Figure()
+    for name, colour, chosen in _uses(parts):
+        counts = np.bincount(labels[chosen], minlength=len(class_names))[order]
+        hover = "%{customdata}: %{y} photos, " + name + "<extra></extra>"
+        figure.add_bar(y=counts, name=name, customdata=names, marker_color=colour, hovertemplate=hover)
+    figure.update_layout(
+        barmode="stack",
+        bargap=0,
+        height=320,
+        margin={"l": 0, "r": 8, "t": 8, "b": 0},
+        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
+        xaxis={"title": f"{len(class_names):,} classes, largest first", "showticklabels": False, "fixedrange": True},
+        yaxis={"title": "photos", "fixedrange": True},
+    )
+    figure.update_traces(marker_line_width=0)
+    return figure
+
+
+def photo_sizes(sizes: NDArray[np.int32]) -> go.Figure:
+    """Widths and heights `(N, 2)` as circles, larger where more photos have about that size; square ones lie on a line.
+
+    Sizes are counted on a grid of equal ratios, so that the picture is the same for ten photos and for a million.
+    """
+    cells = np.round(np.log2(np.maximum(sizes, 1)) * CELLS_PER_DOUBLING).astype(np.int64)
+    _, which, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+    typical = np.zeros((len(counts), 2))
+    np.add.at(typical, which.reshape(-1), sizes)
+    width, height = np.rint(typical / counts[:, None]).T
+    words = [
+        f"{count:,} photo{'s' if count > 1 else ''} of about {w:,.0f} × {h:,.0f} pixels"
+        for count, w, h in zip(counts.tolist(), width, height, strict=True)
+    ]
+    low, high = 0.8 * min(sizes.min(initial=64), 64), 1.25 * max(sizes.max(initial=256), 256)
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[low, high], y=[low, high], mode="lines", line={"color": GREY, "dash": "dot"}, hoverinfo="skip"
+    )
+    figure.add_scatter(
+        x=width,
+        y=height,
+        mode="markers",
+        text=words,
+        hovertemplate="%{text}<extra></extra>",
+        marker={"color": BLUE, "opacity": 0.55, "size": 7 + 38 * np.sqrt(counts / max(1, counts.max(initial=1)))},
+    )
+    for x, y, text in ((0.93, 0.2, "wide"), (0.2, 0.93, "tall"), (0.97, 0.9, "square")):
+        figure.add_annotation(
+            x=x, y=y, xref="paper", yref="paper", text=text, showarrow=False, xanchor="right", font={"color": GREY}
+        )
+    ticks = [value for value in SIZE_TICKS if low <= value <= high]
+    axis = {"type": "log", "range": [np.log10(low), np.log10(high)], "tickvals": ticks, "fixedrange": True}
+    figure.update_layout(
+        height=380,
+        showlegend=False,
+        margin={"l": 0, "r": 8, "t": 8, "b": 0},
+        xaxis={**axis, "title": "width in pixels"},
+        yaxis={**axis, "title": "height in pixels"},
+    )
+    return figure
+
+
+def general(reason: str) -> str:
+    """A reason why a file is left out, without what is special to that file."""
+    return re.split(r"[:(;]", reason)[0].strip()
+
+
+def reasons(counts: Mapping[str, int]) -> go.Figure:
+    """How many files are left out for each reason, the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda pair: -pair[1])
+    rest = ordered[MOST_REASONS:]
+    if rest:
+        ordered = [*ordered[:MOST_REASONS], (f"{len(rest)} other reasons", sum(count for _, count in rest))]
+    figure = go.Figure()
+    figure.add_bar(
+        x=[count for _, count in ordered],
+        y=list(range(len(ordered))),
+        orientation="h",
+        marker_color=GREY,
+        text=[f"{reason} · {count:,}" for reason, count in ordered],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{text}<extra></extra>",
+    )
+    most = max((count for _, count in ordered), default=1)
+    figure.update_layout(
+        bargap=0.35,
+        height=30 + 30 * len(ordered),
+        margin={"l": 0, "r": 8, "t": 8, "b": 0},
+        xaxis={"visible": False, "range": [0, 2.2 * most], "fixedrange": True},
+        yaxis={"visible": False, "autorange": "reversed", "fixedrange": True},
+    )
+    return figure
+
+
+def curve_data(rows: Sequence[dict[str, Any]], measure: str, fine_tuning_from: float | None) -> pd.DataFrame:
+    """Points of "loss", "accuracy" or "learning_rate" in long form: position (epochs), value, curve.
+
+    Where fine-tuning began is a row as well, with the curve "fine-tuning", so that the chart's structure never changes.
+    """
+    drawn = [row for row in rows if measure in row and (measure != RATE or row[measure] > 0)]  # its axis has no 0
+    training = [(row["position"], row[measure], TRAINING) for row in drawn]
+    step = -(-len(training) // MOST_POINTS) or 1
+    thinned = training[::-1][::step][::-1]
+    validated = f"val_{measure}"
+    validation = [(row["position"], row[validated], VALIDATION) for row in rows if validated in row]
+    begun = [] if fine_tuning_from is None else [(fine_tuning_from, 0.0, FINE_TUNING)]
+    return pd.DataFrame([*thinned, *validation, *begun], columns=["position", "value", "curve"])
+
+
+def curve_chart(measure: str, epochs: int) -> dict[str, Any]:
+    """Vega-Lite specification of a measure over epochs, for the data of `curve_data`.
+
+    Training is a line, validation a line with dots, a dashed rule shows where fine-tuning began. It depends on nothing
+    that ticks, so the chart's node on the page is updated rather than replaced. A plain specification, because
+    building and checking it through Altair costs a tenth of a processor at one tick a second.
+    """
+    position = {"field": "position", "type": "quantitative"}
+    x = {
+        **position,
+        "title": "epoch",
+        "scale": {"domain": [0, max(1, epochs)]},
+        "axis": {"tickMinStep": 1, "format": "d", "grid": False},
+    }
+    colour = {
+        "field": "curve",
+        "type": "nominal",
+        "scale": {"domain": [TRAINING, VALIDATION], "range": [BLUE, ORANGE]},
+        "legend": None if measure == RATE else {"title": None, "orient": "top"},
+    }
+    tooltip = [
+        {"field": "curve", "type": "nominal"},
+        {**position, "title": "epoch", "format": ".2f"},
+        {
+            "field": "value",
+            "type": "quantitative",
+            "title": _MEASURES[measure].words,
+            "format": _MEASURES[measure].number,
+        },
+    ]
+    curve = {"x": x, "y": _MEASURES[measure].axis, "color": colour, "tooltip": tooltip}
+    return {
+        "height": _MEASURES[measure].height,
+        "layer": [
+            _layer({"type": "line", "strokeWidth": 2, "clip": True}, curve, TRAINING, VALIDATION),
+            _layer({"type": "point", "filled": True, "size": 60, "opacity": 1}, curve, VALIDATION),
+            _layer({"type": "rule", "strokeDash": [5, 4], "color": GREY}, {"x": x}, FINE_TUNING),
+            _layer(
+                {
+                    "type": "text",
+                    "align": "left",
+                    "dx": 5,
+                    "color": GREY,
+                    "text": FINE_TUNING,
+                    "dy": _MEASURES[measure].shift,
+                },
+                {"x": x, "y": {"value": _MEASURES[measure].end}},
+                FINE_TUNING,
+            ),
+        ],
+    }
+
+
+def _layer(mark: dict[str, Any], encoding: dict[str, Any], *curves: str) -> dict[str, Any]:
+    """One layer of a chart, drawn from the rows of these curves."""
+    chosen = {"filter": {"field": "curve", "oneOf": list(curves)}}
+    return {"mark": mark, "encoding": encoding, "transform": [chosen]}
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """How a measure is drawn.
+
+    Attributes:
+        words: Its name on the screen.
+        number: Format of its values in words.
+        height: Of the chart, in pixels.
+        end, shift: Where the word at the rule stands: where the curves are not.
+        axis: Its encoding.
+    """
+
+    words: str
+    number: str
+    height: int
+    end: str | int
+    shift: int
+    axis: Mapping[str, Any]
+
+
+def _axis(title: str, **more: Any) -> dict[str, Any]:
+    return {"field": "value", "type": "quantitative", "title": title, **more}
+
+
+_MEASURES: Mapping[str, _Measure] = {
+    "accuracy": _Measure(
+        "accuracy", ".3f", 280, "height", -8, _axis("accuracy", scale={"domain": [0, 1]}, axis={"format": ".0%"})
+    ),
+    "loss": _Measure("loss", ".3f", 280, 0, 8, _axis("loss (cross-entropy, nats)", scale={"zero": True})),
+    RATE: _Measure(
+        "learning rate",
+        ".1e",
+        170,
+        0,
+        8,
+        _axis("rate", scale={"type": "log", "nice": False}, axis={"format": ".0e", "tickCount": 3, "grid": False}),
+    ),
+}
+
+
+def rate_data(sweeps: Sequence[Sweep]) -> pd.DataFrame:
+    """Losses of a search for a learning rate in long form: phase, rate, loss, and at the rate suggested a mark."""
+    rows = []
+    for sweep in sweeps:
+        lowest = np.minimum.accumulate(sweep.losses) * MOST_OF_LOWEST
+        for rate, loss, most in zip(sweep.rates, sweep.losses, lowest, strict=True):
+            rows.append((sweep.phase, rate, min(loss, most), ""))
+        if sweep.suggestion is not None:
+            near = int(np.argmin(np.abs(np.log(sweep.rates / sweep.suggestion))))
+            rows.append((sweep.phase, sweep.suggestion, float(sweep.losses[near]), f"{sweep.suggestion:.2g}"))
+    return pd.DataFrame(rows, columns=["phase", "rate", "loss", "mark"])
+
+
+def rate_chart() -> dict[str, Any]:
+    """Vega-Lite specification of the loss over the learning rate, for the data of `rate_data`; depends on no data."""
+    rate = {"field": "rate", "type": "quantitative"}
+    phases = [HEAD, FINE_TUNE, FROM_SCRATCH]
+    curve = {
+        "x": {**rate, "title": "learning rate", "scale": {"type": "log"}, "axis": {"format": "~g", "grid": False}},
+        "y": {"field": "loss", "type": "quantitative", "title": "loss", "scale": {"zero": False}},
+        "color": {
+            "field": "phase",
+            "type": "nominal",
+            "scale": {"domain": phases, "range": [BLUE, ORANGE, GREEN]},
+            "legend": {"title": None, "orient": "top"},
+        },
+        "tooltip": [
+            {"field": "phase", "type": "nominal"},
+            {**rate, "title": "learning rate", "format": ".2g"},
+            {"field": "loss", "type": "quantitative", "format": ".3f"},
+        ],
+    }
+    marked, between = {"filter": "datum.mark !== ''"}, {"filter": "datum.mark === ''"}
+    text = {**curve, "text": {"field": "mark", "type": "nominal"}}
+    return {
+        "height": 240,
+        "layer": [
+            {"mark": {"type": "line", "strokeWidth": 2}, "encoding": curve, "transform": [between]},
+            {
+                "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
+                "encoding": curve,
+                "transform": [marked],
+            },
+            {"mark": {"type": "text", "dy": -14, "fontWeight": "bold"}, "encoding": text, "transform": [marked]},
+        ],
+    }

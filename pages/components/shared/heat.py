@@ -1,0 +1,84 @@
+"""Heat maps over photos: which places speak for a class, and which against it. Knows nothing of Streamlit.
+
+Warm is for, cold is against, as strong as the colour is: told apart by those who do not see red and green, too.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pages.components.shared.figures import BLUE, ORANGE
+
+STRONGEST = 0.8
+"""How much of a photo the colour covers where the evidence is strongest."""
+
+LEAST_LIMIT = 1e-6
+"""The end of the scale where there is no evidence at all."""
+
+NINTHS = (
+    ("in the upper left", "at the top", "in the upper right"),
+    ("on the left", "in the middle", "on the right"),
+    ("in the lower left", "at the bottom", "in the lower right"),
+)
+"""What the places of a photo are called, from the top to the bottom."""
+
+
+def evidence(maps: NDArray[np.float32], label: int) -> NDArray[np.float32]:
+    """What each place says for a class against the average of all classes, `(h, w)` of maps `(h, w, K)`, in logits.
+
+    A number that is the same for all classes changes no probability, so it is taken away.
+    """
+    return np.asarray(maps[..., label] - maps.mean(-1), dtype=np.float32)
+
+
+def limit_of(found: Sequence[NDArray[np.float32]]) -> float:
+    """The end of a scale on which all of these can be compared, above 0: the median of what is strongest in each.
+
+    So one photo with much evidence leaves colour to the others.
+    """
+    return max(LEAST_LIMIT, float(np.median([np.abs(each).max() for each in found]))) if found else LEAST_LIMIT
+
+
+def overlay(photo: NDArray[np.uint8], found: NDArray[np.float32], limit: float) -> NDArray[np.uint8]:
+    """A photo in grey with its evidence in colour.
+
+    Args:
+        photo: `(S, S, 3)`, 0..255.
+        found: `(h, w)`, as `evidence` gives it; it is drawn smoothly.
+        limit: Where the colour is strongest, above 0.
+
+    Returns pixels `(S, S, 3)`.
+    """
+    size = (photo.shape[1], photo.shape[0])
+    smooth = np.asarray(Image.fromarray(np.asarray(found, np.float32)).resize(size, Image.Resampling.BICUBIC))
+    strength = np.clip(smooth / limit, -1, 1)[..., None]
+    grey = np.asarray(Image.fromarray(photo).convert("L"), np.float32)[..., None]
+    colour = np.where(strength > 0, _rgb(ORANGE), _rgb(BLUE))
+    covered = STRONGEST * np.abs(strength)
+    return np.asarray(np.rint((1 - covered) * grey + covered * colour), np.uint8)
+
+
+def where(found: NDArray[np.float32]) -> str:
+    """In which ninth of a photo most speaks for the class, in words; `(h, w)`, each 3 or more."""
+    rows = np.array_split(np.maximum(found, 0), 3)
+    sums = np.array([[part.sum() for part in np.array_split(row, 3, axis=1)] for row in rows])
+    row, column = divmod(int(sums.argmax()), 3)
+    return NINTHS[row][column] if sums.any() else "nowhere"
+
+
+def scale(limit: float) -> str:
+    """HTML that says what the colours mean; the ends of the scale are in logits, and stand for more, too."""
+    far = f"{limit:.0f}" if limit >= 10 else f"{limit:.2g}"
+    ends = "".join(f"<span>{words}</span>" for words in (f"against (−{far})", "neither", f"for (+{far})"))
+    return (
+        '<div style="max-width:24rem;font-size:.85rem" role="img" aria-label="Scale: blue places speak against the'
+        f' class, orange ones for it, up to {far} logits"><div style="height:.8rem;border-radius:4px;background:'
+        f'linear-gradient(90deg,{BLUE},#8a8f9422,{ORANGE})"></div><div style="display:flex;'
+        f'justify-content:space-between">{ends}</div></div>'
+    )
+
+
+def _rgb(colour: str) -> NDArray[np.float32]:
+    return np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)], np.float32)

@@ -1,0 +1,35 @@
+"""Choosing the run whose model is used: the same on every page that uses one."""
+
+import streamlit as st
+
+from pages.components.shared import inputs, state
+
+KEY = "model-in-use"
+
+
+def choose_run() -> inputs.RunOnShow | None:
+    """The runs that have a model, newest first, the one in the address at first; None where there is none.
+
+    What somebody chooses goes into the address; what is only shown because it is the newest does not, so that another
+    page goes on showing what it did.
+    """
+    ready = {shown.run.id: shown for shown in inputs.all_runs()[0] if shown.run.serving_folder.is_dir()}
+    if not ready:
+        st.info("There is no trained model yet.", icon=":material/model_training:")
+        st.page_link("pages/train/train.py", label="Train one", icon=":material/local_fire_department:")
+        return None
+    if state.run_id() in ready:
+        state.set_widget(KEY, state.run_id())
+    return ready[
+        st.selectbox(
+            "Model",
+            list(ready),
+            format_func=lambda name: inputs.describe_with_accuracy(ready[name]),
+            key=KEY,
+            on_change=_open_chosen,
+        )
+    ]
+
+
+def _open_chosen() -> None:
+    state.open_run(state.widget(KEY))

@@ -1,0 +1,78 @@
+"""What the Train page starts from: the defaults, or a recipe that was loaded. Widgets hold what is changed from there.
+
+Each start is a new edition, whose number is part of the widgets' keys, so that they are made anew with its values.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from core.data.scan.folder import ImageFolder
+from core.errors import RecipeError
+from core.recipe.recipe import Recipe
+from core.recipe.recipe_book import Loaded, fitted_to
+from pages.components.shared import state
+
+DRAFT, HANDED = "draft", "recipe"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A start.
+
+    Attributes:
+        edition: Its number in this session.
+        recipe: The recipe that was loaded; None for the defaults.
+        notes: A sentence for each thing about it that somebody should know.
+    """
+
+    edition: int = 0
+    recipe: Recipe | None = None
+    notes: tuple[str, ...] = ()
+
+    def first(self, name: str, default: Any) -> Any:
+        """What a widget for a choice begins with."""
+        return default if self.recipe is None else getattr(self.recipe, name)
+
+    def first_for(self, backbone: str, name: str, default: Any) -> Any:
+        """The same for a choice that only makes sense with the backbone it was made for."""
+        return default if self.recipe is None or self.recipe.backbone != backbone else getattr(self.recipe, name)
+
+    def key(self, name: str) -> str:
+        """The key of the widget for a choice."""
+        return f"{name}-{self.edition}"
+
+
+def present(folder: ImageFolder, training_photos: int) -> Draft:
+    """The present start; what another page has handed over becomes it."""
+    handed = state.take(HANDED)
+    if handed is not None:
+        try:
+            start_from(fitted_to(Recipe.from_json(handed), folder, training_photos))
+        except RecipeError as error:
+            start_over((str(error),))
+    return kept(folder)
+
+
+def kept(folder: ImageFolder) -> Draft:
+    """The present start; one that was made for other photos is forgotten."""
+    found: Draft = state.recall(DRAFT, Draft())
+    if found.recipe is not None and found.recipe.dataset != str(folder.root):
+        start_over()
+        found = state.recall(DRAFT, Draft())
+    return found
+
+
+def start_from(loaded: Loaded) -> None:
+    """Set all choices to those of a recipe."""
+    state.choose_augmentations(loaded.recipe.augmentations)
+    _put(loaded.recipe, loaded.notes)
+
+
+def start_over(notes: tuple[str, ...] = ()) -> None:
+    """Set all choices to the defaults."""
+    state.forget("augmentations")
+    _put(None, notes)
+
+
+def _put(recipe: Recipe | None, notes: tuple[str, ...]) -> None:
+    state.remember(DRAFT, Draft(state.recall(DRAFT, Draft()).edition + 1, recipe, notes))

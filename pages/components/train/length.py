@@ -1,0 +1,59 @@
+"""How long to train, on the Train page: so many epochs, or so many minutes."""
+
+from typing import Any
+
+import streamlit as st
+
+from core.recipe.recipe import RANGES, default_epochs
+from pages.components.train.draft import Draft
+
+LENGTHS = ("So many epochs", "I have … minutes")
+
+
+def choose(start: Draft, training_photos: int) -> dict[str, Any]:
+    """So many epochs, or so many minutes."""
+    st.subheader("How long", anchor=False)
+    kind = st.segmented_control(
+        "Length",
+        LENGTHS,
+        default=LENGTHS[start.first("minutes", 0) > 0],
+        required=True,
+        label_visibility="collapsed",
+        key=start.key("length"),
+        persist_state="session",
+    )
+    return _minutes(start) if kind == LENGTHS[1] else _epochs(start, training_photos)
+
+
+def _minutes(start: Draft) -> dict[str, Any]:
+    """A time box."""
+    first = round(start.first("minutes", 0)) or 5
+    key = start.key("minutes")
+    minutes = st.number_input(
+        "Minutes, from the click on Start", 1, 240, min(first, 240), key=key, persist_state="session"
+    )
+    st.caption(
+        ":material/timer: Start measures this computer first, then picks the variant, how much of it learns, and the"
+        " epochs that fit. A first accuracy comes within seconds."
+    )
+    return {"minutes": minutes}
+
+
+def _epochs(start: Draft, training_photos: int) -> dict[str, Any]:
+    """Epochs of the two phases."""
+    head, fine = default_epochs(training_photos)
+    left, right = st.columns(2)
+    return {
+        name: column.number_input(
+            label,
+            0,
+            int(RANGES[name].high),
+            start.first(name, usual),
+            key=start.key(f"{name}-{training_photos}"),
+            persist_state="session",
+        )
+        for name, label, usual, column in (
+            ("head_epochs", "Epochs for the head", head, left),
+            ("fine_tune_epochs", "Epochs for fine-tuning", fine, right),
+        )
+    }

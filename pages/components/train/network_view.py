@@ -1,0 +1,137 @@
+"""The chosen network on the Train page: what learns, layer by layer, and how long that will take."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.errors import ArchitectureError
+from core.models.architecture import Layer
+from core.models.backbones import Backbone
+from core.recipe.plan import Way, starts_from_nothing
+from core.recipe.recipe import Recipe, default_unfreeze_point
+from core.training.budget.throughput import Costs, Known
+from pages.components.shared import cached, drawings, state
+from pages.components.train.draft import Draft
+
+POINT_WORDS = {"none": "the head only", "all": "everything"}
+WHOLE = ""
+
+
+def choose_point(chosen: Backbone, draft: Draft) -> str:
+    """The block from which on the network learns, on a slider from least to most."""
+    return str(
+        st.select_slider(
+            "Unfreeze, after the head has learned",
+            chosen.unfreeze_points,
+            value=draft.first_for(chosen.key, "unfreeze_point", default_unfreeze_point(chosen)),
+            format_func=lambda name: POINT_WORDS.get(name, f"from {name}"),
+            key=draft.key(f"point-{chosen.key}"),
+            persist_state="session",
+            help="The head always learns. Further left is faster and safer with few photos; further right learns more.",
+        )
+    )
+
+
+def begins_within(chosen: Backbone, point: str, draft: Draft) -> bool:
+    """Whether a layer within the block is chosen, before the widgets that say so are drawn."""
+    found = state.widget(draft.key(f"within-{chosen.key}-{point}"))
+    return bool(_first_layer(chosen, point, draft)) if found is None else bool(found)
+
+
+def _first_layer(chosen: Backbone, point: str, draft: Draft) -> str:
+    layer = str(draft.first_for(chosen.key, "unfreeze_layer", WHOLE))
+    return layer if layer and chosen.block_of(layer) == point else WHOLE
+
+
+def choose_layer(chosen: Backbone, point: str, draft: Draft) -> str:
+    """The layer of the point's block that learning begins at; empty for the whole block.
+
+    The layers are listed only once somebody wants to choose among them.
+    """
+    if point not in chosen.block_names:
+        st.caption("To begin within a block, let the network learn from a block on: see the slider above.")
+        return WHOLE
+    first = _first_layer(chosen, point, draft)
+    within = st.toggle(
+        f"Begin within {point}",
+        bool(first),
+        key=draft.key(f"within-{chosen.key}-{point}"),
+        persist_state="session",
+        help="Keeps the first layers of the block as they are, too.",
+    )
+    if not within:
+        return WHOLE
+    try:
+        names = [layer.name for layer in cached.architecture(chosen.key).inside(point)]
+    except ArchitectureError as error:
+        st.warning(str(error), icon=":material/error:")
+        return WHOLE
+    return st.selectbox(
+        "First layer that learns",
+        names,
+        index=names.index(first) if first in names else 0,
+        key=draft.key(f"layer-{chosen.key}-{point}"),
+        persist_state="session",
+        help="This layer and all after it learn; BatchNorm stays as it is.",
+    )
+
+
+def picture(chosen: Backbone, recipe: Recipe, head: Sequence[Layer]) -> None:
+    """The blocks, marked by whether they learn."""
+    point, layer = recipe.unfreeze_point, recipe.unfreeze_layer
+    learning = _learnable(chosen, point, layer)
+    st.html(drawings.network_picture(chosen, point, head, learning))
+
+
+def every_layer(chosen: Backbone, recipe: Recipe, head: Sequence[Layer]) -> None:
+    """The diagram down to the layers, once it is opened."""
+    opened = st.expander("Every layer", icon=":material/account_tree:", key="layers", on_change="rerun")
+    if opened.open:
+        with opened:
+            _diagram(chosen, recipe, head)
+
+
+def _diagram(chosen: Backbone, recipe: Recipe, head: Sequence[Layer]) -> None:
+    scratch = starts_from_nothing(recipe, chosen)
+    try:
+        architecture = cached.architecture(chosen.key)
+        learning = architecture.learning(chosen, recipe.unfreeze_point, recipe.unfreeze_layer, from_scratch=scratch)
+    except ArchitectureError as error:
+        st.warning(str(error), icon=":material/error:")
+        return
+    st.caption(
+        "Open a block, then its parts. A line is a layer: its name, its kind, what it puts out for one photo, and its"
+        " parameters. Orange learns, blue is frozen, dashed has nothing to learn. BatchNorm stays frozen where the"
+        " weights are pretrained."
+    )
+    st.html(drawings.architecture_diagram(chosen, architecture, head, learning))
+
+
+def show_costs(chosen: Backbone, ways: Sequence[Way], costs: Costs, known: Known, head: Sequence[Layer]) -> None:
+    """What each phase learns and takes, before it begins."""
+    learned = sum(layer.learnable for layer in head)
+    rows = []
+    for cost in costs.phases:
+        phase = cost.phase
+        count = drawings.count(_learnable(chosen, phase.unfreeze_point, phase.unfreeze_layer) + learned)
+        rows.append((phase.words, count, str(phase.epochs), f"about {brief(cost.epoch_seconds)}"))
+    st.html(drawings.table(("Phase", "Learns", "Epochs", "An epoch"), rows))
+    source = "as earlier runs on this computer went" if known.measured else "a guess, until a first run has measured it"
+    icon = "bolt" if ways[-1].kept else "hourglass_top"
+    st.caption(
+        f":material/timer: **About {brief(costs.total)} in all**, {source}.  \n:material/{icon}: {ways[-1].reason}"
+    )
+
+
+def _learnable(chosen: Backbone, point: str, layer: str) -> int:
+    """How many of the backbone's weights learn; the layers are listed only where that depends on one of them."""
+    if layer:
+        return cached.architecture(chosen.key).learnable_parameters(chosen, point, layer)
+    return chosen.learnable_parameters(point)
+
+
+def brief(seconds: float) -> str:
+    """Seconds no more exactly than they are known."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    return f"{round(seconds)} s" if seconds < 90 else f"{round(seconds / 60)} min"

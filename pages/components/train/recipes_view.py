@@ -1,0 +1,92 @@
+"""Recipes on the Train page: kept under a name, loaded, downloaded, brought along."""
+
+import streamlit as st
+
+from core.data.scan.folder import ImageFolder
+from core.errors import RecipeError
+from core.recipe.recipe import Recipe
+from core.recipe.recipe_book import fitted_to, from_upload, to_download
+from pages.components.shared import cached, inputs, state
+from pages.components.train import draft
+from pages.components.train.draft import Draft
+
+TROUBLE, DOOMED = "recipe-trouble", "recipe-doomed"
+USUAL_NAME = "recipe"
+
+
+def box(present: Draft, recipe: Recipe, folder: ImageFolder, training_photos: int) -> None:
+    """A button that opens all that can be done with the recipe on the page."""
+    with st.popover("Recipe", icon=":material/receipt_long:", help="Save these choices, or load others"):
+        name = st.text_input("Name", key="recipe-name", max_chars=60, placeholder="for example: rotation only")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            over = st.checkbox("Replace one of this name", key="recipe-over")
+            st.button("Save", icon=":material/save:", on_click=_save, args=(name, recipe, over))
+        _load_saved(folder, training_photos)
+        _files(present, name, recipe, folder, training_photos)
+        said = state.take(TROUBLE)
+        if said:
+            st.info(said, icon=":material/info:")
+
+
+def _load_saved(folder: ImageFolder, training_photos: int) -> None:
+    saved, damaged = cached.recipe_book().entries()
+    if saved:
+        chosen = st.selectbox("Saved recipes", [entry.name for entry in saved], key="recipe-saved")
+        with st.container(horizontal=True):
+            st.button("Load", icon=":material/folder_open:", on_click=_load, args=(chosen, folder, training_photos))
+            if state.recall(DOOMED, "") == chosen:
+                st.button("Delete for good", icon=":material/delete_forever:", on_click=_delete, args=(chosen,))
+            else:
+                st.button("Delete", icon=":material/delete:", on_click=state.remember, args=(DOOMED, chosen))
+    for entry in damaged:
+        st.caption(f":material/warning: {inputs.plain(entry.name)}: {inputs.plain(entry.reason)}")
+
+
+def _files(present: Draft, name: str, recipe: Recipe, folder: ImageFolder, training_photos: int) -> None:
+    try:
+        file_name, content = to_download(name or USUAL_NAME, recipe)
+    except RecipeError:
+        file_name, content = to_download(USUAL_NAME, recipe)
+    st.download_button(
+        "Download (JSON)", content, file_name, "application/json", icon=":material/download:", on_click="ignore"
+    )
+    key = present.key("recipe-file")
+    st.file_uploader(
+        "Load from a file", "json", key=key, max_upload_size=1, on_change=_bring, args=(key, folder, training_photos)
+    )
+
+
+def _save(name: str, recipe: Recipe, over: bool) -> None:
+    try:
+        entry = cached.recipe_book().save(name, recipe, over=over)
+    except RecipeError as error:
+        state.remember(TROUBLE, str(error))
+    else:
+        state.remember(TROUBLE, f"Saved as “{entry.name}”.")
+
+
+def _delete(name: str) -> None:
+    state.remember(DOOMED, "")
+    try:
+        cached.recipe_book().delete(name)
+    except RecipeError as error:
+        state.remember(TROUBLE, str(error))
+    else:
+        state.remember(TROUBLE, f"“{name}” is deleted.")
+
+
+def _load(name: str, folder: ImageFolder, training_photos: int) -> None:
+    try:
+        draft.start_from(fitted_to(cached.recipe_book().read(name), folder, training_photos))
+    except RecipeError as error:
+        state.remember(TROUBLE, str(error))
+
+
+def _bring(key: str, folder: ImageFolder, training_photos: int) -> None:
+    file = state.widget(key)
+    if file is None:
+        return
+    try:
+        draft.start_from(from_upload(file.getvalue(), folder, training_photos))
+    except RecipeError as error:
+        state.remember(TROUBLE, str(error))

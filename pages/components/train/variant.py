@@ -1,0 +1,77 @@
+"""Which network to train, on the Train page, and the weights that it starts from."""
+
+import streamlit as st
+
+from core.models import weights
+from core.models.backbones import BACKBONES, Backbone, backbone
+from core.training.budget.time_budget import timed_variants
+from pages.components.shared import cached, drawings, inputs
+from pages.components.train.draft import Draft
+
+PREFERRED = ("efficientnet-b0", "efficientnet-lite0")
+
+
+def default() -> str:
+    """The first of the preferred variants whose weights are on this machine."""
+    settings = cached.settings()
+    return next((key for key in PREFERRED if weights.look_up(backbone(key), settings)), PREFERRED[-1])
+
+
+def choose(start: Draft) -> tuple[Backbone, str]:
+    """The variant with what is known about it, and the weights it starts from."""
+    keys = [row.key for row in BACKBONES]
+    chosen = backbone(
+        st.selectbox(
+            "Variant",
+            keys,
+            index=keys.index(start.first("backbone", default())),
+            format_func=lambda key: f"{backbone(key).name} · {backbone(key).resolution} px",
+            key=start.key("variant"),
+            persist_state="session",
+        )
+    )
+    inputs.facts(
+        [
+            ("Resolution", f"{chosen.resolution} px"),
+            ("Parameters", drawings.count(chosen.parameters)),
+            ("ImageNet top-1", f"{chosen.top1:.1f} %" if chosen.top1 else "–"),
+        ]
+    )
+    return chosen, choose_weights(chosen, start)
+
+
+def choose_for_minutes() -> tuple[Backbone, str]:
+    """What a time box chooses from."""
+    here = [row for row in timed_variants() if weights.look_up(row, cached.settings())]
+    names = ", ".join(row.name for row in here) or "none"
+    st.markdown(f"The best variant that there is time for, of those whose weights are on this computer: **{names}**.")
+    return backbone(default()), "imagenet"
+
+
+def choose_weights(chosen: Backbone, start: Draft) -> str:
+    """Where the pretrained weights come from; random ones only after an explicit choice."""
+    if not chosen.pretrained:
+        st.caption(
+            ":material/info: Starts from nothing, for comparison: expect far less than from a pretrained variant."
+        )
+        return "imagenet"
+    settings = cached.settings()
+    found = weights.look_up(chosen, settings)
+    random = start.first_for(chosen.key, "weights", "imagenet") == "random"
+    if found:
+        st.caption(
+            f":material/check_circle: Pretrained on ImageNet; the weights are on this computer ({found.origin})."
+        )
+        if not random:
+            return "imagenet"
+    elif chosen.weights and chosen.weights.url and settings.allow_downloads:
+        st.caption(":material/download: Pretrained on ImageNet; the weights will be downloaded when you press Start.")
+    else:
+        st.caption(f":material/info: {weights.describe_missing(chosen, settings)}")
+    ticked = st.checkbox(
+        "Start from random weights instead",
+        random,
+        key=start.key(f"random-{chosen.key}"),
+        help="For showing what pretraining is worth. The result will be much worse, and it will be marked everywhere.",
+    )
+    return "random" if ticked else "imagenet"

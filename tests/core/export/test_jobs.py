@@ -1,0 +1,155 @@
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import openvino as ov
+import pytest
+import tensorflow as tf
+
+from core.errors import ExportError, RunBusy
+from core.export import jobs, writers
+from core.export.formats import FORMATS, ExportFormat, export_format
+from core.export.jobs import DIED, FAILED, LOCK, MAKING, NOT_MADE, PROVEN, STALE, WAITING, Export
+from core.export.making import Maker
+from core.export.trial_photos import LEAST
+from core.files import is_locked
+from core.runs.store import RUNNING, Run, Status
+from tests.conftest import FinishedRun, eventually
+
+OPENVINO = export_format("openvino")
+HERE = [chosen for chosen in FORMATS if not chosen.missing]
+
+
+def copied(finished: FinishedRun, into: Path) -> Run:
+    run = Run(into / finished.run.id)
+    shutil.copytree(finished.run.folder, run.folder)
+    return run
+
+
+@pytest.fixture(scope="module")
+def maker(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Maker]:
+    """What makes exports of a copy of the finished run."""
+    run = copied(finished_run, tmp_path_factory.mktemp("exports"))
+    run.exports_folder.mkdir()
+    yield Maker(run, run.exports_folder / "work", finished_run.workplace.settings)
+
+
+@pytest.fixture
+def run(finished_run: FinishedRun, tmp_path: Path) -> Run:
+    """A copy of the finished run that nobody has exported."""
+    return copied(finished_run, tmp_path)
+
+
+@pytest.mark.parametrize("chosen", HERE, ids=lambda chosen: chosen.key)
+def test_every_format_is_proven_by_a_process_that_has_the_zip_alone(maker: Maker, chosen: ExportFormat) -> None:
+    jobs.make(maker, chosen)
+    made = jobs.look(maker.run)[chosen.key]
+    assert made.state == PROVEN, made.error
+    found = made.certificate
+    assert found and found.photos >= LEAST and found.tested == len(maker.trial.labels) > 0
+    assert any("EXIF" in kind for kind in found.kinds) and "JPEG in CMYK" in found.kinds
+    with zipfile.ZipFile(jobs.zip_file(maker.run, chosen)) as archive:
+        names = {name.split("/")[1] for name in archive.namelist()}
+    others = {"labels.txt", "preprocessing.json", "predict.py", "requirements.txt", "MODEL_CARD.md", "samples"}
+    assert names >= {chosen.model, *others, "certificate.json", "certificate.txt"}
+
+
+def test_the_script_answers_people_too(maker: Maker, tmp_path: Path) -> None:
+    jobs.make(maker, OPENVINO)
+    with zipfile.ZipFile(jobs.zip_file(maker.run, OPENVINO)) as archive:
+        archive.extractall(tmp_path)
+    (unpacked,) = tmp_path.iterdir()
+    expected = json.loads((unpacked / "samples" / "expected.json").read_text("utf-8"))
+    assert len(expected) == 3
+    said = [
+        subprocess.run(
+            [sys.executable, "-I", "predict.py", *photos], cwd=unpacked, check=True, capture_output=True, text=True
+        ).stdout.splitlines()
+        for photos in ([], ["samples/sample-1.jpg"])
+    ]
+    assert len(said[0]) == 3 and all("largest difference" in line for line in said[0])
+    assert said[1][0].startswith("sample-1.jpg: ") and "%" in said[1][0]
+
+
+def other_normalisation(model: keras.Model, path: Path, photos: np.ndarray) -> None:
+    """A writer with the classic mistake: photos are divided by 255 once more."""
+    photo = keras.Input(model.input.shape[1:])
+    writers.openvino(keras.Model(photo, model(keras.layers.Rescaling(1 / 255)(photo))), path, photos)
+
+
+def other_order(model: keras.Model, path: Path, photos: np.ndarray) -> None:
+    """A writer that mixes the classes up."""
+    writers.openvino(keras.Model(model.input, keras.ops.flip(model.output, axis=-1)), path, photos)
+
+
+def further_input(model: keras.Model, path: Path, photos: np.ndarray) -> None:
+    """A writer whose model wants something that nobody gives it, as Keras' own ONNX export of EfficientNet does."""
+    specs = [tf.TensorSpec([None, *model.input.shape[1:]]), tf.TensorSpec([1])]
+    traced = tf.function(lambda photos, spurious: {"probabilities": model(photos, training=False) * spurious})
+    ov.save_model(ov.convert_model(traced.get_concrete_function(*specs)), path)
+
+
+@pytest.mark.parametrize("fault", [other_normalisation, other_order, further_input])
+def test_a_faulty_export_is_caught_and_not_offered(
+    maker: Maker, fault: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writers, "faulty", fault, raising=False)
+    jobs.make(maker, replace(OPENVINO, write="faulty"))
+    found = jobs.look(maker.run)["openvino"]
+    assert found.state == FAILED and found.error
+    assert not jobs.zip_file(maker.run, OPENVINO).exists()
+
+
+def test_exports_are_made_on_request_and_are_out_of_date_once_the_model_changes(
+    run: Run, finished_run: FinishedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in finished_run.workplace.variables().items():
+        monkeypatch.setenv(name, value)
+    assert jobs.look(run)["openvino"] == Export()
+    jobs.request(run, [OPENVINO])
+    eventually(lambda: jobs.look(run)["openvino"].state not in (WAITING, MAKING), "it was made")
+    assert jobs.look(run)["openvino"].state == PROVEN
+    eventually(lambda: not is_locked(run.exports_folder / LOCK), "the process ended")
+    (run.serving_folder / "graph.xml").touch()
+    assert jobs.look(run)["openvino"].state == STALE
+
+
+def test_what_waits_can_be_cancelled_and_what_died_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Run] = []
+    monkeypatch.setattr(jobs, "_start", started.append)
+    jobs.request(run, [OPENVINO])
+    jobs.request(run, [OPENVINO])
+    assert started == [run] and jobs.look(run)["openvino"].state == WAITING
+    jobs.cancel(run, OPENVINO)
+    assert jobs.look(run)["openvino"].state == NOT_MADE
+    jobs._tell(run, OPENVINO, Export(MAKING, model=jobs.version_of(run)))
+    assert jobs.look(run)["openvino"] == Export(FAILED, error=DIED, model=jobs.version_of(run))
+    jobs.cancel(run, OPENVINO)
+    assert jobs.look(run)["openvino"].state == NOT_MADE
+
+
+def test_a_run_that_is_going_and_a_format_without_its_packages_are_refused(run: Run) -> None:
+    absent = replace(OPENVINO, needs=("no_such_module",), extra="onnx")
+    with pytest.raises(ExportError, match=r"needs more packages.*--extra onnx"):
+        jobs.request(run, [absent])
+    with run.held():
+        run.write_status(Status(state=RUNNING))
+        with pytest.raises(RunBusy, match="still going"):
+            jobs.request(run, [OPENVINO])
+
+
+def test_without_its_photos_an_export_says_what_is_missing(run: Run, finished_run: FinishedRun, tmp_path: Path) -> None:
+    recipe = json.loads(run.recipe_file.read_text("utf-8"))
+    (tmp_path / "empty").mkdir()
+    run.recipe_file.write_text(json.dumps({**recipe, "dataset": str(tmp_path / "empty")}), "utf-8")
+    settings = replace(finished_run.workplace.settings, dataset_roots=(tmp_path.resolve(),))
+    run.exports_folder.mkdir()
+    jobs.make(Maker(run, run.exports_folder / "work", settings), OPENVINO)
+    assert "can no longer be read" in jobs.look(run)["openvino"].error

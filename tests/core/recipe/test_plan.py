@@ -1,0 +1,125 @@
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from core.models.backbones import BACKBONES, FEATURES, Backbone, backbone
+from core.recipe.augmentations import Choice
+from core.recipe.phases import PHASE_WORDS
+from core.recipe.plan import LARGEST, Way, phases_of, row_bytes, row_shape, ways_of
+from core.recipe.recipe import Recipe
+
+B0 = backbone("efficientnet-b0")
+TURNED = {"rotation": Choice(0.1)}
+USUAL: Mapping[str, Any] = {"head_epochs": 3, "fine_tune_epochs": 5, "unfreeze_point": "block7"}
+RATES: Mapping[str, float] = {
+    "head_learning_rate": 0.03,
+    "fine_tune_learning_rate": 0.02,
+    "scratch_learning_rate": 0.01,
+}
+
+ONCE = "The frozen part is computed once for each photo, then kept."
+EVERYTHING = "Everything learns, so every epoch computes everything."
+AS_ASKED = "Every epoch computes everything, as the recipe asks for."
+NEARLY = "Nearly everything learns, so every epoch computes everything: keeping the rest would save little."
+
+
+def once_for(views: int) -> str:
+    return f"The frozen part is computed once for each of {views} versions of each photo, then kept."
+
+
+def ways(chosen: Backbone = B0, room: bool = True, **choices: Any) -> tuple[Way, ...]:
+    recipe = Recipe(dataset="d", backbone=chosen.key, **{**USUAL, **choices})
+    return ways_of(recipe, chosen, 100, 10, lambda needed: room)
+
+
+def phases(chosen: Backbone, **choices: Any) -> tuple[tuple[str, int, float, str], ...]:
+    recipe = Recipe(dataset="d", backbone=chosen.key, **choices)
+    return tuple((p.name, p.epochs, p.learning_rate, p.unfreeze_point) for p in phases_of(recipe, chosen))
+
+
+def test_phases_follow_from_the_recipe() -> None:
+    common = {**RATES, "head_epochs": 2, "fine_tune_epochs": 4, "unfreeze_point": "block7"}
+    head, fine = ("head", 2, 0.03, "none"), ("fine-tune", 4, 0.02, "block7")
+    assert phases(B0, **common) == (head, fine)
+    assert phases(B0, **{**common, "fine_tune_epochs": 0}) == (head,)
+    assert phases(B0, **{**common, "head_epochs": 0}) == (fine,)
+    assert phases(B0, **common, weights="random") == (("from scratch", 6, 0.01, "all"),)
+    baseline = {**common, "unfreeze_point": "all"}
+    assert phases(backbone("baseline-cnn"), **baseline) == (("from scratch", 6, 0.01, "all"),)
+
+
+@pytest.mark.parametrize("row", BACKBONES, ids=lambda row: row.key)
+def test_a_phase_costs_more_the_more_of_the_network_learns(row: Backbone) -> None:
+    costs = []
+    for point in row.unfreeze_points:
+        recipe = Recipe(dataset="d", backbone=row.key, unfreeze_point=point)
+        found = phases_of(recipe, row)
+        assert all(phase.name in PHASE_WORDS and phase.epochs > 0 for phase in found)
+        costs.append(found[-1].relative_cost)
+    assert costs == sorted(costs) and costs[0] >= 1
+
+
+@pytest.mark.parametrize(
+    ("choices", "expected"),
+    [
+        ({}, [(FEATURES, 1, ONCE), ("block7", 1, ONCE)]),
+        ({"fine_tune_epochs": 0}, [(FEATURES, 1, ONCE)]),
+        ({"head_epochs": 0}, [("block7", 1, ONCE)]),
+        ({"unfreeze_point": "none"}, [(FEATURES, 1, ONCE), (FEATURES, 1, ONCE)]),
+        ({"unfreeze_point": "all"}, [(FEATURES, 1, ONCE), ("", 0, EVERYTHING)]),
+        ({"unfreeze_point": "block1"}, [(FEATURES, 1, ONCE), ("", 0, NEARLY)]),
+        ({"weights": "random"}, [("", 0, EVERYTHING)]),
+        ({"views": 0}, [("", 0, AS_ASKED), ("", 0, AS_ASKED)]),
+        ({"views": 0, "unfreeze_point": "all"}, [("", 0, AS_ASKED), ("", 0, EVERYTHING)]),
+        ({"augmentations": TURNED}, [(FEATURES, 4, once_for(4)), ("block7", 4, once_for(4))]),
+        ({"augmentations": TURNED, "views": 0}, [("", 0, AS_ASKED), ("", 0, AS_ASKED)]),
+        ({"augmentations": TURNED, "views": 1}, [(FEATURES, 1, ONCE), ("block7", 1, ONCE)]),
+        ({"augmentations": TURNED, "views": 64}, [(FEATURES, 8, once_for(8)), ("block7", 8, once_for(8))]),
+        ({"augmentations": TURNED, "fine_tune_epochs": 0}, [(FEATURES, 3, once_for(3))]),
+    ],
+)
+def test_each_phase_goes_its_way_for_a_reason(choices: dict[str, Any], expected: list[tuple[str, int, str]]) -> None:
+    found = ways(**choices)
+    assert [(way.boundary, way.views, way.reason) for way in found] == expected
+    assert {way.augmented for way in found} == {"augmentations" in choices}
+    assert [way.kept for way in found] == [bool(boundary) for boundary, _, _ in expected]
+    assert tuple(way.phase for way in found) == phases_of(Recipe(dataset="d", **{**USUAL, **choices}), B0)
+
+
+def test_without_room_every_epoch_computes_everything_and_the_size_is_told() -> None:
+    features, maps = 1280 * 4 * 110, 7 * 7 * 192 * 4 * 110
+    head, fine = ways(room=False)
+    assert (head.reason, fine.reason) == (
+        f"Every epoch computes everything: keeping it needs {features / 1e6:.0f} MB.",
+        f"Every epoch computes everything: keeping it needs {maps / 1e6:.0f} MB.",
+    )
+    assert not head.kept and not fine.kept
+
+
+def test_room_is_asked_for_all_versions_of_training_photos_and_for_validation_photos_once() -> None:
+    asked: list[int] = []
+
+    def small_room(needed: int) -> bool:
+        asked.append(needed)
+        return needed < 10**7
+
+    recipe = Recipe(dataset="d", **USUAL, augmentations=TURNED)
+    head, fine = ways_of(recipe, B0, 1000, 30, small_room)
+    assert asked == [1280 * (2 * 4 * 1000 + 4 * 30), 7 * 7 * 192 * (2 * 4 * 1000 + 4 * 30)]
+    assert (head.kept, fine.kept) == (False, False) and "keeping it needs 76 MB" in fine.reason
+    assert all(way.kept for way in ways_of(recipe, B0, 100, 30, small_room))
+
+
+def test_what_is_kept_of_a_photo_has_the_shape_of_what_enters_the_block() -> None:
+    assert row_shape(B0, FEATURES) == (1280,) and row_bytes(B0, FEATURES, augmented=True) == 2560
+    assert row_bytes(B0, FEATURES, augmented=False) == 5120
+    assert row_shape(B0, "block7") == (7, 7, 192)
+    assert row_shape(B0, "top_conv") == (7, 7, 320)
+
+
+def test_on_b0_maps_are_kept_from_block3_on_and_no_earlier() -> None:
+    kept = [point for point in B0.unfreeze_points if ways(unfreeze_point=point)[-1].kept]
+    assert kept == ["none", "top_conv", "block7", "block6", "block5", "block4", "block3"]
+    photo = B0.resolution**2 * 3
+    assert row_bytes(B0, "block3", augmented=True) <= LARGEST * photo < row_bytes(B0, "block2", augmented=True)

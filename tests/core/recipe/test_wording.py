@@ -1,0 +1,29 @@
+from core.recipe.augmentations import Choice
+from core.recipe.recipe import Recipe
+from core.recipe.wording import in_words
+
+RECIPE = Recipe(
+    dataset="/photos/flowers",
+    backbone="efficientnet-b0",
+    unfreeze_point="block6",
+    augmentations={"rotation": Choice(0.05, 0.5), "flip_horizontal": Choice(1, 0.3), "zoom": Choice(0.15)},
+    head_learning_rate=0.01,
+)
+
+
+def test_choices_are_named_as_people_name_them() -> None:
+    words = in_words(RECIPE)
+    assert words["variant"] == "EfficientNet-B0"
+    assert words["unfreeze point"] == "from block6"
+    assert words["learning rate, head"] == "0.01"
+    assert words["class weights"] == "no"
+    assert words["more epochs"] == "none" and words["unfreeze layer"] == "–"
+    assert words["dataset"] == "flowers"
+
+
+def test_augmentations_are_rows_with_strength_and_frequency() -> None:
+    words = in_words(RECIPE)
+    assert words["rotation"] == "18°, half of the photos"
+    assert words["flip left–right"] == "30 % of the photos"
+    assert words["zoom"] == "15 %, all photos"
+    assert "augmentations" not in words and "version" not in words

@@ -1,0 +1,323 @@
+"""The script of a run, carried out in a process of its own, comes to the figures that the run came to."""
+
+import ast
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import RunError
+from core.models.backbones import BACKBONES, Backbone, backbone
+from core.models.build import build_backbone
+from core.models.efficientnet_lite import plan
+from core.recipe.augmentations import AUGMENTATIONS, Choice
+from core.recipe.recipe import OPTIMIZERS, SCHEDULES, Recipe
+from core.runs.store import FINISHED, Run
+from core.settings import Settings
+from core.training.codegen.run_history import FIRST_LAYERS
+from core.training.codegen.script import LITE_BLOCKS, TRANSFORMS_FILE, bundle, script_of
+from core.training.codegen.source_excerpts import excerpt
+from core.training.loop import train
+from tests.conftest import PROJECT, Workplace, write_colours
+
+SHARED = PROJECT.parent / "shared"
+CLOSE = 1e-3
+LONGEST = 200
+"""Lines of a script, but for the functions that change photos and that build EfficientNet-Lite."""
+
+SMALL_STEPS = {"head_epochs": 2, "fine_tune_epochs": 1, "batch_size": 4, "scratch_learning_rate": 1e-4}
+LITE = {"backbone": "efficientnet-lite0", "unfreeze_point": "block7", "head_epochs": 2, "fine_tune_epochs": 2}
+TURNED = {"rotation": Choice(0.1), "brightness": Choice(0.2, 0.5)}
+
+CASES: dict[str, dict[str, Any]] = {
+    "baseline": SMALL_STEPS,
+    "everything that mixes, weighs and averages": {
+        **SMALL_STEPS,
+        "augmentations": TURNED,
+        "mixup": 0.4,
+        "label_smoothing": 0.1,
+        "class_weights": True,
+        "ema": 0.9,
+        "optimizer": "adamw",
+    },
+    "mixup or cutmix, with a warm-up": {
+        **SMALL_STEPS,
+        "mixup": 0.4,
+        "cutmix": 1.0,
+        "optimizer": "rmsprop",
+        "warm_up_epochs": 0.5,
+        "more_epochs": (1,),
+    },
+    "validation every few steps": {
+        **SMALL_STEPS,
+        "validate_every": 4,
+        "steps_per_epoch": 7,
+        "shuffle": False,
+        "optimizer": "sgd",
+        "schedule": "constant",
+    },
+    "versions kept": {**LITE, "augmentations": TURNED, "views": 2, "dropout": 0.4, "drop_connect": 0.5},
+    "gradual, ended early": {
+        **LITE,
+        "head_learning_rate": 1e-3,
+        "gradual": True,
+        "head_epochs": 12,
+        "fine_tune_epochs": 12,
+        "head_batch_norm": True,
+        "pooling": "max",
+        "schedule": "plateau",
+        "plateau_patience": 1,
+        "early_stopping": 2,
+    },
+    "from a layer on, with mixing": {**LITE, "unfreeze_layer": "block7a_project_conv", "mixup": 0.3},
+}
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """An installation for all these tests."""
+    base = tmp_path_factory.mktemp("script")
+    return Workplace(base / "home", write_colours(base / "photos" / "colours"))
+
+
+def finished(workplace: Workplace, **choices: Any) -> Run:
+    run = workplace.new_run(**choices)
+    with run.held():
+        train(run, workplace.settings)
+    assert run.read_status().state == FINISHED, run.read_status().error
+    return run
+
+
+def carried_out(run: Run, settings: Settings, folder: Path) -> dict[str, Any]:
+    """Unpack what a run offers, let the script run by itself, and return the metrics that it wrote."""
+    with zipfile.ZipFile(io.BytesIO(bundle(run, settings))) as archive:
+        archive.extractall(folder)
+    said = subprocess.run([sys.executable, "-I", "train.py"], cwd=folder, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr[-3000:]
+    found: dict[str, Any] = json.loads((folder / "metrics.json").read_text("utf-8"))
+    return found
+
+
+def assert_same_figures(run: Run, metrics: dict[str, Any]) -> None:
+    recorded = [row for row in run.read_metrics() if "val_loss" in row]
+    assert len(metrics["validations"]) == len(recorded) > 0
+    for mine, theirs in zip(metrics["validations"], recorded, strict=True):
+        for name in ("epoch", "step", "val_loss", "val_accuracy"):
+            assert mine[name] == pytest.approx(theirs[name], abs=CLOSE), (name, mine, theirs)
+    assert metrics["test_accuracy"] == pytest.approx(run.read_status().test_accuracy, abs=CLOSE)
+
+
+def lines_taken(tree: ast.Module) -> int:
+    """How many lines of a script are functions that change photos or build EfficientNet-Lite, with the gaps."""
+    changes = {getattr(node, "name", "") for node in ast.parse(TRANSFORMS_FILE.read_text("utf-8")).body} - {""}
+    theirs = changes | {"normed", "conv", "efficientnet_lite"}
+    found = [node for node in tree.body if getattr(node, "name", "") in theirs]
+    return sum((node.end_lineno or 0) - node.lineno + 3 for node in found)
+
+
+def assert_readable(script: str) -> None:
+    """Valid, clean by ruff's own rules, short, and nothing in it that is not used."""
+    arguments = ["check", "--isolated", "--line-length", "120", "--select", "E4,E7,E9,F,E501,I", "-"]
+    said = subprocess.run(["ruff", *arguments], input=script, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stdout
+    tree = ast.parse(script)
+    assert len(script.splitlines()) - lines_taken(tree) < LONGEST
+    functions = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    constants = [
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name) and target.id.isupper()
+    ]
+    for name in (*functions, *constants):
+        assert name.startswith("__") or len(re.findall(rf"\b{name}\b", script)) > 1, f"{name} is not used"
+    modules = {
+        (node.module or "") if isinstance(node, ast.ImportFrom) else node.names[0].name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+    assert modules <= {"csv", "hashlib", "json", "math", "pathlib", "keras", "numpy", "tensorflow", "PIL"}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_script_comes_to_the_figures_of_the_run(workplace: Workplace, name: str, tmp_path: Path) -> None:
+    run = finished(workplace, **CASES[name])
+    script = script_of(run, workplace.settings)
+    assert_readable(script)
+    assert_same_figures(run, carried_out(run, workplace.settings, tmp_path / "script"))
+
+
+def test_the_script_of_efficientnet_on_real_photos(tmp_path: Path) -> None:
+    photos, weights = SHARED / "data" / "hotdog", SHARED / "weights" / "efficientnetb0_notop.h5"
+    if not photos.is_dir() or not weights.is_file():
+        pytest.skip(f"needs photos in {photos} and Keras' weights {weights}")
+    some = tmp_path / "photos" / "some"
+    for name in ("hotdog", "not_hotdog"):
+        (some / name).mkdir(parents=True)
+        for file in sorted((photos / name).glob("*.jpg"))[:30]:
+            shutil.copy(file, some / name / file.name)
+    place = Workplace(tmp_path / "home", some)
+    settings = replace(place.settings, weights_folder=weights.parent)
+    choices = {"backbone": "efficientnet-b0", "unfreeze_point": "block7", "head_epochs": 2, "fine_tune_epochs": 2}
+    run = place.new_run(**choices, augmentations={"flip_horizontal": Choice(1, 0.5), "zoom": Choice(0.1)}, views=2)
+    with run.held():
+        train(run, settings)
+    metrics = carried_out(run, settings, tmp_path / "script")
+    assert_readable((tmp_path / "script" / "train.py").read_text("utf-8"))
+    assert_same_figures(run, metrics)
+
+
+@pytest.fixture(scope="module")
+def one_run(workplace: Workplace) -> Run:
+    """A run whose recipe tests may exchange: scripts are only read."""
+    return finished(workplace, **SMALL_STEPS, augmentations=TURNED)
+
+
+def with_recipe(run: Run, folder: Path, **choices: Any) -> Run:
+    """A copy of a run with other choices in its recipe."""
+    shutil.copytree(run.folder, folder / run.id)
+    copy = Run(folder / run.id)
+    recipe = Recipe.from_values(run.recipe_values())
+    copy.recipe_file.write_text(replace(recipe, **choices).to_json(), "utf-8")
+    return copy
+
+
+@pytest.mark.parametrize("row", BACKBONES, ids=lambda row: row.key)
+@pytest.mark.parametrize("weights", ["imagenet", "random"])
+def test_every_network_has_a_readable_script(
+    workplace: Workplace, one_run: Run, tmp_path: Path, row: Backbone, weights: str
+) -> None:
+    point = row.unfreeze_points[-2] if len(row.unfreeze_points) > 1 else "all"
+    choices = {"backbone": row.key, "weights": weights, "unfreeze_point": point, "augmentations": {}}
+    script = script_of(with_recipe(one_run, tmp_path, **choices), workplace.settings)
+    assert_readable(script)
+
+
+@pytest.mark.parametrize("row", AUGMENTATIONS, ids=lambda row: row.key)
+def test_every_augmentation_has_a_readable_script(workplace: Workplace, one_run: Run, tmp_path: Path, row: Any) -> None:
+    run = with_recipe(one_run, tmp_path, augmentations={row.key: row.choice()})
+    assert_readable(script_of(run, workplace.settings))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_every_way_of_learning_has_a_readable_script(
+    workplace: Workplace, one_run: Run, tmp_path: Path, optimizer: str, schedule: str, ema: float
+) -> None:
+    choices = {"optimizer": optimizer, "schedule": schedule, "ema": ema, "warm_up_epochs": 1.0 if ema else 0.0}
+    assert_readable(script_of(with_recipe(one_run, tmp_path, **choices), workplace.settings))
+
+
+@pytest.mark.parametrize(
+    "key", ["mobilenetv2", "resnet50", "efficientnet-b0", "efficientnetv2-b0", "efficientnet-lite0"]
+)
+def test_the_first_layer_of_a_block_begins_as_the_script_says(key: str) -> None:
+    chosen = backbone(key)
+    names = [layer.name for layer in build_backbone(chosen).layers]
+    for point in chosen.unfreeze_points[1:-1]:
+        begins = FIRST_LAYERS.get(chosen.family, {}).get(point, point)
+        found = next(place for place, name in enumerate(names) if name.startswith(begins))
+        learning = chosen.trainable_blocks(point)
+        assert [chosen.block_of(name) in learning for name in names] == [place >= found for place in range(len(names))]
+
+
+@pytest.mark.parametrize("key", LITE_BLOCKS)
+def test_the_stages_of_efficientnet_lite_are_those_of_the_network(key: str) -> None:
+    stages = [block.name[5] for block in plan(key)]
+    assert tuple(stages.count(str(number)) for number in range(1, 8)) == LITE_BLOCKS[key]
+
+
+def test_what_was_left_out_stays_left_out_and_names_do_no_harm(
+    workplace: Workplace, one_run: Run, tmp_path: Path
+) -> None:
+    evil = '/photos/a """ + exit() + """ \\'
+    run = with_recipe(one_run, tmp_path, dataset=evil)
+    with run.split_file.open(encoding="utf-8", newline="") as file:
+        first = next(csv.DictReader(file))["file"]
+    run.left_out_file.write_text(json.dumps([{"file": first, "reason": "it is damaged"}]), "utf-8")
+    script = script_of(run, workplace.settings)
+    assert_readable(script)
+    constants = {
+        target.id: ast.unparse(node.value)
+        for node in ast.parse(script).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    assert ast.literal_eval(constants["LEFT_OUT"]) == {first}
+    assert constants["DATASET"] == f"Path({evil!r})"
+
+
+def test_what_the_zip_file_holds(workplace: Workplace, one_run: Run) -> None:
+    with zipfile.ZipFile(io.BytesIO(bundle(one_run, workplace.settings))) as archive:
+        assert set(archive.namelist()) == {"train.py", "README.txt", "requirements.txt", "split.csv", "recipe.json"}
+        assert archive.read("split.csv") == one_run.split_file.read_bytes()
+        assert Recipe.from_json(archive.read("recipe.json").decode()) == Recipe.from_values(one_run.recipe_values())
+        assert re.fullmatch(
+            r"tensorflow==\S+\nkeras==\S+\nnumpy==\S+\npillow==\S+\n", archive.read("requirements.txt").decode()
+        )
+
+
+def test_a_run_without_a_validated_epoch_says_so(workplace: Workplace) -> None:
+    with pytest.raises(RunError, match="no validated epoch yet"):
+        script_of(workplace.new_run(**SMALL_STEPS), workplace.settings)
+
+
+def test_a_run_that_says_too_little_says_so(workplace: Workplace, one_run: Run, tmp_path: Path) -> None:
+    run = with_recipe(one_run, tmp_path)
+    shutil.rmtree(run.checkpoints_folder)
+    with pytest.raises(RunError, match="repeat it"):
+        script_of(run, workplace.settings)
+
+
+def test_an_excerpt_holds_what_is_needed_and_nothing_else() -> None:
+    module = '''
+LIMIT: int = 3
+
+
+class Box:
+    """Keeps."""
+
+    def __init__(self, value: int) -> None:
+        """Take it."""
+        self.value = value
+
+    def get(self) -> int:
+        """Give it."""
+        return self.value
+
+    def unused(self) -> int:
+        return 0
+
+
+def other(x: int) -> int:
+    return x
+
+
+def wanted(
+    box: Box,
+    *more: int,
+) -> int:
+    """Add up."""
+
+    def inner(x: int) -> int:
+        return x + LIMIT
+
+    return box.get() + sum(map(inner, more))
+'''
+    found = excerpt(module, ["wanted", "Box"])
+    assert "unused" not in found and "other" not in found and "int" not in found.replace("print", "")
+    space: dict[str, Any] = {}
+    exec(compile(found, "excerpt", "exec"), space)
+    assert space["wanted"](space["Box"](1), 2, 3) == 12
