@@ -16,9 +16,9 @@ from core.data.scan.folder import scan
 from core.errors import DataError, FolderError
 from core.settings import Limits
 from tests.archives import ARCHIVES, GOOD, Case, Item, good, pack, photo, zeros
+from tests.conftest import PROJECT
 from tests.core.data.conftest import place
 
-PROJECT = Path(__file__).resolve().parents[3]
 LIMITS = Limits()
 
 
@@ -217,6 +217,7 @@ from pathlib import Path
 from core.data.intake.archive import unpack
 from core.errors import FolderError
 from core.settings import Limits
+from tests.conftest import PROJECT
 from tests.archives import Item, good, photo
 
 datasets = Path(sys.argv[1]) / "datasets"
