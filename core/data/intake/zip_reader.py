@@ -1,8 +1,11 @@
 """The table of contents of a ZIP archive, and the bytes of its entries, read with distrust.
 
-Python's own `zipfile` keeps the whole table of contents in memory, gives up on an archive for one bad entry, lets
-entries overlap, and unpacks bzip2 and LZMA without a bound. Here nothing is believed before it is checked, and one bad
-entry costs one entry.
+Why not Python's `zipfile`: tried behind the same limits (Python 3.11.7), it fails 26 of the 140 cases of
+tests/core/data/intake/test_archive.py. One entry with a damaged extra field, a large number that is missing or a name
+that is no UTF-8 loses the whole archive; bzip2 is unpacked without a bound; errors other than `BadZipFile` come out.
+Overlapping entries are rejected from 3.11.8 on only, and the floor cannot be raised to that: Debian 12 has 3.11.2, and
+a school's network need not let another Python in. Here nothing is believed before it is checked, and one bad entry
+costs one entry.
 
 Source: PKWARE, APPNOTE.TXT 6.3.10, "4.3 General Format of a .ZIP file" to "4.6 Third Party Mappings".
 """
