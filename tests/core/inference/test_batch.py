@@ -99,7 +99,7 @@ def test_a_photo_that_brings_the_child_down_is_left_out(
 
     def started(arguments: list[str], **more: object) -> "subprocess.Popen[bytes]":
         script = (
-            "import os, signal, sys\nfrom core.results import batch_worker as w\nusual = w.decode\n"
+            "import os, signal, sys\nfrom core.inference import batch_worker as w\nusual = w.decode\n"
             "def decode(content, *more):\n"
             "    if content == b'deadly': os.kill(os.getpid(), signal.SIGKILL)\n"
             "    return usual(content, *more)\n"
