@@ -14,8 +14,8 @@ from core.errors import RunError
 from core.formatting import duration
 from core.runs.store import Run, RunStore, Status
 from core.settings import Settings
-from core.training.transfer.run_export import file_name, pack
-from core.training.transfer.run_import import take_in
+from core.training.transfer.run_export import export_run, file_name
+from core.training.transfer.run_import import import_run
 
 EXAMPLES = """examples:
   unfreeze runs                         every run, newest first
@@ -74,7 +74,7 @@ def write_run(run: Run, named: str | None, output: Output) -> int:
     """Write all that is known of a run into a file, of the name that a person has given, if one has."""
     target = target_of(named, file_name(run))
     with output.showing("Packing") as counting, writing(target) as file:
-        pack(run, file, counting)
+        export_run(run, file, counting)
     size = target.stat().st_size
     values = {"run": run.id, "file": str(target.resolve()), "bytes": size}
     output.result(values, f"{target} ({size / 1e6:.1f} MB) holds the run {run.id}.")
@@ -86,7 +86,7 @@ def bring_in(options: argparse.Namespace, settings: Settings, output: Output) ->
     source, photos = Path(options.file).expanduser(), options.dataset and Path(options.dataset)
     try:
         with source.open("rb") as archive:
-            came = take_in(archive, settings, photos, output.progress)
+            came = import_run(archive, settings, photos, output.progress)
     except OSError as error:
         raise RunError(f"The file {source} cannot be read ({error.strerror}).") from error
     values = {"run": came.run.id, "former_id": came.former_id, "has_model": came.has_model}

@@ -10,7 +10,7 @@ from core.recipe.recipe import Recipe
 from core.runs.store import ACTIVE, QUEUED, Run, Status
 from pages.components.runs.queue_view import show_more, show_queue, some_of
 from pages.components.runs.run_controls import ask_about_cancelling, badge
-from pages.components.runs.transfer_view import import_run
+from pages.components.runs.transfer_view import show_import
 from pages.components.shared import cached, drawings, inputs, state
 from pages.components.shared.report_errors import reporting
 
@@ -98,6 +98,6 @@ if begun and len(begun) < len(readable):
 for name_of_group, members_of_group in some_of(begun, "runs"):
     show_group(name_of_group, members_of_group)
 show_more(begun, "runs")
-import_run()
+show_import()
 for folder, reason in broken:
     st.caption(f":material/warning: The folder {folder} among the runs cannot be read and is left alone: {reason}")

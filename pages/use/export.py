@@ -7,7 +7,7 @@ import streamlit as st
 from pages.components.export import report_view
 from pages.components.export.export_view import show_exports
 from pages.components.runs.run_view import random_weights_warning
-from pages.components.runs.transfer_view import export_run
+from pages.components.runs.transfer_view import show_export
 from pages.components.shared import inputs
 from pages.components.shared.run_choice import choose_run
 
@@ -15,7 +15,7 @@ from pages.components.shared.run_choice import choose_run
 VIEWS: Mapping[str, Callable[[inputs.RunOnShow], None]] = {
     "Model": lambda shown: show_exports(shown.run),
     "Report": report_view.show,
-    "Move this run": lambda shown: export_run(shown.run),
+    "Move this run": lambda shown: show_export(shown.run),
 }
 
 inputs.page_head("Export", "Take a model with you: into an app, another program, or to another computer.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from core.training.transfer.run_export import packed
+from core.training.transfer.run_export import exported_bytes
 from tests.browser.conftest import Screen, Server
 from tests.conftest import FinishedRun, Workplace
 
@@ -19,7 +19,7 @@ def test_a_run_comes_in_from_another_computer(
     tmp_path: Path,
 ) -> None:
     file, broken = tmp_path / "run.zip", tmp_path / "broken.zip"
-    file.write_bytes(packed(finished_run.run))
+    file.write_bytes(exported_bytes(finished_run.run))
     broken.write_bytes(b"PK\x03\x04 nothing")
     screen = new_screen(server)
     screen.open("/runs")

@@ -6,7 +6,7 @@ import pytest
 
 from command_line.main import main
 from tests.conftest import FinishedRun, Workplace
-from tests.core.training.transfer.transferred import packed_without_model
+from tests.core.training.transfer.exported_runs import exported_without_model
 
 
 def said_as_json(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
@@ -60,7 +60,7 @@ def test_a_run_is_imported_with_its_photos_and_deleted(
     here: Workplace, finished_run: FinishedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "run.zip"
-    file.write_bytes(packed_without_model(finished_run.run, tmp_path / "copy"))
+    file.write_bytes(exported_without_model(finished_run.run, tmp_path / "copy"))
     shutil.rmtree(here.colours)
     shutil.copytree(finished_run.workplace.colours, here.colours.with_name("moved"))
     assert main(["runs", "import", str(file), "--dataset", str(here.colours.with_name("moved")), "--json"]) == 0

@@ -35,7 +35,7 @@ FIRST_LAYERS: Mapping[str, Mapping[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedPhase:
     """A phase as it really went.
 
     Attributes:
@@ -45,14 +45,14 @@ class Trained:
         losses: What its validations found, in order.
     """
 
-    way: Way
+    plan: Way
     planned: int
     epochs: float
     losses: tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class Story:
+class RunHistory:
     """What a run did, told by its folder.
 
     Attributes:
@@ -90,7 +90,7 @@ class Story:
         return Checkpoints(self.run.checkpoints_folder).facts()
 
     @cached_property
-    def trained(self) -> tuple[Trained, ...]:
+    def phases(self) -> tuple[TrainedPhase, ...]:
         """Its phases, as far as they were trained and validated."""
         ways = ways_of(
             self.recipe, self.chosen, self.counts["training"], self.counts["validation"], lambda needed: True
@@ -103,20 +103,20 @@ class Story:
                 break
             had = rows[-1]["epoch"] - 1 - before + rows[-1]["step"] / self.steps
             planned = self._planned(way, had, rows[-1]["learning_rate"])
-            found.append(Trained(way, planned, had, tuple(row["val_loss"] for row in rows)))
+            found.append(TrainedPhase(way, planned, had, tuple(row["val_loss"] for row in rows)))
             before += epochs
         return tuple(found)
 
-    def _planned(self, way: Way, had: float, last_rate: float) -> int:
+    def _planned(self, plan: Way, had: float, last_rate: float) -> int:
         """The epochs that the learning rate was planned for; a run by time planned them while it went."""
         if not self.recipe.minutes or self.recipe.schedule != "cosine":
-            return way.phase.epochs
+            return plan.phase.epochs
         step = round(had * self.steps) - 1
 
         def apart(epochs: int) -> float:
-            return abs(Schedule(self.recipe, way.phase.learning_rate, epochs, self.steps).rate(step) - last_rate)
+            return abs(Schedule(self.recipe, plan.phase.learning_rate, epochs, self.steps).rate(step) - last_rate)
 
-        return min(range(-(-step // self.steps) or 1, 2 * way.phase.epochs + 2), key=apart)
+        return min(range(-(-step // self.steps) or 1, 2 * plan.phase.epochs + 2), key=apart)
 
     @cached_property
     def versions(self) -> list[int]:
@@ -130,8 +130,8 @@ class Story:
     def reduced_after(self) -> list[int]:
         """The validations, counted from 1, after which the learning rate was reduced."""
         found, number = [], 0
-        for each in self.trained:
-            schedule = Schedule(self.recipe, each.way.phase.learning_rate, each.planned, self.steps)
+        for each in self.phases:
+            schedule = Schedule(self.recipe, each.plan.phase.learning_rate, each.planned, self.steps)
             for loss in each.losses:
                 before, number = schedule.state()["drops"], number + 1
                 schedule.validated(loss)
@@ -150,9 +150,9 @@ class Story:
         return starts_from_nothing(self.recipe, self.chosen)
 
     @property
-    def kept(self) -> tuple[bool, ...]:
+    def cached(self) -> tuple[bool, ...]:
         """For each phase whether the frozen part is computed once."""
-        return tuple(each.way.kept for each in self.trained)
+        return tuple(each.plan.kept for each in self.phases)
 
     @property
     def has_drops(self) -> bool:
@@ -162,7 +162,7 @@ class Story:
     @property
     def drops_act(self) -> bool:
         """Whether such layers learn in some phase."""
-        return self.has_drops and any(each.way.phase.unfreeze_point != "none" for each in self.trained)
+        return self.has_drops and any(each.plan.phase.unfreeze_point != "none" for each in self.phases)
 
     def first_layer(self, point: str) -> str:
         """How the name of the first layer that learns at an unfreeze point begins."""
@@ -172,18 +172,18 @@ class Story:
     def rows(self) -> list[tuple[str, str]]:
         """For each phase the first layer that learns, and the one before which the network is cut, empty for none."""
         found = []
-        for each in self.trained:
-            block = self.first_layer(each.way.phase.unfreeze_point)
-            found.append((each.way.phase.unfreeze_layer or block, block if each.way.kept else ""))
+        for each in self.phases:
+            block = self.first_layer(each.plan.phase.unfreeze_point)
+            found.append((each.plan.phase.unfreeze_layer or block, block if each.plan.kept else ""))
         return found
 
     @property
     def names_cuts(self) -> bool:
         """Whether a phase is cut elsewhere than where learning begins, or only some phases are cut."""
-        return any(self.kept) and any(first != cut for first, cut in self.rows())
+        return any(self.cached) and any(first != cut for first, cut in self.rows())
 
 
-def story_of(run: Run, settings: Settings) -> Story:
+def read_run_history(run: Run, settings: Settings) -> RunHistory:
     """What a run did, as far as it has come.
 
     Raises:
@@ -195,12 +195,12 @@ def story_of(run: Run, settings: Settings) -> Story:
     with run.split_file.open(encoding="utf-8-sig", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["file"] not in left_out]
     counts = {part: sum(row["part"] == part for row in rows) for part in ("training", "validation", "test")}
-    story = Story(run, recipe, counts, left_out, _weights(recipe, settings))
-    if not story.validations:
+    history = RunHistory(run, recipe, counts, left_out, _weights(recipe, settings))
+    if not history.validations:
         raise RunError("This run has no validated epoch yet; there is a script of what it did once it has one.")
-    if not story.facts or "version" not in story.validations[0]:
+    if not history.facts or "version" not in history.validations[0]:
         raise RunError("This run does not say all that its script would need; repeat it to have one.")
-    return story
+    return history
 
 
 def _left_out(run: Run) -> tuple[str, ...]:

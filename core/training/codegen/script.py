@@ -27,8 +27,8 @@ from core.recipe.recipe import Recipe
 from core.runs.store import Run
 from core.settings import Settings
 from core.training.codegen import templates as parts
-from core.training.codegen.run_history import Story, story_of
-from core.training.codegen.source_excerpts import excerpt
+from core.training.codegen.run_history import RunHistory, read_run_history
+from core.training.codegen.source_excerpts import source_excerpt
 
 LONGEST_LINE = 88
 """Characters of a line of prose in a script."""
@@ -60,40 +60,40 @@ IMPORTS = {
 }
 
 
-def script_of(run: Run, settings: Settings) -> str:
+def training_script(run: Run, settings: Settings) -> str:
     """The script that reproduces a run, as far as it has come.
 
     Raises:
         UnfreezeError: The run has no validated epoch yet, was made before such scripts were possible, or its folder
             cannot be read.
     """
-    return _script(story_of(run, settings))
+    return _script(read_run_history(run, settings))
 
 
-def bundle(run: Run, settings: Settings) -> bytes:
+def script_archive(run: Run, settings: Settings) -> bytes:
     """A ZIP file with the script and what it needs beside it.
 
     Raises:
-        UnfreezeError: As `script_of`; or the run's weights come with a package that is not there any more.
+        UnfreezeError: As `training_script`; or the run's weights come with a package that is not there any more.
     """
-    story = story_of(run, settings)
+    history = read_run_history(run, settings)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("train.py", _script(story))
-        archive.writestr("README.txt", _how_to_run(story))
+        archive.writestr("train.py", _script(history))
+        archive.writestr("README.txt", _how_to_run(history))
         archive.writestr("requirements.txt", _requirements(run))
         archive.write(run.split_file, "split.csv")
         archive.write(run.recipe_file, "recipe.json")
-        if story.weights.endswith('.npz"'):
-            archive.writestr(json.loads(story.weights), _lite_arrays(story, settings), zipfile.ZIP_STORED)
+        if history.weights.endswith('.npz"'):
+            archive.writestr(json.loads(history.weights), _lite_arrays(history, settings), zipfile.ZIP_STORED)
     return buffer.getvalue()
 
 
-def _lite_arrays(story: Story, settings: Settings) -> bytes:
+def _lite_arrays(history: RunHistory, settings: Settings) -> bytes:
     """The arrays of a package's file in Keras' order of axes, one after the other from input to output."""
-    file = weights.look_up(story.chosen, settings)
+    file = weights.look_up(history.chosen, settings)
     if file is None:
-        raise WeightsNotFound(weights.describe_missing(story.chosen, settings))
+        raise WeightsNotFound(weights.describe_missing(history.chosen, settings))
     axes = {True: (2, 3, 0, 1), False: (2, 3, 1, 0)}
     arrays: dict[str, Any] = {
         name: array.transpose(axes["_depthwise_conv" in name]) if array.ndim == 4 else array
@@ -115,30 +115,30 @@ def _requirements(run: Run) -> str:
     return "".join(f"{name}=={versions[name]}\n" for name in ("tensorflow", "keras", "numpy", "pillow"))
 
 
-def _how_to_run(story: Story) -> str:
+def _how_to_run(history: RunHistory) -> str:
     return (
-        f"pip install -r requirements.txt\npython train.py\n\nThe photos are looked for in {story.recipe.dataset};\n"
+        f"pip install -r requirements.txt\npython train.py\n\nThe photos are looked for in {history.recipe.dataset};\n"
         "correct DATASET in train.py if they are elsewhere. recipe.json can be loaded in Unfreeze.\n"
     )
 
 
-def _script(story: Story) -> str:
+def _script(history: RunHistory) -> str:
     body = [
-        _constants(story),
+        _constants(history),
         parts.DECODE,
-        _changing(story),
-        _mixing(story),
-        _lite(story) if story.chosen.family == "EfficientNet-Lite" else "",
-        _learning(story),
-        _rate(story),
-        parts.SWAP if story.recipe.ema else "",
-        _reading(story),
-        _targets(story),
-        _network(story),
-        _training(story),
+        _changing(history),
+        _mixing(history),
+        _lite(history) if history.chosen.family == "EfficientNet-Lite" else "",
+        _learning(history),
+        _rate(history),
+        parts.SWAP if history.recipe.ema else "",
+        _reading(history),
+        _targets(history),
+        _network(history),
+        _training(history),
     ]
     text = _joined(body)
-    return _joined([_docstring(story), _imports(text), text]) + "\n"
+    return _joined([_docstring(history), _imports(text), text]) + "\n"
 
 
 def _joined(pieces: Sequence[str]) -> str:
@@ -163,27 +163,27 @@ def _text(value: str) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _docstring(story: Story) -> str:
-    recipe, status = story.recipe, story.run.read_status()
+def _docstring(history: RunHistory) -> str:
+    recipe, status = history.recipe, history.run.read_status()
     dataset = re.sub(r'[\\"]', "'", Path(recipe.dataset).name)
-    versions = _environment(story.run)
-    what = f"{story.chosen.name} on the photos of “{dataset}”, {len(story.versions)} epochs."
+    versions = _environment(history.run)
+    what = f"{history.chosen.name} on the photos of “{dataset}”, {len(history.versions)} epochs."
     came = f" The run's accuracy on the test photos was {status.test_accuracy:.4f}." if status.test_accuracy else ""
     made = ", ".join(f"{name} {versions[name]}" for name in ("python", "tensorflow", "keras", "numpy", "pillow"))
     paragraphs = (
-        f"Does again what the Unfreeze run {story.run.id} did, in plain Keras.",
-        what + came + _how_near(story),
+        f"Does again what the Unfreeze run {history.run.id} did, in plain Keras.",
+        what + came + _how_near(history),
         f"Made with {made}.",
         "To run it: python train.py, with split.csv"
-        + (f" and {json.loads(story.weights)}" if story.weights.endswith('.npz"') else "")
+        + (f" and {json.loads(history.weights)}" if history.weights.endswith('.npz"') else "")
         + " beside it. It writes metrics.json and model.keras.",
     )
     filled = "\n\n".join(textwrap.fill(each, LONGEST_LINE) for each in paragraphs)
     return f'"""{filled}\n"""'
 
 
-def _how_near(story: Story) -> str:
-    if story.scratch and story.chosen.family != "Baseline":
+def _how_near(history: RunHistory) -> str:
+    if history.scratch and history.chosen.family != "Baseline":
         return " It began with random weights, where small differences grow: this script only comes near its figures."
     return " Every validation of this script comes to within 0.001 of the run's on a CPU."
 
@@ -193,12 +193,12 @@ def _imports(body: str) -> str:
     return "\n".join(used)
 
 
-def _constants(story: Story) -> str:
-    recipe = story.recipe
+def _constants(history: RunHistory) -> str:
+    recipe = history.recipe
     lite = [
         f"    ({blocks}, {kernel}, {stride}, {expand}, {block.channels}),"
         for blocks, (kernel, stride, expand), block in zip(
-            LITE_BLOCKS.get(recipe.backbone, ()), LITE_STAGES, story.chosen.blocks[1:], strict=False
+            LITE_BLOCKS.get(recipe.backbone, ()), LITE_STAGES, history.chosen.blocks[1:], strict=False
         )
     ]
     chosen = {row.key: recipe.augmentations[row.key] for row in AUGMENTATIONS if row.key in recipe.augmentations}
@@ -207,23 +207,23 @@ def _constants(story: Story) -> str:
     lines: list[tuple[object, str]] = [
         (True, "HERE = Path(__file__).parent"),
         (True, f"DATASET = Path({_text(recipe.dataset)})"),
-        (story.left_out, f"LEFT_OUT = {_listed(story.left_out)}  # could not be read"),
-        (story.weights not in ("", '"imagenet"'), f"WEIGHTS = {story.weights}"),
-        (True, f"SIDE, BATCH, SEED = {story.chosen.resolution}, {recipe.batch_size}, {recipe.seed}"),
+        (history.left_out, f"LEFT_OUT = {_listed(history.left_out)}  # could not be read"),
+        (history.weights not in ("", '"imagenet"'), f"WEIGHTS = {history.weights}"),
+        (True, f"SIDE, BATCH, SEED = {history.chosen.resolution}, {recipe.batch_size}, {recipe.seed}"),
         (steps, f"STEPS = {steps}  # in an epoch"),
         (recipe.validate_every, f"VALIDATE_EVERY = {recipe.validate_every}  # steps"),
         (recipe.dropout, f"DROPOUT = {recipe.dropout}  # of the features, before the last layer"),
-        (story.drops_act, f"DROP_CONNECT = {recipe.drop_connect}  # for the end of the network"),
+        (history.drops_act, f"DROP_CONNECT = {recipe.drop_connect}  # for the end of the network"),
         (recipe.label_smoothing, f"SMOOTHING = {recipe.label_smoothing}"),
         (recipe.mixup, f"MIXUP = {recipe.mixup}"),
         (recipe.cutmix, f"CUTMIX = {recipe.cutmix}"),
         (recipe.warm_up_epochs, f"WARM_UP = {recipe.warm_up_epochs}  # epochs at the beginning of each phase"),
-        (plateau, f"REDUCED_AFTER = {set(story.reduced_after) or '()'}  # validations, as it went"),
+        (plateau, f"REDUCED_AFTER = {set(history.reduced_after) or '()'}  # validations, as it went"),
         (plateau, f"FACTOR = {recipe.plateau_factor}  # by which the learning rate was then reduced"),
-        (_repeats(story), f"VERSIONS = {story.versions}  # of the photos, for each epoch"),
+        (_repeats(history), f"VERSIONS = {history.versions}  # of the photos, for each epoch"),
         (changes, "\n".join(["AUGMENTATIONS = {", *changes, "}"])),
         (lite, "\n".join(["# Of each stage: blocks, kernel, stride, expansion, filters.", "STAGES = [", *lite, "]"])),
-        (True, _phases(story)),
+        (True, _phases(history)),
     ]
     return "\n".join(line for wanted, line in lines if wanted)
 
@@ -232,51 +232,51 @@ def _listed(files: Sequence[str]) -> str:
     return "\n".join(["{", *(f"    {_text(file)}," for file in files), "}"])
 
 
-def _repeats(story: Story) -> bool:
+def _repeats(history: RunHistory) -> bool:
     """Whether an epoch sees a version that another one has seen."""
-    return story.augmented and story.versions != list(range(len(story.versions)))
+    return history.augmented and history.versions != list(range(len(history.versions)))
 
 
-def _phases(story: Story) -> str:
-    names = ["the first layer that learns"] * (not story.scratch) + ["the network is cut before"] * story.names_cuts
-    planned = ["epochs planned"] * bool(_rate(story))
+def _phases(history: RunHistory) -> str:
+    names = ["the first layer that learns"] * (not history.scratch) + ["the network is cut before"] * history.names_cuts
+    planned = ["epochs planned"] * bool(_rate(history))
     head = ", ".join([*names, "peak learning rate", *planned, "epochs trained"])
     rows = []
-    for each, (first, cut) in zip(story.trained, story.rows(), strict=True):
-        layers = [_text(first)] * (not story.scratch) + [_text(cut)] * story.names_cuts
-        steps = round(each.epochs * story.steps)
-        whole, rest = divmod(steps, story.steps)
-        trained = f"{whole} + {rest} / {story.steps}" if rest else str(whole)
-        values = [*layers, str(each.way.phase.learning_rate), *[str(each.planned)] * bool(planned), trained]
+    for each, (first, cut) in zip(history.phases, history.rows(), strict=True):
+        layers = [_text(first)] * (not history.scratch) + [_text(cut)] * history.names_cuts
+        steps = round(each.epochs * history.steps)
+        whole, rest = divmod(steps, history.steps)
+        trained = f"{whole} + {rest} / {history.steps}" if rest else str(whole)
+        values = [*layers, str(each.plan.phase.learning_rate), *[str(each.planned)] * bool(planned), trained]
         rows.append(f"    ({', '.join(values)}),")
     return "\n".join([f"# Of each phase: {head}.", "PHASES = [", *rows, "]"])
 
 
-def _reading(story: Story) -> str:
-    listing = parts.ROWS_BUT if story.left_out else parts.ALL_ROWS
+def _reading(history: RunHistory) -> str:
+    listing = parts.ROWS_BUT if history.left_out else parts.ALL_ROWS
     reading = _filled(parts.PHOTOS, ROWS=listing).strip("\n")
-    if story.augmented:
+    if history.augmented:
         reading += "\n" + parts.DIGESTS.strip("\n")
-    if not story.recipe.steps_per_epoch:
+    if not history.recipe.steps_per_epoch:
         reading += '\nSTEPS = -(-len(labels["training"]) // BATCH)  # in an epoch'
     return reading
 
 
-def _targets(story: Story) -> str:
+def _targets(history: RunHistory) -> str:
     return "".join(
         [
-            parts.TARGETS.lstrip("\n") if story.recipe.needs_soft_targets else "",
-            parts.SMOOTHED.lstrip("\n") if story.recipe.label_smoothing else "",
-            parts.CLASS_WEIGHTS.lstrip("\n") if story.recipe.class_weights else "",
+            parts.TARGETS.lstrip("\n") if history.recipe.needs_soft_targets else "",
+            parts.SMOOTHED.lstrip("\n") if history.recipe.label_smoothing else "",
+            parts.CLASS_WEIGHTS.lstrip("\n") if history.recipe.class_weights else "",
         ]
     )
 
 
-def _changing(story: Story) -> str:
+def _changing(history: RunHistory) -> str:
     """What changes photos: the functions that training uses, word for word but for their types."""
-    if not story.augmented:
+    if not history.augmented:
         return ""
-    rows = [row for row in AUGMENTATIONS if row.key in story.recipe.augmentations]
+    rows = [row for row in AUGMENTATIONS if row.key in history.recipe.augmentations]
     warps, others = ([row.key for row in rows if row.warps == moves] for moves in (True, False))
     change = "".join(
         [
@@ -287,78 +287,80 @@ def _changing(story: Story) -> str:
         ]
     )
     drawing = ["Draws", ".uniform", *[".seeds"] * bool(others), *["warp"] * bool(warps)]
-    return _joined([excerpt(TRANSFORMS_FILE.read_text("utf-8"), [*drawing, *warps, *others]), change])
+    return _joined([source_excerpt(TRANSFORMS_FILE.read_text("utf-8"), [*drawing, *warps, *others]), change])
 
 
 def _tuple(names: Sequence[str]) -> str:
     return f"({', '.join(names)}{',' if len(names) == 1 else ''})"
 
 
-def _network(story: Story) -> str:
-    recipe = story.recipe
-    begins = {"Baseline": _baseline, "EfficientNet-Lite": _lite_network}.get(story.chosen.family, _application)
-    features_are_a_map = story.chosen.family != "Baseline"
+def _network(history: RunHistory) -> str:
+    recipe = history.recipe
+    begins = {"Baseline": _baseline, "EfficientNet-Lite": _lite_network}.get(history.chosen.family, _application)
+    features_are_a_map = history.chosen.family != "Baseline"
     pooled = _filled(parts.POOLED, POOLING=POOLING_LAYERS[recipe.pooling])
     network = [
-        (True, begins(story)),
+        (True, begins(history)),
         (features_are_a_map, pooled),
         (recipe.head_batch_norm, parts.HEAD_NORM),
         (recipe.dropout, parts.HEAD_DROPOUT),
         (True, parts.HEAD),
-        (recipe.dropout or (story.drops_act and recipe.drop_connect), parts.DROPS),
-        (story.scratch and story.drops_act, parts.SCRATCH_DROPS),
+        (recipe.dropout or (history.drops_act and recipe.drop_connect), parts.DROPS),
+        (history.scratch and history.drops_act, parts.SCRATCH_DROPS),
     ]
     return "".join(text.lstrip("\n") for wanted, text in network if wanted)
 
 
-def _baseline(story: Story) -> str:
+def _baseline(history: RunHistory) -> str:
     return parts.BASELINE
 
 
-def _application(story: Story) -> str:
-    imagenet, prepared = story.weights == '"imagenet"', parts.PREPARED[story.chosen.preprocessing]
+def _application(history: RunHistory) -> str:
+    imagenet, prepared = history.weights == '"imagenet"', parts.PREPARED[history.chosen.preprocessing]
     network = _filled(
         parts.APPLICATION,
-        FUNCTION=story.chosen.build.partition(":")[2],
-        WEIGHTS=story.weights if imagenet else "None",
+        FUNCTION=history.chosen.build.partition(":")[2],
+        WEIGHTS=history.weights if imagenet else "None",
         PREPARED=prepared.lstrip("\n"),
         PIXELS="pixels" if prepared else "photo",
     )
-    normalises = story.chosen.family == "EfficientNet" and not imagenet
-    loaded = parts.LOADED.lstrip("\n") if story.weights and not imagenet else ""
+    normalises = history.chosen.family == "EfficientNet" and not imagenet
+    loaded = parts.LOADED.lstrip("\n") if history.weights and not imagenet else ""
     return network + loaded + (parts.NORMALISED.lstrip("\n") if normalises else "")
 
 
-def _lite(story: Story) -> str:
+def _lite(history: RunHistory) -> str:
     initial = {"INITIAL": "", "DEPTH": ""}
-    if story.scratch:
+    if history.scratch:
         initial = {
             "INITIAL": ", kernel_initializer=FIRST",
             "DEPTH": ", depthwise_initializer=FIRST",
         }
-    return _joined([parts.LITE_INITIALIZER if story.scratch else "", _filled(parts.LITE, **initial)])
+    return _joined([parts.LITE_INITIALIZER if history.scratch else "", _filled(parts.LITE, **initial)])
 
 
-def _lite_network(story: Story) -> str:
-    return parts.LITE_BUILT + (parts.LITE_LOADED.lstrip("\n") if story.weights else "")
+def _lite_network(history: RunHistory) -> str:
+    return parts.LITE_BUILT + (parts.LITE_LOADED.lstrip("\n") if history.weights else "")
 
 
-def _learning(story: Story) -> str:
+def _learning(history: RunHistory) -> str:
     """Choosing what learns, and computing the rest."""
-    if story.scratch:
+    if history.scratch:
         return ""
     unfreeze = parts.UNFREEZE
-    if story.drops_act:
+    if history.drops_act:
         begin, loop = unfreeze.split("    for position", 1)
         unfreeze = begin + parts.UNFREEZE_BLOCKS.lstrip("\n") + "    for position" + loop
         unfreeze += parts.UNFREEZE_DROPS.lstrip("\n")
-    elif story.has_drops and not all(story.kept):
+    elif history.has_drops and not all(history.cached):
         unfreeze += '        if layer.name.endswith("_drop"):\n            layer.rate = 0\n'
-    return _joined([parts.PLACE, unfreeze, parts.COMPUTED_AUGMENTED if any(story.kept) and story.augmented else ""])
+    return _joined(
+        [parts.PLACE, unfreeze, parts.COMPUTED_AUGMENTED if any(history.cached) and history.augmented else ""]
+    )
 
 
-def _mixing(story: Story) -> str:
-    recipe = story.recipe
+def _mixing(history: RunHistory) -> str:
+    recipe = history.recipe
     if not recipe.mixes_photos:
         return ""
     words = {
@@ -381,38 +383,38 @@ def _mixing(story: Story) -> str:
     return _joined([parts.STRETCH if recipe.cutmix else "", mixed])
 
 
-def _rate(story: Story) -> str:
-    warm = bool(story.recipe.warm_up_epochs)
-    if story.recipe.schedule == "cosine":
+def _rate(history: RunHistory) -> str:
+    warm = bool(history.recipe.warm_up_epochs)
+    if history.recipe.schedule == "cosine":
         return parts.COSINE_WARM if warm else parts.COSINE
     return parts.WARM if warm else ""
 
 
-def _training(story: Story) -> str:
+def _training(history: RunHistory) -> str:
     """The loop over phases and steps."""
-    prepare = _prepare(story)
+    prepare = _prepare(history)
     row = (
-        ["first"] * (not story.scratch)
-        + ["cut"] * story.names_cuts
+        ["first"] * (not history.scratch)
+        + ["cut"] * history.names_cuts
         + ["peak"]
-        + ["planned"] * bool(_rate(story))
+        + ["planned"] * bool(_rate(history))
         + ["trained"]
     )
-    learner = "learner" if any(story.kept) else "model"
+    learner = "learner" if any(history.cached) else "model"
     lines: list[tuple[object, str]] = [
         (True, 'history, best_loss, best_weights, done = [], float("inf"), None, 0'),
-        (not story.scratch, "learning = None"),
-        (story.scratch, "\n".join(prepare)),
+        (not history.scratch, "learning = None"),
+        (history.scratch, "\n".join(prepare)),
         (True, f"for {', '.join(row)} in PHASES:"),
-        (not story.scratch, "    if first != learning:  # else the optimizer goes on where it was"),
-        (not story.scratch, textwrap.indent("\n".join(prepare), " " * 8)),
-        (story.recipe.schedule == "plateau", "    reduction = 1"),
+        (not history.scratch, "    if first != learning:  # else the optimizer goes on where it was"),
+        (not history.scratch, textwrap.indent("\n".join(prepare), " " * 8)),
+        (history.recipe.schedule == "plateau", "    reduction = 1"),
         (True, "    steps = round(trained * STEPS)"),
         (True, "    for step in range(steps):"),
         (True, "        epoch, number = done + step // STEPS, step % STEPS"),
-        (True, textwrap.indent("\n".join(_epoch_begins(story)), " " * 8)),
-        (True, textwrap.indent("\n".join(_step(story, learner)), " " * 8)),
-        (True, textwrap.indent("\n".join(_validation(story, learner)), " " * 8)),
+        (True, textwrap.indent("\n".join(_epoch_begins(history)), " " * 8)),
+        (True, textwrap.indent("\n".join(_step(history, learner)), " " * 8)),
+        (True, textwrap.indent("\n".join(_validation(history, learner)), " " * 8)),
         (True, "    done += -(-steps // STEPS)"),
     ]
     return _joined(["\n".join(["# Training.", *(line for wanted, line in lines if wanted)]), parts.ENDS])
@@ -424,13 +426,13 @@ def _optimizer(recipe: Recipe) -> str:
     return f"keras.optimizers.{OPTIMIZERS[recipe.optimizer]}(PEAK{more.get(recipe.optimizer, '')}{averages})"
 
 
-def _prepare(story: Story) -> list[str]:
+def _prepare(history: RunHistory) -> list[str]:
     """What comes before the first step of a phase in which something else learns than before."""
-    soft = story.recipe.needs_soft_targets
+    soft = history.recipe.needs_soft_targets
     loss = "categorical_crossentropy" if soft else "sparse_categorical_crossentropy"
-    peak = "PHASES[0][0]" if story.scratch else "peak"
-    cut = "cut" if story.names_cuts else "first"
-    once = "{}" if story.augmented else 'below.predict(photos["training"], batch_size=32, verbose=0)'
+    peak = "PHASES[0][0]" if history.scratch else "peak"
+    cut = "cut" if history.names_cuts else "first"
+    once = "{}" if history.augmented else 'below.predict(photos["training"], batch_size=32, verbose=0)'
     cutting = [
         f"boundary = model.layers[place({cut})].input",
         "below, learner = keras.Model(model.input, boundary), keras.Model(boundary, model.output)",
@@ -438,24 +440,24 @@ def _prepare(story: Story) -> list[str]:
         f"kept = {once}",
     ]
     whole = ['learner, shown = model, photos["validation"]']
-    if story.names_cuts:
+    if history.names_cuts:
         feeding = ["if cut:", *(f"    {line}" for line in cutting), "else:", *(f"    {line}" for line in whole)]
     else:
-        feeding = cutting if any(story.kept) else []
-    learner = "learner" if any(story.kept) else "model"
-    choosing = [] if story.scratch else ["unfreeze(first)", "learning = first"]
+        feeding = cutting if any(history.cached) else []
+    learner = "learner" if any(history.cached) else "model"
+    choosing = [] if history.scratch else ["unfreeze(first)", "learning = first"]
     return [
         *choosing,
         *feeding,
-        f"optimizer = {_optimizer(story.recipe).replace('PEAK', peak)}",
+        f"optimizer = {_optimizer(history.recipe).replace('PEAK', peak)}",
         f'{learner}.compile(optimizer, "{loss}", metrics=["accuracy"], jit_compile=False)',
     ]
 
 
-def _epoch_begins(story: Story) -> list[str]:
-    recipe = story.recipe
+def _epoch_begins(history: RunHistory) -> list[str]:
+    recipe = history.recipe
     seeds = "(SEED, epoch)" if recipe.shuffle else "(SEED, 0)"
-    rounds = -(-recipe.steps_per_epoch * recipe.batch_size // story.counts["training"])
+    rounds = -(-recipe.steps_per_epoch * recipe.batch_size // history.counts["training"])
     if recipe.steps_per_epoch:
         order = [
             f"    random = np.random.default_rng({seeds})",
@@ -465,26 +467,26 @@ def _epoch_begins(story: Story) -> list[str]:
     else:
         order = [f'    order = np.random.default_rng({seeds}).permutation(len(labels["training"]))']
     lines = ["if number == 0:", *order]
-    version = "VERSIONS[epoch]" if _repeats(story) else "epoch"
-    if any(story.kept) and story.augmented:
-        condition = f"cut and {version} not in kept" if story.names_cuts else f"{version} not in kept"
+    version = "VERSIONS[epoch]" if _repeats(history) else "epoch"
+    if any(history.cached) and history.augmented:
+        condition = f"cut and {version} not in kept" if history.names_cuts else f"{version} not in kept"
         lines += [f"    if {condition}:", f"        kept[{version}] = computed(below, {version})"]
     return lines
 
 
-def _step(story: Story, learner: str) -> list[str]:
-    recipe = story.recipe
-    version = "VERSIONS[epoch]" if _repeats(story) else "epoch"
-    fed = f"kept[{version}][chosen].astype(np.float32)" if story.augmented else "kept[chosen]"
-    plain = f"augmented(chosen, {version})" if story.augmented else 'photos["training"][chosen].astype(np.float32)'
-    if story.names_cuts and not all(story.kept):
+def _step(history: RunHistory, learner: str) -> list[str]:
+    recipe = history.recipe
+    version = "VERSIONS[epoch]" if _repeats(history) else "epoch"
+    fed = f"kept[{version}][chosen].astype(np.float32)" if history.augmented else "kept[chosen]"
+    plain = f"augmented(chosen, {version})" if history.augmented else 'photos["training"][chosen].astype(np.float32)'
+    if history.names_cuts and not all(history.cached):
         source = f"{fed} if cut else {plain}"
     else:
-        source = fed if any(story.kept) else plain
+        source = fed if any(history.cached) else plain
     truth = "targets" if recipe.needs_soft_targets else "labels"
     mixes, weighted = recipe.mixes_photos, ", class_weight=class_weights" if recipe.class_weights else ""
-    rate = "rate(step, planned * STEPS, peak)" if _rate(story) else "peak"
-    rated = recipe.schedule == "plateau" or bool(_rate(story))
+    rate = "rate(step, planned * STEPS, peak)" if _rate(history) else "peak"
+    rated = recipe.schedule == "plateau" or bool(_rate(history))
     reduced = " * reduction" if recipe.schedule == "plateau" else ""
     fitted = f"{learner}.train_on_batch(images, truth{weighted})"
     if recipe.schedule == "plateau" and recipe.warm_up_epochs:
@@ -498,11 +500,11 @@ def _step(story: Story, learner: str) -> list[str]:
     ]
 
 
-def _validation(story: Story, learner: str) -> list[str]:
-    recipe = story.recipe
+def _validation(history: RunHistory, learner: str) -> list[str]:
+    recipe = history.recipe
     every = "(step + 1) % VALIDATE_EVERY == 0 or step + 1 == steps" if recipe.validate_every else "number + 1 == STEPS"
     truth = "targets" if recipe.needs_soft_targets else "labels"
-    shown = "shown" if any(story.kept) else 'photos["validation"]'
+    shown = "shown" if any(history.cached) else 'photos["validation"]'
     swap = ["swap_averages(optimizer)"] if recipe.ema else []
     plateau = ["if len(history) in REDUCED_AFTER:", "    reduction *= FACTOR"] if recipe.schedule == "plateau" else []
     inside = [

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 Named = ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
 
 
-def excerpt(module: str, wanted: Iterable[str]) -> str:
+def source_excerpt(module: str, wanted: Iterable[str]) -> str:
     """The source of what has these names in a module's text, and of whatever in the module that refers to.
 
     Args:

@@ -19,7 +19,7 @@ from core.errors import DataError, TransferError
 
 Arrays = Mapping[str, NDArray[Any]]
 
-MOST_ARRAYS = 20_000
+MAX_ARRAYS = 20_000
 """In a file; the largest network has about two thousand."""
 
 HEADER_BYTES = 10_000
@@ -38,7 +38,7 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of a file that `numpy.savez` wrote, by name; raises `TransferError` for any other."""
     try:
         with path.open("rb") as file:
-            reader = ZipReader(file, MOST_ARRAYS)
+            reader = ZipReader(file, MAX_ARRAYS)
             found = {entry.name.removesuffix(SUFFIX): _content(reader, entry) for entry in reader.entries}
             repeated = len(found) < len(reader.entries)
     except DataError as error:

@@ -16,7 +16,7 @@ from core.recipe.phases import PHASE_WORDS
 from core.runs.store import FAILED, FINISHED, STOPPED, Label, Run, Status
 
 LONGEST_TEXT, LONGEST_NAME = 2_000, 255
-MOST_FACTS = 60
+MAX_FACTS = 60
 
 MARKUP = re.compile(r"[\[\]<>`$]")
 """What would make links, pictures or formulas of a text that pages show."""
@@ -80,9 +80,9 @@ def read_json(path: Path) -> Any:
         raise TransferError(f"“{path.name}” is no JSON that can be read ({str(error)[:200]}).") from error
 
 
-def class_names(came: Path) -> tuple[str, ...]:
+def class_names(unpacked: Path) -> tuple[str, ...]:
     """The classes, in the order of the model's outputs; raises `TransferError` where they cannot be."""
-    names = read_object(came / "classes.json").get("class_names")
+    names = read_object(unpacked / "classes.json").get("class_names")
     listed = names if isinstance(names, list) else []
     fits = all(isinstance(name, str) and 0 < len(name) <= LONGEST_NAME for name in listed)
     if not fits or len(listed) < 2 or listed != sorted(set(listed)):
@@ -90,9 +90,9 @@ def class_names(came: Path) -> tuple[str, ...]:
     return tuple(listed)
 
 
-def status(came: Path, has_model: bool, tested: Tested | None) -> Status:
+def status(unpacked: Path, has_model: bool, tested: Tested | None) -> Status:
     """The status that the run has here: of a run that has ended, whatever it was; test figures are counted anew."""
-    values, kinds = read_object(came / "status.json"), get_type_hints(Status)
+    values, kinds = read_object(unpacked / "status.json"), get_type_hints(Status)
     names = [each.name for each in fields(Status) if each.name in values]
     found: dict[str, Any] = {**vars(Status(**{name: _checked(name, values[name], kinds[name]) for name in names}))}
     for names_together in TOGETHER:
@@ -112,15 +112,15 @@ def status(came: Path, has_model: bool, tested: Tested | None) -> Status:
     return Status(**{**found, "phase": "", "progress": None, "seconds_left": None})
 
 
-def write_metrics(came: Path, making: Run) -> int:
+def write_metrics(unpacked: Path, run: Run) -> int:
     """Write the metrics anew, line by line, and return how many validations they tell of."""
-    file = came / making.metrics_file.name
+    file = unpacked / run.metrics_file.name
     if not file.exists():
         return 0
     validations = 0
     with (
         file.open(encoding="utf-8", errors="replace") as lines,
-        making.metrics_file.open("w", encoding="utf-8") as kept,
+        run.metrics_file.open("w", encoding="utf-8") as kept,
     ):
         for number, line in enumerate(lines, start=1):
             if not line.endswith("\n"):  # what a power cut has cut short; it is no line yet for our own reader either
@@ -131,28 +131,28 @@ def write_metrics(came: Path, making: Run) -> int:
     return validations
 
 
-def write_left_out(came: Path, making: Run) -> None:
+def write_left_out(unpacked: Path, run: Run) -> None:
     """Write the list of photos that could not be read anew, if there is one."""
-    file = came / making.left_out_file.name
+    file = unpacked / run.left_out_file.name
     if not file.exists():
         return
     rows = read_json(file)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise TransferError(f"“{file.name}” is no list of photos with reasons.")
     kept = [{name: _text(row.get(name)) for name in ("file", "reason")} for row in rows]
-    write_atomically(making.left_out_file, json.dumps(kept, indent=1, ensure_ascii=False))
+    write_atomically(run.left_out_file, json.dumps(kept, indent=1, ensure_ascii=False))
 
 
-def environment(came: Path) -> dict[str, Any]:
+def environment(unpacked: Path) -> dict[str, Any]:
     """Versions and hardware; what is no short text, number or list of texts is dropped."""
-    file = came / "environment.json"
+    file = unpacked / "environment.json"
     found = read_object(file) if file.exists() else {}
-    return {_text(name): _fact(value) for name, value in list(found.items())[:MOST_FACTS]}
+    return {_text(name): _fact(value) for name, value in list(found.items())[:MAX_FACTS]}
 
 
-def label(came: Path) -> Label:
+def label(unpacked: Path) -> Label:
     """What people call the run."""
-    file = came / "label.json"
+    file = unpacked / "label.json"
     found = read_object(file) if file.exists() else {}
     return Label(**{each.name: _text(found.get(each.name, ""))[:LONGEST_NAME] for each in fields(Label)})
 
@@ -211,7 +211,7 @@ def _is_fine(value: Any) -> bool:
 
 def _fact(value: Any) -> Any:
     if isinstance(value, list):
-        return [_text(each) for each in value[:MOST_FACTS]]
+        return [_text(each) for each in value[:MAX_FACTS]]
     return value if value is None or isinstance(value, bool) or _is_number(value) else _text(value)
 
 

@@ -1,7 +1,7 @@
 """A run's model, built from its recipe and plain arrays by a child: `python -m core.training.transfer.rebuild RUN`.
 
-Nothing of what came is executed: the network is our own, and what the arrays are called and how large they are must be
-what that network has. Importing this module brings no TensorFlow; `rebuild` does.
+Nothing that was imported is executed: the network is our own, and the names and shapes of the arrays must be those that
+this network has. Importing this module brings no TensorFlow; `rebuild` does.
 """
 
 import os
@@ -40,7 +40,7 @@ def rebuild_aside(run: Run, still_wanted: Callable[[], None] = lambda: None) -> 
     `still_wanted` is called a few times a second, and may raise to give up.
 
     Raises:
-        TransferError: The weights are not those of the recipe's network, or the process came to nothing.
+        TransferError: The weights are not those of the recipe's network, or the process failed.
     """
     arguments = [sys.executable, "-m", "core.training.transfer.rebuild", str(run.folder.resolve())]
     environ = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}

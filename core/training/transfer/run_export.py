@@ -28,43 +28,43 @@ FORMAT, VERSION = "unfreeze-run", 1
 """What the manifest says of the file."""
 
 MANIFEST, WEIGHTS = "manifest.json", "weights.npz"
-TIMELINE = "timeline/"
+PREDICTION_HISTORY = "timeline/"
 
 OPTIMIZER = "optimizer"
 """What the names of arrays begin with that only training needs."""
 
 
 @dataclass(frozen=True)
-class Piece:
+class RunFile:
     """A file of a run that is moved with it.
 
     Attributes:
         name: In the archive, and in the run's folder.
-        most: Bytes that are taken of it at most.
-        needed: Whether there is no run without it.
+        max_bytes: The largest size that an import accepts.
+        required: Whether there is no run without it.
     """
 
     name: str
-    most: int
-    needed: bool = False
+    max_bytes: int
+    required: bool = False
 
 
-PIECES: tuple[Piece, ...] = (
-    Piece("recipe.json", MEGABYTE, needed=True),
-    Piece("classes.json", 10 * MEGABYTE, needed=True),
-    Piece("split.csv", 500 * MEGABYTE, needed=True),
-    Piece("status.json", MEGABYTE, needed=True),
-    Piece("label.json", MEGABYTE),
-    Piece("environment.json", MEGABYTE),
-    Piece("left_out.json", 100 * MEGABYTE),
-    Piece("metrics.jsonl", 500 * MEGABYTE),
-    Piece("validation.npz", GIGABYTE),
-    Piece("test.npz", GIGABYTE),
-    Piece("embeddings.npz", GIGABYTE),
+RUN_FILES: tuple[RunFile, ...] = (
+    RunFile("recipe.json", MEGABYTE, required=True),
+    RunFile("classes.json", 10 * MEGABYTE, required=True),
+    RunFile("split.csv", 500 * MEGABYTE, required=True),
+    RunFile("status.json", MEGABYTE, required=True),
+    RunFile("label.json", MEGABYTE),
+    RunFile("environment.json", MEGABYTE),
+    RunFile("left_out.json", 100 * MEGABYTE),
+    RunFile("metrics.jsonl", 500 * MEGABYTE),
+    RunFile("validation.npz", GIGABYTE),
+    RunFile("test.npz", GIGABYTE),
+    RunFile("embeddings.npz", GIGABYTE),
 )
 """What is moved as it is; more are the manifest, the weights, and the files of the timeline."""
 
-MOST_WEIGHTS_BYTES, MOST_TIMELINE_BYTES = 4 * GIGABYTE, 100 * MEGABYTE
+MAX_WEIGHTS_BYTES, MAX_HISTORY_BYTES = 4 * GIGABYTE, 100 * MEGABYTE
 
 
 def file_name(run: Run) -> str:
@@ -72,7 +72,7 @@ def file_name(run: Run) -> str:
     return f"unfreeze-run-{run.id}.zip"
 
 
-def pack(run: Run, target: BinaryIO, on_progress: Callable[[int, int], None] = lambda done, total: None) -> None:
+def export_run(run: Run, target: BinaryIO, on_progress: Callable[[int, int], None] = lambda done, total: None) -> None:
     """Write a run as a ZIP file.
 
     Args:
@@ -101,10 +101,10 @@ def pack(run: Run, target: BinaryIO, on_progress: Callable[[int, int], None] = l
         raise RunError(f"The run {run.id} cannot be packed ({error.strerror or error}).") from error
 
 
-def packed(run: Run) -> bytes:
-    """A run as the bytes of a ZIP file; raises as `pack` does."""
+def exported_bytes(run: Run) -> bytes:
+    """A run as the bytes of a ZIP file; raises as `export_run` does."""
     target = io.BytesIO()
-    pack(run, target)
+    export_run(run, target)
     return target.getvalue()
 
 
@@ -118,12 +118,12 @@ def _require_rest(run: Run) -> None:
 
 def _pieces(run: Run) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """The files by name, each with what reads it, so that they are not all in memory at once."""
-    for piece in PIECES:
-        file = run.folder / piece.name
-        if piece.needed or file.exists():
-            yield piece.name, file.read_bytes
+    for known in RUN_FILES:
+        file = run.folder / known.name
+        if known.required or file.exists():
+            yield known.name, file.read_bytes
     for file in sorted(run.timeline_folder.glob("*.npy")):
-        yield f"{TIMELINE}{file.name}", file.read_bytes
+        yield f"{PREDICTION_HISTORY}{file.name}", file.read_bytes
     if run.best_file.exists():
         yield WEIGHTS, lambda: _as_npz(weights_of(run.best_file))
 
@@ -162,11 +162,11 @@ def _manifest(run: Run, listed: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "id": run.id,
         "exported": time.time(),
         "files": listed,
-        "proof": proof(run),
+        "proof": reference_outputs(run),
     }
 
 
-def proof(run: Run) -> list[list[float]]:
+def reference_outputs(run: Run) -> list[list[float]]:
     """What the run's model makes of patterns that everybody can draw, by which a model built anew is known to be it.
 
     Empty where the run has no model. Shape (4, K).
@@ -175,11 +175,11 @@ def proof(run: Run) -> list[list[float]]:
         return []
     graph, found = ServingGraph(run.serving_folder), []
     with suppress(RuntimeError):
-        found = graph.run(patterns(graph.resolution))[PROBABILITIES].round(6).tolist()
+        found = graph.run(reference_images(graph.resolution))[PROBABILITIES].round(6).tolist()
     return found
 
 
-def patterns(side: int, count: int = 4) -> NDArray[np.float32]:
+def reference_images(side: int, count: int = 4) -> NDArray[np.float32]:
     """Smooth patterns of colours `(count, side, side, 3)`, 0 to 255, the same everywhere."""
     across = np.linspace(0, 2 * np.pi, side)
     waves = [

@@ -33,21 +33,21 @@ from core.training.transfer.rebuild import rebuild_aside
 from core.training.transfer.run_export import (
     FORMAT,
     MANIFEST,
-    MOST_TIMELINE_BYTES,
-    MOST_WEIGHTS_BYTES,
-    PIECES,
-    TIMELINE,
+    MAX_HISTORY_BYTES,
+    MAX_WEIGHTS_BYTES,
+    PREDICTION_HISTORY,
+    RUN_FILES,
     VERSION,
     WEIGHTS,
-    patterns,
+    reference_images,
 )
 
 FOLDER = "transfers"
 """Where under the home runs are put together that are being taken in."""
 
-MOST_ENTRIES = 5_000
-MOST_MANIFEST_BYTES = 5 * MEGABYTE
-TIMELINE_NAME = re.compile(re.escape(TIMELINE) + r"[1-9][0-9]{0,5}\.npy")
+MAX_ENTRIES = 5_000
+MAX_MANIFEST_BYTES = 5 * MEGABYTE
+HISTORY_NAME = re.compile(re.escape(PREDICTION_HISTORY) + r"[1-9][0-9]{0,5}\.npy")
 
 DAMAGED = "The file may be damaged, or was changed: export the run once more."
 
@@ -61,7 +61,7 @@ Progress = Callable[[str, float | None], None]
 
 
 @dataclass(frozen=True)
-class Arrived:
+class ImportedRun:
     """A run that was taken in.
 
     Attributes:
@@ -87,13 +87,13 @@ class Arrived:
         return f"{model}. Its photos were found in {self.photos}."
 
 
-def take_in(
+def import_run(
     archive: BinaryIO,
     settings: Settings,
     photos: Path | None = None,
     on_progress: Progress = lambda what, share: None,
-) -> Arrived:
-    """Take in a run that `core.training.transfer.run_export.pack` has packed.
+) -> ImportedRun:
+    """Take in a run that `core.training.transfer.run_export.export_run` has packed.
 
     Args:
         archive: Seekable; read piece by piece.
@@ -106,36 +106,36 @@ def take_in(
         FolderError: It cannot be written, or the disk is full.
     """
     try:
-        reader = ZipReader(archive, MOST_ENTRIES)
+        reader = ZipReader(archive, MAX_ENTRIES)
     except DataError as error:
         raise TransferError(str(error)) from error
     entries = _by_name(reader.entries, settings.limits)
     with unfinished(settings.home / FOLDER, 2 * sum(entry.size for entry in entries.values())) as folder:
-        came, making = folder / "came", Run(folder / "run")
-        (came / TIMELINE).mkdir(parents=True)
-        (making.folder).mkdir()
-        manifest = _unpack(reader, entries, came, on_progress)
-        arrived = _put_together(came, making, manifest, settings, photos, on_progress)
-        run = RunStore(settings.runs_folder).adopt(making.folder, arrived.former_id)
-        return replace(arrived, run=run)
+        unpacked, run = folder / "came", Run(folder / "run")
+        (unpacked / PREDICTION_HISTORY).mkdir(parents=True)
+        (run.folder).mkdir()
+        manifest = _unpack(reader, entries, unpacked, on_progress)
+        imported = _put_together(unpacked, run, manifest, settings, photos, on_progress)
+        run = RunStore(settings.runs_folder).adopt(run.folder, imported.former_id)
+        return replace(imported, run=run)
 
 
 def _by_name(entries: Sequence[Entry], limits: Limits) -> dict[str, Entry]:
     """The entries by name, once each of them is one that a packed run has; folders are passed over."""
-    most = {piece.name: piece.most for piece in PIECES}
-    most |= {MANIFEST: MOST_MANIFEST_BYTES, WEIGHTS: MOST_WEIGHTS_BYTES}
+    most = {file.name: file.max_bytes for file in RUN_FILES}
+    most |= {MANIFEST: MAX_MANIFEST_BYTES, WEIGHTS: MAX_WEIGHTS_BYTES}
     found: dict[str, Entry] = {}
     for entry in entries:
-        if entry.name in (TIMELINE, ""):
+        if entry.name in (PREDICTION_HISTORY, ""):
             continue
-        largest = most.get(entry.name, MOST_TIMELINE_BYTES if TIMELINE_NAME.fullmatch(entry.name) else None)
+        largest = most.get(entry.name, MAX_HISTORY_BYTES if HISTORY_NAME.fullmatch(entry.name) else None)
         problem = _problem(entry, largest, limits.ratio) or ("it is there twice" if entry.name in found else "")
         if problem:
             raise TransferError(
                 f"“{shown(entry.name)[:80]}” in this file is not taken: {problem}. Nothing was imported."
             )
         found[entry.name] = entry
-    missing = [name for name in (MANIFEST, *(piece.name for piece in PIECES if piece.needed)) if name not in found]
+    missing = [name for name in (MANIFEST, *(file.name for file in RUN_FILES if file.required)) if name not in found]
     if missing:
         raise TransferError(
             f"This is no run that Unfreeze has exported: {' and '.join(missing)} is missing. Choose a file that was"
@@ -197,43 +197,48 @@ def _check_manifest(manifest: Mapping[str, Any], digests: Mapping[str, str]) -> 
 
 
 def _put_together(
-    came: Path, making: Run, manifest: Mapping[str, Any], settings: Settings, photos: Path | None, on_progress: Progress
-) -> Arrived:
+    unpacked: Path,
+    run: Run,
+    manifest: Mapping[str, Any],
+    settings: Settings,
+    photos: Path | None,
+    on_progress: Progress,
+) -> ImportedRun:
     """Check each piece, and write the run's folder anew from what was read."""
     on_progress("Checking every part", None)
     former_id = str(manifest.get("id"))[:40]
     try:
-        recipe = Recipe.from_values(imported_facts.read_object(came / "recipe.json"))
+        recipe = Recipe.from_values(imported_facts.read_object(unpacked / "recipe.json"))
     except RecipeError as error:
         raise TransferError(f"The recipe of this run cannot be used: {error}") from error
-    class_names = imported_facts.class_names(came)
-    paths = _split(came, making, class_names, settings.limits)
+    class_names = imported_facts.class_names(unpacked)
+    paths = _split(unpacked, run, class_names, settings.limits)
     found = _photos_here(paths, recipe.dataset, photos, settings)
     recipe = replace(recipe, dataset=str(found)) if found else recipe
-    making.recipe_file.write_text(recipe.to_json(), "utf-8")
+    run.recipe_file.write_text(recipe.to_json(), "utf-8")
     names = json.dumps({"class_names": class_names}, indent=1, ensure_ascii=False)
-    making.classes_file.write_text(names, "utf-8")
-    validations = imported_facts.write_metrics(came, making)
-    has_model = (came / WEIGHTS).exists()
-    results = imported_arrays.write(came, making, len(class_names), paths, validations)
-    making.write_status(imported_facts.status(came, has_model, results))
-    imported_facts.write_left_out(came, making)
-    _write_origin(came, making, recipe, former_id, manifest)
+    run.classes_file.write_text(names, "utf-8")
+    validations = imported_facts.write_metrics(unpacked, run)
+    has_model = (unpacked / WEIGHTS).exists()
+    results = imported_arrays.write(unpacked, run, len(class_names), paths, validations)
+    run.write_status(imported_facts.status(unpacked, has_model, results))
+    imported_facts.write_left_out(unpacked, run)
+    _write_origin(unpacked, run, recipe, former_id, manifest)
     if has_model:
-        _build_model(came, making, manifest.get("proof"), on_progress)
-    return Arrived(making, former_id, has_model, found)
+        _build_model(unpacked, run, manifest.get("proof"), on_progress)
+    return ImportedRun(run, former_id, has_model, found)
 
 
-def _split(came: Path, making: Run, class_names: Sequence[str], limits: Limits) -> tuple[str, ...]:
+def _split(unpacked: Path, run: Run, class_names: Sequence[str], limits: Limits) -> tuple[str, ...]:
     try:
-        folder, parts = read_split_csv(came / "split.csv", making.folder)
+        folder, parts = read_split_csv(unpacked / "split.csv", run.folder)
     except (DataError, csv.Error) as error:
         raise TransferError(f"The split of this run cannot be used: {error}") from error
     if not set(folder.class_names) <= set(class_names) or len(folder) > limits.files:
         raise TransferError(f"The split of this run has other classes than its model, or too many photos. {DAMAGED}")
     if any("\0" in path for path in folder.paths):
         raise TransferError(f"The split of this run names a photo that no disk can hold. {DAMAGED}")
-    write_split_csv(making.split_file, folder, parts)
+    write_split_csv(run.split_file, folder, parts)
     return folder.paths
 
 
@@ -256,30 +261,30 @@ def _photos_here(paths: Sequence[str], former: str, named: Path | None, settings
     return None
 
 
-def _write_origin(came: Path, making: Run, recipe: Recipe, former_id: str, manifest: Mapping[str, Any]) -> None:
+def _write_origin(unpacked: Path, run: Run, recipe: Recipe, former_id: str, manifest: Mapping[str, Any]) -> None:
     """Write down where the run came from, for programs and for people."""
     exported = imported_facts.moment(manifest.get("exported"))
     origin = {"id": former_id, "exported": exported, "imported": time.time()}
-    making.origin_file.write_text(json.dumps(origin), "utf-8")
+    run.origin_file.write_text(json.dumps(origin), "utf-8")
     day = time.strftime("%Y-%m-%d %H:%M", time.localtime(exported))
-    environment = {"imported from": f"the run {former_id}, exported on {day}", **imported_facts.environment(came)}
-    making.environment_file.write_text(json.dumps(environment, indent=2, ensure_ascii=False), "utf-8")
-    label = imported_facts.label(came)
+    environment = {"imported from": f"the run {former_id}, exported on {day}", **imported_facts.environment(unpacked)}
+    run.environment_file.write_text(json.dumps(environment, indent=2, ensure_ascii=False), "utf-8")
+    label = imported_facts.label(unpacked)
     dataset = PureWindowsPath(recipe.dataset).name or recipe.dataset
     name = label.name or f"{backbone(recipe.backbone).name} on {dataset}"
-    making.write_label(Label(f"{name} (imported)", label.group, label.variant))
+    run.write_label(Label(f"{name} (imported)", label.group, label.variant))
 
 
-def _build_model(came: Path, making: Run, proof: Any, on_progress: Progress) -> None:
+def _build_model(unpacked: Path, run: Run, proof: Any, on_progress: Progress) -> None:
     """Have the model built anew, and make sure that it is the one that was packed."""
-    weights = making.folder / WEIGHTS
-    (came / WEIGHTS).replace(weights)
+    weights = run.folder / WEIGHTS
+    (unpacked / WEIGHTS).replace(weights)
     on_progress("Building the network", None)
-    rebuild_aside(making, lambda: on_progress("Building the network", None))
+    rebuild_aside(run, lambda: on_progress("Building the network", None))
     weights.unlink()
-    making.log_file.unlink(missing_ok=True)
-    graph = ServingGraph(making.serving_folder)
-    found = graph.run(patterns(graph.resolution))[PROBABILITIES]
+    run.log_file.unlink(missing_ok=True)
+    graph = ServingGraph(run.serving_folder)
+    found = graph.run(reference_images(graph.resolution))[PROBABILITIES]
     try:
         expected = np.asarray(proof, dtype=np.float64)
     except (TypeError, ValueError) as error:

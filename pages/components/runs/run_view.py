@@ -17,7 +17,7 @@ from pages.components.export.report_view import offer
 from pages.components.runs.code_view import show_code
 from pages.components.runs.queue_view import show_place
 from pages.components.runs.run_controls import LIVE, ask_about_cancelling, ask_to_rename, badge, pause_and_stop, ways_on
-from pages.components.runs.transfer_view import export_run
+from pages.components.runs.transfer_view import show_export
 from pages.components.shared import drawings, figures, inputs
 from pages.components.shared.inputs import RunOnShow
 from pages.components.shared.report_errors import reporting
@@ -219,7 +219,7 @@ def _details(run: Run, recipe: Recipe, status: Status) -> None:
             st.dataframe([{"what": name, "value": _as_text(value)} for name, value in facts.items()], hide_index=True)
     _tensorboard(run)
     with st.expander("Take this run to another computer", icon=":material/drive_file_move:"):
-        export_run(run)
+        show_export(run)
     if status.state in (FAILED, CRASHED) and run.log_tail():
         with st.expander("The trainer's last words", icon=":material/terminal:"):
             st.code(run.log_tail(), language=None)

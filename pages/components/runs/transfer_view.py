@@ -7,8 +7,8 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core.runs.store import Run
-from core.training.transfer.run_export import file_name, packed
-from core.training.transfer.run_import import Arrived, Progress, take_in
+from core.training.transfer.run_export import exported_bytes, file_name
+from core.training.transfer.run_import import ImportedRun, Progress, import_run
 from pages.components.runs.run_controls import LIVE
 from pages.components.shared import cached, inputs, state
 from pages.components.shared.report_errors import reporting
@@ -18,7 +18,7 @@ UPLOAD_MEGABYTES = 1000  # as `maxUploadSize` in .streamlit/config.toml
 NUMBER, REPORT = "import-number", "import-report"
 
 
-def export_run(run: Run) -> None:
+def show_export(run: Run) -> None:
     """A button that downloads a run as one file, for Unfreeze on another computer."""
     with reporting():
         status = run.read_status()
@@ -31,7 +31,7 @@ def export_run(run: Run) -> None:
     )
     st.download_button(
         "Export this run",
-        lambda: packed(run),
+        lambda: exported_bytes(run),
         file_name(run),
         "application/zip",
         icon=":material/drive_file_move:",
@@ -40,8 +40,8 @@ def export_run(run: Run) -> None:
     )
 
 
-def import_run() -> None:
-    """Where a file that `export_run` has made becomes a run."""
+def show_import() -> None:
+    """Where a file that `show_export` has made becomes a run."""
     last = state.recall(REPORT, None)
     with st.expander("Import a run from another computer", icon=":material/move_to_inbox:", expanded=bool(last)):
         st.markdown(
@@ -56,7 +56,7 @@ def import_run() -> None:
             _report(last)
 
 
-def _report(came: Arrived) -> None:
+def _report(came: ImportedRun) -> None:
     st.success(f"Imported. {inputs.plain(came.sentence)}", icon=":material/check_circle:")
     if came.run.folder.is_dir() and st.button("Open it", icon=":material/open_in_new:", key="open-imported"):
         state.open_run(came.run.id)
@@ -66,7 +66,7 @@ def _report(came: Arrived) -> None:
 def _take_in(file: UploadedFile) -> None:
     with reporting(), _bar() as on_progress:
         inputs.check_upload_size(file.size, UPLOAD_MEGABYTES * 1_000_000)
-        came = take_in(file, cached.settings(), None, on_progress)
+        came = import_run(file, cached.settings(), None, on_progress)
     state.remember(REPORT, came)
     state.remember(NUMBER, state.recall(NUMBER, 0) + 1)
     st.rerun()

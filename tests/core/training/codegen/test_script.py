@@ -24,8 +24,8 @@ from core.recipe.recipe import OPTIMIZERS, SCHEDULES, Recipe
 from core.runs.store import FINISHED, Run
 from core.settings import Settings
 from core.training.codegen.run_history import FIRST_LAYERS
-from core.training.codegen.script import LITE_BLOCKS, TRANSFORMS_FILE, bundle, script_of
-from core.training.codegen.source_excerpts import excerpt
+from core.training.codegen.script import LITE_BLOCKS, TRANSFORMS_FILE, script_archive, training_script
+from core.training.codegen.source_excerpts import source_excerpt
 from core.training.loop import train
 from tests.conftest import PROJECT, Workplace, write_colours
 
@@ -99,7 +99,7 @@ def finished(workplace: Workplace, **choices: Any) -> Run:
 
 def carried_out(run: Run, settings: Settings, folder: Path) -> dict[str, Any]:
     """Unpack what a run offers, let the script run by itself, and return the metrics that it wrote."""
-    with zipfile.ZipFile(io.BytesIO(bundle(run, settings))) as archive:
+    with zipfile.ZipFile(io.BytesIO(script_archive(run, settings))) as archive:
         archive.extractall(folder)
     said = subprocess.run([sys.executable, "-I", "train.py"], cwd=folder, capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stderr[-3000:]
@@ -152,7 +152,7 @@ def assert_readable(script: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_the_script_comes_to_the_figures_of_the_run(workplace: Workplace, name: str, tmp_path: Path) -> None:
     run = finished(workplace, **CASES[name])
-    script = script_of(run, workplace.settings)
+    script = training_script(run, workplace.settings)
     assert_readable(script)
     assert_same_figures(run, carried_out(run, workplace.settings, tmp_path / "script"))
 
@@ -199,14 +199,14 @@ def test_every_network_has_a_readable_script(
 ) -> None:
     point = row.unfreeze_points[-2] if len(row.unfreeze_points) > 1 else "all"
     choices = {"backbone": row.key, "weights": weights, "unfreeze_point": point, "augmentations": {}}
-    script = script_of(with_recipe(one_run, tmp_path, **choices), workplace.settings)
+    script = training_script(with_recipe(one_run, tmp_path, **choices), workplace.settings)
     assert_readable(script)
 
 
 @pytest.mark.parametrize("row", AUGMENTATIONS, ids=lambda row: row.key)
 def test_every_augmentation_has_a_readable_script(workplace: Workplace, one_run: Run, tmp_path: Path, row: Any) -> None:
     run = with_recipe(one_run, tmp_path, augmentations={row.key: row.choice()})
-    assert_readable(script_of(run, workplace.settings))
+    assert_readable(training_script(run, workplace.settings))
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -216,7 +216,7 @@ def test_every_way_of_learning_has_a_readable_script(
     workplace: Workplace, one_run: Run, tmp_path: Path, optimizer: str, schedule: str, ema: float
 ) -> None:
     choices = {"optimizer": optimizer, "schedule": schedule, "ema": ema, "warm_up_epochs": 1.0 if ema else 0.0}
-    assert_readable(script_of(with_recipe(one_run, tmp_path, **choices), workplace.settings))
+    assert_readable(training_script(with_recipe(one_run, tmp_path, **choices), workplace.settings))
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_what_was_left_out_stays_left_out_and_names_do_no_harm(
     with run.split_file.open(encoding="utf-8", newline="") as file:
         first = next(csv.DictReader(file))["file"]
     run.left_out_file.write_text(json.dumps([{"file": first, "reason": "it is damaged"}]), "utf-8")
-    script = script_of(run, workplace.settings)
+    script = training_script(run, workplace.settings)
     assert_readable(script)
     constants = {
         target.id: ast.unparse(node.value)
@@ -260,7 +260,7 @@ def test_what_was_left_out_stays_left_out_and_names_do_no_harm(
 
 
 def test_what_the_zip_file_holds(workplace: Workplace, one_run: Run) -> None:
-    with zipfile.ZipFile(io.BytesIO(bundle(one_run, workplace.settings))) as archive:
+    with zipfile.ZipFile(io.BytesIO(script_archive(one_run, workplace.settings))) as archive:
         assert set(archive.namelist()) == {"train.py", "README.txt", "requirements.txt", "split.csv", "recipe.json"}
         assert archive.read("split.csv") == one_run.split_file.read_bytes()
         assert Recipe.from_json(archive.read("recipe.json").decode()) == Recipe.from_values(one_run.recipe_values())
@@ -271,14 +271,14 @@ def test_what_the_zip_file_holds(workplace: Workplace, one_run: Run) -> None:
 
 def test_a_run_without_a_validated_epoch_says_so(workplace: Workplace) -> None:
     with pytest.raises(RunError, match="no validated epoch yet"):
-        script_of(workplace.new_run(**SMALL_STEPS), workplace.settings)
+        training_script(workplace.new_run(**SMALL_STEPS), workplace.settings)
 
 
 def test_a_run_that_says_too_little_says_so(workplace: Workplace, one_run: Run, tmp_path: Path) -> None:
     run = with_recipe(one_run, tmp_path)
     shutil.rmtree(run.checkpoints_folder)
     with pytest.raises(RunError, match="repeat it"):
-        script_of(run, workplace.settings)
+        training_script(run, workplace.settings)
 
 
 def test_an_excerpt_holds_what_is_needed_and_nothing_else() -> None:
@@ -316,7 +316,7 @@ def wanted(
 
     return box.get() + sum(map(inner, more))
 '''
-    found = excerpt(module, ["wanted", "Box"])
+    found = source_excerpt(module, ["wanted", "Box"])
     assert "unused" not in found and "other" not in found and "int" not in found.replace("print", "")
     space: dict[str, Any] = {}
     exec(compile(found, "excerpt", "exec"), space)

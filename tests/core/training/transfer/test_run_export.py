@@ -10,14 +10,14 @@ import pytest
 from core.errors import RunBusy, RunError
 from core.runs.store import QUEUED, RUNNING, STARTING, Run
 from core.training.transfer.array_file import read_npz
-from core.training.transfer.run_export import MANIFEST, WEIGHTS, file_name, pack, packed, patterns
+from core.training.transfer.run_export import MANIFEST, WEIGHTS, export_run, exported_bytes, file_name, reference_images
 from tests.conftest import FinishedRun, Workplace
-from tests.core.training.transfer.transferred import pieces_of
+from tests.core.training.transfer.exported_runs import pieces_of
 
 
 @pytest.fixture(scope="module")
 def pieces(finished_run: FinishedRun) -> dict[str, bytes]:
-    return pieces_of(packed(finished_run.run))
+    return pieces_of(exported_bytes(finished_run.run))
 
 
 def test_all_that_a_run_has_found_out_is_packed_and_nothing_that_can_be_executed(pieces: dict[str, bytes]) -> None:
@@ -51,14 +51,14 @@ def test_the_manifest_says_what_there_is_and_what_the_model_makes_of_patterns(
 
 
 def test_patterns_are_pictures_that_differ() -> None:
-    found = patterns(32)
+    found = reference_images(32)
     assert found.shape == (4, 32, 32, 3) and found.min() >= 0 and found.max() <= 255
     assert all(np.abs(found[0] - other).max() > 10 for other in found[1:])
 
 
 def test_progress_is_told_up_to_the_end(finished_run: FinishedRun) -> None:
     told: list[tuple[int, int]] = []
-    pack(finished_run.run, io.BytesIO(), lambda done, total: told.append((done, total)))
+    export_run(finished_run.run, io.BytesIO(), lambda done, total: told.append((done, total)))
     assert told[0][0] == 0 and told[-1][0] == told[-1][1] == len(told) - 1
     assert file_name(finished_run.run) == f"unfreeze-run-{finished_run.run.id}.zip"
 
@@ -69,7 +69,7 @@ def test_a_run_that_is_not_at_rest_is_not_packed(state: str, words: str, workpla
     status = run.read_status()
     run.status_file.write_text(json.dumps({**vars(status), "state": state}), "utf-8")
     with run.held(), pytest.raises(RunBusy, match=words):
-        pack(run, io.BytesIO())
+        export_run(run, io.BytesIO())
 
 
 def test_a_run_whose_files_are_gone_says_so(finished_run: FinishedRun, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_run_whose_files_are_gone_says_so(finished_run: FinishedRun, tmp_path:
     shutil.copytree(finished_run.run.folder, run.folder)
     run.best_file.write_bytes(b"no model")
     with pytest.raises(RunError, match="weights"):
-        pack(run, io.BytesIO())
+        export_run(run, io.BytesIO())
     run.split_file.unlink()
     with pytest.raises(RunError, match="No such file"):
-        pack(run, io.BytesIO())
+        export_run(run, io.BytesIO())

@@ -23,13 +23,13 @@ from core.runs.store import FINISHED, STOPPED, Run, RunStore
 from core.settings import Settings
 from core.training.launch import extend, resume
 from core.training.transfer.rebuild import rebuild
-from core.training.transfer.run_export import MANIFEST, WEIGHTS, packed
-from core.training.transfer.run_import import FOLDER, Arrived, take_in
+from core.training.transfer.run_export import MANIFEST, WEIGHTS, exported_bytes
+from core.training.transfer.run_import import FOLDER, ImportedRun, import_run
 from tests.conftest import FinishedRun, photos_of
-from tests.core.training.transfer.transferred import (
+from tests.core.training.transfer.exported_runs import (
     changed_json,
+    exported_without_model,
     npz,
-    packed_without_model,
     pieces_of,
     put_together,
     without_model,
@@ -42,19 +42,19 @@ def home_at(folder: Path, finished_run: FinishedRun) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def arrived(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Arrived]:
+def arrived(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, ImportedRun]:
     """The finished run, taken in by another installation."""
     settings = home_at(tmp_path_factory.mktemp("elsewhere"), finished_run)
-    return settings, take_in(io.BytesIO(packed(finished_run.run)), settings)
+    return settings, import_run(io.BytesIO(exported_bytes(finished_run.run)), settings)
 
 
 @pytest.fixture(scope="module")
 def small(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The files of a packed run that has no model, so that nothing need be built."""
-    return pieces_of(packed_without_model(finished_run.run, tmp_path_factory.mktemp("copy")))
+    return pieces_of(exported_without_model(finished_run.run, tmp_path_factory.mktemp("copy")))
 
 
-def test_every_reader_finds_what_was_there(arrived: tuple[Settings, Arrived], finished_run: FinishedRun) -> None:
+def test_every_reader_finds_what_was_there(arrived: tuple[Settings, ImportedRun], finished_run: FinishedRun) -> None:
     settings, came = arrived
     before, after = finished_run.run, RunStore(settings.runs_folder).get(finished_run.run.id)
     assert came.run == after and came.has_model and came.photos is None
@@ -69,7 +69,7 @@ def test_every_reader_finds_what_was_there(arrived: tuple[Settings, Arrived], fi
     np.testing.assert_array_equal(read_timeline(after).confidence, read_timeline(before).confidence)
 
 
-def test_it_predicts_the_same(arrived: tuple[Settings, Arrived], finished_run: FinishedRun) -> None:
+def test_it_predicts_the_same(arrived: tuple[Settings, ImportedRun], finished_run: FinishedRun) -> None:
     here, there = Predictor(finished_run.run), Predictor(arrived[1].run)
     photos = [here.see(file.read_bytes()) for file in photos_of(finished_run.run, "test")]
     np.testing.assert_allclose(there.predict(photos).probabilities, here.predict(photos).probabilities, atol=1e-6)
@@ -78,7 +78,7 @@ def test_it_predicts_the_same(arrived: tuple[Settings, Arrived], finished_run: F
     np.testing.assert_allclose(same.maps, look.maps, atol=1e-5)
 
 
-def test_it_is_marked_and_holds_nothing_of_the_way_here(arrived: tuple[Settings, Arrived]) -> None:
+def test_it_is_marked_and_holds_nothing_of_the_way_here(arrived: tuple[Settings, ImportedRun]) -> None:
     settings, came = arrived
     assert came.run.is_imported and came.run.read_label().name.endswith("(imported)")
     environment = json.loads(came.run.environment_file.read_text("utf-8"))
@@ -88,7 +88,7 @@ def test_it_is_marked_and_holds_nothing_of_the_way_here(arrived: tuple[Settings,
     assert "cannot show them" in came.sentence
 
 
-def test_it_cannot_be_trained_on(arrived: tuple[Settings, Arrived]) -> None:
+def test_it_cannot_be_trained_on(arrived: tuple[Settings, ImportedRun]) -> None:
     settings, came = arrived
     queue = Queue(RunStore(settings.runs_folder))
     with pytest.raises(RunNotReady, match="trained elsewhere"):
@@ -101,9 +101,9 @@ def test_it_cannot_be_trained_on(arrived: tuple[Settings, Arrived]) -> None:
 
 def test_a_second_one_gets_another_name(small: dict[str, bytes], finished_run: FinishedRun, tmp_path: Path) -> None:
     settings = home_at(tmp_path, finished_run)
-    first = take_in(io.BytesIO(put_together(small)), settings)
+    first = import_run(io.BytesIO(put_together(small)), settings)
     first.run.write_label(replace(first.run.read_label(), name="mine"))
-    second = take_in(io.BytesIO(put_together(small)), settings)
+    second = import_run(io.BytesIO(put_together(small)), settings)
     assert first.run.id == finished_run.run.id != second.run.id
     assert first.run.read_label().name == "mine" and second.former_id == first.run.id
     assert {run.id for run in RunStore(settings.runs_folder).runs()} == {first.run.id, second.run.id}
@@ -115,11 +115,11 @@ def test_photos_are_found_where_datasets_are(
     dataset = finished_run.workplace.colours
     settings = replace(home_at(tmp_path, finished_run), dataset_roots=(tmp_path / "datasets", dataset.parent))
     moved = {**small, "recipe.json": changed_json(small["recipe.json"], dataset=f"C:\\Users\\ada\\{dataset.name}")}
-    found = take_in(io.BytesIO(put_together(moved)), settings)
+    found = import_run(io.BytesIO(put_together(moved)), settings)
     assert found.photos == dataset and found.run.recipe_values()["dataset"] == str(dataset)
     elsewhere = {**small, "recipe.json": changed_json(small["recipe.json"], dataset="/nowhere/else")}
-    assert take_in(io.BytesIO(put_together(elsewhere)), settings).photos is None
-    assert take_in(io.BytesIO(put_together(elsewhere)), settings, dataset).photos == dataset
+    assert import_run(io.BytesIO(put_together(elsewhere)), settings).photos is None
+    assert import_run(io.BytesIO(put_together(elsewhere)), settings, dataset).photos == dataset
 
 
 def test_a_recipe_of_the_first_version_still_opens(
@@ -136,7 +136,7 @@ def test_a_recipe_of_the_first_version_still_opens(
     }
     kept = ("classes.json", "split.csv", "status.json", MANIFEST)
     pieces = {"recipe.json": json.dumps(first).encode(), **{name: small[name] for name in kept}}
-    run = take_in(io.BytesIO(put_together(pieces)), home_at(tmp_path, finished_run)).run
+    run = import_run(io.BytesIO(put_together(pieces)), home_at(tmp_path, finished_run)).run
     recipe = Recipe.from_values(run.recipe_values())
     assert (recipe.split_seed, recipe.augmentations["flip_horizontal"].probability) == (7, 0.5)
     assert run.read_label().name == "EfficientNet-Lite0 on flowers (imported)"
@@ -150,7 +150,7 @@ def test_no_run_comes_in_that_seems_to_go_on(
     told = changed_json(small["status.json"], state=state, test_accuracy=1.0, test_correct=10**6, seconds_left=5)
     error = "[click](http://x) ![](http://x/y.png)"
     told = changed_json(told, error=error, first_validation=None)
-    run = take_in(io.BytesIO(put_together({**small, "status.json": told})), home_at(tmp_path, finished_run)).run
+    run = import_run(io.BytesIO(put_together({**small, "status.json": told})), home_at(tmp_path, finished_run)).run
     status = run.read_status()
     assert status.state == STOPPED and status.seconds_left is None and status.first_accuracy is None
     assert status.test_correct == finished_run.run.read_status().test_correct, "counted anew"
@@ -287,17 +287,17 @@ def test_what_is_damaged_or_hostile_is_refused_and_leaves_nothing(
     change, words = HOSTILE[case]
     settings = home_at(tmp_path / "home", finished_run)
     with pytest.raises(TransferError, match=words):
-        take_in(io.BytesIO(change(dict(small))), settings)
+        import_run(io.BytesIO(change(dict(small))), settings)
     left = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert left == [] and RunStore(settings.runs_folder).runs() == []
 
 
 def test_a_model_that_says_something_else_is_not_kept(finished_run: FinishedRun, tmp_path: Path) -> None:
-    pieces = pieces_of(packed(finished_run.run))
+    pieces = pieces_of(exported_bytes(finished_run.run))
     proof = json.loads(pieces[MANIFEST])["proof"]
     settings = home_at(tmp_path, finished_run)
     with pytest.raises(TransferError, match="does not say what the exported one said"):
-        take_in(io.BytesIO(put_together(pieces, proof=[row[::-1] for row in proof])), settings)
+        import_run(io.BytesIO(put_together(pieces, proof=[row[::-1] for row in proof])), settings)
     assert RunStore(settings.runs_folder).runs() == []
 
 
@@ -314,7 +314,7 @@ def test_weights_of_another_network_are_refused(
     change: Callable[[dict[str, Any]], Any], words: str, finished_run: FinishedRun, tmp_path: Path
 ) -> None:
     run = without_model(finished_run.run, tmp_path)
-    pieces = pieces_of(packed(finished_run.run))
+    pieces = pieces_of(exported_bytes(finished_run.run))
     with np.load(io.BytesIO(pieces[WEIGHTS])) as file:
         arrays = dict(file)
     change(arrays)
@@ -326,7 +326,7 @@ def test_weights_of_another_network_are_refused(
 
 def test_no_network_is_built_for_classes_that_have_no_weights(finished_run: FinishedRun, tmp_path: Path) -> None:
     run = without_model(finished_run.run, tmp_path)
-    (run.folder / WEIGHTS).write_bytes(pieces_of(packed(finished_run.run))[WEIGHTS])
+    (run.folder / WEIGHTS).write_bytes(pieces_of(exported_bytes(finished_run.run))[WEIGHTS])
     many = [f"{number:06d}" for number in range(1_000_000)]
     run.classes_file.write_text(json.dumps({"class_names": many}), "utf-8")
     with pytest.raises(TransferError, match="its last layer alone has 128,000,000"):
@@ -341,7 +341,7 @@ def test_who_gives_up_leaves_nothing(finished_run: FinishedRun, tmp_path: Path) 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        take_in(io.BytesIO(packed(finished_run.run)), settings, None, give_up)
+        import_run(io.BytesIO(exported_bytes(finished_run.run)), settings, None, give_up)
     assert list((settings.home / FOLDER).iterdir()) == [] and RunStore(settings.runs_folder).runs() == []
 
 
@@ -349,6 +349,6 @@ def test_a_name_that_is_no_name_of_a_run_is_not_taken(
     small: dict[str, bytes], finished_run: FinishedRun, tmp_path: Path
 ) -> None:
     settings = home_at(tmp_path, finished_run)
-    came = take_in(io.BytesIO(put_together(small, id="../../evil")), settings)
+    came = import_run(io.BytesIO(put_together(small, id="../../evil")), settings)
     assert came.run.folder.parent == settings.runs_folder
     assert RunStore(settings.runs_folder).runs() == [Run(came.run.folder)]

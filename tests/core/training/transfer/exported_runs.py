@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from core.runs.store import Run
-from core.training.transfer.run_export import MANIFEST, packed
+from core.training.transfer.run_export import MANIFEST, exported_bytes
 
 
 def pieces_of(archive: bytes) -> dict[str, bytes]:
@@ -57,6 +57,6 @@ def without_model(run: Run, folder: Path) -> Run:
     return copy
 
 
-def packed_without_model(run: Run, folder: Path) -> bytes:
+def exported_without_model(run: Run, folder: Path) -> bytes:
     """That copy, packed."""
-    return packed(without_model(run, folder))
+    return exported_bytes(without_model(run, folder))
