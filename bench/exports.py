@@ -1,10 +1,10 @@
-"""The certificates of every format for one backbone of each family, as a Markdown table.
+"""The parity reports of every format for one backbone of each family, as a Markdown table.
 
     uv run --extra onnx python -m bench.exports DATASET [--backbones KEYS] [--epochs N] [--heads] [--into FOLDER]
 
 Trains each backbone on a few photos: from pretrained weights, where these are at hand, for an epoch, and else from
 random ones for N, in small batches. With few of these, BatchNorm knows too little of its statistics, all photos get
-nearly the same answer, and a certificate says little. `--heads` tries the other heads, too: maximum and flattening,
+nearly the same answer, and a parity report says little. `--heads` tries the other heads, too: maximum and flattening,
 with BatchNorm.
 """
 
@@ -82,16 +82,16 @@ def trained(network: Network, dataset: Path, settings: Settings, epochs: int) ->
 
 def rows(network: Network, run: Run, settings: Settings) -> Iterator[str]:
     """A row for each format."""
-    from core.export.making import Maker
+    from core.export.exporter import Exporter
 
     run.exports_folder.mkdir()
-    maker = Maker(run, run.exports_folder / "work", settings)
+    exporter = Exporter(run, run.exports_folder / "work", settings)
     for chosen in FORMATS:
         if chosen.missing:
             continue
-        jobs.make(maker, chosen)
+        jobs.make(exporter, chosen)
         made = jobs.look(run)[chosen.key]
-        found = made.certificate
+        found = made.parity
         warned = found.warnings if found else ()
         verdict = f"failed: {made.error}" if made.state == FAILED else "; ".join(["proven", *warned])
         cells = [network.name, chosen.name, verdict]

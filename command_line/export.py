@@ -13,7 +13,7 @@ from command_line.runs import RUN_HELP, write_run
 from core.errors import ExportError
 from core.export.formats import FORMATS, ExportFormat, export_format
 from core.export.jobs import FAILED, PROVEN, UNDER_WAY, cancel, look, request, zip_file
-from core.export.parity import Certificate
+from core.export.parity import ParityReport
 from core.runs.store import Run
 from core.settings import Settings
 
@@ -61,16 +61,16 @@ def export(options: argparse.Namespace, settings: Settings, output: Output) -> i
         return write_run(run, options.output, output)
     chosen = export_format(options.format)
     target = target_of(options.output, f"{run.id}-{chosen.key}.zip")
-    certificate = _proven(run, chosen, output)
+    parity = _proven(run, chosen, output)
     with writing(target) as file, zip_file(run, chosen).open("rb") as made:
         shutil.copyfileobj(made, file)
     values = {"run": run.id, "format": chosen.key, "file": str(target.resolve()), "bytes": target.stat().st_size}
-    output.result({**values, "certificate": certificate.to_values()}, _in_words(target, certificate))
+    output.result({**values, "certificate": parity.to_values()}, _in_words(target, parity))
     return 0
 
 
-def _proven(run: Run, chosen: ExportFormat, output: Output) -> Certificate:
-    """The certificate of an export, which is made unless it is there; raises `ExportError` where it falls short."""
+def _proven(run: Run, chosen: ExportFormat, output: Output) -> ParityReport:
+    """The parity report of an export, which is made unless it is there; raises `ExportError` where it falls short."""
     if look(run)[chosen.key].state != PROVEN:
         request(run, [chosen])
     try:
@@ -81,13 +81,13 @@ def _proven(run: Run, chosen: ExportFormat, output: Output) -> Certificate:
     except KeyboardInterrupt:
         cancel(run, chosen)
         raise
-    if found.state == PROVEN and found.certificate is not None:
-        return found.certificate
+    if found.state == PROVEN and found.parity is not None:
+        return found.parity
     why = found.error if found.state == FAILED else "it was cancelled"
     raise ExportError(f"{chosen.name} was not exported: {why}")
 
 
-def _in_words(target: Path, found: Certificate) -> str:
+def _in_words(target: Path, found: ParityReport) -> str:
     warnings = [f"Note: {warning}" for warning in found.warnings]
     proof = (
         f"Proven on {found.photos} photos: the same class on {found.equal_top1:.1%}, probabilities differ by"

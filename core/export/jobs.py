@@ -22,14 +22,14 @@ import portalocker
 
 from core.errors import ExportError, RunBusy, RunError, UnfreezeError
 from core.export.formats import FORMATS, ExportFormat
-from core.export.parity import Certificate
+from core.export.parity import ParityReport
 from core.files import PROJECT, is_locked, write_atomically
 from core.models.serving import GRAPH
 from core.runs.store import ACTIVE, Run
 from core.settings import Settings, settings_from
 
 if TYPE_CHECKING:
-    from core.export.making import Maker
+    from core.export.exporter import Exporter
 
 NICENESS = 10
 LOCK, STARTED, LOG = "lock", "started", "log.txt"
@@ -62,7 +62,7 @@ class Export:
         done, total: Photos on which it has been tried, of how many; 0 of 0 before that.
         error: Why it failed, a sentence.
         model: What tells the model that it was made of from the one that the run has after more epochs.
-        certificate: What was measured; None before that.
+        parity: What was measured, in the file under "certificate"; None before that.
     """
 
     state: str = NOT_MADE
@@ -71,20 +71,21 @@ class Export:
     total: int = 0
     error: str = ""
     model: int = 0
-    certificate: Certificate | None = None
+    parity: ParityReport | None = None
 
     def to_json(self) -> str:
         """As it is kept."""
-        values = self.certificate.to_values() if self.certificate else None
-        return json.dumps({**vars(self), "certificate": values}, indent=1)
+        values = dict(vars(self))
+        parity: ParityReport | None = values.pop("parity")
+        return json.dumps({**values, "certificate": parity.to_values() if parity else None}, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "Export":
         """What `to_json` gave; raises `ExportError` for anything else."""
         try:
             values: dict[str, Any] = json.loads(text)
-            certificate = values.pop("certificate")
-            return cls(**values, certificate=Certificate.from_values(certificate) if certificate else None)
+            parity = values.pop("certificate")
+            return cls(**values, parity=ParityReport.from_values(parity) if parity else None)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ExportError(f"The state of an export cannot be read ({error}). Make the export anew.") from error
 
@@ -112,7 +113,7 @@ def request(run: Run, formats: Sequence[ExportFormat]) -> None:
     for chosen in formats:
         if known[chosen.key].state not in UNDER_WAY:
             _cancel_file(run, chosen).unlink(missing_ok=True)
-            _tell(run, chosen, Export(WAITING, model=version_of(run)))
+            _write_state(run, chosen, Export(WAITING, model=version_of(run)))
     _start_if_needed(run)
 
 
@@ -163,7 +164,7 @@ def version_of(run: Run) -> int:
         return 0
 
 
-def _tell(run: Run, chosen: ExportFormat, export: Export) -> None:
+def _write_state(run: Run, chosen: ExportFormat, export: Export) -> None:
     write_atomically(_state_file(run, chosen), export.to_json())
 
 
@@ -224,49 +225,51 @@ def make_all(run: Run, settings: Settings) -> None:
 
 
 def _make_waiting(run: Run, work: Path, settings: Settings) -> None:
-    from core.export.making import Maker
+    from core.export.exporter import Exporter
 
-    maker = Maker(run, work, settings)
+    exporter = Exporter(run, work, settings)
     while chosen := next((each for each in FORMATS if _read(run, each).state == WAITING), None):
         done = threading.Event()
-        threading.Thread(target=_end_when_cancelled, args=(run, chosen, maker, done), daemon=True).start()
-        make(maker, chosen)
+        threading.Thread(target=_end_when_cancelled, args=(run, chosen, exporter, done), daemon=True).start()
+        make(exporter, chosen)
         done.set()
 
 
-def make(maker: "Maker", chosen: ExportFormat) -> None:
+def make(exporter: "Exporter", chosen: ExportFormat) -> None:
     """Make one export, and keep what came of it: the ZIP file if it is proven, and in any case why."""
-    run, model = maker.run, version_of(maker.run)
+    run, model = exporter.run, version_of(exporter.run)
     zip_file(run, chosen).unlink(missing_ok=True)
 
     def tell(stage: str, done: int, total: int) -> None:
-        _tell(run, chosen, Export(MAKING, stage, done, total, model=model))
+        _write_state(run, chosen, Export(MAKING, stage, done, total, model=model))
 
     tell("Loading TensorFlow", 0, 0)
-    made = maker.work / f"{run.id}-{chosen.key}.zip"
+    made = exporter.work / f"{run.id}-{chosen.key}.zip"
     try:
-        certificate = maker.make(chosen, made, tell)
+        parity = exporter.make(chosen, made, tell)
     except UnfreezeError as error:
-        return _tell(run, chosen, Export(FAILED, error=str(error), model=model))
+        return _write_state(run, chosen, Export(FAILED, error=str(error), model=model))
     except CONVERSION_ERRORS as error:
         first = next(iter(str(error).split("\n")))[:LONGEST_REASON]
         why = f"The model could not be converted to {chosen.name} ({type(error).__name__}: {first})."
-        return _tell(run, chosen, Export(FAILED, error=why, model=model))
+        return _write_state(run, chosen, Export(FAILED, error=why, model=model))
     if version_of(run) != model:
-        _tell(run, chosen, Export(FAILED, error="The run went on meanwhile, and has another model now.", model=model))
-    elif certificate.proven:
+        _write_state(
+            run, chosen, Export(FAILED, error="The run went on meanwhile, and has another model now.", model=model)
+        )
+    elif parity.proven:
         os.replace(made, zip_file(run, chosen))
-        _tell(run, chosen, Export(PROVEN, model=model, certificate=certificate))
+        _write_state(run, chosen, Export(PROVEN, model=model, parity=parity))
     else:
-        why = " ".join(certificate.failures)
-        _tell(run, chosen, Export(FAILED, error=why, model=model, certificate=certificate))
+        why = " ".join(parity.failures)
+        _write_state(run, chosen, Export(FAILED, error=why, model=model, parity=parity))
 
 
-def _end_when_cancelled(run: Run, chosen: ExportFormat, maker: "Maker", done: threading.Event) -> None:
+def _end_when_cancelled(run: Run, chosen: ExportFormat, exporter: "Exporter", done: threading.Event) -> None:
     """End this process, and the one that proves an export, once somebody has cancelled it."""
     while not done.wait(CANCEL_SECONDS):
         if _cancel_file(run, chosen).exists():
-            for process in maker.processes:
+            for process in exporter.processes:
                 process.kill()
             os._exit(1)
 

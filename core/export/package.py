@@ -14,7 +14,7 @@ from PIL import Image
 
 from core.data.images import decode
 from core.export.formats import ExportFormat
-from core.export.parity import Certificate, as_text
+from core.export.parity import ParityReport, as_text
 from core.export.predict_script import predict_script
 from core.inference.prediction import Predictor
 from core.models.backbones import backbone
@@ -29,7 +29,7 @@ CERTIFICATE, CERTIFICATE_TEXT = "certificate.json", "certificate.txt"
 
 
 def write_package(folder: Path, chosen: ExportFormat, run: Run, predictor: Predictor, photos: Sequence[Path]) -> None:
-    """Write everything but the model and the certificate into a folder.
+    """Write everything but the model and the parity report into a folder.
 
     Args:
         folder: Where to.
@@ -127,8 +127,8 @@ def one_of_each(labels: NDArray[np.intp], files: Sequence[Path]) -> list[Path]:
     return [files[i] for i in order]
 
 
-def certificate_files(found: Certificate) -> Mapping[str, str]:
-    """The certificate for programs and for people, by file name."""
+def parity_files(found: ParityReport) -> Mapping[str, str]:
+    """The parity report for programs and for people, by file name."""
     return {CERTIFICATE: json.dumps(found.to_values(), indent=1), CERTIFICATE_TEXT: as_text(found)}
 
 

@@ -1,4 +1,4 @@
-"""The parity certificate: how near an exported model comes to the run's own, and whether that is near enough."""
+"""The parity report of an export: how close its predictions are to the run's own, and whether that is close enough."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -12,7 +12,7 @@ from core.export.formats import Precision
 
 
 @dataclass(frozen=True)
-class Certificate:
+class ParityReport:
     """What was measured, by a process that had nothing but the content of the ZIP file.
 
     Attributes:
@@ -62,7 +62,7 @@ class Certificate:
         return asdict(self)
 
     @classmethod
-    def from_values(cls, values: Mapping[str, Any]) -> "Certificate":
+    def from_values(cls, values: Mapping[str, Any]) -> "ParityReport":
         """What `to_values` gave; raises `ExportError` for anything else."""
         try:
             given = {each.name: values[each.name] for each in fields(cls)}
@@ -75,7 +75,7 @@ class Certificate:
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class PairedPredictions:
     """What the run's own model and the exported one say of N photos, the first T of them from the test part.
 
     Attributes:
@@ -114,48 +114,48 @@ class Answers:
 
     @property
     def lost(self) -> float:
-        """How many points of accuracy, of 100, the export has lost; on photos without labels, answers that changed."""
+        """How many points of accuracy, of 100, the export has lost; on photos without labels, changed predictions."""
         mine, theirs = self.accuracy(self.given), self.accuracy(self.expected)
         lost = theirs - mine if mine is not None and theirs is not None else 1 - self.equal_top1
         return round(100 * lost, 6)
 
 
-def failures(answers: Answers, precision: Precision) -> tuple[str, ...]:
+def failures(pairs: PairedPredictions, precision: Precision) -> tuple[str, ...]:
     """Where an export falls short of what its precision asks for, a sentence each."""
-    if not answers.usable:
-        return (f"It did not give {answers.expected.shape[1]} probabilities for each photo.",)
+    if not pairs.usable:
+        return (f"It did not give {pairs.expected.shape[1]} probabilities for each photo.",)
     found = []
-    if precision.most_difference is not None and answers.max_difference > precision.most_difference:
+    if precision.most_difference is not None and pairs.max_difference > precision.most_difference:
         found.append(
-            f"A probability differs from the run's by {answers.max_difference:.2g}; at most"
+            f"A probability differs from the run's by {pairs.max_difference:.2g}; at most"
             f" {precision.most_difference:g} is accepted ({precision.name})."
         )
-    if answers.equal_top1 < precision.least_equal:
-        changed = round((1 - answers.equal_top1) * len(answers.given))
+    if pairs.equal_top1 < precision.least_equal:
+        changed = round((1 - pairs.equal_top1) * len(pairs.given))
         accepted = (
             f"at most {1 - precision.least_equal:.0%} are accepted" if precision.least_equal < 1 else "none may be"
         )
         found.append(
-            f"{changed} of {len(answers.given)} photos are taken for another class than by the run's own model;"
+            f"{changed} of {len(pairs.given)} photos are taken for another class than by the run's own model;"
             f" {accepted} ({precision.name})."
         )
-    if precision.most_loss is not None and answers.lost > precision.most_loss:
+    if precision.most_loss is not None and pairs.lost > precision.most_loss:
         found.append(
-            f"It loses {answers.lost:.1f} points of accuracy against the run's own model; at most"
+            f"It loses {pairs.lost:.1f} points of accuracy against the run's own model; at most"
             f" {precision.most_loss:g} are accepted."
         )
     return tuple(found)
 
 
-def warnings(answers: Answers, precision: Precision) -> tuple[str, ...]:
+def warnings(pairs: PairedPredictions, precision: Precision) -> tuple[str, ...]:
     """What somebody should know who uses the export all the same, a sentence each."""
-    if precision.worrying_loss is not None and answers.usable and answers.lost > precision.worrying_loss:
-        return (f"It loses {answers.lost:.1f} points of accuracy; more than {precision.worrying_loss:g} is a lot.",)
+    if precision.worrying_loss is not None and pairs.usable and pairs.lost > precision.worrying_loss:
+        return (f"It loses {pairs.lost:.1f} points of accuracy; more than {precision.worrying_loss:g} is a lot.",)
     return ()
 
 
-def as_text(found: Certificate) -> str:
-    """The certificate for people to read."""
+def as_text(found: ParityReport) -> str:
+    """The report for people to read."""
     verdict = "PROVEN" if found.proven else "FALLS SHORT"
     lines = [
         f"Parity certificate: {verdict}",
@@ -180,7 +180,7 @@ def as_text(found: Certificate) -> str:
     return "\n".join(lines) + "\n"
 
 
-def figures(found: Certificate) -> list[tuple[str, str]]:
+def figures(found: ParityReport) -> list[tuple[str, str]]:
     """What was measured, with a name each."""
     return [
         ("Largest difference of a probability", f"{found.max_difference:.1e}"),
@@ -192,7 +192,7 @@ def figures(found: Certificate) -> list[tuple[str, str]]:
     ]
 
 
-def _accuracies(found: Certificate) -> list[tuple[str, str]]:
+def _accuracies(found: ParityReport) -> list[tuple[str, str]]:
     if found.accuracy is None or found.run_accuracy is None:
         return []
     words = f"{share(found.accuracy)} (the run: {share(found.run_accuracy)})"

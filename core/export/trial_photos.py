@@ -109,7 +109,7 @@ class Trial:
         return {name: names.count(name) for name in dict.fromkeys(names)}
 
 
-def write_trial(run: Run, side: int, folder: Path, settings: Settings) -> Trial:
+def write_trial_photos(run: Run, side: int, folder: Path, settings: Settings) -> Trial:
     """Write photos of a run's dataset, chosen by chance but always the same ones, and odd files of some.
 
     Args:

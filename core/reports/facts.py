@@ -50,7 +50,7 @@ class Suspect:
 
 
 @dataclass(frozen=True)
-class Told:
+class ReportContext:
     """What a report says that does not stand in the run's folder in words.
 
     Attributes:
@@ -91,7 +91,7 @@ class ReportFacts:
 
     Attributes:
         card: What is known of the model.
-        told: What was told of the run.
+        context: What is not in the run's folder: its recipe as text, its label check.
         status: How the run ended.
         metrics: What it measured, see `Run.read_metrics`.
         examples: Some training photos of each class, by its name; not of every class where there are many.
@@ -104,7 +104,7 @@ class ReportFacts:
     """
 
     card: CardFacts
-    told: Told
+    context: ReportContext
     status: Status
     metrics: Sequence[dict[str, Any]]
     examples: dict[str, tuple[Photo, ...]]
@@ -117,7 +117,7 @@ class ReportFacts:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class PhotoReader:
     """Where photos may be read: the dataset's folder, the folders that may be read at all, and the largest photo."""
 
     folder: Path
@@ -136,23 +136,23 @@ class Shelf:
             return b""
 
 
-def read_report_facts(run: Run, told: Told, roots: Sequence[Path], max_pixels: int) -> ReportFacts:
+def read_report_facts(run: Run, context: ReportContext, roots: Sequence[Path], max_pixels: int) -> ReportFacts:
     """Read what a report of a run shows; photos only below `roots`.
 
     Raises:
         UnfreezeError: The run's folder does not hold what it should.
     """
-    shelf = Shelf(Path(told.dataset), tuple(roots), max_pixels)
-    network, dataset = backbone(told.backbone), Path(told.dataset).name
-    card = read_card_facts(run, name=told.name, dataset=dataset, backbone=network, from_nothing=told.from_nothing)
+    reader = PhotoReader(Path(context.dataset), tuple(roots), max_pixels)
+    network, dataset = backbone(context.backbone), Path(context.dataset).name
+    card = read_card_facts(run, name=context.name, dataset=dataset, backbone=network, from_nothing=context.from_nothing)
     return ReportFacts(
         card,
-        told,
+        context,
         run.read_status(),
         run.read_metrics(),
-        _examples(run, card.class_names, shelf),
-        _mistakes(card.found, shelf),
-        shelf.photos([(each.path, _suspicion(each)) for each in (told.suspects or ())[:MOST_SUSPECTS]]),
+        _examples(run, card.class_names, reader),
+        _mistakes(card.found, reader),
+        reader.photos([(each.path, _suspicion(each)) for each in (context.suspects or ())[:MOST_SUSPECTS]]),
         _timeline(run),
         _temperature(run),
         read_environment(run),
@@ -160,14 +160,14 @@ def read_report_facts(run: Run, told: Told, roots: Sequence[Path], max_pixels: i
     )
 
 
-def _examples(run: Run, class_names: Sequence[str], shelf: Shelf) -> dict[str, tuple[Photo, ...]]:
+def _examples(run: Run, class_names: Sequence[str], reader: PhotoReader) -> dict[str, tuple[Photo, ...]]:
     paths, labels = photos_of(run, PARTS[TRAINING])
     each = max(1, min(OF_A_CLASS, MOST_EXAMPLES // len(class_names)))
     chosen = {
         name: [paths[i] for i in _spread(np.flatnonzero(labels == label), each)]
         for label, name in enumerate(class_names[:MOST_EXAMPLES])
     }
-    shown = iter(shelf.photos([(path, name) for name, found in chosen.items() for path in found]))
+    shown = iter(reader.photos([(path, name) for name, found in chosen.items() for path in found]))
     return {name: tuple(next(shown) for _ in found) for name, found in chosen.items()}
 
 
@@ -177,10 +177,10 @@ def _spread(positions: NDArray[np.intp], most: int) -> NDArray[np.intp]:
     return positions[(np.arange(count) * len(positions)) // max(1, count)]
 
 
-def _mistakes(found: Evaluation | None, shelf: Shelf) -> tuple[Photo, ...]:
+def _mistakes(found: Evaluation | None, reader: PhotoReader) -> tuple[Photo, ...]:
     if found is None or not found.paths:
         return ()
-    return shelf.photos([(found.paths[i], _mistake(found, i)) for i in found.most_wrong()[:MOST_MISTAKES].tolist()])
+    return reader.photos([(found.paths[i], _mistake(found, i)) for i in found.most_wrong()[:MOST_MISTAKES].tolist()])
 
 
 def _mistake(found: Evaluation, position: int) -> str:

@@ -182,13 +182,13 @@ def _counted(facts: ReportFacts) -> list[tuple[str, Any]]:
 
 
 def _labels(facts: ReportFacts) -> str:
-    told = facts.told
-    if told.suspects is None and not told.decisions:
+    context = facts.context
+    if context.suspects is None and not context.decisions:
         return ""
-    decided = bullets(told.decisions) if told.decisions else ""
-    if told.suspects is None:
+    decided = bullets(context.decisions) if context.decisions else ""
+    if context.suspects is None:
         return decided
-    count = len(told.suspects)
+    count = len(context.suspects)
     if not count:
         return f"<p>The labels were checked, and none looks wrong.</p>{decided}"
     some = f" The {len(facts.suspects)} most suspect ones:" if count > len(facts.suspects) else ""

@@ -19,7 +19,7 @@ def recipe(facts: ReportFacts) -> str:
     """The phases of the training, and the choices."""
     steps = [
         [s.words, f"{s.epochs}", s.learns, np.format_float_positional(s.learning_rate, trim="-")]
-        for s in facts.told.steps
+        for s in facts.context.steps
     ]
     phases = table(
         "The phases of the training", ("phase", "epochs planned", "what learns", "learning rate at most"), steps
@@ -28,13 +28,13 @@ def recipe(facts: ReportFacts) -> str:
     return (
         "<p>In an epoch the network sees every training photo once. It names the photo, compares that with the label,"
         f" and changes its weights a little so that it comes closer.</p>{phases}{way}<h3>Choices</h3>"
-        f'{side_by_side(facts.told.recipe, ("choice", "value"))}<p class="soft">{escape(_usual(facts))}</p>'
+        f'{side_by_side(facts.context.recipe, ("choice", "value"))}<p class="soft">{escape(_usual(facts))}</p>'
     )
 
 
 def _usual(facts: ReportFacts) -> str:
     """The choices that were left as they are, and what is switched off."""
-    known = facts.told.usual
+    known = facts.context.usual
     kept = [f"{title} {value}" for title, value in known if value not in OFF]
     unused = [title for title, value in known if value in OFF]
     sentences = (

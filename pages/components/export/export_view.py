@@ -9,7 +9,7 @@ from core.errors import UnfreezeError
 from core.export import jobs
 from core.export.formats import FORMATS, ExportFormat
 from core.export.jobs import FAILED, MAKING, NOT_MADE, PROVEN, STALE, UNDER_WAY, WAITING, Export
-from core.export.parity import Certificate, as_text, share
+from core.export.parity import ParityReport, as_text, share
 from core.runs.store import Run
 from pages.components.shared import inputs, state
 
@@ -92,8 +92,8 @@ def _card(run: Run, chosen: ExportFormat, found: Export) -> None:
         st.markdown(f":red[:material/error:] {inputs.plain(found.error)}")
     elif found.state == STALE:
         st.caption("The run has another model since. Make this export anew.")
-    elif found.certificate:
-        _figures(found.certificate)
+    elif found.parity:
+        _figures(found.parity)
     if chosen.missing and found.state != PROVEN:
         st.caption(f"Not installed: {', '.join(chosen.missing)}. To have them, start Unfreeze with this command:")
         st.code(chosen.install, language="bash")
@@ -110,7 +110,7 @@ def _progress(run: Run, chosen: ExportFormat, found: Export) -> None:
         st.rerun(scope="fragment")
 
 
-def _figures(found: Certificate) -> None:
+def _figures(found: ParityReport) -> None:
     pairs = [
         ("Same answer", f"{share(found.equal_top1)} of {found.photos} photos"),
         ("Size", f"{found.bytes / 1e6:.1f} MB"),
@@ -144,6 +144,6 @@ def _buttons(run: Run, chosen: ExportFormat, found: Export) -> None:
             help=f"Convert the model to {chosen.name} and prove it",
         ):
             _ask(run, [chosen])
-        if found.certificate and found.state != STALE:
+        if found.parity and found.state != STALE:
             with st.popover("Details", icon=":material/description:", help=f"The certificate of {chosen.name}"):
-                st.code(as_text(found.certificate), language=None, wrap_lines=True)
+                st.code(as_text(found.parity), language=None, wrap_lines=True)

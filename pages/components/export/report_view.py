@@ -15,7 +15,7 @@ from core.models.backbones import backbone
 from core.recipe.plan import phases_of, starts_from_nothing
 from core.recipe.recipe import Recipe
 from core.recipe.wording import in_words, title_of, value_in_words
-from core.reports.facts import Step, Suspect, Told
+from core.reports.facts import ReportContext, Step, Suspect
 from core.reports.model_card import as_markdown, card
 from pages.components.shared import cached, inputs, state
 from pages.components.shared.inputs import plain
@@ -75,8 +75,8 @@ def offer(shown: inputs.RunOnShow) -> None:
 
 def _made(shown: inputs.RunOnShow) -> None:
     recipe = shown.recipe
-    told = told_of(inputs.name_of(shown.run, recipe), recipe, _last_check(recipe), _decisions(recipe))
-    made = cached.report(shown.run.id, shown.status.ended, told, Path(recipe.dataset).is_dir())
+    context = report_context(inputs.name_of(shown.run, recipe), recipe, _last_check(recipe), _decisions(recipe))
+    made = cached.report(shown.run.id, shown.status.ended, context, Path(recipe.dataset).is_dir())
     st.download_button(
         "Download the report (HTML)",
         made.html.encode("utf-8"),
@@ -115,7 +115,7 @@ def _card(shown: inputs.RunOnShow) -> None:
     )
 
 
-def told_of(name: str, recipe: Recipe, check: DatasetCheck | None, decisions: tuple[str, ...]) -> Told:
+def report_context(name: str, recipe: Recipe, check: DatasetCheck | None, decisions: tuple[str, ...]) -> ReportContext:
     """What a report says of a run in words: its name, its recipe and what is known of its labels."""
     chosen = backbone(recipe.backbone)
     steps = tuple(
@@ -128,7 +128,7 @@ def told_of(name: str, recipe: Recipe, check: DatasetCheck | None, decisions: tu
         for phase in phases_of(recipe, chosen)
     )
     suspects = None if check is None else tuple(_suspect(check, position) for position in check.suspects)
-    return Told(
+    return ReportContext(
         name,
         recipe.dataset,
         recipe.backbone,

@@ -34,7 +34,7 @@ from core.models.architecture import Architecture, load
 from core.models.backbones import BACKBONES, backbone
 from core.recipe.recipe_book import RecipeBook
 from core.reports.card_facts import CardFacts, read_card_facts
-from core.reports.facts import Told, read_report_facts
+from core.reports.facts import ReportContext, read_report_facts
 from core.reports.report import Report, report_of
 from core.runs import trainers
 from core.runs.embeddings import Embeddings, read_embeddings
@@ -285,14 +285,14 @@ def dataset_exports() -> dict[Path, ExportJob]:
     return {}
 
 
-@st.cache_resource(max_entries=4, show_spinner="Making the report…", hash_funcs={Told: repr})
-def report(run_id: str, ended: float | None, told: Told, there: bool) -> Report:
+@st.cache_resource(max_entries=4, show_spinner="Making the report…", hash_funcs={ReportContext: repr})
+def report(run_id: str, ended: float | None, context: ReportContext, there: bool) -> Report:
     """The report of a run as a file, made anew where the dataset (`there`) has gone or come back.
 
     Raises as `core.reports.facts.read_report_facts` does.
     """
     limits, roots = settings().limits, settings().dataset_roots
-    return report_of(read_report_facts(store().get(run_id), told, roots, limits.pixels))
+    return report_of(read_report_facts(store().get(run_id), context, roots, limits.pixels))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

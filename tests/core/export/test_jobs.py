@@ -15,9 +15,9 @@ import tensorflow as tf
 
 from core.errors import ExportError, RunBusy
 from core.export import jobs, writers
+from core.export.exporter import Exporter
 from core.export.formats import FORMATS, ExportFormat, export_format
 from core.export.jobs import DIED, FAILED, LOCK, MAKING, NOT_MADE, PROVEN, STALE, WAITING, Export
-from core.export.making import Maker
 from core.export.trial_photos import LEAST
 from core.files import is_locked
 from core.runs.store import RUNNING, Run, Status
@@ -34,11 +34,11 @@ def copied(finished: FinishedRun, into: Path) -> Run:
 
 
 @pytest.fixture(scope="module")
-def maker(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Maker]:
+def exporter(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
     """What makes exports of a copy of the finished run."""
     run = copied(finished_run, tmp_path_factory.mktemp("exports"))
     run.exports_folder.mkdir()
-    yield Maker(run, run.exports_folder / "work", finished_run.workplace.settings)
+    yield Exporter(run, run.exports_folder / "work", finished_run.workplace.settings)
 
 
 @pytest.fixture
@@ -48,22 +48,22 @@ def run(finished_run: FinishedRun, tmp_path: Path) -> Run:
 
 
 @pytest.mark.parametrize("chosen", HERE, ids=lambda chosen: chosen.key)
-def test_every_format_is_proven_by_a_process_that_has_the_zip_alone(maker: Maker, chosen: ExportFormat) -> None:
-    jobs.make(maker, chosen)
-    made = jobs.look(maker.run)[chosen.key]
+def test_every_format_is_proven_by_a_process_that_has_the_zip_alone(exporter: Exporter, chosen: ExportFormat) -> None:
+    jobs.make(exporter, chosen)
+    made = jobs.look(exporter.run)[chosen.key]
     assert made.state == PROVEN, made.error
-    found = made.certificate
-    assert found and found.photos >= LEAST and found.tested == len(maker.trial.labels) > 0
+    found = made.parity
+    assert found and found.photos >= LEAST and found.tested == len(exporter.trial.labels) > 0
     assert any("EXIF" in kind for kind in found.kinds) and "JPEG in CMYK" in found.kinds
-    with zipfile.ZipFile(jobs.zip_file(maker.run, chosen)) as archive:
+    with zipfile.ZipFile(jobs.zip_file(exporter.run, chosen)) as archive:
         names = {name.split("/")[1] for name in archive.namelist()}
     others = {"labels.txt", "preprocessing.json", "predict.py", "requirements.txt", "MODEL_CARD.md", "samples"}
     assert names >= {chosen.model, *others, "certificate.json", "certificate.txt"}
 
 
-def test_the_script_answers_people_too(maker: Maker, tmp_path: Path) -> None:
-    jobs.make(maker, OPENVINO)
-    with zipfile.ZipFile(jobs.zip_file(maker.run, OPENVINO)) as archive:
+def test_the_script_answers_people_too(exporter: Exporter, tmp_path: Path) -> None:
+    jobs.make(exporter, OPENVINO)
+    with zipfile.ZipFile(jobs.zip_file(exporter.run, OPENVINO)) as archive:
         archive.extractall(tmp_path)
     (unpacked,) = tmp_path.iterdir()
     expected = json.loads((unpacked / "samples" / "expected.json").read_text("utf-8"))
@@ -98,13 +98,13 @@ def further_input(model: keras.Model, path: Path, photos: np.ndarray) -> None:
 
 @pytest.mark.parametrize("fault", [other_normalisation, other_order, further_input])
 def test_a_faulty_export_is_caught_and_not_offered(
-    maker: Maker, fault: object, monkeypatch: pytest.MonkeyPatch
+    exporter: Exporter, fault: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writers, "faulty", fault, raising=False)
-    jobs.make(maker, replace(OPENVINO, write="faulty"))
-    found = jobs.look(maker.run)["openvino"]
+    jobs.make(exporter, replace(OPENVINO, write="faulty"))
+    found = jobs.look(exporter.run)["openvino"]
     assert found.state == FAILED and found.error
-    assert not jobs.zip_file(maker.run, OPENVINO).exists()
+    assert not jobs.zip_file(exporter.run, OPENVINO).exists()
 
 
 def test_exports_are_made_on_request_and_are_out_of_date_once_the_model_changes(
@@ -129,7 +129,7 @@ def test_what_waits_can_be_cancelled_and_what_died_is_said(run: Run, monkeypatch
     assert started == [run] and jobs.look(run)["openvino"].state == WAITING
     jobs.cancel(run, OPENVINO)
     assert jobs.look(run)["openvino"].state == NOT_MADE
-    jobs._tell(run, OPENVINO, Export(MAKING, model=jobs.version_of(run)))
+    jobs._write_state(run, OPENVINO, Export(MAKING, model=jobs.version_of(run)))
     assert jobs.look(run)["openvino"] == Export(FAILED, error=DIED, model=jobs.version_of(run))
     jobs.cancel(run, OPENVINO)
     assert jobs.look(run)["openvino"].state == NOT_MADE
@@ -151,5 +151,5 @@ def test_without_its_photos_an_export_says_what_is_missing(run: Run, finished_ru
     run.recipe_file.write_text(json.dumps({**recipe, "dataset": str(tmp_path / "empty")}), "utf-8")
     settings = replace(finished_run.workplace.settings, dataset_roots=(tmp_path.resolve(),))
     run.exports_folder.mkdir()
-    jobs.make(Maker(run, run.exports_folder / "work", settings), OPENVINO)
+    jobs.make(Exporter(run, run.exports_folder / "work", settings), OPENVINO)
     assert "can no longer be read" in jobs.look(run)["openvino"].error

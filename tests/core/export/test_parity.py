@@ -5,17 +5,17 @@ import pytest
 
 from core.errors import ExportError
 from core.export.formats import FP16, FP32, INT8
-from core.export.parity import Answers, Certificate, as_text, failures, warnings
+from core.export.parity import PairedPredictions, ParityReport, as_text, failures, warnings
 
 SURE = np.tile(np.array([[0.9, 0.1], [0.1, 0.9]], np.float32), (50, 1))
 LABELS = np.tile([0, 1], 25)
 
 
-def answers(moved: float = 0.0, swapped: int = 0) -> Answers:
+def answers(moved: float = 0.0, swapped: int = 0) -> PairedPredictions:
     """100 photos of which 50 have labels; probabilities moved by so much, those of the first few exchanged."""
     given = SURE + np.array([[moved, -moved]], np.float32)
     given[:swapped] = given[:swapped, ::-1]
-    return Answers(SURE, given, LABELS)
+    return PairedPredictions(SURE, given, LABELS)
 
 
 def test_what_is_as_near_as_its_precision_asks_for_passes() -> None:
@@ -40,22 +40,22 @@ def test_whole_numbers_may_cost_a_little_accuracy_with_a_warning_and_not_much() 
 @pytest.mark.parametrize("precision", [FP32, FP16, INT8])
 def test_answers_that_are_no_numbers_or_too_few_fail(precision: object) -> None:
     for given in (np.full_like(SURE, np.nan), SURE[:, :1]):
-        assert failures(Answers(SURE, given, LABELS), precision) == (  # type: ignore[arg-type]
+        assert failures(PairedPredictions(SURE, given, LABELS), precision) == (  # type: ignore[arg-type]
             "It did not give 2 probabilities for each photo.",
         )
 
 
-MADE = Certificate(
+MADE = ParityReport(
     "onnx", "fp32", "r", "now", 100, {"PNG": 100}, 50, 1e-6, 1e-7, 0.9999, 0.9, 0.92, 12.0, 3_000_000, {"Python": "3"}
 )
 
 
 def test_a_certificate_survives_being_kept_and_can_be_read() -> None:
-    assert Certificate.from_values(MADE.to_values()) == MADE
+    assert ParityReport.from_values(MADE.to_values()) == MADE
     text = as_text(replace(MADE, warnings=("mind this",)))
     assert (
         "PROVEN" in text and "mind this" in text and "99.9 % of 100 photos" in text and "90 % (the run: 92 %)" in text
     )
     assert "FALLS SHORT" in as_text(replace(MADE, failures=("too far",)))
     with pytest.raises(ExportError, match="Make the export anew"):
-        Certificate.from_values({})
+        ParityReport.from_values({})

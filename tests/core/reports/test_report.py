@@ -13,7 +13,7 @@ from core.evaluation.calibration import expected_calibration_error
 from core.evaluation.metrics import Evaluation, accuracy_interval, class_scores
 from core.evaluation.run_results import evaluation
 from core.formatting import percent, whole
-from core.reports.facts import Photo, ReportFacts, Step, Suspect, Told, read_report_facts
+from core.reports.facts import Photo, ReportContext, ReportFacts, Step, Suspect, read_report_facts
 from core.reports.report import Report, report_of
 from core.runs.store import Run
 from tests.conftest import FinishedRun
@@ -57,15 +57,15 @@ class Reading(HTMLParser):
         return " ".join(self.text.replace("\u00a0", " ").split())
 
 
-def told(dataset: Path, **more: object) -> Told:
+def context(dataset: Path, **more: object) -> ReportContext:
     steps = (Step("Training everything from scratch", 2, 0.001, "everything"),)
     recipe = (("variant", "baseline CNN"), ("batch size", "8"))
-    known = Told("blue or red", str(dataset), "baseline-cnn", True, recipe, USUAL, steps)
+    known = ReportContext("blue or red", str(dataset), "baseline-cnn", True, recipe, USUAL, steps)
     return replace(known, **more)  # type: ignore[arg-type]
 
 
 def facts_of(run: Run, dataset: Path, **more: object) -> ReportFacts:
-    return read_report_facts(run, told(dataset, **more), (dataset.parent,), 10_000_000)
+    return read_report_facts(run, context(dataset, **more), (dataset.parent,), 10_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_names_of_classes_and_files_are_never_taken_for_html(facts: ReportFacts)
     known = replace(
         facts,
         card=replace(facts.card, name=BAD, dataset=BAD, class_names=names, found=evil, made=BAD, versions={BAD: BAD}),
-        told=replace(facts.told, recipe=((BAD, BAD),), usual=((BAD, BAD),), suspects=(), decisions=(BAD,)),
+        context=replace(facts.context, recipe=((BAD, BAD),), usual=((BAD, BAD),), suspects=(), decisions=(BAD,)),
         status=replace(facts.status, way=BAD),
         examples={BAD: (replace(photo, jpeg=b"x"), photo)},
         mistakes=(photo,),
@@ -166,7 +166,7 @@ def test_photos_that_are_gone_are_named_and_the_rest_works(finished_run: Finishe
 
 
 def test_photos_outside_the_allowed_folders_are_not_read(finished_run: FinishedRun, tmp_path: Path) -> None:
-    known = read_report_facts(finished_run.run, told(finished_run.workplace.colours), (tmp_path,), 10_000_000)
+    known = read_report_facts(finished_run.run, context(finished_run.workplace.colours), (tmp_path,), 10_000_000)
     assert report_of(known).photos == 0
 
 
@@ -176,7 +176,7 @@ def test_suspects_and_decisions_are_shown_where_labels_were_checked(finished_run
     words = Reading(report_of(shown).html).words()
     assert "1 photo has a label that is probably wrong" in words and "labelled blue, perhaps red (87 %)" in words
     assert "2 photos were left out." in words
-    words = Reading(report_of(replace(shown, told=replace(shown.told, suspects=()))).html).words()
+    words = Reading(report_of(replace(shown, context=replace(shown.context, suspects=()))).html).words()
     assert "none looks wrong" in words
 
 

@@ -18,15 +18,15 @@ from core.export.formats import ExportFormat
 from core.export.isolated_check import run_alone
 from core.export.network import trained_network
 from core.export.package import (
-    certificate_files,
     one_of_each,
+    parity_files,
     size_of,
     versions_of,
     write_package,
     zipped,
 )
-from core.export.parity import Answers, Certificate, failures, warnings
-from core.export.trial_photos import Trial, write_trial
+from core.export.parity import PairedPredictions, ParityReport, failures, warnings
+from core.export.trial_photos import Trial, write_trial_photos
 from core.inference.prediction import Predictor
 from core.runs.store import Run
 from core.settings import Settings
@@ -36,7 +36,7 @@ Tell = Callable[[str, int, int], None]
 
 
 @dataclass
-class Maker:
+class Exporter:
     """Makes exports of one run, one after the other; what all of them need is prepared once.
 
     Attributes:
@@ -51,8 +51,8 @@ class Maker:
     settings: Settings
     processes: list["subprocess.Popen[str]"] = field(default_factory=list)
 
-    def make(self, chosen: ExportFormat, file: Path, tell: Tell) -> Certificate:
-        """Write the ZIP file of a format, proven or not; the caller looks at the certificate.
+    def make(self, chosen: ExportFormat, file: Path, tell: Tell) -> ParityReport:
+        """Write the ZIP file of a format, proven or not; the caller looks at the parity report.
 
         Raises:
             UnfreezeError: There is no model, no photo, or `predict.py` fails.
@@ -68,12 +68,12 @@ class Maker:
         zipped(folder, file)
         found = self.prove(chosen, file, tell)
         with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
-            for name, text in certificate_files(found).items():
+            for name, text in parity_files(found).items():
                 archive.writestr(f"{file.stem}/{name}", text)
         return found
 
-    def prove(self, chosen: ExportFormat, file: Path, tell: Tell) -> Certificate:
-        """Unpack a ZIP file into an empty folder, run it alone, and compare its answers with the run's."""
+    def prove(self, chosen: ExportFormat, file: Path, tell: Tell) -> ParityReport:
+        """Unpack a ZIP file into an empty folder, run it alone, and compare its predictions with the run's."""
         alone, home = self._empty("alone"), self._empty("home")
         with zipfile.ZipFile(file) as archive:
             archive.extractall(alone)
@@ -85,8 +85,8 @@ class Maker:
             lambda done: tell("Proving it in a process of its own", done, count),
             self.processes.append,
         )
-        answers = Answers(self.expected, given, self.trial.labels)
-        return Certificate(
+        pairs = PairedPredictions(self.expected, given, self.trial.labels)
+        return ParityReport(
             format=chosen.key,
             precision=chosen.precision.name,
             run=self.run.id,
@@ -94,16 +94,16 @@ class Maker:
             photos=count,
             kinds=self.trial.kinds(),
             tested=len(self.trial.labels),
-            max_difference=answers.max_difference,
-            mean_difference=answers.mean_difference,
-            equal_top1=answers.equal_top1,
-            accuracy=answers.accuracy(given),
-            run_accuracy=answers.accuracy(self.expected),
+            max_difference=pairs.max_difference,
+            mean_difference=pairs.mean_difference,
+            equal_top1=pairs.equal_top1,
+            accuracy=pairs.accuracy(given),
+            run_accuracy=pairs.accuracy(self.expected),
             milliseconds=float(np.median(milliseconds)),
             bytes=size_of(unpacked / chosen.model),
             versions=versions_of(chosen),
-            failures=failures(answers, chosen.precision),
-            warnings=warnings(answers, chosen.precision),
+            failures=failures(pairs, chosen.precision),
+            warnings=warnings(pairs, chosen.precision),
         )
 
     @cached_property
@@ -114,7 +114,7 @@ class Maker:
     @cached_property
     def trial(self) -> Trial:
         """The photos that every export is tried on."""
-        return write_trial(self.run, self.predictor.resolution, self._empty("photos"), self.settings)
+        return write_trial_photos(self.run, self.predictor.resolution, self._empty("photos"), self.settings)
 
     @cached_property
     def expected(self) -> NDArray[np.float32]:
