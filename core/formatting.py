@@ -33,6 +33,11 @@ def listed(names: Sequence[str], most: int = 12) -> str:
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
+def size(count: float) -> str:
+    """A number of bytes as text, as in "1.2 GB" or "35 MB"."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
 def duration(seconds: float) -> str:
     """Seconds in words such as "48 s", "6 min 10 s" or "2 h 5 min"."""
     minutes, rest = divmod(round(seconds), 60)

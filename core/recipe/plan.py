@@ -8,6 +8,7 @@ from core.models.backbones import FEATURES, Backbone
 from core.models.heads import AVERAGE, feature_width
 from core.recipe.phases import FINE_TUNE, FROM_SCRATCH, HEAD, Phase
 from core.recipe.recipe import Recipe
+from core.runs.messages import Message
 
 FULL_COST = 2.7
 """A step with everything learning against one with all but the head frozen, as measured on B0 with two cores."""
@@ -39,7 +40,7 @@ class Way:
         boundary: Where the network is cut: `FEATURES`, or the first block that learns; empty for photos.
         views: Versions of each training photo that are kept, at least 1; 0 for photos.
         augmented: Whether they differ from the photo.
-        reason: A sentence that says which way, and why.
+        reason: Which way that is, and why.
         fresh: Whether each epoch gets a version of its own, however many are kept.
     """
 
@@ -47,7 +48,7 @@ class Way:
     boundary: str
     views: int
     augmented: bool
-    reason: str
+    reason: Message
     fresh: bool = False
 
     @property
@@ -137,8 +138,7 @@ def ways_of(
         way = _way(phase, recipe, chosen)
         needed = _bytes(way, recipe, chosen, training, validation)
         if way.kept and not has_room(promised + needed):
-            reason = f"Every epoch computes everything: keeping it needs {_size(needed)}."
-            way = replace(way, boundary="", views=0, reason=reason)
+            way = replace(way, boundary="", views=0, reason=Message("no-room", {"bytes": needed}))
         promised += needed if way.kept else 0
         ways.append(way)
     return tuple(ways)
@@ -158,30 +158,24 @@ def _way(phase: Phase, recipe: Recipe, chosen: Backbone) -> Way:
     augmented = bool(recipe.augmentations)
     plain = _why_plain(phase, recipe, chosen)
     if plain:
-        return Way(phase, "", 0, augmented, plain)
+        return Way(phase, "", 0, augmented, Message(plain))
     boundary = FEATURES if phase.unfreeze_point == "none" else phase.unfreeze_point
     views = min(recipe.views, sum(each.epochs for each in phases_of(recipe, chosen))) if augmented else 1
-    each = f"each of {views} versions of each photo" if views > 1 else "each photo"
     last = phase.name == phases_of(recipe, chosen)[-1].name
     fresh = augmented and last and chosen.work_share(phase.unfreeze_point) >= FRESH_FROM
-    reason = f"The frozen part is computed once for {each}, then kept."
+    reason = Message("cached-versions", {"number": views}) if views > 1 else Message("cached")
     return Way(phase, boundary, views, augmented, reason, fresh)
 
 
 def _why_plain(phase: Phase, recipe: Recipe, chosen: Backbone) -> str:
+    """The key of the message that says why nothing is cached; empty where it is."""
     if phase.unfreeze_point == "all":
-        return "Everything learns, so every epoch computes everything."
+        return "all-trainable"
     if recipe.mixes_photos:
-        return "Photos are mixed with each other anew each time, so every epoch computes everything."
+        return "photos-mixed"
     if recipe.views == 0:
-        return "Every epoch computes everything, as the recipe asks for."
+        return "caching-off"
     boundary = FEATURES if phase.unfreeze_point == "none" else phase.unfreeze_point
     if row_bytes(chosen, boundary, augmented=True, pooling=recipe.pooling) > LARGEST * chosen.resolution**2 * 3:
-        if boundary == FEATURES:
-            return "Every epoch computes everything: what this head reads would take more room than the photos."
-        return "Nearly everything learns, so every epoch computes everything: keeping the rest would save little."
+        return "head-too-wide" if boundary == FEATURES else "little-gain"
     return ""
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

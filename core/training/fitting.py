@@ -15,6 +15,7 @@ from core.models.trainable import changing, choose_learning, learner_of, values_
 from core.recipe.phases import FROM_SCRATCH, Phase
 from core.recipe.plan import Way
 from core.recipe.recipe import Recipe
+from core.runs.messages import text_of
 from core.runs.store import Run
 from core.training.callbacks import PauseAsked, RunCallback, StopAsked, obey
 from core.training.checkpoint import Checkpoint, Checkpoints
@@ -136,7 +137,7 @@ class Fitting:
         self._choose(phase)
         if _learner_key(way) not in self._learners:
             self._learners[_learner_key(way)] = self._make_learner(way)
-        self._recorder.begin_phase(phase, way.reason)
+        self._recorder.begin_phase(phase, text_of(way.reason))
         if self._at.epoch == self._at.step == 0:
             self.callback.begin_phase(self._schedule(), self._steps)
 

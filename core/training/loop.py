@@ -29,6 +29,7 @@ from core.models.openvino_runtime import BATCH, OnProcessor
 from core.models.serving import PROBABILITIES, ServingGraph, write_graph
 from core.recipe.plan import Way, ways_of
 from core.recipe.recipe import Recipe
+from core.runs.messages import Message
 from core.runs.store import FAILED, FINISHED, PAUSED, STOPPED, Run, Status
 from core.settings import Settings
 from core.training.budget import throughput
@@ -281,9 +282,8 @@ def _first_pass(
         try:
             _compute_first(run, given, ways, boundaries, outputs, recorder)
         except ShelfError as error:
-            ways = [
-                replace(way, boundary="", views=0, reason=f"Every epoch computes everything. {error}") for way in ways
-            ]
+            reason = Message("cache-failed", {"error": str(error)})
+            ways = [replace(way, boundary="", views=0, reason=reason) for way in ways]
     if not all(way.kept for way in ways):
         needed = np.concatenate([given.parts["training"], given.parts["validation"]])
         recorder.begin_computing("Reading the photos")

@@ -83,7 +83,7 @@ def test_so_many_minutes_with_a_trainer_that_waits(workplace: Workplace, new_scr
     try:
         screen = new_screen(server)
         screen.open(f"/train?dataset={workplace.colours}")
-        expect(screen.text("The frozen part is computed once for each of 4 versions of each photo")).to_be_visible()
+        expect(screen.text("The frozen layers run once for each of 4 versions of each photo")).to_be_visible()
         screen.page.get_by_text("I have … minutes").click()
         screen.page.get_by_label("Minutes, from the click on Start", exact=True).fill("3")
         screen.page.get_by_label("Minutes, from the click on Start", exact=True).press("Enter")

@@ -9,6 +9,7 @@ from core.models.architecture import Layer
 from core.models.backbones import Backbone
 from core.recipe.plan import Way, starts_from_nothing
 from core.recipe.recipe import Recipe, default_unfreeze_point
+from core.runs.messages import text_of
 from core.training.budget.throughput import Costs, Known
 from pages.components.shared import cached, drawings, state
 from pages.components.train.draft import Draft
@@ -119,7 +120,8 @@ def show_costs(chosen: Backbone, ways: Sequence[Way], costs: Costs, known: Known
     source = "as earlier runs on this computer went" if known.measured else "a guess, until a first run has measured it"
     icon = "bolt" if ways[-1].kept else "hourglass_top"
     st.caption(
-        f":material/timer: **About {brief(costs.total)} in all**, {source}.  \n:material/{icon}: {ways[-1].reason}"
+        f":material/timer: **About {brief(costs.total)} in all**, {source}.  \n"
+        f":material/{icon}: {text_of(ways[-1].reason)}"
     )
 
 

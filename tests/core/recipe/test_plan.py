@@ -8,6 +8,7 @@ from core.recipe.augmentations import Choice
 from core.recipe.phases import PHASE_WORDS
 from core.recipe.plan import LARGEST, Way, phases_of, row_bytes, row_shape, ways_of
 from core.recipe.recipe import Recipe
+from core.runs.messages import Message, text_of
 
 B0 = backbone("efficientnet-b0")
 TURNED = {"rotation": Choice(0.1)}
@@ -18,14 +19,14 @@ RATES: Mapping[str, float] = {
     "scratch_learning_rate": 0.01,
 }
 
-ONCE = "The frozen part is computed once for each photo, then kept."
-EVERYTHING = "Everything learns, so every epoch computes everything."
-AS_ASKED = "Every epoch computes everything, as the recipe asks for."
-NEARLY = "Nearly everything learns, so every epoch computes everything: keeping the rest would save little."
+ONCE = Message("cached")
+EVERYTHING = Message("all-trainable")
+AS_ASKED = Message("caching-off")
+NEARLY = Message("little-gain")
 
 
-def once_for(views: int) -> str:
-    return f"The frozen part is computed once for each of {views} versions of each photo, then kept."
+def once_for(views: int) -> Message:
+    return Message("cached-versions", {"number": views})
 
 
 def ways(chosen: Backbone = B0, room: bool = True, **choices: Any) -> tuple[Way, ...]:
@@ -79,7 +80,9 @@ def test_a_phase_costs_more_the_more_of_the_network_learns(row: Backbone) -> Non
         ({"augmentations": TURNED, "fine_tune_epochs": 0}, [(FEATURES, 3, once_for(3))]),
     ],
 )
-def test_each_phase_goes_its_way_for_a_reason(choices: dict[str, Any], expected: list[tuple[str, int, str]]) -> None:
+def test_each_phase_goes_its_way_for_a_reason(
+    choices: dict[str, Any], expected: list[tuple[str, int, Message]]
+) -> None:
     found = ways(**choices)
     assert [(way.boundary, way.views, way.reason) for way in found] == expected
     assert {way.augmented for way in found} == {"augmentations" in choices}
@@ -90,10 +93,8 @@ def test_each_phase_goes_its_way_for_a_reason(choices: dict[str, Any], expected:
 def test_without_room_every_epoch_computes_everything_and_the_size_is_told() -> None:
     features, maps = 1280 * 4 * 110, 7 * 7 * 192 * 4 * 110
     head, fine = ways(room=False)
-    assert (head.reason, fine.reason) == (
-        f"Every epoch computes everything: keeping it needs {features / 1e6:.0f} MB.",
-        f"Every epoch computes everything: keeping it needs {maps / 1e6:.0f} MB.",
-    )
+    assert head.reason == Message("no-room", {"bytes": features})
+    assert fine.reason == Message("no-room", {"bytes": maps})
     assert not head.kept and not fine.kept
 
 
@@ -107,7 +108,7 @@ def test_room_is_asked_for_all_versions_of_training_photos_and_for_validation_ph
     recipe = Recipe(dataset="d", **USUAL, augmentations=TURNED)
     head, fine = ways_of(recipe, B0, 1000, 30, small_room)
     assert asked == [1280 * (2 * 4 * 1000 + 4 * 30), 7 * 7 * 192 * (2 * 4 * 1000 + 4 * 30)]
-    assert (head.kept, fine.kept) == (False, False) and "keeping it needs 76 MB" in fine.reason
+    assert (head.kept, fine.kept) == (False, False) and "needs 76 MB" in text_of(fine.reason)
     assert all(way.kept for way in ways_of(recipe, B0, 100, 30, small_room))
 
 

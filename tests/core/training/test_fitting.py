@@ -36,7 +36,7 @@ from core.training.recorder import Recorder
 from tests.conftest import PATIENCE, Workplace, eventually, photos_of, trainer, write_colours
 
 LITE = backbone("efficientnet-lite0")
-ONCE = "The frozen part is computed once for each photo, then kept."
+ONCE = "The frozen layers run once for each photo; their output is cached."
 TIMES = ("seconds", "images_per_second")
 
 
@@ -179,7 +179,7 @@ def test_a_network_without_weights_here_cannot_be_prepared(place: Place) -> None
 
 def test_each_phase_says_what_it_was_fed_with_and_why(kept: Done, plain: Done) -> None:
     assert kept.ways == {"head": ONCE, "fine-tune": ONCE} and kept.status.way == ONCE
-    as_asked = "Every epoch computes everything, as the recipe asks for."
+    as_asked = "Not cached (switched off in the recipe): every epoch runs the whole network."
     assert plain.ways == {"head": as_asked, "fine-tune": as_asked} and plain.status.way == as_asked
     assert (plain.outputs.computed, plain.outputs.gathered) == (0, [])
 
@@ -224,7 +224,7 @@ def test_without_room_a_run_goes_the_plain_way_and_says_so(place: Place, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(Recorder, "begin_epoch", that_is_enough)
         done = place.carried_out(run, tight)
-    assert done.status.way.startswith("Every epoch computes everything: keeping it needs ")
+    assert done.status.way.startswith("Not cached (needs ")
     assert (done.status.state, done.outputs.computed) == (STOPPED, 0), done.status.error
 
 
@@ -232,7 +232,9 @@ def test_while_somebody_else_holds_a_shelf_a_run_goes_the_plain_way_and_says_so(
     with shelves_held(place):
         done = place.carried_out(place.new_run(head_epochs=1, fine_tune_epochs=0))
     assert done.status.state == FINISHED, done.status.error
-    assert done.status.way.startswith("Every epoch computes everything. Another run is using what was kept")
+    assert done.status.way.startswith(
+        "Not cached: every epoch runs the whole network. Another run is using what was kept"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +263,10 @@ def test_epochs_take_each_version_in_turn_and_new_ones_where_they_are_cheap(stop
     assert (first_look, measured) == (0, 0)
     assert head == [0, 1, 0], "two versions in turn"
     assert fine == [3, 4, 5], "then a new one for each epoch of the last phase"
-    assert stopped.ways["head"] == "The frozen part is computed once for each of 2 versions of each photo, then kept."
+    assert (
+        stopped.ways["head"]
+        == "The frozen layers run once for each of 2 versions of each photo; their output is cached."
+    )
     names = {json.loads(file.read_text("utf-8"))["key"]["view"] for file in trunk_keys(stopped)}
     assert len(names - {"original"}) == 5
 

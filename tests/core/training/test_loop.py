@@ -74,7 +74,7 @@ def test_a_run_finishes_and_knows_its_colours(finished_run: FinishedRun) -> None
     assert status.started is not None and status.ended is not None
     assert status.created <= status.started <= status.ended
     assert status.images_per_second is not None and status.images_per_second > 0
-    assert status.way == "Everything learns, so every epoch computes everything."
+    assert status.way == "Not cached (all layers are trained): every epoch runs the whole network."
     assert status.first_accuracy is None, "there is nothing frozen to look at"
 
 
