@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.components.shared import cached
+from pages.components.cached import runs
 from pages.components.shared.serve import serve_unless_served
 
 serve_unless_served(__file__)
@@ -28,6 +28,6 @@ PAGES = {
     ],
 }
 
-cached.queue_keeper()
+runs.queue_keeper()
 st.logo("pages/components/shared/logo.svg", size="large")
 st.navigation(PAGES, expanded=True).run()

@@ -38,8 +38,10 @@ def size(count: float) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
-def duration(seconds: float) -> str:
-    """Seconds in words such as "48 s", "6 min 10 s" or "2 h 5 min"."""
+def duration(seconds: float | None) -> str:
+    """Seconds as text such as "48 s", "6 min 10 s" or "2 h 5 min"; a dash where they are unknown."""
+    if seconds is None:
+        return "–"
     minutes, rest = divmod(round(seconds), 60)
     if minutes >= 60:
         return f"{minutes // 60} h {minutes % 60} min"

@@ -40,6 +40,20 @@ LAYERS: dict[str, frozenset[str]] = {
 }
 """What each part may import besides itself; a module belongs to the longest name that fits."""
 
+COMPONENTS = "pages.components"
+
+FOR_ALL = frozenset({"cached", "shared"})
+"""Folders of components that any other folder of components may import."""
+
+COMPONENT_FOLDERS: dict[str, frozenset[str]] = {
+    "cached": frozenset(),
+    "shared": frozenset({"cached"}),
+    "labels": FOR_ALL | {"compare", "dataset", "runs", "train"},
+    "predict": FOR_ALL | {"camera"},
+    "runs": FOR_ALL | {"export"},
+}
+"""What a folder of components may import besides itself, where that is not just what is for all."""
+
 MOST_MODULES = 15
 """A folder with more modules than that is hard to take in at a glance."""
 
@@ -115,7 +129,7 @@ def attributes_of(tree: ast.AST, *wanted: str) -> set[str]:
 def test_the_parser_finds_what_it_should() -> None:
     targets = {(found.module, found.target) for found in imports()}
     assert ("core.training.__main__", "core.training.loop") in targets, "imports inside functions count"
-    assert ("pages.components.shared.inputs", "pages.components.shared.state") in targets, (
+    assert ("pages.components.shared.dataset_choice", "pages.components.shared.state") in targets, (
         "modules imported from a package count"
     )
     assert {layer_of(name) for name in modules() if name not in ("core", "pages")} == set(LAYERS)
@@ -132,6 +146,20 @@ def test_imports_go_in_one_direction() -> None:
         if same_page_layer or not any(is_part(theirs, part) for part in allowed):
             wrong.append(str(found))
     assert wrong == []
+
+
+def test_a_folder_of_components_imports_itself_and_what_all_share_and_others_only_where_that_is_stated() -> None:
+    wrong = []
+    for found in imports():
+        mine, theirs = component_folder(found.module), component_folder(found.target)
+        if mine and theirs and theirs not in COMPONENT_FOLDERS.get(mine, FOR_ALL) | {mine}:
+            wrong.append(str(found))
+    assert wrong == []
+
+
+def component_folder(name: str) -> str:
+    """The folder of components that a module lies in; empty for all other modules."""
+    return name.removeprefix(f"{COMPONENTS}.").partition(".")[0] if name.startswith(f"{COMPONENTS}.") else ""
 
 
 def test_no_module_imports_itself_by_a_detour() -> None:
@@ -169,12 +197,13 @@ def test_no_file_is_called_by_a_name_that_says_nothing() -> None:
     ("names", "only_in"),
     [
         (("session_state", "query_params"), "pages.components.shared.state"),
-        (("cache_data", "cache_resource", "cache"), "pages.components.shared.cached"),
+        (("cache_data", "cache_resource", "cache"), "pages.components.cached"),
     ],
 )
 def test_what_outlives_a_rerun_is_kept_in_one_place(names: tuple[str, ...], only_in: str) -> None:
     users = {name for name, tree in modules().items() if attributes_of(tree, *names)}
-    assert users == {only_in}
+    assert users
+    assert {name for name in users if not is_part(name, only_in)} == set()
 
 
 def test_only_one_module_knows_how_a_photo_is_decoded() -> None:

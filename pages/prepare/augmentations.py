@@ -21,7 +21,8 @@ from core.recipe.augmentations import (
     reads_as_characters,
 )
 from core.training.budget.augmentation_costs import SLOW, in_words
-from pages.components.shared import cached, inputs, state
+from pages.components.cached import datasets, services
+from pages.components.shared import dataset_choice, elements, state, thumbnails
 from pages.components.shared.report_errors import reporting
 
 PHOTOS, VIEWS, SIDE = 3, 4, 224
@@ -65,7 +66,7 @@ def choose_row(row: Augmentation, before: Choice | None, class_names: tuple[str,
                 " teach the model wrong labels: better leave it off.",
                 icon=":material/lightbulb:",
             )
-        cost = cached.augmentation_costs().known().get(row.key)
+        cost = services.augmentation_costs().known().get(row.key)
         if cost is not None:
             st.caption(f"{':material/hourglass_bottom: slow: ' if cost > SLOW else ''}{cost:.1f} ms a photo here")
     return {row.key: found}
@@ -84,13 +85,13 @@ def choose_how(row: Augmentation, before: Choice, key: str) -> Choice:
 
 def what_it_costs(dataset: Dataset, choices: dict[str, Choice]) -> None:
     """What all of them take in a pass over the training photos; what is not known yet is measured first."""
-    costs = cached.augmentation_costs()
+    costs = services.augmentation_costs()
     with reporting():
         if unknown := costs.unknown(choices):
             with st.spinner("Measuring what they cost on this machine…"):
-                costs.add(cached.preview_worker().measure(unknown, SIDE))
+                costs.add(services.preview_worker().measure(unknown, SIDE))
             st.rerun()
-        _, parts = dataset.used(cached.split_of(dataset, 0))
+        _, parts = dataset.used(datasets.split_of(dataset, 0))
     if choices:
         st.caption(in_words(costs.milliseconds(choices), int(np.sum(parts == TRAINING))))
 
@@ -114,7 +115,7 @@ def sample_photos(dataset: Dataset, seed: int) -> NDArray[np.uint8]:
 def pixels(dataset: Dataset, index: int) -> NDArray[np.uint8]:
     """One photo, decoded as for training; raises `PhotoError` with its name where it has gone since the scan."""
     try:
-        settings = cached.settings()
+        settings = services.settings()
         return decode(check_photo(dataset.folder.absolute(index), settings.dataset_roots), SIDE, settings.limits.pixels)
     except PhotoError as error:
         raise PhotoError(
@@ -132,10 +133,10 @@ def preview(dataset: Dataset, choices: dict[str, Choice]) -> None:
     with reporting():
         photos = sample_photos(dataset, seed)
         with st.spinner("Drawing… the first time takes a few seconds"):
-            versions = cached.preview_worker().augment(photos, shown, seed, VIEWS)
+            versions = services.preview_worker().augment(photos, shown, seed, VIEWS)
     captions = ["as it is", *(f"version {number}" for number in range(1, VIEWS + 1))]
     for photo, drawn in zip(photos, versions, strict=True):
-        inputs.photo_row([photo, *drawn], captions, show_names=True)
+        thumbnails.photo_row([photo, *drawn], captions, show_names=True)
     st.caption(
         "Every epoch draws new versions. Validation and test photos are never changed."
         if choices
@@ -143,12 +144,12 @@ def preview(dataset: Dataset, choices: dict[str, Choice]) -> None:
     )
 
 
-inputs.page_head(
+elements.page_head(
     "Augmentations",
     "Small random changes to the training photos, so that the model learns what matters and not the angle.",
 )
-found = inputs.dataset_or_stop()
-cached.preview_worker().start()
+found = dataset_choice.dataset_or_stop()
+services.preview_worker().start()
 left, right = st.columns([1, 1.9], gap="medium")
 with left:
     wanted = choose(found.folder.class_names)

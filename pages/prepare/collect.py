@@ -6,14 +6,16 @@ from pathlib import Path
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from core import formatting
 from core.data.images import PHOTO_SUFFIXES
 from core.data.intake import archive, catalogue, collect, file_names, sample
 from core.data.intake.catalogue import Fetch
 from core.data.intake.incoming import Intake
 from core.data.scan.walk import check_file
 from core.errors import PhotoError, UnfreezeError
+from pages.components.cached import datasets, services
 from pages.components.camera.photo_camera import Batch, camera
-from pages.components.shared import cached, inputs, state
+from pages.components.shared import elements, markdown, state, thumbnails, upload_limits
 from pages.components.shared.report_errors import reporting
 
 CLASSES, ZIP, CATALOGUE = "Photos and camera", "ZIP file", "From the internet"
@@ -25,7 +27,7 @@ UPLOAD_MEGABYTES = 1000  # as `maxUploadSize` in .streamlit/config.toml; an uplo
 
 def folder() -> Path:
     """Where datasets that were made here are kept."""
-    return cached.settings().datasets_folder
+    return services.settings().datasets_folder
 
 
 def look_at(dataset: Path) -> None:
@@ -44,7 +46,7 @@ def report(came: Intake, what: str) -> None:
     if came.left_out:
         rows = [{"file": entry.path, "why it was left out": entry.reason} for entry in came.left_out]
         with st.expander(f"{len(rows):,} left out, and why", icon=":material/rule:", expanded=not came.added):
-            inputs.long_list(rows, "left-out.csv")
+            elements.long_list(rows, "left-out.csv")
     if came.ignored:
         st.caption(f"{came.ignored:,} files that systems leave behind were passed over.")
 
@@ -62,7 +64,7 @@ def by_class() -> None:
     with left:
         with_camera(dataset, chosen, counts[chosen])
     with right:
-        st.metric(f"Photos of {inputs.plain(chosen)}", f"{counts[chosen]:,}")
+        st.metric(f"Photos of {markdown.escape(chosen)}", f"{counts[chosen]:,}")
         latest(dataset, chosen)
         from_files(dataset, chosen)
     if sum(count > 0 for count in counts.values()) >= 2:
@@ -114,7 +116,7 @@ def choose_class(dataset: Path, counts: dict[str, int]) -> str | None:
             names,
             required=True,
             key=f"class-{dataset.name}",
-            format_func=lambda name: f"{inputs.plain(name)} · {counts[name]:,}",
+            format_func=lambda name: f"{markdown.escape(name)} · {counts[name]:,}",
         )
     )
 
@@ -143,7 +145,7 @@ def save(batch: Batch) -> None:
     for photo in batch.photos:
         try:
             collect.add_camera_photo(
-                Path(batch.dataset), batch.class_name, photo, cached.settings().limits, datasets_folder=folder()
+                Path(batch.dataset), batch.class_name, photo, services.settings().limits, datasets_folder=folder()
             )
         except UnfreezeError as error:
             problems.append(str(error))
@@ -153,17 +155,19 @@ def save(batch: Batch) -> None:
 
 def from_files(dataset: Path, class_name: str) -> None:
     """Photos from the disk into a class."""
-    most = cached.settings().limits
+    most = services.settings().limits
     number = state.recall("upload-number", 0)
     files = st.file_uploader(
-        f"Photos for {inputs.plain(class_name)}",
+        f"Photos for {markdown.escape(class_name)}",
         type=sorted(PHOTO_SUFFIXES),
         accept_multiple_files=True,
         key=f"files-{dataset.name}-{class_name}-{number}",
-        max_upload_size=inputs.photo_megabytes(),
-        help=f"At most {most.uploads:,} at a time, each up to {inputs.megabytes(most.file_bytes)}.",
+        max_upload_size=upload_limits.photo_megabytes(),
+        help=f"At most {most.uploads:,} at a time, each up to {formatting.size(most.file_bytes)}.",
     )
-    if files and st.button(f"Add {len(files):,} to {inputs.plain(class_name)}", type="primary", icon=":material/add:"):
+    if files and st.button(
+        f"Add {len(files):,} to {markdown.escape(class_name)}", type="primary", icon=":material/add:"
+    ):
         bar = st.progress(0.0, CHECKING)
 
         def on_progress(done: int, total: int) -> None:
@@ -183,7 +187,7 @@ def from_files(dataset: Path, class_name: str) -> None:
         st.rerun()
     last = state.recall("upload-report", None)
     if last and last[1] == class_name:
-        report(last[0], inputs.plain(class_name))
+        report(last[0], markdown.escape(class_name))
 
 
 def latest(dataset: Path, class_name: str) -> None:
@@ -191,15 +195,15 @@ def latest(dataset: Path, class_name: str) -> None:
     photos, names = [], []
     for path in collect.newest(dataset, class_name, LATEST, datasets_folder=folder()):
         with suppress(PhotoError, OSError):  # it may just have been taken back
-            photos.append(cached.small(path, path.stat().st_mtime))
+            photos.append(datasets.small(path, path.stat().st_mtime))
             names.append(path.name)
     if photos:
-        inputs.photo_row(photos, names)
+        thumbnails.photo_row(photos, names)
 
 
 def from_zip() -> None:
     """A ZIP file becomes a dataset."""
-    most = cached.settings().limits
+    most = services.settings().limits
     st.markdown("A ZIP file with one folder for each class, or with the folders train, val and test.")
     left, right = st.columns(2, gap="large")
     with left:
@@ -218,13 +222,13 @@ def from_zip() -> None:
             unpack(file, typed.strip().strip("\"'"), name)
     last = state.recall("zip-report", None)
     if last:
-        report(last, f"the dataset {inputs.plain(last.folder.name)}")
+        report(last, f"the dataset {markdown.escape(last.folder.name)}")
         look_at(last.folder)
     st.caption(
-        f"Up to {most.files:,} files and {inputs.megabytes(most.total_bytes)} unpacked. Every photo is looked at; what"
-        " cannot be used is left out and listed."
+        f"Up to {most.files:,} files and {formatting.size(most.total_bytes)} unpacked. Every photo is looked at;"
+        " what cannot be used is left out and listed."
     )
-    inputs.limits()
+    upload_limits.show_limits()
 
 
 def unpack(file: UploadedFile | None, path: str, name: str) -> None:
@@ -236,8 +240,8 @@ def unpack(file: UploadedFile | None, path: str, name: str) -> None:
         bar.progress(min(1.0, done / max(1, total)), f"Unpacking and checking: {megabytes}")
 
     with reporting(), ExitStack() as stack:
-        stream = file or stack.enter_context(check_file(path, cached.settings().dataset_roots).open("rb"))
-        came = archive.unpack(stream, folder(), name, cached.settings().limits, on_progress)
+        stream = file or stack.enter_context(check_file(path, services.settings().dataset_roots).open("rb"))
+        came = archive.unpack(stream, folder(), name, services.settings().limits, on_progress)
     state.remember("zip-report", came)
     state.remember("zip-number", state.recall("zip-number", 0) + 1)
     st.rerun()
@@ -251,7 +255,7 @@ def from_catalogue() -> None:
             icon=":material/extension:",
         )
         return
-    going = catalogue.current(cached.settings())
+    going = catalogue.current(services.settings())
     if going is not None:
         fetching(going)
         return
@@ -266,7 +270,7 @@ def from_catalogue() -> None:
     )
     if name in offers:
         offer = offers[name]
-        inputs.facts(
+        elements.facts(
             [
                 ("Classes", f"{offer.classes:,}"),
                 ("Photos", f"{offer.photos:,}"),
@@ -275,7 +279,7 @@ def from_catalogue() -> None:
         )
     if st.button("Download it", type="primary", icon=":material/download:"):
         with reporting():
-            catalogue.start(str(name), cached.settings())
+            catalogue.start(str(name), services.settings())
         st.rerun()
 
 
@@ -313,7 +317,7 @@ def fetch_progress(fetch: Fetch) -> None:
 
 WAYS = {CLASSES: by_class, ZIP: from_zip, CATALOGUE: from_catalogue}
 
-inputs.page_head("Collect", "Bring photos in: class by class, from a ZIP file, or from the internet.")
+elements.page_head("Collect", "Bring photos in: class by class, from a ZIP file, or from the internet.")
 way = st.segmented_control(
     "Way in",
     list(WAYS),

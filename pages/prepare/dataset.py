@@ -13,10 +13,11 @@ from core.data.scan import folder_picker
 from core.data.scan.folder import check_inside
 from core.data.subsets import NO_PART, PARTS
 from core.errors import DataError
+from pages.components.cached import datasets, services
 from pages.components.dataset import dataset_export_view, decisions, label_source
-from pages.components.shared import cached, figures, inputs, state
+from pages.components.shared import dataset_choice, elements, figures, markdown, state, thumbnails, upload_limits
 from pages.components.shared.report_errors import reporting
-from pages.components.train import draft
+from pages.components.train import class_weights, draft
 
 EXAMPLES, EXAMPLE_CLASSES = 8, 6
 PER_PAGE = 24
@@ -47,7 +48,7 @@ def choose() -> None:
             "Use the digits", icon=":material/counter_7:", type="primary" if not state.dataset() else "secondary"
         ):
             with st.spinner("Writing the digits as photos…"), reporting():
-                open_dataset(write_sample(cached.settings().datasets_folder))
+                open_dataset(write_sample(services.settings().datasets_folder))
         st.subheader("Or bring photos in", anchor=False)
         st.markdown("A ZIP file, single photos, the camera, or a known dataset from the internet.")
         st.page_link("pages/prepare/collect.py", label="Collect photos", icon=":material/add_a_photo:")
@@ -61,20 +62,20 @@ def choose() -> None:
             )
             if st.form_submit_button("Open the folder", icon=":material/folder_open:") and typed:
                 with reporting():
-                    open_dataset(check_inside(typed.strip().strip("\"'"), cached.settings().dataset_roots))
+                    open_dataset(check_inside(typed.strip().strip("\"'"), services.settings().dataset_roots))
         browse()
 
 
 def open_dataset(path: Path) -> None:
     """Choose this dataset and draw the page anew."""
     state.choose_dataset(str(path))
-    state.remember(*inputs.GO_ON)
+    state.remember(*dataset_choice.GO_ON)
     st.rerun()
 
 
 def browse() -> None:
     """Walk through the folders under the allowed roots."""
-    roots = cached.settings().dataset_roots
+    roots = services.settings().dataset_roots
     with st.expander("Look for it in my folders", icon=":material/search:", expanded=bool(state.recall("browse", ""))):
         here = Path(state.recall("browse", "") or roots[-1])
         with reporting():
@@ -110,7 +111,7 @@ def _go(path: Path) -> None:
 def head(path: Path) -> None:
     """Which dataset is on show, and what can be done with it as a whole."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f":material/folder: **{inputs.plain(path.name)}** &nbsp; {inputs.plain(str(path))}")
+        st.markdown(f":material/folder: **{markdown.escape(path.name)}** &nbsp; {markdown.escape(str(path))}")
         st.button("Choose another", icon=":material/swap_horiz:", on_click=state.remember, args=("choosing", True))
         st.button("Check again", icon=":material/refresh:", on_click=state.remember, args=("scan-again", True))
 
@@ -140,7 +141,7 @@ def overview(dataset: Dataset) -> None:
     """Counts, split, what was noticed, and sizes."""
     folder = dataset.folder
     try:
-        parts = cached.split_of(dataset, 0)
+        parts = datasets.split_of(dataset, 0)
     except DataError as error:
         st.warning(str(error), icon=":material/info:")
         parts = np.full(len(folder), NO_PART, dtype=np.int8)
@@ -149,10 +150,10 @@ def overview(dataset: Dataset) -> None:
         st.subheader("Photos per class, and how they will be used", anchor=False)
         figure = figures.class_counts(folder.class_names, folder.labels, parts)
         st.plotly_chart(figure, config={"displayModeBar": False}, alt="Bar chart of photos per class and part")
-        inputs.class_weights(folder, draft.kept(folder))
+        class_weights.class_weights_toggle(folder, draft.kept(folder))
     with right:
         st.page_link("pages/train/train.py", label="**Train a model on it**", icon=":material/local_fire_department:")
-        inputs.facts([("Photos", f"{len(folder):,}"), ("Classes", f"{len(folder.class_names):,}")])
+        elements.facts([("Photos", f"{len(folder):,}"), ("Classes", f"{len(folder.class_names):,}")])
         training, validation, test = (int(np.sum(parts == number)) for number in range(len(PARTS)))
         st.markdown(
             f":blue[**{training:,} for training**] – the model learns from these.  \n"
@@ -168,7 +169,7 @@ def overview(dataset: Dataset) -> None:
     examples(dataset)
     label_source.choose(dataset.scan.folder.root, dataset.review, expanded=False)
     dataset_export_view.section(dataset, parts)
-    inputs.limits()
+    upload_limits.show_limits()
 
 
 def sizes_and_shapes(sizes: NDArray[np.int32]) -> None:
@@ -191,7 +192,7 @@ def sizes_and_shapes(sizes: NDArray[np.int32]) -> None:
 def split_words(dataset: Dataset) -> str:
     """Where the split comes from."""
     if not dataset.has_own_split and dataset.serial:
-        names = ", ".join(f"“{inputs.plain(name)}”" for name in dataset.serial[:3])
+        names = ", ".join(f"“{markdown.escape(name)}”" for name in dataset.serial[:3])
         more = f" and {len(dataset.serial) - 3} more" if len(dataset.serial) > 3 else ""
         return (
             f"Nearly all photos of {names}{more} are alike, as if taken in one go. They are divided in the order of"
@@ -226,7 +227,7 @@ def noticed(dataset: Dataset) -> None:
     if dataset.scan.index_trouble:
         st.caption(
             ":material/save: What was found could not be kept, so the next look takes as long"
-            f" ({inputs.plain(dataset.scan.index_trouble)})."
+            f" ({markdown.escape(dataset.scan.index_trouble)})."
         )
 
 
@@ -237,8 +238,8 @@ def examples(dataset: Dataset) -> None:
     for label, name in enumerate(folder.class_names[:EXAMPLE_CLASSES]):
         members = np.flatnonzero(folder.labels == label)
         chosen = members[np.linspace(0, len(members) - 1, min(EXAMPLES, len(members))).astype(int)]
-        st.markdown(f"**{inputs.plain(name)}** · {len(members):,} photos")
-        inputs.thumbnails(folder, chosen.tolist())
+        st.markdown(f"**{markdown.escape(name)}** · {len(members):,} photos")
+        thumbnails.show_thumbnails(folder, chosen.tolist())
     more = len(folder.class_names) - EXAMPLE_CLASSES
     go_to(f"All photos{f', and {more:,} more classes' if more > 0 else ''}", ":material/grid_view:", PHOTOS)
 
@@ -311,14 +312,14 @@ def left_out(dataset: Dataset) -> None:
         return
     reasons = Counter(figures.general(row["why it is left out"]) for row in rows)
     st.plotly_chart(figures.reasons(reasons), config={"displayModeBar": False}, alt="Why files are left out")
-    inputs.long_list(rows, "left-out.csv")
+    elements.long_list(rows, "left-out.csv")
 
 
 VIEWS = {OVERVIEW: overview, CHECKS: checks, PHOTOS: photos, LEFT_OUT: left_out, DECISIONS: decisions.decided}
 
-inputs.page_head("Dataset", "A folder of photos with one subfolder for each class is all it takes.")
+elements.page_head("Dataset", "A folder of photos with one subfolder for each class is all it takes.")
 if not state.dataset() or state.recall("choosing", False):
     choose()
 else:
     head(Path(state.dataset()))
-    show(inputs.dataset_or_stop(label_source.choose_for))
+    show(dataset_choice.dataset_or_stop(label_source.choose_for))

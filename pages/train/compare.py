@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from core import formatting
 from core.data.dataset import Dataset
 from core.data.subsets import NO_PART, TRAINING
 from core.errors import RecipeError
@@ -23,10 +24,11 @@ from core.recipe.wording import value_in_words
 from core.runs import trainers
 from core.runs.store import FINISHED, Label
 from core.training.launch import enqueue
+from pages.components.cached import datasets, runs, services
 from pages.components.compare import comparison_view
 from pages.components.compare.comparison_figures import MOST_RUNS
 from pages.components.compare.comparison_view import AUGMENTATIONS, PICKED, REPEATS, SIDE_BY_SIDE, STUDY, VARIED, Member
-from pages.components.shared import cached, inputs, state
+from pages.components.shared import dataset_choice, elements, state
 from pages.components.shared.report_errors import reporting
 from pages.components.train import variant
 
@@ -47,7 +49,7 @@ class Plan:
 
 def choose_base(dataset: Dataset, found: Sequence[Member]) -> tuple[Recipe, NDArray[np.int8]]:
     """The recipe that all runs begin with, how long each takes, and which photos they share, `(M,)` as parts."""
-    folder, parts = dataset.used(cached.split_of(dataset, 0))
+    folder, parts = dataset.used(datasets.split_of(dataset, 0))
     usable = {member.name: member.shown.recipe for member in reversed(found) if of_dataset(member, str(folder.root))}
     name = st.selectbox("Begin with the recipe of", [DEFAULTS, *usable], key="base")
     recipe = usable.get(name) or default_recipe(folder, int(np.sum(parts == TRAINING)), backbone(variant.default()))
@@ -61,7 +63,7 @@ def choose_base(dataset: Dataset, found: Sequence[Member]) -> tuple[Recipe, NDAr
 
 def choose_photos(dataset: Dataset, recipe: Recipe) -> NDArray[np.int8]:
     """Which photos are used, as parts: all, or so many of each class."""
-    parts = cached.split_of(dataset, recipe.split_seed)
+    parts = datasets.split_of(dataset, recipe.split_seed)
     most = int(np.bincount(dataset.folder.labels[parts != NO_PART]).max())
     few = st.number_input(
         "Photos of each class, at most",
@@ -125,7 +127,7 @@ def choose_factor(
 def is_here(key: str) -> bool:
     """Whether a variant can be trained without a download."""
     chosen = backbone(key)
-    return not chosen.pretrained or weights.look_up(chosen, cached.settings()) is not None
+    return not chosen.pretrained or weights.look_up(chosen, services.settings()) is not None
 
 
 def plan_augmentations(recipe: Recipe) -> Plan:
@@ -153,8 +155,8 @@ def plan_study(recipe: Recipe) -> Plan:
         " against a pretrained one whose features are used, and one that is fine-tuned."
     )
     count = st.number_input("Repeats of the first", 1, 20, 4, key="count-study", help="Their spread is the noise.")
-    found = sweeps.flower_study(recipe, cached.settings(), count)
-    if found.note and cached.settings().allow_downloads:
+    found = sweeps.flower_study(recipe, services.settings(), count)
+    if found.note and services.settings().allow_downloads:
         offer_download(backbone(sweeps.STUDY_BACKBONE))
     return Plan(STUDY, found.runs, found.note)
 
@@ -163,7 +165,7 @@ def offer_download(chosen: Backbone) -> None:
     """Fetch the weights of a variant, if somebody wants them."""
     if st.button(f"Download the weights of {chosen.name}", icon=":material/download:"):
         with st.spinner("Downloading…"):
-            weights.fetch(chosen, cached.settings())
+            weights.fetch(chosen, services.settings())
         st.rerun()
 
 
@@ -177,7 +179,7 @@ PLANS = {
 
 def start_view(found: Sequence[Member]) -> None:
     """Choose a comparison, see what it takes, and put it into the queue."""
-    dataset = inputs.dataset_or_stop()
+    dataset = dataset_choice.dataset_or_stop()
     kind = st.segmented_control("What is compared", list(PLANS), default="Repeats", required=True, key="kind")
     with reporting():
         recipe, parts = choose_base(dataset, found)
@@ -187,7 +189,9 @@ def start_view(found: Sequence[Member]) -> None:
     photos = int(np.sum(parts == TRAINING))
     known = [past_of(member) for member in found if member.state == FINISHED]
     seconds = sweeps.estimated_seconds(plan.runs, photos, known)
-    about = f", about {inputs.duration(seconds)} in all" if seconds else ". How long they take is known after the first"
+    about = (
+        f", about {formatting.duration(seconds)} in all" if seconds else ". How long they take is known after the first"
+    )
     st.markdown(
         f":material/schedule: **{len(plan.runs)} runs** on {photos:,} training photos, one after the other{about}."
     )
@@ -202,7 +206,7 @@ def start_view(found: Sequence[Member]) -> None:
 def past_of(member: Member) -> Past:
     """What a run that has finished took."""
     status = member.shown.status
-    photos = cached.training_photos(member.shown.run.id)
+    photos = runs.training_photos(member.shown.run.id)
     return Past(member.shown.recipe, photos, status.seconds(status.ended or 0))
 
 
@@ -210,12 +214,12 @@ def queue_runs(dataset: Dataset, plan: Plan, parts: NDArray[np.int8]) -> None:
     """Put all runs into the queue under one name, and show the series."""
     group = f"{plan.kind} · {Path(dataset.folder.root).name} · {datetime.now():%d %b, %H:%M:%S}"
     with reporting(), st.spinner("Putting the runs into the queue…"):
-        cached.preview_worker().close()
+        services.preview_worker().close()
         for run in plan.runs:
-            enqueue(cached.queue(), run.recipe, *dataset.used(parts), Label(run.name, group, run.variant))
+            enqueue(runs.queue(), run.recipe, *dataset.used(parts), Label(run.name, group, run.variant))
         state.remember("series", group)
         state.remember("compare", SERIES)
-        trainers.advance(cached.queue(), cached.warm_trainer())
+        trainers.advance(runs.queue(), services.warm_trainer())
     st.rerun()
 
 
@@ -255,7 +259,7 @@ def side_by_side_view(found: Sequence[Member]) -> None:
 
 VIEWS = {SERIES: series_view, SIDE_BY_SIDE: side_by_side_view, NEW: start_view}
 
-inputs.page_head("Compare", "Which choice is better, and is the difference more than chance?")
+elements.page_head("Compare", "Which choice is better, and is the difference more than chance?")
 wanted = state.take("compare")
 if wanted:
     state.set_widget("view", wanted)

@@ -6,13 +6,16 @@ from datetime import datetime
 
 import streamlit as st
 
+from core import formatting
 from core.recipe.recipe import Recipe
 from core.runs.store import ACTIVE, QUEUED, Run, Status
+from pages.components.cached import runs
 from pages.components.runs.queue_view import show_more, show_queue, some_of
 from pages.components.runs.run_controls import ask_about_cancelling, badge
 from pages.components.runs.transfer_view import show_import
-from pages.components.shared import cached, drawings, inputs, state
+from pages.components.shared import drawings, elements, markdown, run_descriptions, state
 from pages.components.shared.report_errors import reporting
+from pages.components.shared.run_descriptions import LoadedRun
 
 
 @st.dialog("Delete this run?")
@@ -22,7 +25,7 @@ def ask_to_delete(run: Run, name: str) -> None:
     with st.container(horizontal=True):
         if st.button("Delete for good", type="primary", icon=":material/delete_forever:"):
             with reporting():
-                cached.store().delete(run.id)
+                runs.store().delete(run.id)
             if state.run_id() == run.id:
                 state.close_run()
             st.rerun()
@@ -30,10 +33,10 @@ def ask_to_delete(run: Run, name: str) -> None:
             st.rerun()
 
 
-def show_row(shown: inputs.RunOnShow) -> None:
+def show_row(shown: LoadedRun) -> None:
     """One run as a card."""
     run, status = shown.run, shown.status
-    name = inputs.plain(inputs.name_of(run, shown.recipe))
+    name = markdown.escape(run_descriptions.name_of(run, shown.recipe))
     with st.container(border=True, key=f"run-{run.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             badge(status.state)
@@ -45,7 +48,7 @@ def show_row(shown: inputs.RunOnShow) -> None:
             delete_help = "Stop it first" if going else "Delete this run"
             if st.button("Delete", key=f"delete-{run.id}", icon=":material/delete:", disabled=going, help=delete_help):
                 ask_to_delete(run, name)
-        inputs.facts(facts(status, shown.recipe))
+        elements.facts(facts(status, shown.recipe))
 
 
 def facts(status: Status, recipe: Recipe) -> list[tuple[str, str]]:
@@ -56,15 +59,15 @@ def facts(status: Status, recipe: Recipe) -> list[tuple[str, str]]:
         *random,
         ("Best validation accuracy", drawings.percent(best) if best is not None else "–"),
         ("Test accuracy", drawings.percent(test) if test is not None else "–"),
-        ("Duration", inputs.duration(status.seconds(time.time()))),
+        ("Duration", formatting.duration(status.seconds(time.time()))),
         ("Started", f"{datetime.fromtimestamp(status.created):%d %b %Y, %H:%M}"),
     ]
 
 
-def in_groups(rows: Iterable[inputs.RunOnShow]) -> list[tuple[str, list[inputs.RunOnShow]]]:
+def in_groups(rows: Iterable[LoadedRun]) -> list[tuple[str, list[LoadedRun]]]:
     """Runs that were started together under the name of their group, each other one alone under none, newest first."""
-    found: list[tuple[str, list[inputs.RunOnShow]]] = []
-    members: dict[str, list[inputs.RunOnShow]] = {}
+    found: list[tuple[str, list[LoadedRun]]] = []
+    members: dict[str, list[LoadedRun]] = {}
     for row in rows:
         group = row.run.read_label().group
         if group and group in members:
@@ -75,20 +78,20 @@ def in_groups(rows: Iterable[inputs.RunOnShow]) -> list[tuple[str, list[inputs.R
     return found
 
 
-def show_group(group: str, rows: Sequence[inputs.RunOnShow]) -> None:
+def show_group(group: str, rows: Sequence[LoadedRun]) -> None:
     """A run as a card, or those of a group behind a fold."""
     if not group or len(rows) == 1:
         return show_row(rows[0])
-    with st.expander(f"**{inputs.plain(group)}** · {len(rows)} runs", icon=":material/stacks:"):
+    with st.expander(f"**{markdown.escape(group)}** · {len(rows)} runs", icon=":material/stacks:"):
         for row in some_of(rows, group):
             show_row(row)
         show_more(rows, group)
 
 
-inputs.page_head("Runs", "Every training run is kept, with its model and its curves, until you delete it.")
-readable, broken = inputs.all_runs()
+elements.page_head("Runs", "Every training run is kept, with its model and its curves, until you delete it.")
+readable, broken = run_descriptions.all_runs()
 ask_about_cancelling()
-show_queue(*cached.queue().look())
+show_queue(*runs.queue().look())
 if not readable:
     st.info("There are no runs yet.", icon=":material/history:")
     st.page_link("pages/train/train.py", label="Train the first one", icon=":material/local_fire_department:")

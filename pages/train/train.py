@@ -18,10 +18,20 @@ from core.training.budget.augmentation_costs import in_words
 from core.training.budget.throughput import costs_of, known_pace
 from core.training.budget.time_budget import Counts
 from core.training.launch import launch
+from pages.components.cached import datasets, runs, services
 from pages.components.runs.run_view import show_run
-from pages.components.shared import cached, drawings, inputs, state
+from pages.components.shared import dataset_choice, drawings, elements, state
 from pages.components.shared.report_errors import reporting
-from pages.components.train import draft, expert, length, lr_finder_view, network_view, recipes_view, variant
+from pages.components.train import (
+    class_weights,
+    draft,
+    expert,
+    length,
+    lr_finder_view,
+    network_view,
+    recipes_view,
+    variant,
+)
 from pages.components.train.draft import Draft
 from pages.components.train.expert import Around
 
@@ -32,7 +42,7 @@ def show_augmentations(folder: ImageFolder, training_photos: int) -> Mapping[str
     names = ", ".join(AUGMENTATION_OF[key].name.lower() for key in found) or "none"
     st.markdown(f"**Augmentations:** {names}")
     if found:
-        st.caption(in_words(cached.augmentation_costs().milliseconds(found), training_photos))
+        st.caption(in_words(services.augmentation_costs().milliseconds(found), training_photos))
     st.page_link("pages/prepare/augmentations.py", label="Change them", icon=":material/auto_fix_high:")
     return found
 
@@ -40,7 +50,7 @@ def show_augmentations(folder: ImageFolder, training_photos: int) -> Mapping[str
 def set_up(dataset: Dataset) -> None:
     """Everything that can be chosen, and Start."""
     with reporting():
-        folder, parts = dataset.used(cached.split_of(dataset, 0))
+        folder, parts = dataset.used(datasets.split_of(dataset, 0))
     counts = Counts(*(int(np.sum(parts == number)) for number in range(3)))
     start = draft.present(folder, counts.training)
     for note in start.notes:
@@ -50,7 +60,7 @@ def set_up(dataset: Dataset) -> None:
     with right:
         values = length.choose(start, counts.training)
         values["augmentations"] = show_augmentations(folder, counts.training)
-        values["class_weights"] = inputs.class_weights(folder, start)
+        values["class_weights"] = class_weights.class_weights_toggle(folder, start)
         priced = st.container()
     timed = "minutes" in values
     with left:
@@ -117,15 +127,15 @@ def explain(places: Mapping[str, DeltaGenerator], around: Around, head: Sequence
         )
     with places[expert.LOGS]:
         st.caption("To look at the logs of all runs:")
-        command = f'uv run --extra tensorboard tensorboard --logdir "{cached.settings().runs_folder}"'
+        command = f'uv run --extra tensorboard tensorboard --logdir "{services.settings().runs_folder}"'
         st.code(command, language="bash", wrap_lines=True)
 
 
 def show_costs(chosen: Backbone, recipe: Recipe, head: Sequence[Layer], counts: Counts) -> None:
     """What each phase will take on this machine."""
-    ways = ways_of(recipe, chosen, counts.training, counts.validation, cached.trunk().room)
-    known = known_pace(cached.settings().home, chosen, cached.guessed_pace())
-    milliseconds = cached.augmentation_costs().milliseconds(recipe.augmentations)
+    ways = ways_of(recipe, chosen, counts.training, counts.validation, services.trunk().room)
+    known = known_pace(services.settings().home, chosen, services.guessed_pace())
+    milliseconds = services.augmentation_costs().milliseconds(recipe.augmentations)
     augmenting = None if milliseconds is None else milliseconds / 1000 * (chosen.resolution / 224) ** 2
     costs = costs_of(recipe, chosen, ways, known.pace, counts, augmenting)
     st.subheader("What it takes", anchor=False)
@@ -134,17 +144,17 @@ def show_costs(chosen: Backbone, recipe: Recipe, head: Sequence[Layer], counts: 
 
 def keep_warm(chosen: Backbone) -> None:
     """Have a trainer load TensorFlow and this variant meanwhile, unless a run is going."""
-    trainer = cached.warm_trainer()
-    if trainer is not None and cached.store().active() is None:
+    trainer = services.warm_trainer()
+    if trainer is not None and runs.store().active() is None:
         trainer.prepare(chosen.key)
 
 
 def begin(dataset: Dataset, recipe: Recipe) -> None:
     """Start the run, or let it wait its turn, and show it."""
     with reporting():
-        used = dataset.used(cached.split_of(dataset, recipe.split_seed))
-        cached.preview_worker().close()
-        run = launch(cached.queue(), recipe, *used, cached.warm_trainer())
+        used = dataset.used(datasets.split_of(dataset, recipe.split_seed))
+        services.preview_worker().close()
+        run = launch(runs.queue(), recipe, *used, services.warm_trainer())
     state.open_run(run.id)
     st.rerun()
 
@@ -152,7 +162,7 @@ def begin(dataset: Dataset, recipe: Recipe) -> None:
 def show_chosen_run(run_id: str) -> None:
     """The run on show, or a way on where it is gone."""
     try:
-        run = cached.store().get(run_id)
+        run = runs.store().get(run_id)
     except RunNotFound as error:
         st.info(str(error), icon=":material/search_off:")
         st.button("Start a new run", icon=":material/add:", on_click=state.close_run)
@@ -164,9 +174,9 @@ def show_chosen_run(run_id: str) -> None:
 if state.run_id():
     show_chosen_run(state.run_id())
 else:
-    inputs.page_head("Train", "The defaults are good: press Start, and change things when you are curious.")
-    going = cached.store().active()
+    elements.page_head("Train", "The defaults are good: press Start, and change things when you are curious.")
+    going = runs.store().active()
     if going:
         st.info("A run is going; what you start now waits its turn.", icon=":material/hourglass_top:")
         st.button("Watch it", on_click=state.open_run, args=(going.id,), type="primary")
-    set_up(inputs.dataset_or_stop())
+    set_up(dataset_choice.dataset_or_stop())

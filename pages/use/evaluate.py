@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from pages.components.cached import runs
 from pages.components.evaluate import evaluation_view
 from pages.components.evaluate.evaluation_look import show_opened_photo, where_it_looks
 from pages.components.evaluate.evaluation_map import map_of_photos
@@ -11,7 +12,7 @@ from pages.components.evaluate.evaluation_photos import MISTAKES, SECTION_KEY, P
 from pages.components.evaluate.evaluation_words import MEANT, PARTS
 from pages.components.evaluate.training_dynamics_view import while_it_learned
 from pages.components.runs.run_view import random_weights_warning
-from pages.components.shared import cached, inputs
+from pages.components.shared import elements
 from pages.components.shared.report_errors import reporting
 from pages.components.shared.run_choice import choose_run
 
@@ -41,7 +42,9 @@ def choose_part() -> str:
     return part
 
 
-inputs.page_head("Evaluate", "What does the model get right, what does it get wrong, and can you take it at its word?")
+elements.page_head(
+    "Evaluate", "What does the model get right, what does it get wrong, and can you take it at its word?"
+)
 chosen = choose_run()
 if chosen:
     if chosen.recipe.weights == "random":
@@ -57,6 +60,6 @@ if chosen:
         persist_state="session",
     )
     with reporting():
-        part = Part(chosen, name, cached.evaluation(chosen.run.id, name, chosen.status.ended))
+        part = Part(chosen, name, runs.evaluation(chosen.run.id, name, chosen.status.ended))
         SECTIONS[section](part)
         show_opened_photo()

@@ -8,17 +8,18 @@ from pages.components.export import report_view
 from pages.components.export.export_view import show_exports
 from pages.components.runs.run_view import random_weights_warning
 from pages.components.runs.transfer_view import show_export
-from pages.components.shared import inputs
+from pages.components.shared import elements
 from pages.components.shared.run_choice import choose_run
+from pages.components.shared.run_descriptions import LoadedRun
 
 # What there is to take along, and what shows it.
-VIEWS: Mapping[str, Callable[[inputs.RunOnShow], None]] = {
+VIEWS: Mapping[str, Callable[[LoadedRun], None]] = {
     "Model": lambda shown: show_exports(shown.run),
     "Report": report_view.show,
     "Move this run": lambda shown: show_export(shown.run),
 }
 
-inputs.page_head("Export", "Take a model with you: into an app, another program, or to another computer.")
+elements.page_head("Export", "Take a model with you: into an app, another program, or to another computer.")
 chosen = choose_run()
 if chosen:
     view = st.segmented_control("What to take along", list(VIEWS), default="Model", required=True, key="export-view")

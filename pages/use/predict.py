@@ -3,24 +3,25 @@
 import streamlit as st
 
 from core.inference.out_of_distribution import Novelty
+from pages.components.cached import models
 from pages.components.predict import prediction_view
 from pages.components.predict.prediction_sources import FOLDER, PHOTOS, SOURCES
 from pages.components.runs.run_view import random_weights_warning
-from pages.components.shared import cached, inputs, state
-from pages.components.shared.inputs import RunOnShow
+from pages.components.shared import elements, state
 from pages.components.shared.report_errors import reporting
 from pages.components.shared.run_choice import choose_run
+from pages.components.shared.run_descriptions import LoadedRun
 from pages.components.shared.run_embeddings import embeddings_of
 
 
-def novelty_of(chosen: RunOnShow) -> Novelty | None:
+def novelty_of(chosen: LoadedRun) -> Novelty | None:
     """What is usual for the photos of a run; None while that is being found out, and the page says how far it is."""
     if embeddings_of(chosen.run) is None:
         return None
-    return cached.novelty(chosen.run.id, chosen.run.embeddings_file.stat().st_mtime_ns)
+    return models.novelty(chosen.run.id, chosen.run.embeddings_file.stat().st_mtime_ns)
 
 
-def predict(chosen: RunOnShow) -> None:
+def predict(chosen: LoadedRun) -> None:
     """Choose where photos come from, and see what the model says of them."""
     if chosen.recipe.weights == "random":
         random_weights_warning()
@@ -33,14 +34,14 @@ def predict(chosen: RunOnShow) -> None:
         persist_state="session",
         label_visibility="collapsed",
     )
-    predictor = cached.predictor(chosen.run.id, chosen.status.ended)
+    predictor = models.predictor(chosen.run.id, chosen.status.ended)
     novelty = novelty_of(chosen)
     job = SOURCES[source](chosen, predictor, novelty)
     if job is not None:
         prediction_view.show(chosen, job, predictor, novelty)
 
 
-inputs.page_head("Predict", "Show the model photos, and see what it takes them for.")
+elements.page_head("Predict", "Show the model photos, and see what it takes them for.")
 on_show = choose_run()
 if on_show:
     with reporting():

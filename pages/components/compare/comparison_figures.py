@@ -11,10 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from pages.components.shared.drawings import percent
-from pages.components.shared.figures import BLUE, GREEN, GREY, ORANGE
-
-RUN_COLOURS = (BLUE, ORANGE, GREEN, "#9a72c4", "#c9587f", "#979b3c", "#6f7fc9", "#b0714a")
-"""One for each of the runs that can be laid over one another; told apart on white and on black."""
+from pages.components.shared.figures import BLUE, GREY, ORANGE, RUN_COLOURS
 
 MOST_RUNS = len(RUN_COLOURS)
 ROW_PIXELS = 50

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core import formatting
 from core.errors import RunBusy, RunError, RunNotFound
 from core.evaluation import comparison
 from core.evaluation.comparison import Arm, Measured
@@ -15,9 +16,11 @@ from core.evaluation.metrics import accuracy_interval
 from core.recipe import sweeps
 from core.recipe.wording import in_words
 from core.runs.store import ACTIVE, FAILED, QUEUED, Label
+from pages.components.cached import runs
 from pages.components.compare import comparison_figures
 from pages.components.compare.comparison_figures import MOST_RUNS
-from pages.components.shared import cached, drawings, inputs, state
+from pages.components.shared import drawings, markdown, run_descriptions, state
+from pages.components.shared.run_descriptions import LoadedRun
 
 LOOK_EVERY_SECONDS = 2.0
 
@@ -42,7 +45,7 @@ WITH_REFERENCE = (AUGMENTATIONS, STUDY)
 class Member:
     """A run with what people call it; `name` is its own among all that are shown."""
 
-    shown: inputs.RunOnShow
+    shown: LoadedRun
     label: Label
     name: str
 
@@ -59,7 +62,7 @@ class Member:
     def measured(self, part: str) -> Measured | None:
         """How right it is about the photos of a part; None where that cannot be read."""
         try:
-            return cached.measured(self.shown.run.id, part, self.shown.status.ended)
+            return runs.measured(self.shown.run.id, part, self.shown.status.ended)
         except RunError:
             return None
 
@@ -68,9 +71,9 @@ def members() -> list[Member]:
     """All runs that can be read, the oldest first."""
     found: list[Member] = []
     seen: Counter[str] = Counter()
-    for shown in sorted(inputs.all_runs()[0], key=lambda each: each.status.created):
+    for shown in sorted(run_descriptions.all_runs()[0], key=lambda each: each.status.created):
         label = shown.run.read_label()
-        name = label.name or inputs.describe_with_accuracy(shown)
+        name = label.name or run_descriptions.describe_with_accuracy(shown)
         seen[name] += 1
         found.append(Member(shown, label, f"{name} ({seen[name]})" if seen[name] > 1 else name))
     return found
@@ -159,7 +162,7 @@ def _cancel(found: Sequence[Member]) -> None:
     for member in found:
         if member.state == QUEUED:
             try:
-                cached.queue().cancel(member.shown.run)
+                runs.queue().cancel(member.shown.run)
             except (RunBusy, RunNotFound):  # it has begun, or is gone, since the page was drawn
                 continue
 
@@ -176,18 +179,18 @@ def _say_result(found: Sequence[Member], measures: dict[str, Measured | None], k
 
 
 def _result(sentence: str, complete: bool = True) -> None:
-    words = inputs.plain(sentence)
+    words = markdown.escape(sentence)
     with st.container(border=True, key="result"):
         st.markdown(f":material/balance: {words}" if complete else f":material/balance: **So far:** {words}")
 
 
 def arms_of(pairs: Sequence[tuple[str, Measured | None]]) -> list[Arm]:
     """Runs that were measured, put together by what is special to them, in the order in which that first comes."""
-    runs: dict[str, list[Measured]] = {}
+    arms: dict[str, list[Measured]] = {}
     for name, measure in pairs:
         if measure is not None:
-            runs.setdefault(name, []).append(measure)
-    return [Arm(name, tuple(each)) for name, each in runs.items()]
+            arms.setdefault(name, []).append(measure)
+    return [Arm(name, tuple(each)) for name, each in arms.items()]
 
 
 def open_side_by_side(ids: Collection[str]) -> None:
@@ -289,6 +292,6 @@ def _row(member: Member) -> dict[str, str]:
         "run": member.name,
         "validation accuracy": drawings.percent(best) if best is not None else "–",
         "test accuracy": drawings.percent(test) if test is not None else "–",
-        "duration": inputs.duration(status.seconds(status.ended or 0)),
+        "duration": formatting.duration(status.seconds(status.ended or 0)),
         "seed": str(member.shown.recipe.seed),
     }

@@ -18,7 +18,8 @@ from core.data.dataset_export import (
     write_folders,
 )
 from core.data.subsets import NO_PART
-from pages.components.shared import cached, inputs, state
+from pages.components.cached import datasets, services
+from pages.components.shared import dataset_choice, elements, markdown, state
 
 ZIP, FOLDERS, TABLE = "ZIP file", "New dataset", "Table (CSV)"
 
@@ -35,7 +36,7 @@ DOWNLOAD_BYTES = 1_000_000_000
 def section(dataset: Dataset, parts: NDArray[np.int8]) -> None:
     """A fold with all that a dataset can be exported as; `parts (M,)` is how it is divided, -1 for not at all."""
     root = dataset.scan.folder.root
-    job = cached.dataset_exports().get(root)
+    job = datasets.dataset_exports().get(root)
     with st.expander("Export this dataset", icon=":material/ios_share:", expanded=job is not None):
         st.markdown(
             "The photos that training would use: corrected ones in their new class, excluded ones left out. Your own"
@@ -76,19 +77,19 @@ def _table(dataset: Dataset, parts: NDArray[np.int8]) -> bytes:
 
 def _to_zip(dataset: Dataset, parts: NDArray[np.int8], divided: bool, name: str) -> Callable[[Report], Exported]:
     chosen, rows = parts if divided else None, rows_of(dataset, parts)
-    return partial(write_archive, dataset, chosen, rows, name, cached.settings())
+    return partial(write_archive, dataset, chosen, rows, name, services.settings())
 
 
 def _to_folders(dataset: Dataset, parts: NDArray[np.int8], divided: bool, name: str) -> Callable[[Report], Exported]:
-    return partial(write_folders, dataset, parts if divided else None, name, cached.settings())
+    return partial(write_folders, dataset, parts if divided else None, name, services.settings())
 
 
 WRITERS = {ZIP: _to_zip, FOLDERS: _to_folders}
 
 
 def _begin(dataset: Dataset, write: Callable[[Report], Exported]) -> None:
-    cached.dataset_exports()[dataset.scan.folder.root] = job = ExportJob.start(write)
-    job.wait(inputs.MOMENT)
+    datasets.dataset_exports()[dataset.scan.folder.root] = job = ExportJob.start(write)
+    job.wait(dataset_choice.MOMENT)
     st.rerun()
 
 
@@ -111,7 +112,7 @@ def _outcome(job: ExportJob) -> None:
 
 
 def _report(exported: Exported) -> None:
-    where = inputs.plain(str(exported.path))
+    where = markdown.escape(str(exported.path))
     st.success(f"{exported.photos:,} photos are in {where}.", icon=":material/check_circle:")
     if exported.path.is_dir():
         if st.button("Look at it", icon=":material/photo_library:", key="export-look"):
@@ -125,4 +126,4 @@ def _report(exported: Exported) -> None:
     if exported.left_out:
         rows = [{"file": entry.path, "why it is not in it": entry.reason} for entry in exported.left_out]
         st.markdown(f"{len(rows):,} files are not in it:")
-        inputs.long_list(rows, "not-exported.csv")
+        elements.long_list(rows, "not-exported.csv")

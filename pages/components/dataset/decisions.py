@@ -10,7 +10,8 @@ from core.data.dataset import ALIKE, ALIKE_CONFLICT, CONFLICT, COPIES, LEAK, Dat
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision, Review, rows_of
 from core.data.scan.folder import ImageFolder
 from core.errors import PhotoError, UnfreezeError
-from pages.components.shared import cached, inputs, state
+from pages.components.cached import datasets
+from pages.components.shared import elements, markdown, state, thumbnails
 
 PER_PAGE = 6
 SINGLES_PER_PAGE = 24
@@ -37,7 +38,7 @@ def take_back(root: Path, decision: Decision) -> None:
 def keep(root: Path, how: Callable[[Review], Review]) -> None:
     """Change what is kept about a dataset; where that fails, the next page says so."""
     try:
-        cached.reviews().change(root, how)
+        datasets.reviews().change(root, how)
     except UnfreezeError as error:
         state.remember("notice", str(error))
 
@@ -62,8 +63,8 @@ def undo_bar(dataset: Dataset) -> None:
 def describe(decision: Decision) -> str:
     """A decision in a few words, safe as Markdown."""
     names = list(decision.photos)
-    what = inputs.plain(names[0]) if len(names) == 1 else f"{len(names):,} photos"
-    label = f" {inputs.plain(decision.label)}" if decision.label else ""
+    what = markdown.escape(names[0]) if len(names) == 1 else f"{len(names):,} photos"
+    label = f" {markdown.escape(decision.label)}" if decision.label else ""
     return f"{what} {WORDS[decision.action]}{label}"
 
 
@@ -108,7 +109,7 @@ def for_set(dataset: Dataset, finding: Finding, group: list[int], key: str) -> N
                 name = dataset.folder.class_names[label]
                 right = next(i for i in group if dataset.folder.labels[i] == label)
                 others = [i for i in group if i != right]
-                act(dataset, EXCLUDE, others, finding, f"It is {inputs.plain(name)}", f"{key}-{label}")
+                act(dataset, EXCLUDE, others, finding, f"It is {markdown.escape(name)}", f"{key}-{label}")
             act(dataset, EXCLUDE, group, finding, "Use none of them", f"{key}-none")
         elif finding.kind.key in (COPIES, ALIKE):
             act(dataset, EXCLUDE, group[1:], finding, "Use only the first", f"{key}-first")
@@ -136,18 +137,18 @@ def card(dataset: Dataset, position: int, why: str, key: str) -> None:
     folder = dataset.folder
     path = folder.paths[position]
     try:
-        st.image(inputs.thumbnail(folder, position), width=132, alt=path)
+        st.image(thumbnails.thumbnail(folder, position), width=132, alt=path)
     except (PhotoError, FileNotFoundError) as error:
         st.caption(f":material/broken_image: {error}")
     label = folder.class_names[folder.labels[position]]
-    st.caption(f"**{inputs.plain(label)}**  \n{inputs.plain(shortened(path.rpartition('/')[2]))}")
+    st.caption(f"**{markdown.escape(label)}**  \n{markdown.escape(shortened(path.rpartition('/')[2]))}")
     others = [name for name in targets(folder) if name != label]
     st.menu_button(
         "Decide",
         [(EXCLUDE, ""), (KEEP, ""), *((RELABEL, name) for name in others)],
         key=f"menu-{key}",
         type="tertiary",
-        help=inputs.plain(path),
+        help=markdown.escape(path),
         format_func=menu_words,
         on_click=chosen_from_menu,
         args=(dataset, position, why, f"menu-{key}"),
@@ -178,7 +179,7 @@ def choose_target(folder: ImageFolder) -> None:
 def menu_words(option: tuple[str, str]) -> str:
     """An entry of a photo's menu."""
     action, label = option
-    return f"Move to {inputs.plain(label)}" if action == RELABEL else {EXCLUDE: LEAVE_OUT, KEEP: RIGHT}[action]
+    return f"Move to {markdown.escape(label)}" if action == RELABEL else {EXCLUDE: LEAVE_OUT, KEEP: RIGHT}[action]
 
 
 def chosen_from_menu(dataset: Dataset, position: int, why: str, key: str) -> None:
@@ -200,14 +201,14 @@ def decided(dataset: Dataset) -> None:
         return
     st.markdown(
         "Your photos are never changed: decisions are kept beside them, in"
-        f" `{cached.reviews().file(review.root)}`, and each can be taken back."
+        f" `{datasets.reviews().file(review.root)}`, and each can be taken back."
     )
     undo_bar(dataset)
-    inputs.download_list(rows_of(review.decisions), "decisions.csv")
+    elements.download_list(rows_of(review.decisions), "decisions.csv")
     for position in range(len(review.decisions) - 1, -1, -1):
         decision = review.decisions[position]
         with st.container(horizontal=True, vertical_alignment="center", border=True):
-            st.markdown(f"{describe(decision)}  \n:gray[{inputs.plain(decision.why)}]", width="stretch")
+            st.markdown(f"{describe(decision)}  \n:gray[{markdown.escape(decision.why)}]", width="stretch")
             st.button("Take back", key=f"back-{position}", on_click=take_back, args=(review.root, decision))
     for path, reason in dataset.lost:
-        st.caption(f":material/link_off: {inputs.plain(path)}: {reason}; the decision rests.")
+        st.caption(f":material/link_off: {markdown.escape(path)}: {reason}; the decision rests.")

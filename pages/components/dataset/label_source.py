@@ -8,8 +8,8 @@ import streamlit as st
 from core.data.review import Review
 from core.data.scan.layout import FILE_COLUMNS, FIRST, INNERMOST, LABEL_COLUMNS, TABLE, Layout, read_table, tables_in
 from core.errors import UnfreezeError
+from pages.components.cached import datasets
 from pages.components.dataset import decisions
-from pages.components.shared import cached
 from pages.components.shared.report_errors import reporting
 
 WORDS = {
@@ -22,7 +22,7 @@ WORDS = {
 def choose_for(root: Path) -> None:
     """Offer another source for a folder that cannot be used as it is."""
     with reporting():
-        review = cached.reviews().read(root)
+        review = datasets.reviews().read(root)
     choose(root, review, expanded=True)
 
 

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from core.evaluation.calibration import Coverage, Reliability
 from core.evaluation.metrics import ClassScores, accuracy_interval
 from core.evaluation.training_dynamics import Timeline
-from pages.components.compare.comparison_figures import RUN_COLOURS
 from pages.components.shared.drawings import percent
-from pages.components.shared.figures import BLUE, GREY, ORANGE
+from pages.components.shared.figures import BLUE, GREY, ORANGE, RUN_COLOURS
 
 MOST_ROWS = 30
 """Of more classes, only those with the lowest scores are drawn."""

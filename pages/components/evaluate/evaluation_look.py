@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from core.data.scan.walk import check_photo
 from core.errors import PhotoError
 from core.inference.prediction import Look
+from pages.components.cached import models, services
 from pages.components.evaluate.evaluation_photos import (
     OPENED,
     PHOTO_PIXELS,
@@ -16,8 +17,7 @@ from pages.components.evaluate.evaluation_photos import (
     look_button,
     one_page,
 )
-from pages.components.shared import cached, drawings, heat, state
-from pages.components.shared.inputs import plain
+from pages.components.shared import drawings, heat, markdown, state
 
 TAKEN_FOR, SHOWS = "the class that each photo is taken for", "the class that each photo shows"
 CHOICES = ("All", "Wrong", "Right")
@@ -60,14 +60,14 @@ def _asked(part: Part, position: int, label: int) -> int:
 
 
 def _see(part: Part, position: int) -> Seen:
-    path = check_photo(part.folder.absolute(position), cached.settings().dataset_roots)
-    return cached.look(part.shown.run.id, part.shown.status.ended, path, path.stat().st_mtime)
+    path = check_photo(part.folder.absolute(position), services.settings().dataset_roots)
+    return models.look(part.shown.run.id, part.shown.status.ended, path, path.stat().st_mtime)
 
 
 def _one(part: Part, position: int) -> None:
     """One photo as it is, what speaks for a class in it, and its most probable classes."""
     names = part.found.class_names
-    st.markdown(f"**{plain(part.folder.paths[position])}**, a {part.name} photo: {part.said(position)}")
+    st.markdown(f"**{markdown.escape(part.folder.paths[position])}**, a {part.name} photo: {part.said(position)}")
     try:
         pixels, look = _see(part, position)
     except PhotoError as error:
@@ -83,7 +83,7 @@ def _one(part: Part, position: int) -> None:
             _picture(part, position, label, pixels, found, heat.limit_of([found]), LARGE_PIXELS)
     if found is not None:
         st.html(heat.scale(heat.limit_of([found])))
-        st.markdown(f"Most of what speaks for **{plain(names[label])}** lies {heat.where(found)}.")
+        st.markdown(f"Most of what speaks for **{markdown.escape(names[label])}** lies {heat.where(found)}.")
     _answers(part, look)
     _agreement([look])
 
@@ -157,7 +157,7 @@ def _see_all(part: Part, positions: Sequence[int]) -> dict[int, Seen]:
         try:
             seen[position] = _see(part, position)
         except PhotoError as error:
-            lost.append(f"{plain(part.folder.paths[position])} ({error})")
+            lost.append(f"{markdown.escape(part.folder.paths[position])} ({error})")
     if lost:
         st.caption(f":material/broken_image: No longer readable: {', '.join(lost)}")
     return seen

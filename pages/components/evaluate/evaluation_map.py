@@ -8,10 +8,11 @@ import streamlit as st
 
 from core.evaluation.embedding_map import Placed
 from core.evaluation.metrics import most_mistaken
+from pages.components.cached import datasets, runs
 from pages.components.evaluate import evaluation_figures, evaluation_words
 from pages.components.evaluate.evaluation_figures import MOST_COLOURS
 from pages.components.evaluate.evaluation_photos import Part, gallery
-from pages.components.shared import cached, state
+from pages.components.shared import state
 from pages.components.shared.run_embeddings import embeddings_of
 
 STRANGERS = 0.5
@@ -23,7 +24,7 @@ def map_of_photos(part: Part) -> None:
     run = part.shown.run
     if embeddings_of(run) is None:
         return
-    placed = cached.embedding_map(run.id, part.name, run.embeddings_file.stat().st_mtime_ns)
+    placed = runs.embedding_map(run.id, part.name, run.embeddings_file.stat().st_mtime_ns)
     if not len(placed.paths):
         st.info(f"This run has kept nothing of its {part.name} photos.", icon=":material/info:")
         return
@@ -77,7 +78,7 @@ def _choose_colours(part: Part) -> list[str]:
 
 def _draw(part: Part, placed: Placed, coloured: Sequence[str]) -> None:
     names = part.found.class_names
-    small = cached.tiny_photos(part.folder.root, placed.paths)
+    small = datasets.tiny_photos(part.folder.root, placed.paths)
     facts = {
         "path": placed.paths,
         "image": [_data_uri(jpeg) for jpeg in small],

@@ -10,8 +10,8 @@ import streamlit as st
 from core.data.scan.folder import ImageFolder
 from core.errors import PhotoError
 from core.evaluation.metrics import Evaluation
-from pages.components.shared import inputs, state
-from pages.components.shared.inputs import plain
+from pages.components.shared import markdown, state, thumbnails
+from pages.components.shared.run_descriptions import LoadedRun
 
 SECTION_KEY, MISTAKES = "evaluate-section", "Mistakes"
 OPENED = "opened-photo"
@@ -30,7 +30,7 @@ class Part:
         found: What the model says.
     """
 
-    shown: inputs.RunOnShow
+    shown: LoadedRun
     name: str
     found: Evaluation
 
@@ -54,10 +54,10 @@ class Part:
     def said(self, position: int) -> str:
         """What a photo shows, and what the model takes it for; safe as Markdown."""
         names, found = self.found.class_names, self.found
-        shows, sure = plain(names[found.labels[position]]), f"{found.confidence[position]:.0%}"
+        shows, sure = markdown.escape(names[found.labels[position]]), f"{found.confidence[position]:.0%}"
         if found.right[position]:
             return f"{shows} ({sure})"
-        return f"{shows}, taken for **{plain(names[found.predicted[position]])}** ({sure})"
+        return f"{shows}, taken for **{markdown.escape(names[found.predicted[position]])}** ({sure})"
 
 
 def open_photo(part: Part, position: int) -> None:
@@ -109,9 +109,9 @@ def one_page(positions: Sequence[int], key: str) -> list[tuple[int, int]]:
 def _photo(part: Part, position: int) -> None:
     path = part.folder.paths[position]
     try:
-        st.image(inputs.thumbnail(part.folder, position), width=PHOTO_PIXELS, alt=path)
+        st.image(thumbnails.thumbnail(part.folder, position), width=PHOTO_PIXELS, alt=path)
     except PhotoError as error:
-        st.caption(f":material/broken_image: {plain(path)} can no longer be shown: {error}.")
+        st.caption(f":material/broken_image: {markdown.escape(path)} can no longer be shown: {error}.")
 
 
 def look_button(part: Part, position: int, number: int, key: str, act: Act = LOOK) -> None:

@@ -18,11 +18,11 @@ from core.evaluation.metrics import (
     most_confused,
     most_mistaken,
 )
+from pages.components.cached import runs
 from pages.components.evaluate import evaluation_figures, evaluation_words
 from pages.components.evaluate.evaluation_figures import MOST_CELLS, MOST_ROWS, saving_as
 from pages.components.evaluate.evaluation_photos import MISTAKES, SECTION_KEY, Part, gallery
-from pages.components.shared import cached, drawings, inputs, state
-from pages.components.shared.inputs import plain
+from pages.components.shared import drawings, elements, markdown, state
 
 PAIRS = 5
 MOST_COLUMNS = 100
@@ -69,7 +69,7 @@ def overview(part: Part) -> None:
         _class_by_class(part, scores)
     st.caption(SCORES_MEAN)
     with st.expander("All figures as a table", icon=":material/table:"):
-        inputs.long_list(evaluation_figures.in_words(scores, part.found.class_names), f"classes-{part.name}.csv")
+        elements.long_list(evaluation_figures.in_words(scores, part.found.class_names), f"classes-{part.name}.csv")
 
 
 def _class_by_class(part: Part, scores: ClassScores) -> None:
@@ -120,7 +120,7 @@ def mistakes(part: Part) -> None:
         st.subheader("What is taken for what (confusion matrix)", anchor=False)
         st.caption(MATRIX_MEANS)
         _matrix(part, cell)
-        inputs.download_list(_as_rows(part), f"confusion-{part.name}.csv")
+        elements.download_list(_as_rows(part), f"confusion-{part.name}.csv")
     kind = st.segmented_control(
         "Photos",
         [FROM_THE_TABLE, *RANKINGS],
@@ -141,7 +141,7 @@ def mistakes(part: Part) -> None:
 def _photos_of_cell(part: Part, label: int, taken_for: int) -> None:
     _choose_cell(part)
     found = part.found.in_cell(label, taken_for).tolist()
-    of, taken = (plain(part.found.class_names[each]) for each in (label, taken_for))
+    of, taken = (markdown.escape(part.found.class_names[each]) for each in (label, taken_for))
     verb, what = "is" if len(found) == 1 else "are", "recognised" if label == taken_for else f"taken for **{taken}**"
     st.markdown(f"**{part.photos(len(found))}** of **{of}** {verb} {what}.")
     gallery(part, found, f"cell-{label}-{taken_for}")
@@ -267,7 +267,7 @@ def _calibrated(part: Part, fitted: float | None, before: Reliability, after: Re
     if fitted is not None and after is not None:
         st.markdown(evaluation_words.temperature(fitted, after.error < before.error))
         facts.append(("after temperature scaling", drawings.percent(after.error)))
-    inputs.facts(facts)
+    elements.facts(facts)
     st.caption(_how_calibrated(part, fitted))
 
 
@@ -286,7 +286,7 @@ def _coverage(part: Part) -> None:
 def _temperature(part: Part) -> float | None:
     """The temperature that fits the validation photos; None where there are none."""
     try:
-        return cached.temperature(part.shown.run.id, part.shown.status.ended)
+        return runs.temperature(part.shown.run.id, part.shown.status.ended)
     except RunError:
         return None
 

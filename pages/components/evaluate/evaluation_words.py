@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.evaluation.calibration import Coverage, Reliability
 from core.evaluation.metrics import ClassScores, Confused
 from core.formatting import percent, photos
-from pages.components.shared.inputs import plain
+from pages.components.shared import markdown
 
 FEW_PHOTOS = 10
 """Of fewer photos it is not worth saying how often the model is right about them, where there are others."""
@@ -33,8 +33,8 @@ def confused(pair: Confused, names: Sequence[str]) -> str:
     """ "12 of 80 photos of roses are taken for tulips." """
     verb = "is" if pair.count == 1 else "are"
     return (
-        f"{pair.count:,} of {photos(pair.support)} of **{plain(names[pair.label])}** {verb} taken for"
-        f" **{plain(names[pair.taken_for])}**."
+        f"{pair.count:,} of {photos(pair.support)} of **{markdown.escape(names[pair.label])}** {verb} taken for"
+        f" **{markdown.escape(names[pair.taken_for])}**."
     )
 
 
@@ -47,8 +47,8 @@ def best_and_worst(scores: ClassScores, names: Sequence[str]) -> list[str]:
     best = seen[np.lexsort((-scores.support[seen], -recall))[0]]
     worst = seen[np.lexsort((-scores.support[seen], recall))[0]]
     return [
-        f"It is best at **{plain(names[best])}**: {_of(scores, best)} are recognised.",
-        f"It has most trouble with **{plain(names[worst])}**: {_of(scores, worst)} are recognised.",
+        f"It is best at **{markdown.escape(names[best])}**: {_of(scores, best)} are recognised.",
+        f"It has most trouble with **{markdown.escape(names[worst])}**: {_of(scores, worst)} are recognised.",
     ]
 
 
@@ -96,8 +96,8 @@ def neighbours(shares: NDArray[np.float64], names: Sequence[str], most: int = 3)
     np.fill_diagonal(others, 0)
     pairs = [divmod(int(place), len(names)) for place in np.argsort(-others, axis=None, kind="stable")[:most]]
     return [
-        f"Of the photos nearest to those of **{plain(names[row])}**, {percent(float(others[row, column]))} are"
-        f" **{plain(names[column])}**."
+        f"Of the photos nearest to those of **{markdown.escape(names[row])}**, {percent(float(others[row, column]))}"
+        f" are **{markdown.escape(names[column])}**."
         for row, column in pairs
         if others[row, column] > 0
     ]

@@ -7,11 +7,11 @@ import streamlit as st
 
 from core.errors import RunError
 from core.evaluation.training_dynamics import Timeline
+from pages.components.cached import runs
 from pages.components.evaluate import evaluation_figures, evaluation_words
 from pages.components.evaluate.evaluation_figures import saving_as
 from pages.components.evaluate.evaluation_photos import Part, gallery, open_photo
-from pages.components.shared import cached, state
-from pages.components.shared.inputs import plain
+from pages.components.shared import markdown, state
 
 NEVER, FORGOTTEN, LATE = "Never learned", "Forgotten", "Learned last"
 
@@ -26,8 +26,8 @@ def while_it_learned(part: Part) -> None:
     """When validation photos were learned, which were forgotten or never learned, and the history of one."""
     shown = part.shown
     try:
-        found = cached.timeline(shown.run.id, shown.status.ended)
-        watched = Part(shown, "validation", cached.evaluation(shown.run.id, "validation", shown.status.ended))
+        found = runs.timeline(shown.run.id, shown.status.ended)
+        watched = Part(shown, "validation", runs.evaluation(shown.run.id, "validation", shown.status.ended))
     except RunError as error:
         st.info(str(error), icon=":material/history:")
         return
@@ -101,7 +101,7 @@ def _history(part: Part, found: Timeline, positions: Sequence[int]) -> None:
         chosen = positions[0]
     with st.container(border=True, key="history"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{plain(found.paths[chosen])}**: {_words(part, found, chosen)}", width="stretch")
+            st.markdown(f"**{markdown.escape(found.paths[chosen])}**: {_words(part, found, chosen)}", width="stretch")
             st.button("See where it looks", on_click=open_photo, args=(part, chosen), icon=":material/visibility:")
         st.plotly_chart(
             evaluation_figures.history(found, chosen, part.found.class_names),
@@ -113,9 +113,9 @@ def _history(part: Part, found: Timeline, positions: Sequence[int]) -> None:
 
 
 def _words(part: Part, found: Timeline, position: int) -> str:
-    name = plain(part.found.class_names[part.found.labels[position]])
+    name = markdown.escape(part.found.class_names[part.found.labels[position]])
     at, times = int(found.learned_at()[position]), int(found.forgotten()[position])
     never = at == len(found.epochs)
-    last = plain(part.found.class_names[found.predicted[-1, position]])
+    last = markdown.escape(part.found.class_names[found.predicted[-1, position]])
     ends = f"taken for **{last}** at the end" if never else f"right from epoch {found.epochs[at]:.3g} on"
     return f"{name}, {ends}" + (f", forgotten {evaluation_words.times(times)}" if times else "")

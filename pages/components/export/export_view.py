@@ -11,7 +11,7 @@ from core.export.formats import FORMATS, ExportFormat
 from core.export.jobs import FAILED, MAKING, NOT_MADE, PROVEN, STALE, UNDER_WAY, WAITING, Export
 from core.export.parity import ParityReport, as_text, share
 from core.runs.store import Run
-from pages.components.shared import inputs, state
+from pages.components.shared import elements, markdown, state
 
 LOOK_EVERY_SECONDS = 1.0
 CARDS_IN_A_ROW = 2
@@ -89,7 +89,7 @@ def _card(run: Run, chosen: ExportFormat, found: Export) -> None:
         _progress(run, chosen, found)
         return
     if found.state == FAILED:
-        st.markdown(f":red[:material/error:] {inputs.plain(found.error)}")
+        st.markdown(f":red[:material/error:] {markdown.escape(found.error)}")
     elif found.state == STALE:
         st.caption("The run has another model since. Make this export anew.")
     elif found.parity:
@@ -118,7 +118,7 @@ def _figures(found: ParityReport) -> None:
     ]
     if found.accuracy is not None and found.run_accuracy is not None and found.accuracy != found.run_accuracy:
         pairs.insert(1, ("Accuracy", f"{share(found.accuracy)} (before: {share(found.run_accuracy)})"))
-    inputs.facts(pairs)
+    elements.facts(pairs)
     for warning in found.warnings:
         st.markdown(f":orange[:material/warning:] {warning}")
 

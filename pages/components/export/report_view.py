@@ -17,8 +17,9 @@ from core.recipe.recipe import Recipe
 from core.recipe.wording import in_words, title_of, value_in_words
 from core.reports.facts import ReportContext, Step, Suspect
 from core.reports.model_card import as_markdown, card
-from pages.components.shared import cached, inputs, state
-from pages.components.shared.inputs import plain
+from pages.components.cached import datasets, runs, services
+from pages.components.shared import elements, markdown, run_descriptions, state
+from pages.components.shared.run_descriptions import LoadedRun
 
 ALWAYS_SAID = (
     "backbone",
@@ -45,7 +46,7 @@ DECIDED = {
 """What was done with photos that somebody has decided about."""
 
 
-def show(shown: inputs.RunOnShow) -> None:
+def show(shown: LoadedRun) -> None:
     """What the report holds, the buttons to make and to download it, and the model card."""
     offer(shown)
     try:
@@ -54,7 +55,7 @@ def show(shown: inputs.RunOnShow) -> None:
         st.warning(str(error), icon=":material/info:")
 
 
-def offer(shown: inputs.RunOnShow) -> None:
+def offer(shown: LoadedRun) -> None:
     """What the report holds, and the buttons to make and to download it."""
     st.markdown(
         "**One file that opens in any browser, without a network:** what was trained and how, the curves, the data with"
@@ -73,10 +74,12 @@ def offer(shown: inputs.RunOnShow) -> None:
         st.warning(f"There is no report of this run: {error}", icon=":material/info:")
 
 
-def _made(shown: inputs.RunOnShow) -> None:
+def _made(shown: LoadedRun) -> None:
     recipe = shown.recipe
-    context = report_context(inputs.name_of(shown.run, recipe), recipe, _last_check(recipe), _decisions(recipe))
-    made = cached.report(shown.run.id, shown.status.ended, context, Path(recipe.dataset).is_dir())
+    context = report_context(
+        run_descriptions.name_of(shown.run, recipe), recipe, _last_check(recipe), _decisions(recipe)
+    )
+    made = runs.report(shown.run.id, shown.status.ended, context, Path(recipe.dataset).is_dir())
     st.download_button(
         "Download the report (HTML)",
         made.html.encode("utf-8"),
@@ -87,23 +90,26 @@ def _made(shown: inputs.RunOnShow) -> None:
         on_click="ignore",
     )
     size = f"{len(made.html) / 1e6:.1f} MB"
-    inputs.facts([("Size", size), ("Photos", f"{made.photos:,}"), ("Sections", f"{made.sections}")])
+    elements.facts([("Size", size), ("Photos", f"{made.photos:,}"), ("Sections", f"{made.sections}")])
     if made.gone:
         st.caption(
             f":material/broken_image: {photos(made.gone)} could not be read any more; the report names them instead. Is"
-            f" the dataset still in {plain(recipe.dataset)}?"
+            f" the dataset still in {markdown.escape(recipe.dataset)}?"
         )
 
 
-def _card(shown: inputs.RunOnShow) -> None:
+def _card(shown: LoadedRun) -> None:
     recipe = shown.recipe
-    name, from_nothing = inputs.name_of(shown.run, recipe), starts_from_nothing(recipe, backbone(recipe.backbone))
+    name, from_nothing = (
+        run_descriptions.name_of(shown.run, recipe),
+        starts_from_nothing(recipe, backbone(recipe.backbone)),
+    )
     dataset = Path(recipe.dataset).name
-    facts = cached.card_facts(shown.run.id, shown.status.ended, name, dataset, recipe.backbone, from_nothing)
+    facts = runs.card_facts(shown.run.id, shown.status.ended, name, dataset, recipe.backbone, from_nothing)
     st.subheader("Model card", anchor=False)
     with st.container(border=True):
         for section in card(facts):
-            sentences = "\n".join(f"- {plain(sentence)}" for sentence in section.sentences)
+            sentences = "\n".join(f"- {markdown.escape(sentence)}" for sentence in section.sentences)
             st.markdown(f"**{section.title}**\n{sentences}")
     st.download_button(
         "Download the model card (Markdown)",
@@ -159,15 +165,15 @@ def _suspect(check: DatasetCheck, position: int) -> Suspect:
 
 def _last_check(recipe: Recipe) -> DatasetCheck | None:
     """The last check of the dataset's labels since the server was started."""
-    found = [check for check in cached.label_checks().values() if check.folder.root == Path(recipe.dataset)]
+    found = [check for check in datasets.label_checks().values() if check.folder.root == Path(recipe.dataset)]
     return found[-1] if found else None
 
 
 def _decisions(recipe: Recipe) -> tuple[str, ...]:
     """What was decided about photos of the dataset; nothing where it is gone."""
     try:
-        root = check_inside(recipe.dataset, cached.settings().dataset_roots)
-        return decisions_in_words(cached.reviews().read(root))
+        root = check_inside(recipe.dataset, services.settings().dataset_roots)
+        return decisions_in_words(datasets.reviews().read(root))
     except DataError:
         return ()
 

@@ -14,11 +14,12 @@ from core.data.scan.walk import check_photo
 from core.errors import PhotoError
 from core.labels.label_checks import AGREE, DISAGREE, UNSURE
 from core.labels.label_verdicts import Judge, Seen, verdicts_on
+from pages.components.cached import datasets, models, services
 from pages.components.runs.run_view import random_weights_warning
-from pages.components.shared import cached, drawings, inputs, state
-from pages.components.shared.inputs import RunOnShow
+from pages.components.shared import drawings, elements, markdown, state
 from pages.components.shared.report_errors import reporting
 from pages.components.shared.run_choice import choose_run
+from pages.components.shared.run_descriptions import LoadedRun
 from pages.components.shared.run_embeddings import embeddings_of
 
 PER_PAGE = 10
@@ -63,7 +64,7 @@ def show() -> None:
         state.take(SEEN)
         st.caption(
             "A ZIP with a folder for each class, photos with a CSV (file, label), or photos alone: then you say what"
-            f" they are. At most {cached.settings().limits.uploads:,} photos at a time. Nothing is kept: photos are"
+            f" they are. At most {services.settings().limits.uploads:,} photos at a time. Nothing is kept: photos are"
             " gone from the server when this page is closed."
         )
         return
@@ -76,22 +77,22 @@ def show() -> None:
     _show_verdicts(chosen, seen, claimed, judge.predictor.class_names)
 
 
-def _judge_or_stop(chosen: RunOnShow) -> Judge:
+def _judge_or_stop(chosen: LoadedRun) -> Judge:
     """What judges the claims; while the model still looks at the photos of its run, the page ends there."""
     run = chosen.run
     if embeddings_of(run) is None:
         st.stop()
     with reporting():
-        return cached.judge(run.id, chosen.status.ended, run.embeddings_file.stat().st_mtime_ns)
+        return models.judge(run.id, chosen.status.ended, run.embeddings_file.stat().st_mtime_ns)
 
 
-def _seen(chosen: RunOnShow, judge: Judge, files: Sequence[UploadedFile]) -> Seen:
+def _seen(chosen: LoadedRun, judge: Judge, files: Sequence[UploadedFile]) -> Seen:
     """What the model sees in the files, kept for this session alone and as long as they stay the same."""
     key = (chosen.run.id, chosen.status.ended, tuple(file.file_id for file in files))
     known, seen = state.recall(SEEN, (None, None))
     if known != key or not isinstance(seen, Seen):
         bar = st.progress(0.0, "Looking at the photos…")
-        limits = cached.settings().limits
+        limits = services.settings().limits
         claims = read_claims([(file.name, file) for file in files], limits)
         total = max(1, len(claims.photos))
 
@@ -110,7 +111,7 @@ def _left_out(seen: Seen, files: int) -> None:
     if seen.left_out:
         rows = [{"file": entry.path, "why it was left out": entry.reason} for entry in seen.left_out]
         with st.expander(f"{len(rows):,} left out, and why", icon=":material/rule:"):
-            inputs.long_list(rows, "left-out.csv")
+            elements.long_list(rows, "left-out.csv")
 
 
 def _claimed(seen: Seen, class_names: Sequence[str]) -> list[int | None]:
@@ -145,7 +146,7 @@ def _ask_meaning(label: str, count: int, class_names: Sequence[str]) -> int | No
     photos = "1 photo" if count == 1 else f"{count:,} photos"
     unlabelled = "What is the photo without a label?" if count == 1 else f"What are the {photos} without a label?"
     return st.selectbox(
-        f"“{inputs.plain(label)}”, {photos}" if label else unlabelled,
+        f"“{markdown.escape(label)}”, {photos}" if label else unlabelled,
         [*near, *others],
         index=None,
         format_func=lambda place: class_names[place],
@@ -154,7 +155,7 @@ def _ask_meaning(label: str, count: int, class_names: Sequence[str]) -> int | No
     )
 
 
-def _show_verdicts(chosen: RunOnShow, seen: Seen, claimed: Sequence[int | None], class_names: Sequence[str]) -> None:
+def _show_verdicts(chosen: LoadedRun, seen: Seen, claimed: Sequence[int | None], class_names: Sequence[str]) -> None:
     found = verdicts_on(seen, claimed)
     counts = Counter(found)
     words = {AGREE: "agree", DISAGREE: "disagree", UNSURE: "unsure", NO_LABEL: "without a label"}
@@ -165,7 +166,7 @@ def _show_verdicts(chosen: RunOnShow, seen: Seen, claimed: Sequence[int | None],
         "Agree: the model takes the photo for what is claimed. Disagree: it is sure of another class. Unsure: it could"
         " be either, or the photo is like none that the model has learned from. The model can be wrong, too."
     )
-    inputs.download_list(_rows(seen, claimed, found, class_names), "label-check.csv")
+    elements.download_list(_rows(seen, claimed, found, class_names), "label-check.csv")
     kinds = [EVERYTHING, *(verdict for verdict in ORDER if counts[verdict])]
     shown = st.segmented_control(
         "Show",
@@ -185,13 +186,18 @@ def _show_verdicts(chosen: RunOnShow, seen: Seen, claimed: Sequence[int | None],
 
 
 def _card(
-    chosen: RunOnShow, seen: Seen, place: int, claimed: int | None, verdict: str, class_names: Sequence[str]
+    chosen: LoadedRun,
+    seen: Seen,
+    place: int,
+    claimed: int | None,
+    verdict: str,
+    class_names: Sequence[str],
 ) -> None:
     """One photo, the verdict, and the photos that the model has learned from and finds most like it."""
     with st.container(horizontal=True, gap="medium"):
         st.image(seen.pixels[place], width=PHOTO_PIXELS, alt=f"{seen.names[place]} as the model sees it")
         with st.container(width=250, gap="xsmall"):
-            st.markdown(f"{BADGES[verdict]} {inputs.plain(seen.names[place])}")
+            st.markdown(f"{BADGES[verdict]} {markdown.escape(seen.names[place])}")
             st.markdown(_in_words(seen, place, claimed, verdict, class_names))
             _change(place, claimed, class_names)
         with st.container(width="stretch", gap="xsmall"):
@@ -201,12 +207,12 @@ def _card(
 def _in_words(seen: Seen, place: int, claimed: int | None, verdict: str, class_names: Sequence[str]) -> str:
     best = int(seen.probabilities[place].argmax())
     shares = [drawings.percent(float(share)) for share in seen.probabilities[place]]
-    model = f"The model takes it for **{inputs.plain(class_names[best])}** ({inputs.plain(shares[best])})"
+    model = f"The model takes it for **{markdown.escape(class_names[best])}** ({markdown.escape(shares[best])})"
     if verdict == UNSURE and seen.strange[place]:
         return f"{model}, but it is unlike the photos that it has learned from."
     if claimed is None or claimed == best:
         return f"{model}."
-    return f"{model}, and gives **{inputs.plain(class_names[claimed])}** {inputs.plain(shares[claimed])}."
+    return f"{model}, and gives **{markdown.escape(class_names[claimed])}** {markdown.escape(shares[claimed])}."
 
 
 def _change(place: int, claimed: int | None, class_names: Sequence[str]) -> None:
@@ -227,9 +233,9 @@ def _changed(place: int, key: str) -> None:
     state.remember(CLAIMED, {**state.recall(CLAIMED, {}), place: state.widget(key)})
 
 
-def _evidence(chosen: RunOnShow, seen: Seen, place: int, class_names: Sequence[str]) -> None:
+def _evidence(chosen: LoadedRun, seen: Seen, place: int, class_names: Sequence[str]) -> None:
     labels = [class_names[seen.known.labels[i]] for i in seen.evidence[place]]
-    counts = ", ".join(f"{count} {inputs.plain(name)}" for name, count in Counter(labels).most_common())
+    counts = ", ".join(f"{count} {markdown.escape(name)}" for name, count in Counter(labels).most_common())
     st.caption(f"Most like it among the photos it has learned from: {counts}")
     with st.container(horizontal=True, gap="xsmall"):
         for i, label in zip(seen.evidence[place], labels, strict=True):
@@ -238,10 +244,12 @@ def _evidence(chosen: RunOnShow, seen: Seen, place: int, class_names: Sequence[s
 
 def _training_photo(path: Path, label: str) -> None:
     try:
-        file = check_photo(path, cached.settings().dataset_roots)
-        st.image(cached.small(file, file.stat().st_mtime), width=EVIDENCE_PIXELS, alt=f"{path.name}, labelled {label}")
+        file = check_photo(path, services.settings().dataset_roots)
+        st.image(
+            datasets.small(file, file.stat().st_mtime), width=EVIDENCE_PIXELS, alt=f"{path.name}, labelled {label}"
+        )
     except (PhotoError, FileNotFoundError) as error:
-        st.caption(f":material/broken_image: {inputs.plain(path.name)}: {error}", width=EVIDENCE_PIXELS)
+        st.caption(f":material/broken_image: {markdown.escape(path.name)}: {error}", width=EVIDENCE_PIXELS)
 
 
 def _rows(

@@ -4,9 +4,10 @@ import streamlit as st
 
 from core.data.dataset import ALIKE_CONFLICT, CONFLICT, Dataset
 from core.labels.dataset_check import DatasetCheck, check
+from pages.components.cached import datasets
 from pages.components.dataset import decisions, label_source
 from pages.components.labels import label_check_features, label_check_suspects, label_check_training
-from pages.components.shared import cached, inputs, state
+from pages.components.shared import dataset_choice, markdown, state
 from pages.components.shared.report_errors import reporting
 
 VIEW = "label-check-view"
@@ -16,7 +17,7 @@ AGAIN = "check-again"
 
 def show() -> None:
     """The chosen dataset's check, or the way to it."""
-    dataset = inputs.dataset_or_stop(label_source.choose_for)
+    dataset = dataset_choice.dataset_or_stop(label_source.choose_for)
     _head(dataset)
     decisions.notice()
     found = _check_or_stop(dataset)
@@ -45,7 +46,7 @@ def show() -> None:
 def _head(dataset: Dataset) -> None:
     root = dataset.folder.root
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f":material/folder: **{inputs.plain(root.name)}** &nbsp; {inputs.plain(str(root))}")
+        st.markdown(f":material/folder: **{markdown.escape(root.name)}** &nbsp; {markdown.escape(str(root))}")
         st.page_link("pages/prepare/dataset.py", label="Look at it, or choose another", icon=":material/swap_horiz:")
 
 
@@ -53,11 +54,11 @@ def _check_or_stop(dataset: Dataset) -> DatasetCheck:
     """The last check of these photos, whatever was decided since; a new one where there is none, or it is asked for."""
     features = label_check_features.features_or_stop(dataset)
     key = label_check_features.network().key
-    found = cached.label_checks().get((dataset.scan.token, key))
+    found = datasets.label_checks().get((dataset.scan.token, key))
     if found is None or state.take(AGAIN):
         with reporting(), st.spinner("Comparing each photo with the others…"):
             found = check(dataset, features.values, features.row_of)
-        cached.keep_label_check(dataset.scan.token, key, found)
+        datasets.keep_label_check(dataset.scan.token, key, found)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core import formatting
 from core.data.dataset import Dataset
 from core.errors import RunError, UnfreezeError
 from core.models import weights
@@ -10,7 +11,8 @@ from core.runs.store import ACTIVE, CRASHED, FAILED, STOPPED, Run, Status
 from core.training.budget.throughput import known_pace
 from core.training.dataset_features import features
 from core.training.dataset_features.features import Features, Request
-from pages.components.shared import cached, inputs, state
+from pages.components.cached import datasets, services
+from pages.components.shared import markdown, state
 from pages.components.shared.report_errors import reporting
 from pages.components.train import variant
 
@@ -35,7 +37,7 @@ def features_or_stop(dataset: Dataset) -> Features:
     new = found.lacking(request.digests) if found is not None else len(request.paths)
     if found is not None and not new:
         return found
-    run = features.latest(cached.feature_jobs(), dataset.scan.folder.root, chosen.key)
+    run = features.latest(datasets.feature_jobs(), dataset.scan.folder.root, chosen.key)
     with reporting():
         status = run.read_status() if run is not None else None
     if run is not None and status is not None and status.state in ACTIVE:
@@ -52,7 +54,7 @@ def network() -> Backbone:
 
 def choose_network() -> None:
     """Which of the networks whose weights are on this computer looks at the photos."""
-    keys = [row.key for row in BACKBONES if weights.look_up(row, cached.settings())]
+    keys = [row.key for row in BACKBONES if weights.look_up(row, services.settings())]
     if not keys:
         return
     default = variant.default()
@@ -68,9 +70,9 @@ def choose_network() -> None:
 
 
 def _kept(dataset: Dataset, chosen: Backbone) -> Features | None:
-    run = features.kept(cached.feature_jobs(), dataset.scan.folder.root, chosen.key)
+    run = features.kept(datasets.feature_jobs(), dataset.scan.folder.root, chosen.key)
     try:
-        return cached.features(run.id) if run is not None else None
+        return datasets.features(run.id) if run is not None else None
     except RunError:  # somebody has just removed it, or it cannot be read: it is computed anew
         return None
 
@@ -87,19 +89,19 @@ def _offer(request: Request, new: int, chosen: Backbone, last: Status | None) ->
         )
     else:
         st.markdown(
-            f"Every photo is looked at by **{inputs.plain(chosen.name)}**, a network that already knows how things"
+            f"Every photo is looked at by **{markdown.escape(chosen.name)}**, a network that already knows how things"
             " look. Then each label is judged by the photos around it, and those that stand out are shown to you, one"
             " by one. No training is needed, and your photos are never changed."
         )
-    pace = known_pace(cached.settings().home, chosen, cached.guessed_pace()).pace
+    pace = known_pace(services.settings().home, chosen, services.guessed_pace()).pace
     seconds = START_SECONDS + new * pace.forward_seconds(chosen)
     st.caption(
-        f":material/schedule: {new:,} photos, about {inputs.duration(seconds)}, less where training has looked at them"
-        " before. It is done once; later checks start at once."
+        f":material/schedule: {new:,} photos, about {formatting.duration(seconds)}, less where training has looked"
+        " at them before. It is done once; later checks start at once."
     )
     if st.button("Check the labels", type="primary", icon=":material/fact_check:", width="stretch"):
         with reporting():
-            features.start(cached.feature_jobs(), request)
+            features.start(datasets.feature_jobs(), request)
         st.rerun()
     with st.expander("Which network", icon=":material/tune:"):
         choose_network()

@@ -10,8 +10,9 @@ from core.data.review import EXCLUDE, KEEP, RELABEL, Decision
 from core.data.scan.walk import check_photo
 from core.errors import PhotoError
 from core.labels.dataset_check import DatasetCheck
+from pages.components.cached import datasets, services
 from pages.components.dataset import decisions
-from pages.components.shared import cached, drawings, inputs, state
+from pages.components.shared import drawings, elements, markdown, state, thumbnails
 
 WHY = "label check"
 ON_SHOW = "suspect-on-show"
@@ -44,7 +45,7 @@ def show(dataset: Dataset, check: DatasetCheck) -> None:
         _one(dataset, check)
     else:
         _many(dataset, check, check.suspects, SUSPECTS)
-    inputs.download_list(_rows(dataset, check), "suspects.csv")
+    elements.download_list(_rows(dataset, check), "suspects.csv")
 
 
 def show_outliers(dataset: Dataset, check: DatasetCheck) -> None:
@@ -122,17 +123,17 @@ def _step(words: str, icon: str, key: str, check: DatasetCheck, place: int) -> N
 def _large(check: DatasetCheck, position: int) -> None:
     path = check.folder.paths[position]
     try:
-        file = check_photo(check.folder.absolute(position), cached.settings().dataset_roots)
-        photo = cached.large(file, file.stat().st_mtime)
+        file = check_photo(check.folder.absolute(position), services.settings().dataset_roots)
+        photo = datasets.large(file, file.stat().st_mtime)
         st.image(photo, width=PHOTO_PIXELS, alt=f"{path}, labelled {check.given(position)}")
     except (PhotoError, FileNotFoundError) as error:
         st.caption(f":material/broken_image: {error}")
-    st.caption(inputs.plain(path))
+    st.caption(markdown.escape(path))
 
 
 def _facts(check: DatasetCheck, position: int) -> None:
     given, suggested = check.given(position), check.suggested(position)
-    st.markdown(f"#### Labelled {inputs.plain(given)}. Is it {inputs.plain(suggested)}?")
+    st.markdown(f"#### Labelled {markdown.escape(given)}. Is it {markdown.escape(suggested)}?")
     names, shares = check.folder.class_names, check.issues.probabilities[position]
     order = np.argsort(-shares, kind="stable")[:TOP]
     st.html(drawings.probability_bars([(names[i], float(shares[i])) for i in order]))
@@ -141,7 +142,7 @@ def _facts(check: DatasetCheck, position: int) -> None:
 
 def _say_decision(decision: Decision | None) -> None:
     if decision is not None:
-        label = f" {inputs.plain(decision.label)}" if decision.label else ""
+        label = f" {markdown.escape(decision.label)}" if decision.label else ""
         st.markdown(f":green-badge[:material/check: You decided: {decisions.WORDS[decision.action]}{label}]")
 
 
@@ -171,7 +172,7 @@ def _decide_button(
 ) -> None:
     label = check.suggested(position) if action == RELABEL else ""
     st.button(
-        inputs.plain(words),
+        markdown.escape(words),
         icon=icon,
         shortcut=shortcut,
         key=f"decide-{action}",
@@ -237,19 +238,21 @@ def _evidence(check: DatasetCheck, position: int) -> None:
     for_it = labels.count(check.suggested(position))
     st.markdown(
         f"**The {len(others)} photos most like it:** {for_it} of them"
-        f" {'is' if for_it == 1 else 'are'} labelled {inputs.plain(check.suggested(position))}."
+        f" {'is' if for_it == 1 else 'are'} labelled {markdown.escape(check.suggested(position))}."
     )
     with st.grid(min_column_width=110, gap="small"):
         for other, label in zip(others, labels, strict=True):
             with st.container(gap="xxsmall"):
                 _thumbnail(check, other)
-                st.caption(f"**{inputs.plain(label)}**")
+                st.caption(f"**{markdown.escape(label)}**")
 
 
 def _thumbnail(check: DatasetCheck, position: int) -> None:
     path = check.folder.paths[position]
     try:
-        st.image(inputs.thumbnail(check.folder, position), width=132, alt=f"{path}, labelled {check.given(position)}")
+        st.image(
+            thumbnails.thumbnail(check.folder, position), width=132, alt=f"{path}, labelled {check.given(position)}"
+        )
     except (PhotoError, FileNotFoundError) as error:
         st.caption(f":material/broken_image: {error}")
 
@@ -286,15 +289,15 @@ def _move_all(dataset: Dataset, check: DatasetCheck, positions: Sequence[int]) -
 def _card(dataset: Dataset, check: DatasetCheck, position: int, decision: Decision | None, key: str) -> None:
     given, suggested = check.given(position), check.suggested(position)
     _thumbnail(check, position)
-    doubt = f" → {inputs.plain(suggested)}, {check.confidence(position):.0%}" if key == SUSPECTS else ""
-    st.caption(f"**{inputs.plain(given)}**{doubt}")
+    doubt = f" → {markdown.escape(suggested)}, {check.confidence(position):.0%}" if key == SUSPECTS else ""
+    st.caption(f"**{markdown.escape(given)}**{doubt}")
     widget = f"menu-{key}-{position}"
     st.menu_button(
         _short(decision),
         _options(check, position),
         key=widget,
         type="tertiary",
-        help=inputs.plain(check.folder.paths[position]),
+        help=markdown.escape(check.folder.paths[position]),
         format_func=lambda option: _in_words(option, given),
         on_click=_chosen,
         args=(dataset, check, position, widget),
@@ -304,7 +307,7 @@ def _card(dataset: Dataset, check: DatasetCheck, position: int, decision: Decisi
 def _short(decision: Decision | None) -> str:
     if decision is None:
         return "Decide"
-    return f":material/check: {decisions.WORDS[decision.action]} {inputs.plain(decision.label)}".strip()
+    return f":material/check: {decisions.WORDS[decision.action]} {markdown.escape(decision.label)}".strip()
 
 
 def _options(check: DatasetCheck, position: int) -> list[Option]:
@@ -322,7 +325,7 @@ def _options(check: DatasetCheck, position: int) -> list[Option]:
 
 def _in_words(option: Option, given: str) -> str:
     action, label = option
-    return f"Keep {inputs.plain(given)}" if action == KEEP else decisions.menu_words((action, label))
+    return f"Keep {markdown.escape(given)}" if action == KEEP else decisions.menu_words((action, label))
 
 
 def _chosen(dataset: Dataset, check: DatasetCheck, position: int, widget: str) -> None:

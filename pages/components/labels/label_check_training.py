@@ -14,9 +14,11 @@ from core.models.backbones import backbone
 from core.recipe.recipe import Recipe, default_recipe
 from core.runs.store import FINISHED, Label, Run
 from core.training.launch import launch
+from pages.components.cached import datasets, runs, services
 from pages.components.compare import comparison_view
-from pages.components.shared import cached, inputs, state
+from pages.components.shared import markdown, run_descriptions, state
 from pages.components.shared.report_errors import reporting
+from pages.components.shared.run_descriptions import LoadedRun
 from pages.components.train import variant
 
 SUFFIX = "corrected labels"
@@ -37,43 +39,43 @@ def offer(dataset: Dataset) -> None:
             _begin(dataset, before)
 
 
-def finished_runs(dataset: Dataset) -> list[inputs.RunOnShow]:
+def finished_runs(dataset: Dataset) -> list[LoadedRun]:
     """The runs that have finished on this dataset, the newest first."""
     root = str(dataset.folder.root)
-    finished = (shown for shown in inputs.all_runs()[0] if shown.status.state == FINISHED)
+    finished = (shown for shown in run_descriptions.all_runs()[0] if shown.status.state == FINISHED)
     return [shown for shown in finished if shown.recipe.dataset == root]
 
 
-def _before_and_after(finished: Sequence[inputs.RunOnShow]) -> tuple[str, str] | None:
+def _before_and_after(finished: Sequence[LoadedRun]) -> tuple[str, str] | None:
     """The newest run with corrected labels, and the one before it, by their ids; None where there is no such pair."""
     if len(finished) < 2 or not finished[0].run.read_label().name.endswith(SUFFIX):
         return None
     return finished[0].run.id, finished[1].run.id
 
 
-def _words(before: inputs.RunOnShow | None) -> str:
+def _words(before: LoadedRun | None) -> str:
     if before is None:
         return (
             "Train with what you have decided. There is no finished run on this dataset yet, so the defaults are taken."
         )
-    name = inputs.plain(inputs.describe_with_accuracy(before))
+    name = markdown.escape(run_descriptions.describe_with_accuracy(before))
     return (
         f"Train with what you have decided: the recipe of **{name}**, each photo in the same part as there. Test photos"
         " with corrected labels are graded by these."
     )
 
 
-def _begin(dataset: Dataset, before: inputs.RunOnShow | None) -> None:
+def _begin(dataset: Dataset, before: LoadedRun | None) -> None:
     with reporting():
-        parts = cached.split_of(dataset, before.recipe.split_seed if before else 0)
+        parts = datasets.split_of(dataset, before.recipe.split_seed if before else 0)
         if before is not None:
             parts = _as_in(before.run, dataset, parts)
         used = dataset.used(parts)
         recipe = before.recipe if before else _default(*used)
-        name = inputs.name_of(before.run, before.recipe) if before else inputs.describe(recipe)
+        name = run_descriptions.name_of(before.run, before.recipe) if before else run_descriptions.describe(recipe)
         label = Label(name if name.endswith(SUFFIX) else f"{name} · {SUFFIX}")
-        cached.preview_worker().close()
-        run = launch(cached.queue(), recipe, *used, cached.warm_trainer(), label)
+        services.preview_worker().close()
+        run = launch(runs.queue(), recipe, *used, services.warm_trainer(), label)
     state.open_run(run.id)
     st.switch_page("pages/train/train.py")
 

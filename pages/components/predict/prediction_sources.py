@@ -16,10 +16,11 @@ from core.inference.batch import BatchJob, Find
 from core.inference.out_of_distribution import Novelty, answers
 from core.inference.prediction import Predictor
 from core.inference.sources import uploaded, zipped
+from pages.components.cached import services
 from pages.components.camera.live_camera import Frame, live_camera
 from pages.components.predict.prediction_words import in_words
-from pages.components.shared import cached, drawings, inputs, state
-from pages.components.shared.inputs import RunOnShow
+from pages.components.shared import drawings, markdown, state, upload_limits
+from pages.components.shared.run_descriptions import LoadedRun
 
 PHOTOS, ZIP, FOLDER, CAMERA = "Photos", "ZIP file", "Folder", "Camera"
 ARCHIVE_MEGABYTES = 1000
@@ -29,12 +30,12 @@ BROWSE = "predict-browse"
 GONE = "Nothing is kept: the photos are gone from the server when this browser tab is closed."
 
 
-def model_key(chosen: RunOnShow) -> str:
+def model_key(chosen: LoadedRun) -> str:
     """What tells a run's model from others, and from what it was before the run went on."""
     return f"{chosen.run.id}-{chosen.status.ended}"
 
 
-def from_photos(chosen: RunOnShow, predictor: Predictor, novelty: Novelty | None) -> BatchJob | None:
+def from_photos(chosen: LoadedRun, predictor: Predictor, novelty: Novelty | None) -> BatchJob | None:
     """Photos that are dropped on the page; those that come later are added."""
     number = state.recall("predict-number", 0)
     files = st.file_uploader(
@@ -42,17 +43,17 @@ def from_photos(chosen: RunOnShow, predictor: Predictor, novelty: Novelty | None
         type=sorted(PHOTO_SUFFIXES),
         accept_multiple_files=True,
         key=f"predict-photos-{number}",
-        max_upload_size=inputs.photo_megabytes(),
+        max_upload_size=upload_limits.photo_megabytes(),
     )
     if files:
         sent = [(file.name, io.BytesIO(file.getvalue())) for file in files]
-        _add(PHOTOS, chosen, predictor, lambda stop: uploaded(sent, cached.settings().limits))
+        _add(PHOTOS, chosen, predictor, lambda stop: uploaded(sent, services.settings().limits))
         state.remember("predict-number", number + 1)  # an empty uploader, which takes more
         st.rerun()
     return _job(PHOTOS, chosen, predictor, GONE)
 
 
-def from_zip(chosen: RunOnShow, predictor: Predictor, novelty: Novelty | None) -> BatchJob | None:
+def from_zip(chosen: LoadedRun, predictor: Predictor, novelty: Novelty | None) -> BatchJob | None:
     """The photos of an archive, which is read and never unpacked to disk."""
     number = state.recall("predict-zip-number", 0)
     file = st.file_uploader(
@@ -64,24 +65,24 @@ def from_zip(chosen: RunOnShow, predictor: Predictor, novelty: Novelty | None) -
     if file is not None:
         sent = io.BytesIO(file.getvalue())
         _forget(ZIP)
-        _add(ZIP, chosen, predictor, lambda stop: zipped(sent, cached.settings().limits))
+        _add(ZIP, chosen, predictor, lambda stop: zipped(sent, services.settings().limits))
         state.remember("predict-zip-number", number + 1)
         st.rerun()
     return _job(ZIP, chosen, predictor, GONE)
 
 
-def from_folder(chosen: RunOnShow, predictor: Predictor, novelty: Novelty | None) -> BatchJob | None:
+def from_folder(chosen: LoadedRun, predictor: Predictor, novelty: Novelty | None) -> BatchJob | None:
     """The photos below a folder of this computer; what the model makes of them is known to all sessions."""
     path = state.predicted_folder()
     if not path:
         _choose_folder()
         return None
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f":material/folder: **{inputs.plain(Path(path).name)}** &nbsp; {inputs.plain(path)}")
+        st.markdown(f":material/folder: **{markdown.escape(Path(path).name)}** &nbsp; {markdown.escape(path)}")
         st.button("Choose another", icon=":material/swap_horiz:", on_click=state.predict_folder, args=("",))
         again = st.button("Look again", icon=":material/refresh:")
-    root = str(check_inside(path, cached.settings().dataset_roots))
-    jobs, key = cached.folder_jobs(), model_key(chosen)
+    root = str(check_inside(path, services.settings().dataset_roots))
+    jobs, key = services.folder_jobs(), model_key(chosen)
     job = None if again else jobs.find(key, root)
     return job or jobs.begin(key, root, predictor, chosen.run.serving_folder)
 
@@ -94,7 +95,7 @@ def _choose_folder() -> None:
             help="Type or paste its path. The photos are read, never changed, and stay where they are.",
         )
         if st.form_submit_button("Predict the folder", icon=":material/folder_open:", type="primary") and typed:
-            found = check_inside(typed.strip().strip("\"'"), cached.settings().dataset_roots)
+            found = check_inside(typed.strip().strip("\"'"), services.settings().dataset_roots)
             state.predict_folder(str(found))
             st.rerun()
     _browse()
@@ -102,7 +103,7 @@ def _choose_folder() -> None:
 
 def _browse() -> None:
     """Walk through the folders under the allowed roots."""
-    roots = cached.settings().dataset_roots
+    roots = services.settings().dataset_roots
     here = state.recall(BROWSE, "")
     with st.expander("Look for it in my folders", icon=":material/search:", expanded=bool(here)):
         inner = folder_picker.browse(here, roots) if here else roots
@@ -123,7 +124,7 @@ def _browse() -> None:
                 )
 
 
-def from_camera(chosen: RunOnShow, predictor: Predictor, novelty: Novelty | None) -> BatchJob | None:
+def from_camera(chosen: LoadedRun, predictor: Predictor, novelty: Novelty | None) -> BatchJob | None:
     """What the model says while the camera runs; a button keeps a photo."""
     with st.container(horizontal=True, gap="medium"):
         _live(chosen, predictor, novelty)
@@ -131,7 +132,7 @@ def from_camera(chosen: RunOnShow, predictor: Predictor, novelty: Novelty | None
 
 
 @st.fragment
-def _live(chosen: RunOnShow, predictor: Predictor, novelty: Novelty | None) -> None:
+def _live(chosen: LoadedRun, predictor: Predictor, novelty: Novelty | None) -> None:
     """The camera and the latest answer; a frame draws this part of the page anew and nothing else."""
     answered, words, top = state.recall("live-answer", ("", "", []))
     left, right = st.columns(2, gap="medium")
@@ -144,7 +145,7 @@ def _live(chosen: RunOnShow, predictor: Predictor, novelty: Novelty | None) -> N
         st.rerun(scope="app" if frame.keep else "fragment")
     with right:
         if top:
-            st.markdown(f"#### {inputs.plain(words)}")
+            st.markdown(f"#### {markdown.escape(words)}")
             st.html(drawings.probability_bars(top))
         else:
             st.caption("Start the camera and hold something in front of it: the model says at once what it sees.")
@@ -153,7 +154,7 @@ def _live(chosen: RunOnShow, predictor: Predictor, novelty: Novelty | None) -> N
 def _answer(frame: Frame, predictor: Predictor, novelty: Novelty | None) -> tuple[str, list[tuple[str, float]]]:
     """What the model says of a frame, in words and as its most probable classes."""
     try:
-        look = predictor.look(predictor.see(frame.jpeg, cached.settings().limits.pixels))
+        look = predictor.look(predictor.see(frame.jpeg, services.settings().limits.pixels))
     except PhotoError as error:
         return f"The picture cannot be read: {error}", []
     temperature = novelty.temperature if novelty else 1.0
@@ -165,14 +166,14 @@ def _answer(frame: Frame, predictor: Predictor, novelty: Novelty | None) -> tupl
     return in_words(str(said), top[0][0]), top
 
 
-def _keep(frame: Frame, chosen: RunOnShow, predictor: Predictor) -> None:
+def _keep(frame: Frame, chosen: LoadedRun, predictor: Predictor) -> None:
     number = state.recall("shots", 0) + 1
     state.remember("shots", number)
     sent = [(f"camera-{number:03d}.jpg", io.BytesIO(frame.jpeg))]
-    _add(CAMERA, chosen, predictor, lambda stop: uploaded(sent, cached.settings().limits))
+    _add(CAMERA, chosen, predictor, lambda stop: uploaded(sent, services.settings().limits))
 
 
-def _add(source: str, chosen: RunOnShow, predictor: Predictor, find: Find) -> None:
+def _add(source: str, chosen: LoadedRun, predictor: Predictor, find: Find) -> None:
     """Hand photos to this session's job for a source, and remember them in case another model is asked."""
     finds = [*state.recall(f"sent-{source}", []), find]
     state.remember(f"sent-{source}", finds)
@@ -181,7 +182,7 @@ def _add(source: str, chosen: RunOnShow, predictor: Predictor, find: Find) -> No
         job.add(find)
 
 
-def _job(source: str, chosen: RunOnShow, predictor: Predictor, without: str) -> BatchJob | None:
+def _job(source: str, chosen: LoadedRun, predictor: Predictor, without: str) -> BatchJob | None:
     """This session's job for a source; with another model than before, everything that was sent is predicted anew."""
     finds = state.recall(f"sent-{source}", [])
     if not finds:
@@ -189,7 +190,7 @@ def _job(source: str, chosen: RunOnShow, predictor: Predictor, without: str) -> 
         return None
     key, job = state.recall(f"job-{source}", ("", None))
     if key != model_key(chosen) or not isinstance(job, BatchJob):
-        job = BatchJob(predictor, chosen.run.serving_folder, cached.settings().limits.pixels)
+        job = BatchJob(predictor, chosen.run.serving_folder, services.settings().limits.pixels)
         for find in finds:
             job.add(find)
         state.remember(f"job-{source}", (model_key(chosen), job))
@@ -208,7 +209,7 @@ def _forget(source: str) -> None:
     state.take(f"sent-{source}")
 
 
-SOURCES: dict[str, Callable[[RunOnShow, Predictor, Novelty | None], BatchJob | None]] = {
+SOURCES: dict[str, Callable[[LoadedRun, Predictor, Novelty | None], BatchJob | None]] = {
     PHOTOS: from_photos,
     ZIP: from_zip,
     FOLDER: from_folder,

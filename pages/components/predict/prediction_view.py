@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from core import formatting
 from core.data.intake import collect, sample
 from core.errors import PhotoError
 from core.evaluation.calibration import with_temperature
@@ -15,10 +16,11 @@ from core.inference.batch import Batch, BatchJob
 from core.inference.out_of_distribution import STRANGE, UNSURE, Novelty
 from core.inference.prediction import Predictor
 from core.inference.prediction_table import ORDERS, Answered, Saved, as_csv, as_sorted_zip, save
+from pages.components.cached import models, services
 from pages.components.predict.prediction_words import cost_in_words, count_bars, in_words, summary
-from pages.components.shared import cached, drawings, heat, inputs, state
-from pages.components.shared.inputs import RunOnShow, plain
+from pages.components.shared import drawings, elements, heat, markdown, state
 from pages.components.shared.report_errors import reporting
+from pages.components.shared.run_descriptions import LoadedRun
 
 TOP, PER_PAGE, PHOTO_PIXELS = 3, 12, 150
 MOMENT = 0.8
@@ -36,7 +38,7 @@ ICONS = {
 }
 
 
-def show(chosen: RunOnShow, job: BatchJob, predictor: Predictor, novelty: Novelty | None) -> None:
+def show(chosen: LoadedRun, job: BatchJob, predictor: Predictor, novelty: Novelty | None) -> None:
     """All of it, and how far the job is."""
     job.wait(MOMENT)
     if not job.is_over:
@@ -50,7 +52,7 @@ def show(chosen: RunOnShow, job: BatchJob, predictor: Predictor, novelty: Novelt
             st.info("There are no photos in it.", icon=":material/image_not_supported:")
         return
     found = answered(chosen, job, batch, predictor, novelty)
-    st.markdown(f"**{plain(summary(found))}**")
+    st.markdown(f"**{markdown.escape(summary(found))}**")
     st.html(count_bars(found))
     shown = controls(found, job)
     with st.container(horizontal=True):
@@ -68,7 +70,7 @@ def progress(job: BatchJob) -> None:
         st.progress(0.0, "Listing the photos…")
     else:
         left = job.seconds_left()
-        words = f" · about {inputs.duration(left)} left" if left is not None else ""
+        words = f" · about {formatting.duration(left)} left" if left is not None else ""
         st.progress(job.done / max(1, job.total), f"Predicting: {job.done:,} of {job.total:,} photos{words}")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Stop", icon=":material/stop:", on_click=job.cancel)
@@ -89,15 +91,15 @@ def left_out(batch: Batch) -> None:
         st.warning(f"{number:,} of {total:,} files could not be used.", icon=":material/rule:")
         rows = [{"file": entry.path, "why it was left out": entry.reason} for entry in batch.left_out]
         with st.expander("Which, and why", icon=":material/list:", expanded=number <= 5):
-            inputs.long_list(rows, "left-out.csv")
+            elements.long_list(rows, "left-out.csv")
 
 
-def answered(chosen: RunOnShow, job: BatchJob, batch: Batch, predictor: Predictor, novelty: Novelty | None) -> Answered:
+def answered(chosen: LoadedRun, job: BatchJob, batch: Batch, predictor: Predictor, novelty: Novelty | None) -> Answered:
     """The predictions with calibrated probabilities and everything that was chosen and corrected here."""
     strangeness = np.zeros(len(batch))
     if novelty is not None:
         modified = chosen.run.embeddings_file.stat().st_mtime_ns
-        strangeness = cached.strangeness(job.id, len(batch), chosen.run.id, modified, batch)
+        strangeness = models.strangeness(job.id, len(batch), chosen.run.id, modified, batch)
     careful = dial(novelty)
     return Answered(
         predictor.class_names,
@@ -186,7 +188,7 @@ def card(found: Answered, place: int, job: BatchJob, predictor: Predictor) -> No
             st.caption(f":material/broken_image: No longer readable: {error}")
         with st.container(width="stretch", gap="xsmall"):
             heading(found, place)
-            st.caption(plain(name))
+            st.caption(markdown.escape(name))
             st.html(drawings.probability_bars(found.top(place, min(TOP, len(found.class_names)))))
     with st.container(horizontal=True):
         opened = state.recall(f"heat-{job.id}", set())
@@ -198,7 +200,7 @@ def card(found: Answered, place: int, job: BatchJob, predictor: Predictor) -> No
             type="tertiary",
             on_click=_turn,
             args=(job, place),
-            help=f"Which places of {plain(name)} speak for the answer",
+            help=f"Which places of {markdown.escape(name)} speak for the answer",
         )
         correct(found, place, job)
     if place in opened:
@@ -209,10 +211,12 @@ def heading(found: Answered, place: int) -> None:
     """What the model says, or what a person has said instead."""
     said = str(found.said[place])
     if place in found.corrected:
-        st.markdown(f"#### {plain(found.class_names[found.corrected[place]])}")
-        st.markdown(f":green-badge[:material/edit: corrected] the model said {plain(found.top(place, 1)[0][0])}")
+        st.markdown(f"#### {markdown.escape(found.class_names[found.corrected[place]])}")
+        st.markdown(
+            f":green-badge[:material/edit: corrected] the model said {markdown.escape(found.top(place, 1)[0][0])}"
+        )
         return
-    st.markdown(f"#### {plain(in_words(said, found.top(place, 1)[0][0]))}")
+    st.markdown(f"#### {markdown.escape(in_words(said, found.top(place, 1)[0][0]))}")
     if said in ICONS:
         st.markdown(ICONS[said])
 
@@ -226,7 +230,7 @@ def correct(found: Answered, place: int, job: BatchJob) -> None:
         key=f"correct-{job.id}-{place}",
         icon=":material/edit:",
         type="tertiary",
-        help=f"Say what {plain(found.photos[place].name)} really shows",
+        help=f"Say what {markdown.escape(found.photos[place].name)} really shows",
     )
     if picked is not None:
         corrected = {at: label for at, label in found.corrected.items() if at != place}
@@ -244,7 +248,7 @@ def _turn(job: BatchJob, place: int) -> None:
 def heat_map(found: Answered, place: int, predictor: Predictor) -> None:
     """Which places of a photo speak for the most probable class."""
     try:
-        pixels = predictor.see(found.photos[place].read(), cached.settings().limits.pixels)
+        pixels = predictor.see(found.photos[place].read(), services.settings().limits.pixels)
     except PhotoError as error:
         st.caption(f":material/broken_image: No longer readable: {error}")
         return
@@ -259,7 +263,7 @@ def heat_map(found: Answered, place: int, predictor: Predictor) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.image(heat.overlay(pixels, evidence, limit), width=PHOTO_PIXELS, alt=f"Heat map. {words}")
         with st.container(width="stretch"):
-            st.markdown(plain(words))
+            st.markdown(markdown.escape(words))
             st.html(heat.scale(limit))
 
 
@@ -267,7 +271,7 @@ def downloads(found: Answered, key: str) -> None:
     """What was found as a table, and the photos sorted into folders; both are made when they are asked for."""
     st.download_button(
         "Download the predictions (CSV)",
-        lambda: as_csv(found, inputs.spreadsheet_safe),
+        lambda: as_csv(found, elements.spreadsheet_safe),
         "predictions.csv",
         "text/csv",
         icon=":material/download:",
@@ -293,7 +297,7 @@ def _sorted(found: Answered) -> bytes:
 
 def saving(found: Answered, shown: NDArray[np.intp], job: BatchJob) -> None:
     """Put the photos on show into a dataset of our own."""
-    folder = cached.settings().datasets_folder
+    folder = services.settings().datasets_folder
     names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     with st.popover("Save into a dataset", icon=":material/library_add:"):
         st.markdown("Each photo goes to the class that it was predicted as or corrected to.")
@@ -303,7 +307,7 @@ def saving(found: Answered, shown: NDArray[np.intp], job: BatchJob) -> None:
         if st.button(f"Save {photos(len(shown))} as shown", type="primary", key=f"save-{job.id}"):
             with reporting():
                 dataset = collect.new_dataset(folder, typed) if name == NEW else folder / name
-                limits = cached.settings().limits
+                limits = services.settings().limits
                 saved = save(found, shown.tolist(), dataset, limits, datasets_folder=folder)
             state.remember(f"saved-{job.id}", saved)
     last = state.recall(f"saved-{job.id}", None)
@@ -313,15 +317,15 @@ def saving(found: Answered, shown: NDArray[np.intp], job: BatchJob) -> None:
 
 def report(saved: Saved) -> None:
     """What was saved, and what was not."""
-    parts = ", ".join(f"{count:,} as {plain(name)}" for name, count in saved.added.items() if count)
+    parts = ", ".join(f"{count:,} as {markdown.escape(name)}" for name, count in saved.added.items() if count)
     if parts:
-        st.success(f"Saved into {plain(saved.dataset.name)}: {parts}.", icon=":material/check_circle:")
+        st.success(f"Saved into {markdown.escape(saved.dataset.name)}: {parts}.", icon=":material/check_circle:")
     else:
-        st.warning(f"No photo was saved into {plain(saved.dataset.name)}.", icon=":material/info:")
+        st.warning(f"No photo was saved into {markdown.escape(saved.dataset.name)}.", icon=":material/info:")
     if saved.left_out:
         rows = [{"file": entry.path, "why it was left out": entry.reason} for entry in saved.left_out]
         with st.expander(f"{len(rows):,} were not saved, and why", icon=":material/rule:"):
-            inputs.long_list(rows, "not-saved.csv")
+            elements.long_list(rows, "not-saved.csv")
     if st.button("Look at the dataset", icon=":material/photo_library:", key=f"look-{saved.dataset}"):
         state.choose_dataset(str(Path(saved.dataset)))
         st.switch_page("pages/prepare/dataset.py")

@@ -5,21 +5,21 @@ import streamlit as st
 from core.errors import UnfreezeError
 from core.runs.store import Run
 from core.training.codegen.script import script_archive, training_script
-from pages.components.shared import cached
+from pages.components.cached import services
 
 
 def show_code(run: Run) -> None:
     """An expander with the script of a run that has ended, or with the reason why there is none."""
     with st.expander("The code behind it", icon=":material/code:"):
         try:
-            script = training_script(run, cached.settings())
+            script = training_script(run, services.settings())
         except UnfreezeError as error:
             st.caption(str(error))
             return
         st.markdown("This script does again what this run did, in plain Keras. Its first lines say how near it comes.")
         st.download_button(
             "Download it with all it needs (ZIP)",
-            lambda: script_archive(run, cached.settings()),
+            lambda: script_archive(run, services.settings()),
             file_name=f"{run.id}-script.zip",
             mime="application/zip",
             icon=":material/download:",

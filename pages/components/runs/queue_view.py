@@ -5,11 +5,13 @@ from typing import TypeVar
 
 import streamlit as st
 
+from core import formatting
 from core.errors import RunError
 from core.runs.queue import Queue
 from core.runs.store import QUEUED, Run, Status
+from pages.components.cached import runs
 from pages.components.runs.run_controls import ask, badge, cancel_button
-from pages.components.shared import cached, inputs, state
+from pages.components.shared import markdown, run_descriptions, state
 
 LOOK_EVERY_SECONDS = 2.0
 
@@ -31,7 +33,7 @@ def show_queue(waiting: Sequence[Run], going: Sequence[Run]) -> None:
 
 def _look(going: list[str], waiting: list[str]) -> None:
     """Draw the queue; as soon as it holds other runs than when the page was drawn, have all of it drawn."""
-    queue = cached.queue()
+    queue = runs.queue()
     order, active = queue.look()
     if [run.id for run in active] != going or sorted(run.id for run in order) != waiting:
         st.rerun()
@@ -50,7 +52,7 @@ def _going_row(run: Run) -> None:
     with st.container(border=True, key=f"going-{run.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             badge(status.state)
-            st.markdown(f"**{inputs.plain(inputs.name_or_id(run))}**", width="stretch")
+            st.markdown(f"**{markdown.escape(run_descriptions.name_or_id(run))}**", width="stretch")
             if st.button("Watch", key=f"watch-{run.id}", icon=":material/monitoring:"):
                 state.open_run(run.id)
                 st.switch_page("pages/train/train.py")
@@ -59,14 +61,14 @@ def _going_row(run: Run) -> None:
 
 def _how_far(status: Status) -> str:
     epoch = f"epoch {status.epoch} of {status.epochs}" if status.epoch and status.epochs else ""
-    left = f"about {inputs.duration(status.seconds_left)} left" if status.seconds_left is not None else ""
-    return " · ".join(part for part in (inputs.plain(status.message), epoch, left) if part)
+    left = f"about {formatting.duration(status.seconds_left)} left" if status.seconds_left is not None else ""
+    return " · ".join(part for part in (markdown.escape(status.message), epoch, left) if part)
 
 
 def _waiting_row(queue: Queue, run: Run, place: int, count: int) -> None:
     with st.container(border=True, key=f"waiting-{run.id}"), st.container(horizontal=True, vertical_alignment="center"):
         badge(QUEUED)
-        st.markdown(f"{place + 1}\\. **{inputs.plain(inputs.name_or_id(run))}**", width="stretch")
+        st.markdown(f"{place + 1}\\. **{markdown.escape(run_descriptions.name_or_id(run))}**", width="stretch")
         with st.container(horizontal=True, width="content", gap="small"):
             first, last = place == 0, place == count - 1
             for words, icon, disabled, order, arguments in (
@@ -88,7 +90,7 @@ def _waiting_row(queue: Queue, run: Run, place: int, count: int) -> None:
 
 def show_place(run: Run) -> None:
     """Where a run stands in the queue, and what goes before it."""
-    order, active = cached.queue().look()
+    order, active = runs.queue().look()
     before = order.index(run) if run in order else 0
     with st.container(horizontal=True, vertical_alignment="center", key="run-head"):
         badge(QUEUED)
@@ -96,10 +98,10 @@ def show_place(run: Run) -> None:
         cancel_button(run, "cancel", "secondary")
     for other in active:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"Training now: {inputs.plain(inputs.name_or_id(other))}", width="content")
+            st.markdown(f"Training now: {markdown.escape(run_descriptions.name_or_id(other))}", width="content")
             st.button("Watch it", key=f"watch-{other.id}", on_click=state.open_run, args=(other.id,))
     if before:
-        names = ", ".join(inputs.plain(inputs.name_or_id(other)) for other in order[:before][:3])
+        names = ", ".join(markdown.escape(run_descriptions.name_or_id(other)) for other in order[:before][:3])
         st.markdown(f"Before it: {names}{f' and {before - 3} more' if before > 3 else ''}")
     st.page_link("pages/train/runs.py", label="Change the order", icon=":material/low_priority:")
     st.caption("You can close this page: it begins by itself, and this address leads back to it.")

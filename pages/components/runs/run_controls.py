@@ -9,7 +9,8 @@ from core.errors import UnfreezeError
 from core.runs.queue import has_begun
 from core.runs.store import ACTIVE, FINISHED, PAUSED, QUEUED, STOPPED, Run, Status
 from core.training.launch import extend, resume
-from pages.components.shared import cached, inputs, state
+from pages.components.cached import runs, services
+from pages.components.shared import markdown, run_descriptions, state
 from pages.components.shared.report_errors import reporting
 
 LIVE = (*ACTIVE, QUEUED)
@@ -66,7 +67,7 @@ def ways_on(run: Run, status: Status) -> None:
         words = "Resume" if status.state == PAUSED else "Go on" if kept else "Begin again"
         if st.button(words, icon=":material/play_arrow:", type="primary"):
             with reporting():
-                resume(cached.queue(), run, cached.warm_trainer())
+                resume(runs.queue(), run, services.warm_trainer())
             st.rerun()
     if status.state in (FINISHED, STOPPED) and kept:
         with st.popover("Train more epochs", icon=":material/more_time:"):
@@ -79,7 +80,7 @@ def _more_epochs(run: Run) -> None:
     st.caption("Training goes on from the last epoch. The better model of before and after is kept.")
     if st.button("Train them", type="primary", icon=":material/play_arrow:"):
         with reporting():
-            extend(cached.queue(), run, int(epochs), cached.warm_trainer())
+            extend(runs.queue(), run, int(epochs), services.warm_trainer())
         st.rerun()
 
 
@@ -95,7 +96,7 @@ def _rename(run: Run, otherwise: str) -> None:
     with st.form("new-name", border=False):
         name = st.text_input("Name", label.name, max_chars=LONGEST_NAME, placeholder=otherwise)
         if st.form_submit_button("Keep this name", type="primary", icon=":material/check:"):
-            inputs.rename(run, name)
+            run_descriptions.rename(run, name)
             st.rerun()
 
 
@@ -105,7 +106,7 @@ def cancel_button(run: Run, key: str, kind: Literal["secondary", "tertiary"]) ->
     words = f"Take it out of the queue. {words}."
     if st.button("Cancel", icon=":material/close:", key=key, type=kind, help=words):
         if has_begun(run):
-            ask(cached.queue().cancel, run)
+            ask(runs.queue().cancel, run)
         else:
             state.remember("cancelling", run.id)
         st.rerun()
@@ -116,17 +117,17 @@ def ask_about_cancelling() -> None:
     chosen = state.take("cancelling")
     if chosen:
         with reporting():
-            run = cached.store().get(chosen)
-        _cancel(run, inputs.name_or_id(run))
+            run = runs.store().get(chosen)
+        _cancel(run, run_descriptions.name_or_id(run))
 
 
 @st.dialog("Take this run out of the queue?")
 def _cancel(run: Run, name: str) -> None:
-    st.markdown(f"**{inputs.plain(name)}** has not begun yet. It is deleted with what was chosen for it.")
+    st.markdown(f"**{markdown.escape(name)}** has not begun yet. It is deleted with what was chosen for it.")
     with st.container(horizontal=True):
         if st.button("Take it out", type="primary", icon=":material/close:"):
             with reporting():
-                cached.queue().cancel(run)
+                runs.queue().cancel(run)
             if state.run_id() == run.id:
                 state.close_run()
             st.rerun()

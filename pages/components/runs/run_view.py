@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from core import formatting
 from core.evaluation.metrics import accuracy_interval
 from core.recipe.augmentations import Choice
 from core.recipe.phases import FINE_TUNE
@@ -18,9 +19,9 @@ from pages.components.runs.code_view import show_code
 from pages.components.runs.queue_view import show_place
 from pages.components.runs.run_controls import LIVE, ask_about_cancelling, ask_to_rename, badge, pause_and_stop, ways_on
 from pages.components.runs.transfer_view import show_export
-from pages.components.shared import drawings, figures, inputs
-from pages.components.shared.inputs import RunOnShow
+from pages.components.shared import drawings, elements, figures, markdown, run_descriptions
 from pages.components.shared.report_errors import reporting
+from pages.components.shared.run_descriptions import LoadedRun
 
 LOOK_EVERY_SECONDS = 1.0
 
@@ -28,7 +29,7 @@ LOOK_EVERY_SECONDS = 1.0
 def show_run(run: Run) -> None:
     """The run's name, then what is going on or what came out."""
     with reporting():
-        recipe = inputs.recipe_of(run)
+        recipe = run_descriptions.recipe_of(run)
         status = run.read_status()
     ask_about_cancelling()
     _title(run, recipe)
@@ -44,12 +45,12 @@ def show_run(run: Run) -> None:
 
 
 def _title(run: Run, recipe: Recipe) -> None:
-    name, otherwise = inputs.name_of(run, recipe), inputs.describe(recipe)
+    name, otherwise = run_descriptions.name_of(run, recipe), run_descriptions.describe(recipe)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.title(inputs.plain(name), anchor=False, width="content")
+        st.title(markdown.escape(name), anchor=False, width="content")
         ask_to_rename(run, otherwise)
     if otherwise not in name:
-        st.markdown(inputs.plain(otherwise))
+        st.markdown(markdown.escape(otherwise))
 
 
 def random_weights_warning() -> None:
@@ -85,7 +86,7 @@ def _progress(run: Run, status: Status, rows: Sequence[dict[str, Any]]) -> None:
         pause_and_stop(run, status)
     st.progress(min(1.0, status.progress or 0.0))
     _first_look(status)
-    inputs.facts(_figures(status, rows))
+    elements.facts(_figures(status, rows))
 
 
 def _first_look(status: Status) -> None:
@@ -93,7 +94,7 @@ def _first_look(status: Status) -> None:
     if status.first_accuracy is None:
         return
     if status.best_val_accuracy is not None:
-        after, share = inputs.duration(status.first_seconds), drawings.percent(status.first_accuracy)
+        after, share = formatting.duration(status.first_seconds), drawings.percent(status.first_accuracy)
         st.caption(f":material/bolt: First look, after {after}: {share}")
     else:
         st.markdown(
@@ -108,8 +109,8 @@ def _figures(status: Status, rows: Sequence[dict[str, Any]]) -> list[tuple[str, 
     return [
         ("Epoch", f"{status.epoch} of {status.epochs}" if status.epochs else "–"),
         ("Best validation accuracy", drawings.percent(best) if best is not None else "–"),
-        ("Elapsed", inputs.duration(status.seconds(time.time()))),
-        ("Remaining, about", inputs.duration(status.seconds_left)),
+        ("Elapsed", formatting.duration(status.seconds(time.time()))),
+        ("Remaining, about", formatting.duration(status.seconds_left)),
         ("Images per second", f"{status.images_per_second:.0f}" if status.images_per_second else "–"),
         ("Learning rate", _positional(rows[-1]["learning_rate"]) if rows else "–"),
     ]
@@ -139,10 +140,10 @@ def _outcome(run: Run, status: Status) -> None:
 
 
 def _ending(status: Status) -> str:
-    trained = inputs.duration(status.seconds(time.time()))
+    trained = formatting.duration(status.seconds(time.time()))
     if status.state == PAUSED:
-        return f"**{inputs.plain(status.message)}**, after {trained}; go on whenever you like."
-    words = f"{inputs.plain(status.message)}, " if status.state == STOPPED else ""
+        return f"**{markdown.escape(status.message)}**, after {trained}; go on whenever you like."
+    words = f"{markdown.escape(status.message)}, " if status.state == STOPPED else ""
     return f"{words}after {trained}"
 
 
@@ -209,7 +210,7 @@ def _details(run: Run, recipe: Recipe, status: Status) -> None:
         with st.expander(f"{status.left_out} photos could not be read while training", icon=":material/rule:"):
             st.dataframe(json.loads(run.left_out_file.read_text("utf-8")), hide_index=True)
     with st.expander("Report to read, print and hand in", icon=":material/summarize:"):
-        offer(RunOnShow(run, status, recipe))
+        offer(LoadedRun(run, status, recipe))
     with st.expander("Every choice of this run", icon=":material/receipt_long:"):
         rows = [{"choice": name.replace("_", " "), "value": _as_text(value)} for name, value in vars(recipe).items()]
         st.dataframe(rows, hide_index=True)

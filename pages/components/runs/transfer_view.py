@@ -9,8 +9,9 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from core.runs.store import Run
 from core.training.transfer.run_export import exported_bytes, file_name
 from core.training.transfer.run_import import ImportedRun, Progress, import_run
+from pages.components.cached import services
 from pages.components.runs.run_controls import LIVE
-from pages.components.shared import cached, inputs, state
+from pages.components.shared import markdown, state, upload_limits
 from pages.components.shared.report_errors import reporting
 
 UPLOAD_MEGABYTES = 1000  # as `maxUploadSize` in .streamlit/config.toml
@@ -57,7 +58,7 @@ def show_import() -> None:
 
 
 def _report(came: ImportedRun) -> None:
-    st.success(f"Imported. {inputs.plain(came.sentence)}", icon=":material/check_circle:")
+    st.success(f"Imported. {markdown.escape(came.sentence)}", icon=":material/check_circle:")
     if came.run.folder.is_dir() and st.button("Open it", icon=":material/open_in_new:", key="open-imported"):
         state.open_run(came.run.id)
         st.switch_page("pages/train/train.py")
@@ -65,8 +66,8 @@ def _report(came: ImportedRun) -> None:
 
 def _take_in(file: UploadedFile) -> None:
     with reporting(), _bar() as on_progress:
-        inputs.check_upload_size(file.size, UPLOAD_MEGABYTES * 1_000_000)
-        came = import_run(file, cached.settings(), None, on_progress)
+        upload_limits.check_upload_size(file.size, UPLOAD_MEGABYTES * 1_000_000)
+        came = import_run(file, services.settings(), None, on_progress)
     state.remember(REPORT, came)
     state.remember(NUMBER, state.recall(NUMBER, 0) + 1)
     st.rerun()

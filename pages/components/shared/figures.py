@@ -15,6 +15,9 @@ from core.recipe.phases import FINE_TUNE, FROM_SCRATCH, HEAD
 from core.training.lr_finder.finder import Sweep
 
 BLUE, ORANGE, GREEN, GREY = "#2b93c4", "#e07b28", "#3d9b6d", "#8a8f94"
+RUN_COLOURS = (BLUE, ORANGE, GREEN, "#9a72c4", "#c9587f", "#979b3c", "#6f7fc9", "#b0714a")
+"""For runs or classes drawn over one another: told apart on white and on black."""
+
 PART_COLOURS = dict(zip(PARTS, (BLUE, ORANGE, GREEN), strict=True))
 ROW_PIXELS = 26
 MOST_NAMES = 60

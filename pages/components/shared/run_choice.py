@@ -2,18 +2,19 @@
 
 import streamlit as st
 
-from pages.components.shared import inputs, state
+from pages.components.shared import run_descriptions, state
+from pages.components.shared.run_descriptions import LoadedRun
 
 KEY = "model-in-use"
 
 
-def choose_run() -> inputs.RunOnShow | None:
+def choose_run() -> LoadedRun | None:
     """The runs that have a model, newest first, the one in the address at first; None where there is none.
 
     What somebody chooses goes into the address; what is only shown because it is the newest does not, so that another
     page goes on showing what it did.
     """
-    ready = {shown.run.id: shown for shown in inputs.all_runs()[0] if shown.run.serving_folder.is_dir()}
+    ready = {shown.run.id: shown for shown in run_descriptions.all_runs()[0] if shown.run.serving_folder.is_dir()}
     if not ready:
         st.info("There is no trained model yet.", icon=":material/model_training:")
         st.page_link("pages/train/train.py", label="Train one", icon=":material/local_fire_department:")
@@ -24,7 +25,7 @@ def choose_run() -> inputs.RunOnShow | None:
         st.selectbox(
             "Model",
             list(ready),
-            format_func=lambda name: inputs.describe_with_accuracy(ready[name]),
+            format_func=lambda name: run_descriptions.describe_with_accuracy(ready[name]),
             key=KEY,
             on_change=_open_chosen,
         )

@@ -6,7 +6,7 @@ from core.errors import RunError
 from core.inference import embeddings_job
 from core.runs.embeddings import Embeddings
 from core.runs.store import Run
-from pages.components.shared import cached
+from pages.components.cached import runs
 
 
 def embeddings_of(run: Run) -> Embeddings | None:
@@ -14,7 +14,7 @@ def embeddings_of(run: Run) -> Embeddings | None:
     try:
         progress = embeddings_job.request(run)
         if progress is None:
-            return cached.embeddings(run.id, run.embeddings_file.stat().st_mtime_ns)
+            return runs.embeddings(run.id, run.embeddings_file.stat().st_mtime_ns)
     except (RunError, FileNotFoundError) as error:
         st.warning(str(error), icon=":material/info:")
         return None

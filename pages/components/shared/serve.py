@@ -9,7 +9,7 @@ from streamlit.web import cli
 
 from core.errors import SettingsError
 from core.settings import settings_from
-from pages.components.shared import cached
+from pages.components.cached import runs
 
 
 def serve_unless_served(script: str) -> None:
@@ -27,6 +27,6 @@ def serve_unless_served(script: str) -> None:
     import_module(
         "pages.components.runs.run_view"
     )  # and with it all that pages draw with, so that no visitor waits for it
-    cached.queue_keeper()  # runs that wait do not wait for a visitor
+    runs.queue_keeper()  # runs that wait do not wait for a visitor
     PagesManager.uses_pages_directory = False
     sys.exit(cli.main(["run", script, *sys.argv[1:]], prog_name="streamlit"))

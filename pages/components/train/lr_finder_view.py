@@ -15,7 +15,8 @@ from core.recipe.recipe_book import Loaded
 from core.runs.store import ACTIVE, FINISHED, Run
 from core.training.lr_finder import finder
 from core.training.lr_finder.finder import Sweep
-from pages.components.shared import cached, figures, state
+from pages.components.cached import runs
+from pages.components.shared import figures, state
 from pages.components.train import draft
 
 LOOK_EVERY_SECONDS = 1.0
@@ -47,14 +48,14 @@ def show_lr_finder(recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8])
 def _search() -> Run | None:
     name = state.recall(SEARCH, "")
     try:
-        return cached.rate_searches().get(name) if name else None
+        return runs.rate_searches().get(name) if name else None
     except RunNotFound:  # another session has begun a search, which takes the place of this one
         return None
 
 
 def _start(recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8]) -> None:
     try:
-        run = finder.start(cached.rate_searches(), recipe, folder, parts)
+        run = finder.start(runs.rate_searches(), recipe, folder, parts)
     except UnfreezeError as error:
         st.warning(str(error), icon=":material/info:")
         return

@@ -11,7 +11,8 @@ from core.recipe.plan import Way, starts_from_nothing
 from core.recipe.recipe import Recipe, default_unfreeze_point
 from core.runs.messages import text_of
 from core.training.budget.throughput import Costs, Known
-from pages.components.shared import cached, drawings, state
+from pages.components.cached import models
+from pages.components.shared import drawings, state
 from pages.components.train.draft import Draft
 
 POINT_WORDS = {"none": "the head only", "all": "everything"}
@@ -63,7 +64,7 @@ def choose_layer(chosen: Backbone, point: str, draft: Draft) -> str:
     if not within:
         return WHOLE
     try:
-        names = [layer.name for layer in cached.architecture(chosen.key).inside(point)]
+        names = [layer.name for layer in models.architecture(chosen.key).inside(point)]
     except ArchitectureError as error:
         st.warning(str(error), icon=":material/error:")
         return WHOLE
@@ -95,7 +96,7 @@ def every_layer(chosen: Backbone, recipe: Recipe, head: Sequence[Layer]) -> None
 def _diagram(chosen: Backbone, recipe: Recipe, head: Sequence[Layer]) -> None:
     scratch = starts_from_nothing(recipe, chosen)
     try:
-        architecture = cached.architecture(chosen.key)
+        architecture = models.architecture(chosen.key)
         learning = architecture.learning(chosen, recipe.unfreeze_point, recipe.unfreeze_layer, from_scratch=scratch)
     except ArchitectureError as error:
         st.warning(str(error), icon=":material/error:")
@@ -128,7 +129,7 @@ def show_costs(chosen: Backbone, ways: Sequence[Way], costs: Costs, known: Known
 def _learnable(chosen: Backbone, point: str, layer: str) -> int:
     """How many of the backbone's weights learn; the layers are listed only where that depends on one of them."""
     if layer:
-        return cached.architecture(chosen.key).learnable_parameters(chosen, point, layer)
+        return models.architecture(chosen.key).learnable_parameters(chosen, point, layer)
     return chosen.learnable_parameters(point)
 
 

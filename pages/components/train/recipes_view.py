@@ -6,7 +6,8 @@ from core.data.scan.folder import ImageFolder
 from core.errors import RecipeError
 from core.recipe.recipe import Recipe
 from core.recipe.recipe_book import fitted_to, from_upload, to_download
-from pages.components.shared import cached, inputs, state
+from pages.components.cached import services
+from pages.components.shared import markdown, state
 from pages.components.train import draft
 from pages.components.train.draft import Draft
 
@@ -29,7 +30,7 @@ def box(present: Draft, recipe: Recipe, folder: ImageFolder, training_photos: in
 
 
 def _load_saved(folder: ImageFolder, training_photos: int) -> None:
-    saved, damaged = cached.recipe_book().entries()
+    saved, damaged = services.recipe_book().entries()
     if saved:
         chosen = st.selectbox("Saved recipes", [entry.name for entry in saved], key="recipe-saved")
         with st.container(horizontal=True):
@@ -39,7 +40,7 @@ def _load_saved(folder: ImageFolder, training_photos: int) -> None:
             else:
                 st.button("Delete", icon=":material/delete:", on_click=state.remember, args=(DOOMED, chosen))
     for entry in damaged:
-        st.caption(f":material/warning: {inputs.plain(entry.name)}: {inputs.plain(entry.reason)}")
+        st.caption(f":material/warning: {markdown.escape(entry.name)}: {markdown.escape(entry.reason)}")
 
 
 def _files(present: Draft, name: str, recipe: Recipe, folder: ImageFolder, training_photos: int) -> None:
@@ -58,7 +59,7 @@ def _files(present: Draft, name: str, recipe: Recipe, folder: ImageFolder, train
 
 def _save(name: str, recipe: Recipe, over: bool) -> None:
     try:
-        entry = cached.recipe_book().save(name, recipe, over=over)
+        entry = services.recipe_book().save(name, recipe, over=over)
     except RecipeError as error:
         state.remember(TROUBLE, str(error))
     else:
@@ -68,7 +69,7 @@ def _save(name: str, recipe: Recipe, over: bool) -> None:
 def _delete(name: str) -> None:
     state.remember(DOOMED, "")
     try:
-        cached.recipe_book().delete(name)
+        services.recipe_book().delete(name)
     except RecipeError as error:
         state.remember(TROUBLE, str(error))
     else:
@@ -77,7 +78,7 @@ def _delete(name: str) -> None:
 
 def _load(name: str, folder: ImageFolder, training_photos: int) -> None:
     try:
-        draft.start_from(fitted_to(cached.recipe_book().read(name), folder, training_photos))
+        draft.start_from(fitted_to(services.recipe_book().read(name), folder, training_photos))
     except RecipeError as error:
         state.remember(TROUBLE, str(error))
 

@@ -5,7 +5,8 @@ import streamlit as st
 from core.models import weights
 from core.models.backbones import BACKBONES, Backbone, backbone
 from core.training.budget.time_budget import timed_variants
-from pages.components.shared import cached, drawings, inputs
+from pages.components.cached import services
+from pages.components.shared import drawings, elements
 from pages.components.train.draft import Draft
 
 PREFERRED = ("efficientnet-b0", "efficientnet-lite0")
@@ -13,7 +14,7 @@ PREFERRED = ("efficientnet-b0", "efficientnet-lite0")
 
 def default() -> str:
     """The first of the preferred variants whose weights are on this machine."""
-    settings = cached.settings()
+    settings = services.settings()
     return next((key for key in PREFERRED if weights.look_up(backbone(key), settings)), PREFERRED[-1])
 
 
@@ -30,7 +31,7 @@ def choose(start: Draft) -> tuple[Backbone, str]:
             persist_state="session",
         )
     )
-    inputs.facts(
+    elements.facts(
         [
             ("Resolution", f"{chosen.resolution} px"),
             ("Parameters", drawings.count(chosen.parameters)),
@@ -42,7 +43,7 @@ def choose(start: Draft) -> tuple[Backbone, str]:
 
 def choose_for_minutes() -> tuple[Backbone, str]:
     """What a time box chooses from."""
-    here = [row for row in timed_variants() if weights.look_up(row, cached.settings())]
+    here = [row for row in timed_variants() if weights.look_up(row, services.settings())]
     names = ", ".join(row.name for row in here) or "none"
     st.markdown(f"The best variant that there is time for, of those whose weights are on this computer: **{names}**.")
     return backbone(default()), "imagenet"
@@ -55,7 +56,7 @@ def choose_weights(chosen: Backbone, start: Draft) -> str:
             ":material/info: Starts from nothing, for comparison: expect far less than from a pretrained variant."
         )
         return "imagenet"
-    settings = cached.settings()
+    settings = services.settings()
     found = weights.look_up(chosen, settings)
     random = start.first_for(chosen.key, "weights", "imagenet") == "random"
     if found:

@@ -1,0 +1,123 @@
+"""Datasets as they were scanned and reviewed, their photos as small pictures, and the results of label checks."""
+
+import os
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.data.dataset import Dataset, prepare
+from core.data.dataset_export import ExportJob
+from core.data.images import thumbnail
+from core.data.review import Review, ReviewStore
+from core.data.scan.folder import Scan
+from core.data.scan.walk import check_photo
+from core.errors import PhotoError
+from core.labels.dataset_check import DatasetCheck
+from core.runs.store import RunStore
+from core.training.dataset_features import features as dataset_features
+from pages.components.cached import services
+
+KEPT_DATASETS = 4
+
+
+THUMBNAIL = 160
+
+
+TINY = 80
+
+
+LARGE = 480
+
+
+KEPT_CHECKS = 4
+
+
+@st.cache_resource
+def reviews() -> ReviewStore:
+    """What was decided about photos."""
+    return ReviewStore(services.settings().reviews_folder)
+
+
+@st.cache_resource
+def _datasets() -> OrderedDict[tuple[str, str], Dataset]:
+    return OrderedDict()
+
+
+def prepared(scan: Scan, review: Review) -> Dataset:
+    """The dataset that a scan and a review make, made once."""
+    key, kept = (scan.token, review.to_json()), _datasets()
+    if key not in kept:
+        kept[key] = prepare(scan, review)
+        while len(kept) > KEPT_DATASETS:
+            kept.popitem(last=False)
+    return kept[key]
+
+
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs={Dataset: lambda dataset: dataset.token})
+def split_of(dataset: Dataset, seed: int) -> NDArray[np.int8]:
+    """The part of each photo under a seed, `(M,)`; raises as `Dataset.split` does."""
+    return dataset.split(seed)
+
+
+@st.cache_data(max_entries=500, show_spinner=False)
+def small(path: Path, modified: float) -> bytes:
+    """A photo as a small JPEG, cut as the model sees it."""
+    return thumbnail(path, THUMBNAIL, services.settings().limits.pixels)
+
+
+@st.cache_data(max_entries=60, show_spinner=False)
+def large(path: Path, modified: float) -> bytes:
+    """A photo as a JPEG to be looked at closely, cut as the model sees it."""
+    return thumbnail(path, LARGE, services.settings().limits.pixels)
+
+
+def feature_jobs() -> RunStore:
+    """Where features of datasets are computed and kept."""
+    return RunStore(services.settings().home / dataset_features.FOLDER)
+
+
+@st.cache_resource(max_entries=KEPT_CHECKS, show_spinner=False)
+def features(job_id: str) -> dataset_features.Features:
+    """What a job has computed; raises as `core.training.dataset_features.features.read_features` does."""
+    return dataset_features.read_features(feature_jobs().get(job_id))
+
+
+@st.cache_resource
+def label_checks() -> OrderedDict[tuple[str, str], DatasetCheck]:
+    """The last checks by the token of the dataset's scan and the key of the network, the newest last."""
+    return OrderedDict()
+
+
+def keep_label_check(scan_token: str, key: str, check: DatasetCheck) -> None:
+    """Keep a check for all sessions, in place of the one before."""
+    kept = label_checks()
+    kept.pop((scan_token, key), None)
+    kept[scan_token, key] = check
+    while len(kept) > KEPT_CHECKS:
+        kept.popitem(last=False)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Making small photos for the map…")
+def tiny_photos(root: Path, paths: tuple[str, ...]) -> list[bytes]:
+    """Photos of a dataset as very small JPEGs, in order; empty for what can no longer be read."""
+
+    def tiny(path: str) -> bytes:
+        try:
+            return thumbnail(
+                check_photo(root / path, services.settings().dataset_roots), TINY, services.settings().limits.pixels
+            )
+        except PhotoError:
+            return b""
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(tiny, paths))
+
+
+@st.cache_resource
+def dataset_exports() -> dict[Path, ExportJob]:
+    """The last export of each dataset, by its folder."""
+    return {}

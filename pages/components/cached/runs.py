@@ -1,0 +1,108 @@
+"""The run store, its queue, and what was read from the folders of finished runs."""
+
+import threading
+
+import streamlit as st
+
+from core.data.subsets import PARTS, TRAINING, VALIDATION
+from core.evaluation import run_results
+from core.evaluation.calibration import fit_temperature
+from core.evaluation.comparison import Measured
+from core.evaluation.embedding_map import Placed, map_of
+from core.evaluation.metrics import Evaluation
+from core.evaluation.training_dynamics import Timeline, read_timeline
+from core.models.backbones import backbone
+from core.reports.card_facts import CardFacts, read_card_facts
+from core.reports.facts import ReportContext, read_report_facts
+from core.reports.report import Report, report_of
+from core.runs import trainers
+from core.runs.embeddings import Embeddings, read_embeddings
+from core.runs.queue import Queue
+from core.runs.store import RunStore
+from core.training.lr_finder import finder
+from pages.components.cached import services
+
+
+@st.cache_resource(show_spinner=False)
+def store() -> RunStore:
+    """The run store."""
+    return RunStore(services.settings().runs_folder)
+
+
+def queue() -> Queue:
+    """The queue of runs."""
+    return Queue(store(), services.settings().parallel)
+
+
+@st.cache_resource(show_spinner=False)
+def queue_keeper() -> threading.Thread:
+    """What goes on with the queue where no trainer could: after one was killed, or the server was started again."""
+    arguments = (queue(), services.warm_trainer(), threading.Event())
+    keeper = threading.Thread(target=trainers.keep_going, args=arguments, daemon=True, name="queue")
+    keeper.start()
+    return keeper
+
+
+def rate_searches() -> RunStore:
+    """Where searches for a learning rate are kept."""
+    return RunStore(services.settings().home / finder.FOLDER)
+
+
+@st.cache_resource(max_entries=2000, show_spinner=False)
+def measured(run_id: str, part: str, ended: float | None) -> Measured:
+    """How right a run is about the photos of a part; raises as `core.evaluation.run_results.measured` does."""
+    return run_results.measured(store().get(run_id), part)
+
+
+@st.cache_data(max_entries=2000, show_spinner=False)
+def training_photos(run_id: str) -> int:
+    """How many photos a run learns from."""
+    return run_results.photos_in(store().get(run_id), PARTS[TRAINING])
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def evaluation(run_id: str, part: str, ended: float | None) -> Evaluation:
+    """What a run's model says of the photos of a part; raises as `core.evaluation.run_results.evaluation` does."""
+    return run_results.evaluation(store().get(run_id), part)
+
+
+@st.cache_resource(max_entries=100, show_spinner=False)
+def temperature(run_id: str, ended: float | None) -> float:
+    """The temperature that fits a run's validation photos; raises as `evaluation` does."""
+    known = evaluation(run_id, PARTS[VALIDATION], ended)
+    return fit_temperature(known.probabilities, known.labels)
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def embeddings(run_id: str, modified: int) -> Embeddings:
+    """What a run's model makes of each photo; raises as `core.runs.embeddings.read_embeddings` does."""
+    return read_embeddings(store().get(run_id))
+
+
+@st.cache_resource(max_entries=16, show_spinner="Placing the photos on the map…")
+def embedding_map(run_id: str, part: str, modified: int) -> Placed:
+    """Photos of a part of a run on a map; `modified` is when its embeddings were written, in nanoseconds."""
+    return map_of(embeddings(run_id, modified).of(PARTS.index(part)))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def timeline(run_id: str, ended: float | None) -> Timeline:
+    """How a run's predictions changed; raises as `core.evaluation.training_dynamics.read_timeline` does."""
+    return read_timeline(store().get(run_id))
+
+
+@st.cache_resource(max_entries=4, show_spinner="Making the report…", hash_funcs={ReportContext: repr})
+def report(run_id: str, ended: float | None, context: ReportContext, there: bool) -> Report:
+    """The report of a run as a file, made anew where the dataset (`there`) has gone or come back.
+
+    Raises as `core.reports.facts.read_report_facts` does.
+    """
+    limits, roots = services.settings().limits, services.settings().dataset_roots
+    return report_of(read_report_facts(store().get(run_id), context, roots, limits.pixels))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def card_facts(run_id: str, ended: float | None, name: str, dataset: str, key: str, from_nothing: bool) -> CardFacts:
+    """What is known of a run's model; raises as `core.reports.card_facts.read_card_facts` does."""
+    run, chosen = store().get(run_id), backbone(key)
+    return read_card_facts(run, name=name, dataset=dataset, backbone=chosen, from_nothing=from_nothing)

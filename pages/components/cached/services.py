@@ -1,0 +1,69 @@
+"""What the server has one of, shared by all sessions: settings, background workers, measurements of this computer."""
+
+import streamlit as st
+
+from core.data.scan.scanner import Scanner
+from core.inference.batch import FolderJobs
+from core.recipe.recipe_book import RecipeBook
+from core.runs.warm_trainer import WarmTrainer
+from core.settings import Settings, settings_from
+from core.training.budget import throughput
+from core.training.budget.augmentation_costs import AugmentationCosts
+from core.training.budget.time_budget import Pace
+from core.training.feature_cache.cache import TrunkStore
+from core.training.process.preview import PreviewWorker
+
+
+@st.cache_resource(show_spinner=False)
+def settings() -> Settings:
+    """The settings, as the environment had them when the server started."""
+    found = settings_from()
+    found.datasets_folder.mkdir(parents=True, exist_ok=True)
+    return found
+
+
+@st.cache_resource
+def scanner() -> Scanner:
+    """What scans folders in the background, shared by all sessions."""
+    return Scanner(settings())
+
+
+@st.cache_resource
+def preview_worker() -> PreviewWorker:
+    """The child process that draws augmentations, shared by all sessions."""
+    return PreviewWorker(settings().keras_home)
+
+
+@st.cache_resource
+def augmentation_costs() -> AugmentationCosts:
+    """What augmentations cost on this machine."""
+    return AugmentationCosts(settings().augmentation_costs_file)
+
+
+@st.cache_resource(show_spinner=False)
+def warm_trainer() -> WarmTrainer | None:
+    """The trainer that waits for its run, shared by all sessions; None where that is switched off."""
+    return WarmTrainer() if settings().keep_warm else None
+
+
+@st.cache_resource(show_spinner=False)
+def guessed_pace() -> Pace:
+    """How fast this machine may be, before a run has measured it."""
+    return throughput.guessed_pace()
+
+
+@st.cache_resource
+def trunk() -> TrunkStore:
+    """What the frozen parts of networks have computed."""
+    return TrunkStore(settings().trunk_folder, settings().limits.trunk_bytes)
+
+
+def recipe_book() -> RecipeBook:
+    """The recipes that were saved under names."""
+    return RecipeBook(settings().recipes_folder)
+
+
+@st.cache_resource
+def folder_jobs() -> FolderJobs:
+    """What models make of whole folders, shared by all sessions."""
+    return FolderJobs(settings())

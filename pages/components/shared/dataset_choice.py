@@ -1,0 +1,86 @@
+"""The chosen dataset, scanned; while it is not ready, the page says why and ends."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from core import formatting
+from core.data.dataset import Dataset
+from core.data.scan.folder import Scan, check_inside
+from core.data.scan.layout import Layout
+from core.data.scan.scanner import ScanJob
+from core.errors import UnfreezeError
+from pages.components.cached import datasets, services
+from pages.components.shared import state
+from pages.components.shared.report_errors import reporting
+
+MOMENT = 0.6
+"""Seconds that a page waits for a scan before it shows a bar."""
+
+
+GO_ON = ("scan-stopped", "")
+
+
+def nothing_more(root: Path) -> None:
+    """Add nothing to a page."""
+
+
+def dataset_or_stop(on_trouble: Callable[[Path], None] = nothing_more) -> Dataset:
+    """The chosen dataset; without one, or while it is being scanned, the page ends with what can be done about it.
+
+    `on_trouble` adds to the page, after the sentence about a folder that cannot be used as it is.
+    """
+    path = state.dataset()
+    if not path:
+        st.info("Choose a dataset first.", icon=":material/photo_library:")
+        st.page_link("pages/prepare/dataset.py", label="Choose a dataset", icon=":material/arrow_forward:")
+        st.stop()
+    with reporting():
+        root = check_inside(path, services.settings().dataset_roots)
+        review = datasets.reviews().read(root)
+    try:
+        return datasets.prepared(scan_or_stop(path, review.layout), review)
+    except UnfreezeError as error:
+        st.warning(str(error), icon=":material/info:")
+        on_trouble(root)
+        st.stop()
+
+
+def scan_or_stop(path: str, layout: Layout) -> Scan:
+    """The scan of a folder; while it goes on, the page ends with how far it is."""
+    if state.recall("scan-stopped", "") == path:
+        st.info("The look through the photos was stopped. What was found until then is kept.", icon=":material/pause:")
+        st.button("Go on", icon=":material/play_arrow:", type="primary", on_click=state.remember, args=GO_ON)
+        st.stop()
+    job = services.scanner().request(path, layout, again=bool(state.take("scan-again")))
+    if not job.wait(MOMENT):
+        scan_progress(job)
+        st.stop()
+    if job.error:
+        raise job.error
+    if job.result is None:
+        st.rerun()
+    return job.result
+
+
+@st.fragment(run_every=0.5)
+def scan_progress(job: ScanJob) -> None:
+    """How far a scan is, and a button to stop it."""
+    if job.ended is not None:
+        st.rerun()
+    if job.comparing:
+        st.progress(1.0, "Comparing the photos with each other…")
+    elif job.done is None:
+        st.progress(0.0, "Listing the folders…")
+    else:
+        left = job.seconds_left()
+        words = f" · about {formatting.duration(left)} left" if left is not None else ""
+        st.progress(job.done / max(1, job.total), f"Looking at every photo: {job.done:,} of {job.total:,}{words}")
+    st.button("Stop", icon=":material/stop:", on_click=stop_scan, args=(job,), disabled=job.comparing)
+
+
+def stop_scan(job: ScanJob) -> None:
+    """Stop a scan, and remember that it was meant."""
+    job.cancel()
+    state.remember("scan-stopped", state.dataset())

@@ -1,0 +1,56 @@
+"""Pieces that most pages draw: the head of a page, facts side by side, tables with a download."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+ROWS_SHOWN = 1000
+
+
+def page_head(title: str, sentence: str) -> None:
+    """A page's title with one sentence on what it is for."""
+    st.title(title, anchor=False)
+    st.markdown(sentence)
+
+
+def facts(pairs: Sequence[tuple[str, str]]) -> None:
+    """Small labels with a value each, side by side as far as there is room."""
+    with st.container(horizontal=True, gap="medium"):
+        for label, value in pairs:
+            st.markdown(f":gray[{label}]  \n**{value}**", width="content")
+
+
+def long_list(rows: Sequence[Mapping[str, str]], file_name: str) -> None:
+    """A table that may be long: its first rows, and all of them as a download."""
+    if len(rows) > ROWS_SHOWN:
+        st.caption(f"The first {ROWS_SHOWN:,} of {len(rows):,}; the download holds all of them.")
+    st.dataframe(rows[:ROWS_SHOWN], hide_index=True)
+    download_list(rows, file_name)
+
+
+def download_list(rows: Sequence[Mapping[str, str]], file_name: str) -> None:
+    """A button that downloads rows as a CSV file."""
+    st.download_button(
+        "Download the list (CSV)",
+        lambda: as_csv(rows),
+        file_name,
+        "text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def as_csv(rows: Sequence[Mapping[str, str]]) -> bytes:
+    """Rows of a table as a CSV file that spreadsheets open as text."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows({name: spreadsheet_safe(value) for name, value in row.items()} for row in rows)
+    return text.getvalue().encode("utf-8-sig")
+
+
+def spreadsheet_safe(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

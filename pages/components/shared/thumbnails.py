@@ -1,0 +1,41 @@
+"""Photos of a dataset as rows of small pictures."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from core.data.scan.folder import ImageFolder
+from core.data.scan.walk import check_photo
+from core.errors import PhotoError
+from pages.components.cached import datasets, services
+from pages.components.shared import markdown
+
+PHOTO_PIXELS = 94
+
+
+def photo_row(photos: Sequence[Any], names: Sequence[str], *, show_names: bool = False) -> None:
+    """Photos side by side as far as there is room; names are read out to those who cannot see them."""
+    with st.container(horizontal=True, gap="xsmall"):
+        for photo, name in zip(photos, names, strict=True):
+            st.image(photo, width=PHOTO_PIXELS, alt=name, caption=name if show_names else None)
+
+
+def thumbnail(folder: ImageFolder, index: int) -> bytes:
+    """A photo of a dataset as a small JPEG; raises `PhotoError` where it can no longer be read."""
+    path = check_photo(folder.absolute(index), services.settings().dataset_roots)
+    return datasets.small(path, path.stat().st_mtime)
+
+
+def show_thumbnails(folder: ImageFolder, indices: Sequence[int]) -> None:
+    """Photos of a dataset in a row that wraps; what can no longer be read is named with its reason."""
+    photos, names, lost = [], [], []
+    for index in indices:
+        try:
+            photos.append(thumbnail(folder, index))
+            names.append(folder.paths[index])
+        except (PhotoError, FileNotFoundError) as error:
+            lost.append(f"{markdown.escape(folder.paths[index])} ({error})")
+    photo_row(photos, names)
+    if lost:
+        st.caption(f":material/broken_image: No longer readable: {', '.join(lost)}")
