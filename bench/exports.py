@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from core.data.scan.folder import scan
-from core.data.split import assign_parts
+from core.data.split import assign_subsets
 from core.export import jobs
 from core.export.formats import FORMATS
 from core.export.jobs import FAILED
@@ -74,7 +74,7 @@ def trained(network: Network, dataset: Path, settings: Settings, epochs: int) ->
         pooling=network.pooling,
         head_batch_norm=network.batch_norm,
     )
-    run = create_run(RunStore(settings.runs_folder), recipe, small, assign_parts(small.labels))
+    run = create_run(RunStore(settings.runs_folder), recipe, small, assign_subsets(small.labels))
     with run.held():
         train(run, settings)
     return run

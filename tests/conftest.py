@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.data.scan.folder import ImageFolder, scan
-from core.data.split import assign_parts
+from core.data.split import assign_subsets
 from core.recipe.recipe import Recipe
 from core.runs.queue import Queue
 from core.runs.store import ACTIVE, Run, RunStore, Status
@@ -33,7 +33,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from core.data.scan.folder import scan
-from core.data.split import assign_parts
+from core.data.split import assign_subsets
 from core.runs.queue import Queue
 from core.runs.store import RunStore
 from core.training.launch import launch
@@ -43,7 +43,7 @@ queue = Queue(RunStore(Path(sys.argv[1])))
 for text in sys.argv[2:]:
     recipe = Recipe.from_json(text)
     folder = scan(recipe.dataset, roots=[Path(recipe.dataset)]).folder
-    print(launch(queue, recipe, folder, assign_parts(folder.labels, seed=recipe.split_seed)).id)
+    print(launch(queue, recipe, folder, assign_subsets(folder.labels, seed=recipe.split_seed)).id)
 """
 """A server in small: launches a run for each recipe, says their names and ends."""
 
@@ -122,12 +122,12 @@ class Workplace:
     def new_run(self, **choices: Any) -> Run:
         """A run that is ready to be carried out, with the split that its seed gives."""
         recipe, folder = self.recipe(**choices), self.folder()
-        return create_run(self.store, recipe, folder, assign_parts(folder.labels, seed=recipe.split_seed))
+        return create_run(self.store, recipe, folder, assign_subsets(folder.labels, seed=recipe.split_seed))
 
     def waiting_run(self, **choices: Any) -> Run:
         """A run like that at the end of the queue, which nobody has begun yet."""
         recipe, folder = self.recipe(**choices), self.folder()
-        return enqueue(Queue(self.store), recipe, folder, assign_parts(folder.labels, seed=recipe.split_seed))
+        return enqueue(Queue(self.store), recipe, folder, assign_subsets(folder.labels, seed=recipe.split_seed))
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from core.data import duplicates, quality
 from core.data.review import EXCLUDE, KEEP, RELABEL, Review
 from core.data.scan.folder import ImageFolder, Scan
-from core.data.split import complete_parts
-from core.data.subsets import NO_PART, PARTS, TEST, TRAINING, VALIDATION
+from core.data.split import complete_subsets
+from core.data.subsets import NO_SUBSET, SUBSETS, TEST, TRAINING, VALIDATION
 from core.errors import DataError
 
 SERIAL_SHARE = 0.7
@@ -143,7 +143,7 @@ class Dataset:
         review: What was decided about it.
         folder: The M photos, relabelled as was decided.
         members: Shape (M,): the position of each in the scan.
-        given: Shape (M,), int8: position in `PARTS` where the dataset brings its own split, else -1.
+        given: Shape (M,), int8: position in `SUBSETS` where the dataset brings its own split, else -1.
         groups: Shape (M,), int64: photos with the same number stay on one side of the split: sets of look-alikes.
         serial: Classes whose photos are nearly all alike, as when a camera took them one after the other. They could
             not be divided at all if look-alikes stayed together, so they are cut into runs, in order of their paths.
@@ -171,7 +171,7 @@ class Dataset:
     @property
     def has_own_split(self) -> bool:
         """Whether the folder is divided into train, val and test."""
-        return bool((self.given != NO_PART).any())
+        return bool((self.given != NO_SUBSET).any())
 
     def split(self, seed: int) -> NDArray[np.int8]:
         """Return the part of each photo, shape (M,), int8, -1 for those that are withheld.
@@ -186,8 +186,10 @@ class Dataset:
             raise DataError(
                 f"Two classes or more are needed; after your decisions there is {names}. Undo some of them."
             )
-        parts = np.full(len(self.folder), NO_PART, dtype=np.int8)
-        parts[usable] = complete_parts(self.folder.labels[usable], self.given[usable], seed, groups=self.groups[usable])
+        parts = np.full(len(self.folder), NO_SUBSET, dtype=np.int8)
+        parts[usable] = complete_subsets(
+            self.folder.labels[usable], self.given[usable], seed, groups=self.groups[usable]
+        )
         return parts
 
     def used(self, parts: NDArray[np.int8]) -> tuple[ImageFolder, NDArray[np.int8]]:
@@ -195,7 +197,7 @@ class Dataset:
 
         Classes of which nothing is used are none.
         """
-        chosen = parts != NO_PART
+        chosen = parts != NO_SUBSET
         return _without_empty_classes(self.folder.subset(chosen)), parts[chosen]
 
     def digest(self, position: int) -> str:
@@ -292,11 +294,11 @@ def _groups_to_divide(
         sets, counts = np.unique(near[mine], return_counts=True)
         largest = mine[near[mine] == sets[counts.argmax()]]
         files = len(np.unique(exact[largest]))
-        if len(mine) < LEAST_SERIAL or counts.max() <= SERIAL_SHARE * len(mine) or files < len(PARTS):
+        if len(mine) < LEAST_SERIAL or counts.max() <= SERIAL_SHARE * len(mine) or files < len(SUBSETS):
             continue
         serial.append(label)
         runs = _runs(exact[largest])
-        groups[largest] = len(near) + len(PARTS) * near[largest] + runs
+        groups[largest] = len(near) + len(SUBSETS) * near[largest] + runs
     return groups, serial
 
 
@@ -326,13 +328,13 @@ def _leaking(sets: Iterable[NDArray[np.intp]], given: NDArray[np.int8]) -> list[
     found = []
     for group in sets:
         first = next(part for part in (TEST, VALIDATION, TRAINING) if (given[group] == part).any())
-        found += [(int(i), PARTS[first]) for i in group if given[i] not in (first, NO_PART)]
+        found += [(int(i), SUBSETS[first]) for i in group if given[i] not in (first, NO_SUBSET)]
     return found
 
 
 def _never_learned(labels: NDArray[np.int32], given: NDArray[np.int8], withheld: Mapping[int, str]) -> dict[int, str]:
     """Return photos of classes that a split leaves without any photo for training; nobody can learn these."""
-    learned = (given == TRAINING) | (given == NO_PART)
+    learned = (given == TRAINING) | (given == NO_SUBSET)
     learned[list(withheld)] = False
     unknown = ~np.isin(labels, labels[learned])
     unknown[list(withheld)] = False

@@ -23,11 +23,11 @@ from core.data.intake.file_names import safe_name
 from core.data.intake.incoming import folder_name, free_names, move_in, unfinished
 from core.data.scan.layout import SPLIT_NAMES
 from core.data.scan.walk import LeftOut, check_photo, is_housekeeping
-from core.data.subsets import NO_PART, PARTS
+from core.data.subsets import NO_SUBSET, SUBSETS
 from core.errors import DataError, PhotoError, UnfreezeError
 from core.settings import Settings
 
-PART_FOLDERS = ("train", "val", "test")
+SUBSET_FOLDERS = ("train", "val", "test")
 """The folders of the parts, in their order, as most programs know them."""
 
 COLUMNS = ("file", "class", "part", "decision", "because")
@@ -48,7 +48,7 @@ class Row:
     Attributes:
         file: Its path in the dataset.
         label: The class that it counts as; empty where it is not used.
-        part: One of `core.data.subsets.PARTS`; empty where it is not used.
+        part: One of `core.data.subsets.SUBSETS`; empty where it is not used.
         decision: An action of `core.data.review`, `LEFT_OUT`, `WITHHELD`, or empty.
         because: Why.
     """
@@ -92,7 +92,7 @@ def rows_of(dataset: Dataset, parts: NDArray[np.int8]) -> list[Row]:
         if i in dataset.withheld:
             rows.append(Row(path, decision=WITHHELD, because=dataset.withheld[i]))
         else:
-            part = "" if parts[i] == NO_PART else PARTS[parts[i]]
+            part = "" if parts[i] == NO_SUBSET else SUBSETS[parts[i]]
             rows.append(Row(path, folder.class_names[folder.labels[i]], part, action, why))
     rows.sort(key=lambda row: not row.label)  # the order of the used ones stays
     rows += [Row(path, decision=decided[path].action, because=decided[path].why) for path in dataset.excluded()]
@@ -117,7 +117,7 @@ def as_csv(rows: Iterable[Row], places: Mapping[str, str] | None = None) -> byte
 def places_of(dataset: Dataset, parts: NDArray[np.int8] | None) -> dict[int, str]:
     """Where each photo goes that is used, by its position: "class/name", every name safe and given once.
 
-    With `parts`, `(M,)`, the class folders lie in `PART_FOLDERS`.
+    With `parts`, `(M,)`, the class folders lie in `SUBSET_FOLDERS`.
     """
     names = _names_of_classes(dataset.folder.class_names)
     numbers: dict[Path, int] = {}
@@ -126,7 +126,7 @@ def places_of(dataset: Dataset, parts: NDArray[np.int8] | None) -> dict[int, str
     for i, path in enumerate(dataset.folder.paths):
         if i in dataset.withheld:
             continue
-        above = "" if parts is None or parts[i] == NO_PART else f"{PART_FOLDERS[parts[i]]}/"
+        above = "" if parts is None or parts[i] == NO_SUBSET else f"{SUBSET_FOLDERS[parts[i]]}/"
         wanted = Path(above, names[dataset.folder.labels[i]], safe_name(PurePosixPath(path).name))
         found[i] = next(name for name in _posix(free_names(wanted, numbers)) if name.casefold() not in taken)
         taken.add(found[i].casefold())
@@ -333,7 +333,7 @@ def _bytes_of(dataset: Dataset, places: Iterable[int]) -> int:
 
 
 def _left_out(dataset: Dataset, lost: Mapping[str, str]) -> tuple[LeftOut, ...]:
-    rows = rows_of(dataset, np.full(len(dataset.folder), NO_PART, np.int8))
+    rows = rows_of(dataset, np.full(len(dataset.folder), NO_SUBSET, np.int8))
     missing = [LeftOut(row.file, row.because or "you decided so") for row in rows if not row.label]
     return tuple(sorted([*missing, *(LeftOut(path, reason) for path, reason in lost.items())]))
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.data.scan.folder import ImageFolder
-from core.data.subsets import NO_PART, PARTS, TEST, TRAINING, VALIDATION
+from core.data.subsets import NO_SUBSET, SUBSETS, TEST, TRAINING, VALIDATION
 from core.errors import DataError
 
 PRIORITY = (TRAINING, TEST, VALIDATION)
@@ -19,7 +19,7 @@ PRIORITY = (TRAINING, TEST, VALIDATION)
 COLUMNS = ("file", "class", "part")
 
 
-def assign_parts(
+def assign_subsets(
     labels: ArrayLike,
     fractions: Sequence[float] = (0.7, 0.1, 0.2),
     seed: int = 0,
@@ -41,7 +41,7 @@ def assign_parts(
         seed: 0 or more.
         groups: Shape (N,), whole numbers; None puts every photo in a group of its own.
 
-    Returns positions in `PARTS`, shape (N,), int8.
+    Returns positions in `SUBSETS`, shape (N,), int8.
 
     Raises:
         DataError: An argument is out of range, or a part would stay empty.
@@ -54,25 +54,25 @@ def assign_parts(
     if len(ids) != len(classes):
         raise DataError(f"Expected one group for each of {len(classes)} photos; got {len(ids)}.")
     parts = _divide(classes, np.asarray(fractions, dtype=float), seed, ids)
-    _require_all_parts(parts, classes, ids)
+    _require_all_subsets(parts, classes, ids)
     return parts
 
 
-def complete_parts(
+def complete_subsets(
     labels: ArrayLike, given: ArrayLike, seed: int = 0, *, groups: ArrayLike | None = None
 ) -> NDArray[np.int8]:
     """Keep the split that a dataset brings, and take from its training photos the part that it lacks.
 
     A missing validation part takes a tenth of the training photos, a missing test a fifth, both 30 %, as
-    `assign_parts` divides by default. Photos of one group stay together within what is divided.
+    `assign_subsets` divides by default. Photos of one group stay together within what is divided.
 
     Args:
         labels: Shape (N,), classes as whole numbers from 0.
-        given: Shape (N,), positions in `PARTS`; -1 for all photos when nothing is given.
+        given: Shape (N,), positions in `SUBSETS`; -1 for all photos when nothing is given.
         seed: 0 or more.
         groups: Shape (N,), whole numbers; None puts every photo in a group of its own.
 
-    Returns positions in `PARTS`, shape (N,), int8.
+    Returns positions in `SUBSETS`, shape (N,), int8.
 
     Raises:
         DataError: A part would stay empty.
@@ -81,8 +81,8 @@ def complete_parts(
     lacking = [part for part in (VALIDATION, TEST) if not (parts == part).any()]
     if not lacking:
         return parts
-    free = np.flatnonzero((parts == TRAINING) | (parts == NO_PART))
-    divided = assign_parts(classes[free], seed=seed, groups=None if groups is None else np.asarray(groups)[free])
+    free = np.flatnonzero((parts == TRAINING) | (parts == NO_SUBSET))
+    divided = assign_subsets(classes[free], seed=seed, groups=None if groups is None else np.asarray(groups)[free])
     parts[free] = np.where(np.isin(divided, lacking), divided, TRAINING)
     return parts
 
@@ -102,12 +102,12 @@ def keep_former_parts(
         groups: Shape (N,): photos with the same number stay in one part.
     """
     kept = former.copy()
-    known = former != NO_PART
+    known = former != NO_SUBSET
     of_group = dict(zip(groups[known][::-1].tolist(), former[known][::-1].tolist(), strict=True))
     kept[~known] = [of_group.get(group, part) for group, part in zip(groups[~known], parts[~known], strict=True)]
-    kept[parts == NO_PART] = NO_PART
-    whole = all((kept == part).any() for part in range(len(PARTS)))
-    learned = np.isin(labels[kept != NO_PART], labels[kept == TRAINING]).all()
+    kept[parts == NO_SUBSET] = NO_SUBSET
+    whole = all((kept == part).any() for part in range(len(SUBSETS)))
+    learned = np.isin(labels[kept != NO_SUBSET], labels[kept == TRAINING]).all()
     return kept if whole and learned else parts
 
 
@@ -120,14 +120,14 @@ def write_split_csv(path: Path, folder: ImageFolder, parts: ArrayLike) -> None:
         DataError: `parts` does not hold one of 0, 1, 2 for each photo.
     """
     chosen = _whole_numbers(parts, "parts")
-    if len(chosen) != len(folder) or not np.isin(chosen, range(len(PARTS))).all():
+    if len(chosen) != len(folder) or not np.isin(chosen, range(len(SUBSETS))).all():
         raise DataError(f"Expected one of 0, 1, 2 for each of {len(folder)} photos; got {len(chosen)} values.")
     rows = zip(folder.paths, folder.labels.tolist(), chosen.tolist(), strict=True)
     unfinished = path.with_name(path.name + ".unfinished")
     with unfinished.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(COLUMNS)
-        writer.writerows((file, folder.class_names[label], PARTS[part]) for file, label, part in rows)
+        writer.writerows((file, folder.class_names[label], SUBSETS[part]) for file, label, part in rows)
     os.replace(unfinished, path)
 
 
@@ -145,7 +145,7 @@ def read_split_csv(path: Path, root: Path) -> tuple[ImageFolder, NDArray[np.int8
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as a CSV file in UTF-8 ({error}).") from error
     names = tuple(sorted({name for _, name, _ in rows}))
-    label, part_number = _positions(names), _positions(PARTS)
+    label, part_number = _positions(names), _positions(SUBSETS)
     labels = np.array([label[name] for _, name, _ in rows], dtype=np.int32)
     folder = ImageFolder(root, names, tuple(file for file, _, _ in rows), labels)
     return folder, np.array([part_number[part] for _, _, part in rows], dtype=np.int8)
@@ -179,14 +179,14 @@ def _divide(
         members = np.flatnonzero(single & (labels == label))
         counts = _apportion(len(members), share.wanted - share.placed, share.placed == 0)
         shuffled = np.random.default_rng((seed, label)).permutation(members)
-        parts[shuffled] = np.repeat(np.arange(len(PARTS), dtype=np.int8), counts)
+        parts[shuffled] = np.repeat(np.arange(len(SUBSETS), dtype=np.int8), counts)
     return parts
 
 
 def _shares(of_class: NDArray[np.bool_], fractions: NDArray[np.float64], which: NDArray[np.intp]) -> _Shares:
     photos = int(of_class.sum())
-    wanted = _apportion(photos, photos * fractions, np.ones(len(PARTS), dtype=bool))
-    return _Shares(wanted, np.zeros(len(PARTS), dtype=np.int64), len(np.unique(which[of_class])))
+    wanted = _apportion(photos, photos * fractions, np.ones(len(SUBSETS), dtype=bool))
+    return _Shares(wanted, np.zeros(len(SUBSETS), dtype=np.int64), len(np.unique(which[of_class])))
 
 
 def _groups_by_size(which: NDArray[np.intp], sizes: NDArray[np.intp], seed: int) -> list[NDArray[np.intp]]:
@@ -202,8 +202,8 @@ def _place_group(labels: NDArray[np.int64], shares: dict[int, _Shares]) -> int:
     """Choose the part that lacks most photos of the group's classes, or that would else stay empty; book it there."""
     present, counts = np.unique(labels, return_counts=True)
     touched = [(shares[label], count) for label, count in zip(present.tolist(), counts.tolist(), strict=True)]
-    urgent = sum((share.must_fill().astype(np.int64) for share, _ in touched), np.zeros(len(PARTS), np.int64))
-    lacking = sum((count * (share.wanted - share.placed) for share, count in touched), np.zeros(len(PARTS), np.int64))
+    urgent = sum((share.must_fill().astype(np.int64) for share, _ in touched), np.zeros(len(SUBSETS), np.int64))
+    lacking = sum((count * (share.wanted - share.placed) for share, count in touched), np.zeros(len(SUBSETS), np.int64))
     part = max(PRIORITY, key=lambda each: (urgent[each], lacking[each]))
     for share, count in touched:
         share.placed[part] += count
@@ -217,7 +217,7 @@ def _apportion(total: int, ideal: NDArray[np.float64 | np.int64], empty: NDArray
     Parts marked `empty` get at least one each, in the order of `PRIORITY`, as long as there are any.
     """
     first = [part for part in PRIORITY if empty[part]][:total]
-    least = np.zeros(len(PARTS), dtype=np.int64)
+    least = np.zeros(len(SUBSETS), dtype=np.int64)
     least[first] = 1
     counts: NDArray[np.int64] = np.maximum(np.floor(ideal + 1e-9).astype(np.int64), least)
     while counts.sum() > total:
@@ -227,8 +227,8 @@ def _apportion(total: int, ideal: NDArray[np.float64 | np.int64], empty: NDArray
     return counts
 
 
-def _require_all_parts(parts: NDArray[np.int8], labels: NDArray[np.int64], groups: NDArray[np.int64]) -> None:
-    empty = [name for part, name in enumerate(PARTS) if not (parts == part).any()]
+def _require_all_subsets(parts: NDArray[np.int8], labels: NDArray[np.int64], groups: NDArray[np.int64]) -> None:
+    empty = [name for part, name in enumerate(SUBSETS) if not (parts == part).any()]
     if empty:
         largest = max((len(np.unique(groups[labels == label])) for label in np.unique(labels)), default=0)
         raise DataError(
@@ -238,10 +238,10 @@ def _require_all_parts(parts: NDArray[np.int8], labels: NDArray[np.int64], group
 
 
 def _check_fractions(fractions: Sequence[float]) -> None:
-    fits = len(fractions) == len(PARTS) and min(fractions) > 0 and abs(sum(fractions) - 1) < 1e-6
+    fits = len(fractions) == len(SUBSETS) and min(fractions) > 0 and abs(sum(fractions) - 1) < 1e-6
     if not fits:
         given = ", ".join(f"{fraction:g}" for fraction in fractions)
-        raise DataError(f"Fractions of {', '.join(PARTS)} must each be more than 0 and add up to 1; got {given}.")
+        raise DataError(f"Fractions of {', '.join(SUBSETS)} must each be more than 0 and add up to 1; got {given}.")
 
 
 def _whole_numbers(values: ArrayLike, name: str) -> NDArray[np.int64]:
@@ -261,6 +261,8 @@ def _checked_rows(path: Path, rows: Iterator[list[str]]) -> Iterator[tuple[str, 
     if tuple(next(rows, ())) != COLUMNS:
         raise DataError(f"{path} must begin with the columns {', '.join(COLUMNS)}.")
     for number, row in enumerate(rows, start=2):
-        if len(row) != len(COLUMNS) or row[2] not in PARTS:
-            raise DataError(f"{path}, row {number}: expected a file, a class and one of {', '.join(PARTS)}; got {row}.")
+        if len(row) != len(COLUMNS) or row[2] not in SUBSETS:
+            raise DataError(
+                f"{path}, row {number}: expected a file, a class and one of {', '.join(SUBSETS)}; got {row}."
+            )
         yield row[0], row[1], row[2]

@@ -1,7 +1,7 @@
 """The parts that a dataset is divided into."""
 
-PARTS = ("training", "validation", "test")
+SUBSETS = ("training", "validation", "test")
 TRAINING, VALIDATION, TEST = range(3)
 
-NO_PART = -1
+NO_SUBSET = -1
 """In place of a part: the dataset brings none for this photo, or the photo is not used."""

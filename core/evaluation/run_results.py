@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.split import read_split_csv
-from core.data.subsets import PARTS
+from core.data.subsets import SUBSETS
 from core.errors import DataError, RunError, RunNotReady
 from core.evaluation.comparison import Measured
 from core.evaluation.metrics import Evaluation
@@ -51,7 +51,7 @@ def photos_of(run: Run, part: str) -> tuple[tuple[str, ...], NDArray[np.intp]]:
         unread = {row["file"] for row in lost}
     except (DataError, OSError, ValueError, TypeError, KeyError):
         return (), np.zeros(0, np.intp)
-    positions = np.flatnonzero(parts == PARTS.index(part))
+    positions = np.flatnonzero(parts == SUBSETS.index(part))
     read = np.array([i for i in positions if folder.paths[i] not in unread], np.intp)
     return tuple(folder.paths[i] for i in read), folder.labels[read].astype(np.intp)
 

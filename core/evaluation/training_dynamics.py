@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.subsets import PARTS, VALIDATION
+from core.data.subsets import SUBSETS, VALIDATION
 from core.errors import RunNotReady
 from core.evaluation.run_results import photos_of
 from core.runs.prediction_history import read_answers
@@ -60,7 +60,7 @@ def read_timeline(run: Run) -> Timeline:
         RunError: It cannot be read.
     """
     epochs, answers = read_answers(run)
-    paths, labels = photos_of(run, PARTS[VALIDATION])
+    paths, labels = photos_of(run, SUBSETS[VALIDATION])
     if len(paths) != answers.shape[2]:
         raise RunNotReady("It is lost which validation photos this run's predictions were for.")
     predicted, confidence, given = answers[:, 0].astype(np.intp), answers[:, 1], answers[:, 2]

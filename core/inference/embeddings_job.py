@@ -23,7 +23,7 @@ from core.data.images import decode
 from core.data.scan.folder import ImageFolder, check_inside
 from core.data.scan.walk import check_photo
 from core.data.split import read_split_csv
-from core.data.subsets import NO_PART, TRAINING
+from core.data.subsets import NO_SUBSET, TRAINING
 from core.errors import PhotoError, RunError, UnfreezeError
 from core.files import PROJECT, is_locked, write_atomically
 from core.models.serving import EMBEDDING, GRAPH, PROBABILITIES, ServingGraph
@@ -125,7 +125,7 @@ def look(run: Run, settings: Settings) -> None:
 
 def _as_many_as_fit(parts: NDArray[np.int8], width: int) -> NDArray[np.intp]:
     """Positions of all photos, or of those that are not trained on and, by chance, of some others."""
-    used = np.flatnonzero(parts != NO_PART)
+    used = np.flatnonzero(parts != NO_SUBSET)
     most = MOST_BYTES // (BYTES_PER_NUMBER * width)
     if len(used) <= most:
         return used

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.subsets import NO_PART, PARTS
+from core.data.subsets import NO_SUBSET, SUBSETS
 from core.errors import RecipeError
 from core.models import weights
 from core.models.backbones import BACKBONES, Backbone, backbone
@@ -294,17 +294,17 @@ def few_per_class(
 
     Args:
         labels: Shape (N,), classes.
-        parts: Shape (N,), positions in `PARTS`, or -1 for photos that are not used anyway.
+        parts: Shape (N,), positions in `SUBSETS`, or -1 for photos that are not used anyway.
         per_class: Photos of each class, 1 or more.
         seed: Fixes which ones.
 
     Returns parts, shape (N,), int8.
     """
-    kept = np.full(len(parts), NO_PART, dtype=np.int8)
+    kept = np.full(len(parts), NO_SUBSET, dtype=np.int8)
     random = np.random.default_rng(seed)
-    for label in np.unique(labels[parts != NO_PART]):
-        of_class = int(((labels == label) & (parts != NO_PART)).sum())
-        for part in range(len(PARTS)):
+    for label in np.unique(labels[parts != NO_SUBSET]):
+        of_class = int(((labels == label) & (parts != NO_SUBSET)).sum())
+        for part in range(len(SUBSETS)):
             members = random.permutation(np.flatnonzero((labels == label) & (parts == part)))
             wanted = max(1, round(per_class * len(members) / of_class))
             kept[members[:wanted]] = part

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.split import read_split_csv
-from core.data.subsets import PARTS, TEST
+from core.data.subsets import SUBSETS, TEST
 from core.errors import RunError, RunNotReady
 from core.evaluation.metrics import ClassScores, Evaluation, class_scores
 from core.evaluation.run_results import evaluation
@@ -93,7 +93,7 @@ def read_card_facts(run: Run, *, name: str, dataset: str, backbone: Backbone, fr
 def tested(run: Run) -> Evaluation | None:
     """What the model says of the test photos; None where it has not been measured."""
     try:
-        return evaluation(run, PARTS[TEST])
+        return evaluation(run, SUBSETS[TEST])
     except RunNotReady:
         return None
 
@@ -119,7 +119,7 @@ def _counts(run: Run, class_names: tuple[str, ...]) -> NDArray[np.int64]:
     """(K, 3): photos of each class in each part of the split."""
     folder, parts = read_split_csv(run.split_file, run.folder)
     place = {name: number for number, name in enumerate(class_names)}
-    counts = np.zeros((len(class_names), len(PARTS)), np.int64)
+    counts = np.zeros((len(class_names), len(SUBSETS)), np.int64)
     for label, part in zip(folder.labels, parts, strict=True):
         counts[place[folder.class_names[label]], part] += 1
     return counts

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.data.images import thumbnail
 from core.data.scan.walk import check_photo
-from core.data.subsets import PARTS, TRAINING, VALIDATION
+from core.data.subsets import SUBSETS, TRAINING, VALIDATION
 from core.errors import PhotoError, RunError
 from core.evaluation.calibration import fit_temperature
 from core.evaluation.metrics import Evaluation
@@ -161,7 +161,7 @@ def read_report_facts(run: Run, context: ReportContext, roots: Sequence[Path], m
 
 
 def _examples(run: Run, class_names: Sequence[str], reader: PhotoReader) -> dict[str, tuple[Photo, ...]]:
-    paths, labels = photos_of(run, PARTS[TRAINING])
+    paths, labels = photos_of(run, SUBSETS[TRAINING])
     each = max(1, min(OF_A_CLASS, MOST_EXAMPLES // len(class_names)))
     chosen = {
         name: [paths[i] for i in _spread(np.flatnonzero(labels == label), each)]
@@ -202,7 +202,7 @@ def _timeline(run: Run) -> Timeline | None:
 def _temperature(run: Run) -> float | None:
     """The temperature that fits the validation photos best."""
     try:
-        known = evaluation(run, PARTS[VALIDATION])
+        known = evaluation(run, SUBSETS[VALIDATION])
     except RunError:
         return None
     return fit_temperature(known.probabilities, known.labels)

@@ -19,7 +19,7 @@ class Embeddings:
     Attributes:
         paths: N paths, relative to the dataset's folder.
         labels: (N,), int32: positions in the run's class names.
-        parts: (N,), int8: positions in `core.data.subsets.PARTS`.
+        parts: (N,), int8: positions in `core.data.subsets.SUBSETS`.
         embedding: (N, D), float32: what the head reads. Training has fitted it to the labels of the training photos.
         probabilities: (N, K), float32.
 

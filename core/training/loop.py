@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from core.data.scan.folder import ImageFolder, check_inside
 from core.data.split import read_split_csv
-from core.data.subsets import PARTS
+from core.data.subsets import SUBSETS
 from core.errors import DataError, ShelfError, TrainingDiverged, UnfreezeError, WeightsNotFound
 from core.files import write_atomically
 from core.models import weights
@@ -255,7 +255,7 @@ def _fit_into_time(
     files = [folder.absolute(index) for index in np.random.default_rng(0).permutation(len(folder))[:PROBE_PHOTOS]]
     few = Photos(files, probe.resolution, run.work_folder / "few.npy", settings.dataset_roots, settings.limits.pixels)
     measured = Pace(_photos_per_second(prepared, few), probe.flops)
-    counts = Counts(*(int((parts == number).sum()) for number in range(len(PARTS))))
+    counts = Counts(*(int((parts == number).sum()) for number in range(len(SUBSETS))))
     left = recipe.minutes * 60 - recorder.seconds
     fitting = fitted(recipe, available, measured, counts, left)
     write_atomically(run.recipe_file, fitting.to_json())

@@ -11,7 +11,7 @@ from core.data.dataset import KINDS, Dataset
 from core.data.intake.sample import write_sample
 from core.data.scan import folder_picker
 from core.data.scan.folder import check_inside
-from core.data.subsets import NO_PART, PARTS
+from core.data.subsets import NO_SUBSET, SUBSETS
 from core.errors import DataError
 from pages.components.cached import datasets, services
 from pages.components.dataset import dataset_export_view, decisions, label_source
@@ -144,7 +144,7 @@ def overview(dataset: Dataset) -> None:
         parts = datasets.split_of(dataset, 0)
     except DataError as error:
         st.warning(str(error), icon=":material/info:")
-        parts = np.full(len(folder), NO_PART, dtype=np.int8)
+        parts = np.full(len(folder), NO_SUBSET, dtype=np.int8)
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader("Photos per class, and how they will be used", anchor=False)
@@ -154,7 +154,7 @@ def overview(dataset: Dataset) -> None:
     with right:
         st.page_link("pages/train/train.py", label="**Train a model on it**", icon=":material/local_fire_department:")
         elements.facts([("Photos", f"{len(folder):,}"), ("Classes", f"{len(folder.class_names):,}")])
-        training, validation, test = (int(np.sum(parts == number)) for number in range(len(PARTS)))
+        training, validation, test = (int(np.sum(parts == number)) for number in range(len(SUBSETS)))
         st.markdown(
             f":blue[**{training:,} for training**] – the model learns from these.  \n"
             f":orange[**{validation:,} for validation**] – looked at after each epoch, to keep the best model.  \n"
@@ -200,8 +200,8 @@ def split_words(dataset: Dataset) -> str:
         )
     if not dataset.has_own_split:
         return "Drawn by chance within each class. Copies and look-alikes stay together."
-    brought = [name for number, name in enumerate(PARTS) if (dataset.given == number).any()]
-    drawn = [name for name in PARTS if name not in brought]
+    brought = [name for number, name in enumerate(SUBSETS) if (dataset.given == number).any()]
+    drawn = [name for name in SUBSETS if name not in brought]
     made = f" There is no {' and no '.join(drawn)} folder, so these photos come out of training." if drawn else ""
     return f"The dataset brings its own split ({', '.join(brought)}), which is kept.{made}"
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core import formatting
 from core.data.dataset import Dataset
-from core.data.subsets import NO_PART, TRAINING
+from core.data.subsets import NO_SUBSET, TRAINING
 from core.errors import RecipeError
 from core.models import weights
 from core.models.backbones import Backbone, backbone
@@ -64,7 +64,7 @@ def choose_base(dataset: Dataset, found: Sequence[Member]) -> tuple[Recipe, NDAr
 def choose_photos(dataset: Dataset, recipe: Recipe) -> NDArray[np.int8]:
     """Which photos are used, as parts: all, or so many of each class."""
     parts = datasets.split_of(dataset, recipe.split_seed)
-    most = int(np.bincount(dataset.folder.labels[parts != NO_PART]).max())
+    most = int(np.bincount(dataset.folder.labels[parts != NO_SUBSET]).max())
     few = st.number_input(
         "Photos of each class, at most",
         5,

@@ -9,7 +9,7 @@ from pages.components.evaluate import evaluation_view
 from pages.components.evaluate.evaluation_look import show_opened_photo, where_it_looks
 from pages.components.evaluate.evaluation_map import map_of_photos
 from pages.components.evaluate.evaluation_photos import MISTAKES, SECTION_KEY, Part
-from pages.components.evaluate.evaluation_words import MEANT, PARTS
+from pages.components.evaluate.evaluation_words import MEANT, SUBSETS
 from pages.components.evaluate.training_dynamics_view import while_it_learned
 from pages.components.runs.run_view import random_weights_warning
 from pages.components.shared import elements
@@ -31,10 +31,10 @@ def choose_part() -> str:
     """Which photos are looked at: those of the test part unless somebody wants the validation part."""
     part = st.segmented_control(
         "Photos that it is judged by",
-        list(PARTS),
+        list(SUBSETS),
         default="test",
         required=True,
-        format_func=PARTS.__getitem__,
+        format_func=SUBSETS.__getitem__,
         key="evaluate-part",
         persist_state="session",
     )

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from core.data.split import assign_parts
-from core.data.subsets import PARTS
+from core.data.split import assign_subsets
+from core.data.subsets import SUBSETS
 from core.recipe import sweeps
 from core.recipe.augmentations import Choice
 from core.recipe.recipe import Recipe
@@ -27,12 +27,12 @@ def finished_by_hand(
 ) -> Run:
     """A run as a trainer leaves it, with about these accuracies; which photos it is wrong about is left to chance."""
     folder = place.folder()
-    parts = assign_parts(folder.labels, seed=recipe.split_seed)
+    parts = assign_subsets(folder.labels, seed=recipe.split_seed)
     run = create_run(place.store, recipe, folder, parts, label)
     random = np.random.default_rng(int(created))
     right: dict[str, int] = {}
     for part, accuracy in (("validation", validation), ("test", test)):
-        labels = folder.labels[parts == PARTS.index(part)]
+        labels = folder.labels[parts == SUBSETS.index(part)]
         wrong = np.zeros(len(labels), bool)
         wrong[random.permutation(len(labels))[: round((1 - accuracy) * len(labels))]] = True
         np.savez(run.predictions_file(part), probabilities=np.eye(2, dtype=np.float32)[labels ^ wrong], labels=labels)
@@ -42,7 +42,7 @@ def finished_by_hand(
         share = 1 - 0.6**epoch
         reached = 0.5 + (validation - 0.5) * share + float(random.normal(0, 0.01))
         run.append_metrics({"position": epoch, "epoch": epoch, "val_loss": 1.2 - reached, "val_accuracy": reached})
-    tested = int((parts == PARTS.index("test")).sum())
+    tested = int((parts == SUBSETS.index("test")).sum())
     run.write_status(
         replace(
             run.read_status(),
@@ -52,7 +52,7 @@ def finished_by_hand(
             ended=created + 95,
             epoch=epochs,
             epochs=epochs,
-            best_val_accuracy=right["validation"] / int((parts == PARTS.index("validation")).sum()),
+            best_val_accuracy=right["validation"] / int((parts == SUBSETS.index("validation")).sum()),
             test_correct=right["test"],
             test_count=tested,
             test_accuracy=right["test"] / tested,
@@ -155,7 +155,7 @@ def test_runs_without_a_result_are_counted(
     group = "Repeats · colours · 25 Nov, 10:00:00"
     finished_by_hand(workplace, workplace.recipe(), Label("first", group, "Baseline CNN"), 1.0, 1.0, 1000.0)
     folder = workplace.folder()
-    label, parts = Label("second", group, "Baseline CNN"), assign_parts(folder.labels, seed=3)
+    label, parts = Label("second", group, "Baseline CNN"), assign_subsets(folder.labels, seed=3)
     lost = create_run(workplace.store, workplace.recipe(seed=4), folder, parts, label)
     lost.write_status(replace(lost.read_status(), state=FAILED, created=1001.0, ended=2000.0))
     screen = new_screen(server)
@@ -172,7 +172,7 @@ def test_a_series_that_is_going_is_watched_and_what_waits_can_be_cancelled(
     folder, recipe = workplace.folder(), workplace.recipe(head_epochs=1000)
     for planned in sweeps.repeats(recipe, 3):
         label = Label(planned.name, group, planned.variant)
-        enqueue(Queue(workplace.store), planned.recipe, folder, assign_parts(folder.labels, seed=3), label)
+        enqueue(Queue(workplace.store), planned.recipe, folder, assign_subsets(folder.labels, seed=3), label)
     screen = new_screen(server)
     screen.open("/compare")
     expect(screen.text("0 of 3 done, 1 training, 2 waiting")).to_be_visible()

@@ -10,7 +10,7 @@ import openvino as ov
 import pytest
 from playwright.sync_api import Locator, expect
 
-from core.data.subsets import PARTS, VALIDATION
+from core.data.subsets import SUBSETS, VALIDATION
 from core.evaluation.run_results import evaluation
 from core.evaluation.training_dynamics import read_timeline
 from core.models.serving import ACTIVATION_MAPS, GRAPH
@@ -155,7 +155,7 @@ def test_how_photos_were_learned_and_which_lie_together(
         expect(photos(screen)).to_have_count(count)
     show(screen, "Map")
     points = screen.page.get_by_test_id("stVegaLiteChart").locator(".mark-symbol.role-mark path")
-    tested = read_embeddings(finished_run.run).of(PARTS.index("test"))
+    tested = read_embeddings(finished_run.run).of(SUBSETS.index("test"))
     expect(points).to_have_count(len(tested))
     points.nth(2).hover()
     expect(screen.page.locator("#vg-tooltip-element img")).to_be_visible()

@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from core.data.split import assign_parts
+from core.data.split import assign_subsets
 from core.models.backbones import backbone
 from core.recipe.recipe import Recipe, default_recipe
 from tests.browser.conftest import Screen, Server
@@ -21,7 +21,7 @@ GROUPS = ("Learning rate", "Regularisation", "Head", "Epochs", "Unfreezing", "Se
 
 def usual(workplace: Workplace) -> Recipe:
     folder = workplace.folder()
-    training = int((assign_parts(folder.labels, seed=0) == 0).sum())
+    training = int((assign_subsets(folder.labels, seed=0) == 0).sum())
     return default_recipe(folder, training, LITE)
 
 

@@ -15,7 +15,7 @@ from core.data.intake.catalogue import NAME, Request
 from core.data.intake.incoming import folder_name
 from core.errors import DataError
 
-PARTS = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
+SUBSETS = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
 """Names of parts in the catalogue, and the folders that `core.data.scan.layout` knows as ready splits."""
 
 SIGNATURES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"GIF8": ".gif", b"BM": ".bmp", b"RIFF": ".webp"}
@@ -124,7 +124,7 @@ def parts_of(splits: Mapping[str, Any]) -> dict[str, str]:
     Training, validation and test parts become folders of a ready split. Where there is training only, or no training,
     the folder is "" and the classes lie side by side. Parts of other names are used only where there are no others.
     """
-    usual = {name: PARTS[name] for name in splits if name in PARTS}
+    usual = {name: SUBSETS[name] for name in splits if name in SUBSETS}
     if "train" in usual and len(usual) > 1:
         return usual
     return dict.fromkeys(usual or splits, "")

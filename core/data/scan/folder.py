@@ -18,7 +18,7 @@ from core.data.scan.index import Outcome, PhotoIndex
 from core.data.scan.layout import FIRST, TABLE, Layout, Placed, place
 from core.data.scan.readers import Readers, Reading
 from core.data.scan.walk import LeftOut, PhotoFile, Walk, check_inside
-from core.data.subsets import NO_PART
+from core.data.subsets import NO_SUBSET
 from core.errors import DataError, FolderError
 from core.settings import Limits
 
@@ -106,7 +106,7 @@ class Scan:
         digests: Shape (N, 16), uint8: BLAKE2b of each file.
         fingerprints: Shape (N, 16, 16), uint8: each photo in grey, averaged down.
         sharpness: Shape (N,), float32, see `core.data.quality.sharpness`.
-        given: Shape (N,), int8: position in `core.data.subsets.PARTS` where the dataset brings its own split, else -1.
+        given: Shape (N,), int8: position in `core.data.subsets.SUBSETS` where the dataset has its own split, else -1.
         datasets_inside: Filled when every class folder is itself divided into folders of photos, as when the parent of
             several datasets was picked: the names of these folders.
         layout: Where the classes stand.
@@ -193,7 +193,7 @@ def scan(
         digests=_frozen(found.digests[order]),
         fingerprints=_frozen(found.fingerprints[order]),
         sharpness=_frozen(found.sharpness[order]),
-        given=_frozen(np.array([placed.parts.get(path, NO_PART) for path in paths], dtype=np.int8)),
+        given=_frozen(np.array([placed.parts.get(path, NO_SUBSET) for path in paths], dtype=np.int8)),
         datasets_inside=names if layout.label_by == FIRST and _divided_classes(paths, placed) == names else (),
         layout=layout,
         index_trouble=index.trouble,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from core.data.scan.walk import LeftOut, is_housekeeping
-from core.data.subsets import NO_PART, TEST, TRAINING, VALIDATION
+from core.data.subsets import NO_SUBSET, TEST, TRAINING, VALIDATION
 from core.errors import DataError, FolderError
 
 FIRST, INNERMOST, TABLE = "first", "innermost", "table"
@@ -68,7 +68,7 @@ class Placed:
 
     Attributes:
         classes: Class by path, for the photos that have one.
-        parts: Position in `core.data.split.PARTS` by path, where the dataset brings its own split; else empty.
+        parts: Position in `core.data.split.SUBSETS` by path, where the dataset brings its own split; else empty.
         left_out: The other photos, and rows of the table that lead nowhere.
         class_folders: Folders that stand for a class, so that one without readable photos can be reported.
         table: The table that the classes come from, or empty.
@@ -95,7 +95,7 @@ def place(layout: Layout, root: Path, paths: Sequence[str], folders: Sequence[st
     """
     if layout.label_by == TABLE:
         return _by_table(layout, root, paths)
-    parts = _given_parts(paths)
+    parts = _given_subsets(paths)
     skipped = 1 if parts else 0
     classes, left_out = {}, []
     for path in paths:
@@ -195,15 +195,15 @@ def _visible(names: Iterable[str]) -> list[str]:
     return sorted(name for name in names if not is_housekeeping(name))
 
 
-def _given_parts(paths: Sequence[str]) -> dict[str, int]:
+def _given_subsets(paths: Sequence[str]) -> dict[str, int]:
     """Return the part of each photo when the folders at the top are train and val or test, and nothing else."""
     tops = {path.partition("/")[0] for path in paths if "/" in path}
-    found = {top: SPLIT_NAMES.get(top.casefold(), NO_PART) for top in tops}
+    found = {top: SPLIT_NAMES.get(top.casefold(), NO_SUBSET) for top in tops}
     divided = {path.partition("/")[0] for path in paths if path.count("/") > 1}
     training = {top for top, part in found.items() if part == TRAINING}
-    if NO_PART in found.values() or len(set(found.values())) < 2 or not training & divided:
+    if NO_SUBSET in found.values() or len(set(found.values())) < 2 or not training & divided:
         return {}
-    return {path: found.get(path.partition("/")[0], NO_PART) for path in paths}
+    return {path: found.get(path.partition("/")[0], NO_SUBSET) for path in paths}
 
 
 def _class_folders(layout: Layout, folders: Sequence[str], skipped: int) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from core.data.images import DIGEST_BYTES, MAX_PIXELS, decode
 from core.data.scan.folder import ImageFolder, check_inside
 from core.data.scan.walk import check_photo
 from core.data.split import read_split_csv
-from core.data.subsets import PARTS
+from core.data.subsets import SUBSETS
 from core.errors import DataError, PhotoError, PhotoOutOfReach
 from core.models.backbones import Backbone
 from core.recipe.recipe import Recipe
@@ -124,7 +124,7 @@ def look_at(run: Run, recipe: Recipe, chosen: Backbone, settings: Settings) -> R
     store = run.work_folder / "pixels.npy"
     photos = Photos(files, chosen.resolution, store, settings.dataset_roots, settings.limits.pixels)
     digests = photos.digests()
-    named = {name: np.flatnonzero(parts == number) for number, name in enumerate(PARTS)}
+    named = {name: np.flatnonzero(parts == number) for number, name in enumerate(SUBSETS)}
     return RunPhotos(folder, photos, digests, named)
 
 

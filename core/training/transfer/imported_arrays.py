@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.data.subsets import PARTS, TEST
+from core.data.subsets import SUBSETS, TEST
 from core.errors import TransferError
 from core.runs.embeddings import Embeddings, write_embeddings
 from core.runs.store import Run
@@ -14,7 +14,7 @@ from core.training.transfer.array_file import Arrays, read_npy, read_npz
 from core.training.transfer.imported_facts import Tested
 from core.training.transfer.run_export import PREDICTION_HISTORY
 
-MEASURED = PARTS[1:]
+MEASURED = SUBSETS[1:]
 """The parts whose predictions are kept by themselves."""
 
 ROUNDING = 1e-3
@@ -40,7 +40,7 @@ def write(unpacked: Path, run: Run, classes: int, paths: Sequence[str], validati
             tested = _write_predictions(read_npz(file), run, part, classes, len(paths))
     _write_embeddings(unpacked, run, classes, frozenset(paths))
     _write_timeline(unpacked, run, classes, validations)
-    return tested if run.predictions_file(PARTS[TEST]).exists() else None
+    return tested if run.predictions_file(SUBSETS[TEST]).exists() else None
 
 
 def _write_predictions(arrays: Arrays, run: Run, part: str, classes: int, photos: int) -> Tested:
@@ -62,7 +62,9 @@ def _write_embeddings(unpacked: Path, run: Run, classes: int, paths: frozenset[s
     packed, labels, parts, embedding, probabilities = _named(read_npz(file), names, "embeddings")
     listed = tuple(os.fsdecode(path) for path in packed.tobytes().split(b"\0")[:-1])
     fits = probabilities.ndim == 2 and probabilities.shape[1] == classes and _are_labels(labels, classes)
-    fits = fits and _are_labels(parts, len(PARTS)) and _are_shares(probabilities) and bool(np.isfinite(embedding).all())
+    fits = (
+        fits and _are_labels(parts, len(SUBSETS)) and _are_shares(probabilities) and bool(np.isfinite(embedding).all())
+    )
     if not fits or len(set(listed)) < len(listed) or not paths.issuperset(listed):
         raise TransferError("What the model made of each photo does not fit the run's classes and photos.")
     found = (labels.astype(np.int32), parts.astype(np.int8), embedding.astype(np.float32))

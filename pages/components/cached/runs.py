@@ -4,7 +4,7 @@ import threading
 
 import streamlit as st
 
-from core.data.subsets import PARTS, TRAINING, VALIDATION
+from core.data.subsets import SUBSETS, TRAINING, VALIDATION
 from core.evaluation import run_results
 from core.evaluation.calibration import fit_temperature
 from core.evaluation.comparison import Measured
@@ -57,7 +57,7 @@ def measured(run_id: str, part: str, ended: float | None) -> Measured:
 @st.cache_data(max_entries=2000, show_spinner=False)
 def training_photos(run_id: str) -> int:
     """How many photos a run learns from."""
-    return run_results.photos_in(store().get(run_id), PARTS[TRAINING])
+    return run_results.photos_in(store().get(run_id), SUBSETS[TRAINING])
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -69,7 +69,7 @@ def evaluation(run_id: str, part: str, ended: float | None) -> Evaluation:
 @st.cache_resource(max_entries=100, show_spinner=False)
 def temperature(run_id: str, ended: float | None) -> float:
     """The temperature that fits a run's validation photos; raises as `evaluation` does."""
-    known = evaluation(run_id, PARTS[VALIDATION], ended)
+    known = evaluation(run_id, SUBSETS[VALIDATION], ended)
     return fit_temperature(known.probabilities, known.labels)
 
 
@@ -82,7 +82,7 @@ def embeddings(run_id: str, modified: int) -> Embeddings:
 @st.cache_resource(max_entries=16, show_spinner="Placing the photos on the map…")
 def embedding_map(run_id: str, part: str, modified: int) -> Placed:
     """Photos of a part of a run on a map; `modified` is when its embeddings were written, in nanoseconds."""
-    return map_of(embeddings(run_id, modified).of(PARTS.index(part)))
+    return map_of(embeddings(run_id, modified).of(SUBSETS.index(part)))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

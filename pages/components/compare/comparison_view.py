@@ -24,7 +24,7 @@ from pages.components.shared.run_descriptions import LoadedRun
 
 LOOK_EVERY_SECONDS = 2.0
 
-PARTS = {"Validation": "validation", "Test": "test"}
+SUBSETS = {"Validation": "validation", "Test": "test"}
 MEANT = {
     "validation": "Validation photos chose each model's best epoch, so they flatter a little. Use them to choose.",
     "test": "Test photos had no part in the training. Choose by validation, and look here at the end.",
@@ -103,8 +103,8 @@ def _series(group: str, was_going: bool) -> None:
     if was_going != any(member.state in (*ACTIVE, QUEUED) for member in found) or not found:
         st.rerun()
     _progress(found)
-    chosen = st.segmented_control("Measured on", list(PARTS), default="Validation", required=True, key="part")
-    part = PARTS[chosen or "Validation"]
+    chosen = st.segmented_control("Measured on", list(SUBSETS), default="Validation", required=True, key="part")
+    part = SUBSETS[chosen or "Validation"]
     measures = {member.name: member.measured(part) for member in found if member.is_measured}
     kind = group.split(" · ")[0]
     data = pd.DataFrame(

@@ -17,7 +17,7 @@ from core.data.dataset_export import (
     write_archive,
     write_folders,
 )
-from core.data.subsets import NO_PART
+from core.data.subsets import NO_SUBSET
 from pages.components.cached import datasets, services
 from pages.components.shared import dataset_choice, elements, markdown, state
 
@@ -64,7 +64,7 @@ def _choose(dataset: Dataset, parts: NDArray[np.int8]) -> None:
         "Divide it into train, val and test, as above",
         dataset.has_own_split,
         key="export-divided",
-        disabled=bool((parts == NO_PART).all()),
+        disabled=bool((parts == NO_SUBSET).all()),
         help="Then others train and test on the same photos as you.",
     )
     if st.button("Export", type="primary", icon=":material/ios_share:", key="export-begin"):

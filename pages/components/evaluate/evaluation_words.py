@@ -16,7 +16,7 @@ from pages.components.shared import markdown
 FEW_PHOTOS = 10
 """Of fewer photos it is not worth saying how often the model is right about them, where there are others."""
 
-PARTS = {"test": "Test photos", "validation": "Validation photos"}
+SUBSETS = {"test": "Test photos", "validation": "Validation photos"}
 
 MEANT = {
     "test": "Test photos had no part in the training: this is what to expect of new photos from the same source.",

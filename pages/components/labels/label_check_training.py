@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from core.data.dataset import Dataset
 from core.data.scan.folder import ImageFolder
 from core.data.split import keep_former_parts, read_split_csv
-from core.data.subsets import NO_PART, TRAINING
+from core.data.subsets import NO_SUBSET, TRAINING
 from core.models.backbones import backbone
 from core.recipe.recipe import Recipe, default_recipe
 from core.runs.store import FINISHED, Label, Run
@@ -84,7 +84,7 @@ def _as_in(before: Run, dataset: Dataset, parts: NDArray[np.int8]) -> NDArray[np
     """The parts that photos had in an earlier run, as far as they can stay there, `(M,)`."""
     folder, given = read_split_csv(before.split_file, dataset.folder.root)
     part_of = dict(zip(folder.paths, given.tolist(), strict=True))
-    former = np.array([part_of.get(path, NO_PART) for path in dataset.folder.paths], np.int8)
+    former = np.array([part_of.get(path, NO_SUBSET) for path in dataset.folder.paths], np.int8)
     return keep_former_parts(parts, former, dataset.folder.labels, dataset.groups)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from core.data.subsets import NO_PART, PARTS
+from core.data.subsets import NO_SUBSET, SUBSETS
 from core.recipe.phases import FINE_TUNE, FROM_SCRATCH, HEAD
 from core.training.lr_finder.finder import Sweep
 
@@ -18,7 +18,7 @@ BLUE, ORANGE, GREEN, GREY = "#2b93c4", "#e07b28", "#3d9b6d", "#8a8f94"
 RUN_COLOURS = (BLUE, ORANGE, GREEN, "#9a72c4", "#c9587f", "#979b3c", "#6f7fc9", "#b0714a")
 """For runs or classes drawn over one another: told apart on white and on black."""
 
-PART_COLOURS = dict(zip(PARTS, (BLUE, ORANGE, GREEN), strict=True))
+SUBSET_COLOURS = dict(zip(SUBSETS, (BLUE, ORANGE, GREEN), strict=True))
 ROW_PIXELS = 26
 MOST_NAMES = 60
 MOST_REASONS = 8
@@ -65,8 +65,8 @@ def class_counts(class_names: Sequence[str], labels: NDArray[np.int32], parts: N
 
 def _uses(parts: NDArray[np.int8]) -> list[tuple[str, str, NDArray[np.bool_]]]:
     """Each part with its colour and its photos, and what is not used if there is any."""
-    uses = [(name, PART_COLOURS[name], parts == number) for number, name in enumerate(PARTS)]
-    unused = parts == NO_PART
+    uses = [(name, SUBSET_COLOURS[name], parts == number) for number, name in enumerate(SUBSETS)]
+    unused = parts == NO_SUBSET
     return [*uses, ("not used yet", GREY, unused)] if unused.any() else uses
 
 

@@ -24,7 +24,7 @@ from core.data.review import EXCLUDE, KEEP, RELABEL, Decision, Review
 from core.data.scan.folder import Scan, scan
 from core.data.scan.layout import TABLE, Layout
 from core.data.split import read_split_csv, write_split_csv
-from core.data.subsets import NO_PART, PARTS, TEST, TRAINING, VALIDATION
+from core.data.subsets import NO_SUBSET, SUBSETS, TEST, TRAINING, VALIDATION
 from core.errors import DataError
 from tests.core.data.conftest import encode, place, scene
 
@@ -95,7 +95,7 @@ def test_without_decisions_a_dataset_is_what_was_found(pets: Path) -> None:
     assert np.array_equal(dataset.folder.labels, dataset.scan.folder.labels)
     assert dataset.members.tolist() == list(range(20)) and dataset.excluded() == []
     assert found(dataset) == {} and dataset.withheld == {} and dataset.lost == ()
-    assert not dataset.has_own_split and (dataset.given == NO_PART).all()
+    assert not dataset.has_own_split and (dataset.given == NO_SUBSET).all()
     assert len(set(dataset.groups.tolist())) == 20
 
 
@@ -176,7 +176,7 @@ def test_copies_and_look_alikes_within_a_class_are_used_and_told(pets: Path) -> 
         COPIES: [{"cat/03.png", "cat/copy.png"}, {"dog/05.png", "dog/y.png"}],
         ALIKE: [{"dog/04.png", "dog/again.jpg"}, {"dog/05.png", "dog/x.jpg", "dog/y.png"}],
     }
-    assert dataset.withheld == {} and (dataset.split(0) != NO_PART).all()
+    assert dataset.withheld == {} and (dataset.split(0) != NO_SUBSET).all()
 
 
 def test_the_same_photo_in_two_classes_is_withheld_until_decided(pets: Path) -> None:
@@ -186,7 +186,7 @@ def test_the_same_photo_in_two_classes_is_withheld_until_decided(pets: Path) -> 
     assert withheld(dataset) == dict.fromkeys(("cat/03.png", "dog/copy.png"), "the same photo is in several classes")
     for seed in range(5):
         parts = parts_of(dataset, seed)
-        assert {path for path, part in parts.items() if part == NO_PART} == {"cat/03.png", "dog/copy.png"}
+        assert {path for path, part in parts.items() if part == NO_SUBSET} == {"cat/03.png", "dog/copy.png"}
         folder, used = dataset.used(dataset.split(seed))
         assert len(folder) == len(used) == 19 and "dog/copy.png" not in folder.paths
 
@@ -200,7 +200,7 @@ def test_a_conflict_ends_with_any_decision_that_leaves_one_label(pets: Path) -> 
     assert (found(called), called.withheld) == ({COPIES: [{"cat/03.png", "dog/copy.png"}]}, {})
     fine = look(pets, about(before, KEEP, "cat/03.png", "dog/copy.png"))
     assert (found(fine), fine.withheld) == ({}, {})
-    assert parts_of(fine)["cat/03.png"] == parts_of(fine)["dog/copy.png"] != NO_PART
+    assert parts_of(fine)["cat/03.png"] == parts_of(fine)["dog/copy.png"] != NO_SUBSET
     half = look(pets, about(before, KEEP, "cat/03.png"))
     assert set(withheld(half)) == {"cat/03.png", "dog/copy.png"}, "one of two is no answer"
 
@@ -255,8 +255,8 @@ def test_of_a_leak_only_the_side_that_examines_is_used(
     name = {"test": "test", "val": "validation"}[kept]
     assert withheld(dataset) == dict.fromkeys(others, f"a photo like it is in the {name} part")
     parts = parts_of(dataset)
-    assert {path for path, part in parts.items() if part == NO_PART} == others
-    assert PARTS[parts[f"{kept}/cat/leak.png"]] == name
+    assert {path for path, part in parts.items() if part == NO_SUBSET} == others
+    assert SUBSETS[parts[f"{kept}/cat/leak.png"]] == name
 
 
 def test_look_alikes_within_one_part_are_no_leak(divided: Path) -> None:
@@ -311,7 +311,7 @@ def test_look_alikes_stay_on_one_side_whatever_the_seed(alike: Path) -> None:
     for seed in range(40):
         parts = parts_of(dataset, seed)
         assert all(len({parts[path] for path in group}) == 1 for group in groups)
-        assert NO_PART not in parts.values()
+        assert NO_SUBSET not in parts.values()
         for name in ("cat", "dog", "owl"):
             reached = {part for path, part in parts.items() if path.startswith(name)}
             assert reached == {TRAINING, VALIDATION, TEST}
@@ -354,7 +354,7 @@ def test_leaks_that_were_withheld_do_not_come_back_by_a_missing_part(divided: Pa
     write(divided, {"test/cat/leak.png": 3, "train/cat/again.jpg": resaved(3)})
     for seed in range(10):
         parts = parts_of(look(divided), seed)
-        assert parts["train/cat/03.png"] == parts["train/cat/again.jpg"] == NO_PART
+        assert parts["train/cat/03.png"] == parts["train/cat/again.jpg"] == NO_SUBSET
         assert VALIDATION in parts.values()
 
 

@@ -11,7 +11,7 @@ import pytest
 from core.data.dataset import Dataset, prepare
 from core.data.dataset_export import (
     LEFT_OUT,
-    PART_FOLDERS,
+    SUBSET_FOLDERS,
     TABLE,
     WITHHELD,
     Exported,
@@ -28,7 +28,7 @@ from core.data.review import EXCLUDE, RELABEL, Review
 from core.data.scan.folder import nothing, scan
 from core.data.scan.layout import TABLE as BY_TABLE
 from core.data.scan.layout import Layout
-from core.data.subsets import NO_PART, PARTS, TEST, TRAINING
+from core.data.subsets import NO_SUBSET, SUBSETS, TEST, TRAINING
 from core.errors import DataError
 from core.settings import Settings, settings_from
 from tests.core.data.conftest import encode, place, scene
@@ -54,7 +54,7 @@ def dataset(tmp_path: Path) -> Dataset:
 
 
 def no_parts(dataset: Dataset) -> np.ndarray:  # type: ignore[type-arg, unused-ignore]
-    return np.full(len(dataset.folder), NO_PART, np.int8)
+    return np.full(len(dataset.folder), NO_SUBSET, np.int8)
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
@@ -120,8 +120,8 @@ def test_it_can_be_divided_as_it_was_here(dataset: Dataset, settings: Settings) 
     found = write_folders(dataset, parts, "divided", settings, nothing)
     again = scan(found.path, roots=settings.dataset_roots)
     assert sorted(again.given.tolist()) == [0, 0, 0, 1, 2]
-    assert {path.split("/")[0] for path in again.folder.paths} == set(PART_FOLDERS)
-    assert len(PART_FOLDERS) == len(PARTS)
+    assert {path.split("/")[0] for path in again.folder.paths} == set(SUBSET_FOLDERS)
+    assert len(SUBSET_FOLDERS) == len(SUBSETS)
 
 
 def test_names_are_safe_and_different(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from core.data.scan.folder import ImageFolder, Scan, scan
-from core.data.split import assign_parts, complete_parts, keep_former_parts, read_split_csv, write_split_csv
-from core.data.subsets import NO_PART, PARTS, TEST, TRAINING, VALIDATION
+from core.data.split import assign_subsets, complete_subsets, keep_former_parts, read_split_csv, write_split_csv
+from core.data.subsets import NO_SUBSET, SUBSETS, TEST, TRAINING, VALIDATION
 from core.errors import DataError
 from tests.core.data.conftest import place
 
@@ -17,8 +17,8 @@ def table(labels: np.ndarray, parts: np.ndarray) -> list[list[int]]:
 
 def test_each_class_is_divided_as_the_fractions_say() -> None:
     labels = np.repeat([0, 1, 2], [10, 100, 37])
-    parts = assign_parts(labels, seed=1)
-    assert parts.dtype == np.int8 and PARTS == ("training", "validation", "test")
+    parts = assign_subsets(labels, seed=1)
+    assert parts.dtype == np.int8 and SUBSETS == ("training", "validation", "test")
     assert table(labels, parts) == [[7, 1, 2], [70, 10, 20], [26, 4, 7]]
 
 
@@ -27,13 +27,13 @@ def test_each_class_is_divided_as_the_fractions_say() -> None:
 )
 def test_small_classes_reach_as_many_parts_as_they_can(photos: int, expected: list[int]) -> None:
     labels = np.repeat([0, 1], [photos, 10])
-    assert table(labels, assign_parts(labels))[0] == expected
+    assert table(labels, assign_subsets(labels))[0] == expected
 
 
 @pytest.mark.parametrize("fractions", [(0.7, 0.1, 0.2), (0.34, 0.33, 0.33), (0.98, 0.01, 0.01), (0.01, 0.01, 0.98)])
 def test_every_class_of_three_is_in_every_part_and_sums_are_right(fractions: tuple[float, float, float]) -> None:
     for photos in range(3, 60):
-        (counts,) = table(np.zeros(photos, int), assign_parts([0] * photos, fractions))
+        (counts,) = table(np.zeros(photos, int), assign_subsets([0] * photos, fractions))
         assert sum(counts) == photos and min(counts) >= 1
         if min(fractions) * photos >= 1:
             assert np.abs(np.array(counts) - np.array(fractions) * photos).max() < 1
@@ -41,23 +41,23 @@ def test_every_class_of_three_is_in_every_part_and_sums_are_right(fractions: tup
 
 def test_the_seed_decides() -> None:
     labels = np.arange(200) % 2
-    first = assign_parts(labels, seed=3)
-    assert np.array_equal(first, assign_parts(labels, seed=3))
-    assert not np.array_equal(first, assign_parts(labels, seed=4))
+    first = assign_subsets(labels, seed=3)
+    assert np.array_equal(first, assign_subsets(labels, seed=3))
+    assert not np.array_equal(first, assign_subsets(labels, seed=4))
 
 
 def test_photos_are_taken_from_everywhere_in_a_class() -> None:
-    parts = assign_parts([0] * 1000, seed=0)
+    parts = assign_subsets([0] * 1000, seed=0)
     assert 0.1 < np.flatnonzero(parts == 2).mean() / 1000 - 0.3 < 0.3
 
 
 def test_without_enough_photos_it_says_how_many_are_needed() -> None:
     with pytest.raises(DataError, match=r"validation: the largest of the classes has 2.*needs 3"):
-        assign_parts([0, 0, 1, 1])
+        assign_subsets([0, 0, 1, 1])
     with pytest.raises(DataError, match="validation and test"):
-        assign_parts([0, 1])
+        assign_subsets([0, 1])
     with pytest.raises(DataError, match="training and validation and test"):
-        assign_parts([])
+        assign_subsets([])
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_without_enough_photos_it_says_how_many_are_needed() -> None:
 )
 def test_fractions_that_do_not_add_up_are_refused(fractions: tuple[float, ...]) -> None:
     with pytest.raises(DataError, match="add up to 1"):
-        assign_parts([0] * 10, fractions)
+        assign_subsets([0] * 10, fractions)
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,14 @@ def test_fractions_that_do_not_add_up_are_refused(fractions: tuple[float, ...]) 
 )
 def test_other_arguments_are_checked(labels: list[float], seed: int, groups: list[int] | None) -> None:
     with pytest.raises(DataError):
-        assign_parts(labels, seed=seed, groups=groups)
+        assign_subsets(labels, seed=seed, groups=groups)
 
 
 def test_groups_of_one_change_nothing() -> None:
     labels = np.arange(50) % 3
-    assert np.array_equal(assign_parts(labels, seed=5), assign_parts(labels, seed=5, groups=np.arange(50)[::-1] + 7))
+    assert np.array_equal(
+        assign_subsets(labels, seed=5), assign_subsets(labels, seed=5, groups=np.arange(50)[::-1] + 7)
+    )
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -87,7 +89,7 @@ def test_groups_stay_together_and_every_class_reaches_every_part(seed: int) -> N
     rng = np.random.default_rng(seed)
     labels = np.sort(rng.integers(0, 4, 150))
     groups = labels * 1000 + rng.integers(0, rng.integers(4, 60), 150)
-    parts = assign_parts(labels, seed=seed, groups=groups)
+    parts = assign_subsets(labels, seed=seed, groups=groups)
     for group in np.unique(groups):
         assert len(np.unique(parts[groups == group])) == 1
     for label in np.unique(labels):
@@ -98,7 +100,7 @@ def test_groups_stay_together_and_every_class_reaches_every_part(seed: int) -> N
 def test_groups_across_classes_stay_together() -> None:
     labels = np.arange(300) % 3
     groups = np.where(np.arange(300) < 60, np.arange(300) // 5, np.arange(300) + 1000)
-    parts = assign_parts(labels, seed=2, groups=groups)
+    parts = assign_subsets(labels, seed=2, groups=groups)
     assert all(len(np.unique(parts[groups == group])) == 1 for group in range(12))
     assert np.abs(np.array(table(labels, parts)) - [70, 10, 20]).max() <= 2
 
@@ -106,25 +108,25 @@ def test_groups_across_classes_stay_together() -> None:
 def test_a_few_pairs_do_not_change_the_sizes() -> None:
     groups = np.arange(100)
     groups[[1, 11, 21]] = [0, 10, 20]
-    assert table(np.zeros(100, int), assign_parts([0] * 100, groups=groups)) == [[70, 10, 20]]
+    assert table(np.zeros(100, int), assign_subsets([0] * 100, groups=groups)) == [[70, 10, 20]]
 
 
 def given_as(**photos: int) -> np.ndarray:
     """Return parts that a dataset brings, so many photos of each."""
-    return np.repeat([PARTS.index(name) for name in photos], list(photos.values()))
+    return np.repeat([SUBSETS.index(name) for name in photos], list(photos.values()))
 
 
 def test_a_complete_split_is_kept_as_it_is() -> None:
     given = np.random.default_rng(1).permutation(given_as(training=30, validation=5, test=9))
-    parts = complete_parts(np.arange(44) % 3, given, seed=7)
+    parts = complete_subsets(np.arange(44) % 3, given, seed=7)
     assert np.array_equal(parts, given) and parts.dtype == np.int8
     assert parts is not given
 
 
 def test_without_a_given_split_all_photos_are_divided() -> None:
     labels, groups = np.arange(100) % 4, np.arange(100) // 2
-    parts = complete_parts(labels, np.full(100, NO_PART), seed=5, groups=groups)
-    assert np.array_equal(parts, assign_parts(labels, seed=5, groups=groups))
+    parts = complete_subsets(labels, np.full(100, NO_SUBSET), seed=5, groups=groups)
+    assert np.array_equal(parts, assign_subsets(labels, seed=5, groups=groups))
 
 
 @pytest.mark.parametrize(
@@ -139,16 +141,16 @@ def test_without_a_given_split_all_photos_are_divided() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_a_missing_part_is_taken_from_training_only(brought: dict[str, int], expected: list[int], seed: int) -> None:
     given = np.random.default_rng(seed).permutation(given_as(**brought))
-    parts = complete_parts(np.zeros(len(given), int), given, seed=seed)
+    parts = complete_subsets(np.zeros(len(given), int), given, seed=seed)
     assert np.bincount(parts, minlength=3).tolist() == expected
     assert np.array_equal(parts[given != TRAINING], given[given != TRAINING])
-    assert np.array_equal(parts, complete_parts(np.zeros(len(given), int), given, seed=seed))
+    assert np.array_equal(parts, complete_subsets(np.zeros(len(given), int), given, seed=seed))
 
 
 def test_what_is_taken_from_training_is_taken_from_each_class() -> None:
     given = np.tile(given_as(training=50, test=10), 3)
     labels = np.repeat([0, 1, 2], 60)
-    assert table(labels, complete_parts(labels, given)) == [[45, 5, 10]] * 3
+    assert table(labels, complete_subsets(labels, given)) == [[45, 5, 10]] * 3
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -156,21 +158,21 @@ def test_groups_stay_together_in_what_is_taken_from_training(seed: int) -> None:
     rng = np.random.default_rng(seed)
     labels, groups = rng.integers(0, 3, 120), rng.integers(0, 50, 120)
     given = np.where(rng.random(50) < 0.2, TEST, TRAINING)[groups]
-    parts = complete_parts(labels, given, seed=seed, groups=groups)
+    parts = complete_subsets(labels, given, seed=seed, groups=groups)
     assert all(len(np.unique(parts[groups == group])) == 1 for group in np.unique(groups))
     assert np.array_equal(parts == TEST, given == TEST) and (parts == VALIDATION).any()
 
 
 def test_a_training_part_too_small_to_give_is_refused() -> None:
     with pytest.raises(DataError, match="needs 3 or more"):
-        complete_parts([0, 0, 1, 1, 1], [TRAINING, TRAINING, TEST, TEST, TEST])
+        complete_subsets([0, 0, 1, 1, 1], [TRAINING, TRAINING, TEST, TEST, TEST])
 
 
 def test_a_split_comes_back_from_its_file(tmp_path: Path) -> None:
     names = ("薔薇", 'a "b", c', "new\nline", "🌼;=1+1")
     paths = tuple(f"{name}/{i}\r.png" for name in sorted(names) for i in range(3))
     folder = ImageFolder(tmp_path, tuple(sorted(names)), paths, np.repeat(range(4), 3))
-    parts = assign_parts(folder.labels)
+    parts = assign_subsets(folder.labels)
     write_split_csv(tmp_path / "split.csv", folder, parts)
     again, parts_again = read_split_csv(tmp_path / "split.csv", tmp_path)
     assert (again.root, again.class_names, again.paths) == (folder.root, folder.class_names, folder.paths)
@@ -217,7 +219,7 @@ def test_the_shared_flowers_hold_identical_pairs_that_stay_together(shared_scan:
     pairs = shared_scan.duplicates.sets(exact=True)
     assert len(pairs) >= 2
     for groups in (shared_scan.duplicates.exact, shared_scan.duplicates.near):
-        parts = assign_parts(shared_scan.folder.labels, groups=groups)
+        parts = assign_subsets(shared_scan.folder.labels, groups=groups)
         assert all(len(np.unique(parts[pair])) == 1 for pair in pairs)
 
 

@@ -19,7 +19,7 @@ import pytest
 from core.data.images import decode, inspect
 from core.data.scan.folder import Scan, scan
 from core.data.scan.walk import is_housekeeping
-from core.data.split import assign_parts, read_split_csv, write_split_csv
+from core.data.split import assign_subsets, read_split_csv, write_split_csv
 from core.errors import FolderError, PhotoError
 from core.settings import Limits
 from tests.conftest import PATIENCE, PROJECT, eventually
@@ -229,7 +229,7 @@ def test_sizes_are_those_of_the_photos(zoo: Callable[[Case], Path]) -> None:
 def test_odd_names_survive_the_file_of_a_split(name: str, zoo: Callable[[Case], Path], tmp_path: Path) -> None:
     root = zoo(next(case for case in ZOO if case.name == name))
     folder = scan(root, roots=[root]).folder
-    parts = assign_parts(folder.labels)
+    parts = assign_subsets(folder.labels)
     write_split_csv(tmp_path / "split.csv", folder, parts)
     read, read_parts = read_split_csv(tmp_path / "split.csv", root)
     assert (read.class_names, read.paths) == (folder.class_names, folder.paths)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data.subsets import PARTS, TEST, TRAINING
+from core.data.subsets import SUBSETS, TEST, TRAINING
 from core.files import is_locked
 from core.inference import embeddings_job
 from core.inference.embeddings_job import LOCK, Looking, look_again, request, try_again
@@ -28,7 +28,7 @@ def forgetful(finished_run: FinishedRun, tmp_path: Path) -> Run:
 def test_a_finished_run_has_looked_at_every_photo_of_its_split(finished_run: FinishedRun) -> None:
     found = read_embeddings(finished_run.run)
     dataset = finished_run.workplace.colours
-    for number, part in enumerate(PARTS):
+    for number, part in enumerate(SUBSETS):
         paths = [str(file.relative_to(dataset)) for file in photos_of(finished_run.run, part)]
         assert list(found.of(number).paths) == paths
     names = finished_run.run.class_names()

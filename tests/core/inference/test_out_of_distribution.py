@@ -6,7 +6,7 @@ from core.data.subsets import TEST, TRAINING, VALIDATION
 from core.inference.out_of_distribution import ANSWER, STRANGE, UNSURE, Novelty, answers
 from core.runs.embeddings import Embeddings
 
-PARTS = np.repeat([TRAINING, VALIDATION, TEST], [200, 20, 400])
+SUBSETS = np.repeat([TRAINING, VALIDATION, TEST], [200, 20, 400])
 
 
 def around(directions: NDArray[np.intp], seed: int) -> NDArray[np.float32]:
@@ -18,16 +18,16 @@ def around(directions: NDArray[np.intp], seed: int) -> NDArray[np.float32]:
 @pytest.fixture(scope="module")
 def run() -> Embeddings:
     """A run on three classes that is wrong about each tenth photo, and then not sure."""
-    labels = np.arange(len(PARTS)) % 3
-    wrong = np.arange(len(PARTS)) % 10 == 0
-    probabilities = np.full((len(PARTS), 3), 0.02)
-    probabilities[np.arange(len(PARTS)), (labels + wrong) % 3] = np.where(wrong, 0.5, 0.96)
+    labels = np.arange(len(SUBSETS)) % 3
+    wrong = np.arange(len(SUBSETS)) % 10 == 0
+    probabilities = np.full((len(SUBSETS), 3), 0.02)
+    probabilities[np.arange(len(SUBSETS)), (labels + wrong) % 3] = np.where(wrong, 0.5, 0.96)
     probabilities /= probabilities.sum(1, keepdims=True)
-    paths = tuple(f"{number}.jpg" for number in range(len(PARTS)))
+    paths = tuple(f"{number}.jpg" for number in range(len(SUBSETS)))
     return Embeddings(
         paths,
         labels.astype(np.int32),
-        PARTS.astype(np.int8),
+        SUBSETS.astype(np.int8),
         around(labels, 0),
         np.asarray(probabilities, np.float32),
     )

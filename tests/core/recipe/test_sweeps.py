@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.data.subsets import NO_PART, TEST, TRAINING, VALIDATION
+from core.data.subsets import NO_SUBSET, TEST, TRAINING, VALIDATION
 from core.errors import RecipeError
 from core.models.backbones import backbone
 from core.recipe import sweeps
@@ -224,14 +224,14 @@ def test_too_few_and_too_many_runs_are_refused(count: int) -> None:
 def test_a_subset_keeps_every_class_and_every_part() -> None:
     labels = np.repeat(np.arange(3), (100, 40, 5)).astype(np.int32)
     parts = np.concatenate([np.resize([0, 0, 0, 0, 0, 0, 0, 1, 2, 2], 140), [0, 0, 0, 1, 2]]).astype(np.int8)
-    parts[:10] = NO_PART
+    parts[:10] = NO_SUBSET
     found = sweeps.few_per_class(labels, parts, 20)
-    kept = found != NO_PART
+    kept = found != NO_SUBSET
     assert (found[kept] == parts[kept]).all() and not kept[:10].any()
     assert np.bincount(labels[kept]).tolist() == [20, 20, 5]
     assert [int((found[labels == 0] == part).sum()) for part in (TRAINING, VALIDATION, TEST)] == [14, 2, 4]
     smallest = sweeps.few_per_class(labels, parts, 1)
-    assert np.bincount(labels[smallest != NO_PART]).tolist() == [3, 3, 3]
+    assert np.bincount(labels[smallest != NO_SUBSET]).tolist() == [3, 3, 3]
 
 
 def test_a_subset_is_the_same_each_time() -> None:
@@ -243,7 +243,7 @@ def test_a_subset_is_the_same_each_time() -> None:
 def test_runs_on_a_subset_share_photos_and_split(workplace: Workplace) -> None:
     folder = workplace.folder()
     parts = sweeps.few_per_class(folder.labels, np.tile([0, 0, 0, 1, 2], 6).astype(np.int8), 5)
-    used = parts != NO_PART
+    used = parts != NO_SUBSET
     runs = [
         create_run(
             workplace.store, each.recipe, folder.subset(used), parts[used], Label(each.name, "few", each.variant)

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from core.data.images import decode
-from core.data.split import assign_parts, read_split_csv
-from core.data.subsets import PARTS
+from core.data.split import assign_subsets, read_split_csv
+from core.data.subsets import SUBSETS
 from core.errors import RunNotReady
 from core.inference.prediction import Predictor
 from core.models.backbones import backbone
@@ -106,7 +106,7 @@ def test_predictions_are_kept_with_their_labels(finished_run: FinishedRun) -> No
     status = finished_run.run.read_status()
     for part in ("validation", "test"):
         probabilities, labels = finished_run.predictions(part)
-        np.testing.assert_array_equal(labels, folder.labels[parts == PARTS.index(part)])
+        np.testing.assert_array_equal(labels, folder.labels[parts == SUBSETS.index(part)])
         assert probabilities.shape == (len(labels), 2) and probabilities.dtype == np.float32
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     correct = int((probabilities.argmax(axis=1) == labels).sum())
@@ -277,8 +277,8 @@ def test_a_class_without_training_photos_fails_with_its_name_and_its_own_reason(
     for number in range(3):
         shutil.copy(workplace.colours / "blue" / f"{number:02d}.png", workplace.colours / "green")
     recipe, folder = workplace.recipe(), workplace.folder()
-    parts = assign_parts(folder.labels, seed=recipe.split_seed)
-    parts[folder.labels == 1] = PARTS.index("test")
+    parts = assign_subsets(folder.labels, seed=recipe.split_seed)
+    parts[folder.labels == 1] = SUBSETS.index("test")
     run = create_run(workplace.store, recipe, folder, parts)
     (workplace.colours / "red" / "07.png").write_bytes(b"<html>")
     status = carried_out_here(run, workplace.settings)

@@ -71,4 +71,4 @@ def test_no_text_calls_one_part_by_the_name_of_the_other() -> None:
     for part, meant in words.MEANT.items():
         other = {"test": "validation", "validation": "test"}[part]
         assert part in meant.lower() and other not in meant.lower()
-        assert part in words.PARTS[part].lower()
+        assert part in words.SUBSETS[part].lower()

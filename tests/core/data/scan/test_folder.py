@@ -9,7 +9,7 @@ import pytest
 
 from core.data.scan import folder as scanning
 from core.data.scan.folder import ImageFolder, LeftOut, Scan, check_inside, scan
-from core.data.subsets import NO_PART
+from core.data.subsets import NO_SUBSET
 from core.errors import DataError, FolderError
 from core.settings import Limits
 from tests.core.data.conftest import encode, noise, place, plain, touch
@@ -290,7 +290,7 @@ def test_a_scan_holds_a_row_of_facts_for_each_photo(flowers: Path) -> None:
         content = found.folder.absolute(i).read_bytes()
         assert found.digests[i].tobytes() == hashlib.blake2b(content, digest_size=16).digest()
     assert found.sharpness.shape == (5,) and found.sharpness[second] == found.sharpness.min()
-    assert (found.given == NO_PART).all()
+    assert (found.given == NO_SUBSET).all()
     for values in (found.sizes, found.digests, found.fingerprints, found.sharpness, found.given):
         assert not values.flags.writeable
 

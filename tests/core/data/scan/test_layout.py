@@ -15,7 +15,7 @@ from core.data.scan.layout import (
     read_table,
     tables_in,
 )
-from core.data.subsets import NO_PART, PARTS
+from core.data.subsets import NO_SUBSET, SUBSETS
 from core.errors import DataError, FolderError
 from tests.core.data.conftest import place
 
@@ -44,7 +44,7 @@ def classes(found: Scan) -> dict[str, str]:
 
 def parts(found: Scan) -> dict[str, str]:
     """Return the name of the part that the folder gives each photo; empty for none."""
-    names = {NO_PART: "", **dict(enumerate(PARTS))}
+    names = {NO_SUBSET: "", **dict(enumerate(SUBSETS))}
     return {path: names[part] for path, part in zip(found.folder.paths, found.given.tolist(), strict=True)}
 
 
@@ -113,7 +113,7 @@ def test_a_ready_split_is_recognised_and_kept(tmp_path: Path, names: tuple[str, 
     found = look(tmp_path)
     assert found.folder.class_names == ("cat", "dog")
     assert found.folder.counts().tolist() == [3, 6]
-    expected = dict(zip(names, PARTS, strict=True))
+    expected = dict(zip(names, SUBSETS, strict=True))
     assert parts(found) == {path: expected[path.partition("/")[0]] for path in found.folder.paths}
     assert (found.left_out, found.datasets_inside) == ((), ())
 

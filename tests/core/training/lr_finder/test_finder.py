@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.data.split import assign_parts
+from core.data.split import assign_subsets
 from core.errors import RunBusy
 from core.runs.store import ACTIVE, FINISHED, STOPPED, RunStore
 from core.training.lr_finder.finder import (
@@ -79,7 +79,7 @@ def test_a_real_search_suggests_a_rate_for_each_phase_and_a_second_one_waits(
         monkeypatch.setenv(name, value)
     store, folder = RunStore(workplace.home / FOLDER), workplace.folder()
     recipe = workplace.recipe(backbone="efficientnet-lite0", unfreeze_point="block7", label_smoothing=0.1, mixup=0.2)
-    parts = assign_parts(folder.labels, seed=3)
+    parts = assign_subsets(folder.labels, seed=3)
     run = start(store, recipe, folder, parts)
     with pytest.raises(RunBusy, match="being tried out already"):
         start(store, recipe, folder, parts)
@@ -103,7 +103,7 @@ def test_a_network_from_nothing_has_one_sweep(workplace: Workplace, monkeypatch:
     for name, value in workplace.environment().items():
         monkeypatch.setenv(name, value)
     folder = workplace.folder()
-    run = start(RunStore(workplace.home / FOLDER), workplace.recipe(), folder, assign_parts(folder.labels, seed=3))
+    run = start(RunStore(workplace.home / FOLDER), workplace.recipe(), folder, assign_subsets(folder.labels, seed=3))
     eventually(lambda: run.read_status().state not in ACTIVE, f"the search ended:\n{run.log_tail()}")
     [found] = sweeps(run)
     assert found.phase == "from scratch" and found.suggestion is not None and found.suggestion < 0.1

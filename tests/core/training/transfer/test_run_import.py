@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.data.subsets import PARTS
+from core.data.subsets import SUBSETS
 from core.errors import RunNotReady, TransferError
 from core.evaluation.run_results import measured
 from core.evaluation.training_dynamics import read_timeline
@@ -63,7 +63,7 @@ def test_every_reader_finds_what_was_there(arrived: tuple[Settings, ImportedRun]
     assert after.split_file.read_bytes() == before.split_file.read_bytes()
     status = before.read_status()
     assert after.read_status() == replace(status, message="Finished")
-    for part in PARTS[1:]:
+    for part in SUBSETS[1:]:
         np.testing.assert_array_equal(measured(after, part).right, measured(before, part).right)
     np.testing.assert_array_equal(read_embeddings(after).embedding, read_embeddings(before).embedding)
     np.testing.assert_array_equal(read_timeline(after).confidence, read_timeline(before).confidence)
