@@ -25,6 +25,10 @@ from core.training.launch import create_run, enqueue
 
 PROJECT = Path(__file__).resolve().parents[1]
 
+# Each of the many processes that tests start imports TensorFlow or Streamlit: compiling them takes longer than that.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 PATIENCE = 300.0
 """Seconds after which something that should happen by itself is taken to have failed; generous, machines are busy."""
 
