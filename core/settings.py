@@ -57,7 +57,7 @@ class Settings:
 
     Attributes:
         home: The one folder that Unfreeze writes to: runs, sample data, downloaded weights.
-        dataset_roots: Folders under which datasets may be picked, resolved.
+        dataset_roots: Folders under which datasets may be picked, resolved, each once.
         weights_folder: Where a person puts weights files by hand; the file names are Keras' own.
         keras_cache: Where Keras keeps downloaded weights.
         allow_downloads: Whether weights may be fetched over the network.
@@ -155,7 +155,7 @@ def settings_from(environ: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         home=home,
         dataset_roots=tuple(
-            _folder(root) for root in (home / "datasets", *(listed or filed.get("datasets") or [user]))
+            dict.fromkeys(_folder(root) for root in (home / "datasets", *(listed or filed.get("datasets") or [user])))
         ),
         weights_folder=_folder(environ.get("UNFREEZE_WEIGHTS") or filed.get("weights") or home / "weights"),
         keras_cache=_folder(environ.get("KERAS_HOME") or user / ".keras") / "models",

@@ -116,12 +116,13 @@ class Screen:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until the script has run and nothing is left to draw."""
+        """Wait until the script has run and nothing is left to draw; an exception on the page fails the test."""
         app = self.page.get_by_test_id("stApp")
         expect(app).to_have_attribute("data-test-connection-state", "CONNECTED")
         expect(app).to_have_attribute("data-test-script-state", "notRunning")
         self.page.wait_for_timeout(300)
         expect(app).to_have_attribute("data-test-script-state", "notRunning")
+        assert not self.exceptions()
 
     def press(self, name: str) -> None:
         """Click a button, and wait for what it brings."""
@@ -146,9 +147,14 @@ class Screen:
         """Where some words stand on the page."""
         return self.page.get_by_test_id("stMain").get_by_text(words).first
 
+    def exceptions(self) -> list[str]:
+        """The texts of exceptions that the page shows."""
+        shown = self.page.get_by_test_id("stException").or_(self.page.get_by_text("encountered an error"))
+        return shown.all_inner_texts()
+
     def problems(self) -> list[str]:
         """What nobody should ever see: exceptions, and a page wider than the window."""
-        found = self.page.get_by_test_id("stException").all_inner_texts()
+        found = self.exceptions()
         found += self.page.get_by_role("dialog").get_by_text("not found").all_inner_texts()
         wide = self.page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
         return [*found, f"the page is {wide} px too wide"] if wide > 0 else found
@@ -156,8 +162,12 @@ class Screen:
 
 @pytest.fixture
 def new_screen(chromium: Browser) -> Iterator[Callable[..., Screen]]:
-    """Opens tabs, each in a browser profile of its own: `new_screen(server, width=…, dark=…)`."""
+    """Opens tabs, each in a browser profile of its own: `new_screen(server, width=…, dark=…)`.
+
+    None of them may show an exception when the test ends.
+    """
     contexts: list[BrowserContext] = []
+    screens: list[Screen] = []
 
     def open_tab(server: Server, width: int = 1280, dark: bool = False) -> Screen:
         context = chromium.new_context(
@@ -168,8 +178,11 @@ def new_screen(chromium: Browser) -> Iterator[Callable[..., Screen]]:
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
-        return Screen(server, page)
+        screens.append(Screen(server, page))
+        return screens[-1]
 
     yield open_tab
+    shown = [text for screen in screens if not screen.page.is_closed() for text in screen.exceptions()]
     for context in contexts:
         context.close()
+    assert not shown

@@ -73,6 +73,7 @@ class Photographer:
             height = screen.page.get_by_test_id("stMain").evaluate("node => node.scrollHeight")
             screen.page.set_viewport_size({"width": width, "height": max(900, min(TALLEST, int(height)))})
             screen.page.wait_for_timeout(700)
+            screen.settle()
             keep(screen.page.screenshot(), self.into / f"{name}-{look}.png")
             context.close()
 

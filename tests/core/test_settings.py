@@ -34,6 +34,12 @@ def test_the_file_counts_and_a_variable_wins_over_it(home: Path) -> None:
     assert set_by_hand.dataset_roots == (home / "datasets", Path("/a"), Path("/b"))
 
 
+def test_a_folder_of_datasets_that_is_listed_twice_is_one(home: Path) -> None:
+    listed = f"{home / 'datasets'}:/a:/a/../a:/b"
+    settings = settings_from({"UNFREEZE_HOME": str(home), "UNFREEZE_DATASETS": listed})
+    assert settings.dataset_roots == (home / "datasets", Path("/a"), Path("/b"))
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
