@@ -39,8 +39,8 @@ from core.data.review import Review
 from core.data.scan.folder import ImageFolder, scan
 from core.data.subsets import TEST, TRAINING, VALIDATION
 from core.errors import RunError
-from core.files import PROJECT
 from core.models.backbones import backbone
+from core.processes.children import PROJECT
 from core.recipe.augmentations import Choice
 from core.recipe.recipe import Recipe
 from core.runs import trainers

@@ -49,7 +49,7 @@ class Exporter:
     run: Run
     work: Path
     settings: Settings
-    processes: list["subprocess.Popen[str]"] = field(default_factory=list)
+    processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
     def make(self, chosen: ExportFormat, file: Path, tell: Tell) -> ParityReport:
         """Write the ZIP file of a format, proven or not; the caller looks at the parity report.

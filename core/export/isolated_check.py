@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ExportError
+from core.processes.children import NO_GPU, QUIET, start_helper
+from core.processes.logs import last_line
 
 KEPT_VARIABLES = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
 """What of our environment the process is given; nothing of Python's, Keras' or ours."""
 
-LAST_WORDS = 400
+LONGEST_MESSAGE = 400
 
-Started = Callable[["subprocess.Popen[str]"], None]
+Started = Callable[["subprocess.Popen[bytes]"], None]
 
 
 def run_alone(
@@ -36,40 +38,28 @@ def run_alone(
     Returns probabilities `(N, K)` and milliseconds `(N,)`, in the order of the files' names.
 
     Raises:
-        ExportError: The process failed, with its last words.
+        ExportError: The process failed, with the last line of its error messages.
     """
-    said = home / "said.txt"
-    with said.open("w", encoding="utf-8") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-X", "utf8", "predict.py", "--json", str(photos.resolve())],
-            cwd=export,
-            env=_environment(os.environ, home),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            encoding="utf-8",
-        )
-        on_start(process)
-        rows = []
+    log_file = home / "errors.txt"
+    command = [sys.executable, "-I", "-X", "utf8", "predict.py", "--json", str(photos.resolve())]
+    with log_file.open("wb") as log:
+        process = start_helper(command, folder=export, environ=_environment(os.environ, home), stderr=log)
+    on_start(process)
+    rows = []
+    with process:
         for line in process.stdout or ():
-            if line.startswith("{"):
+            if line.startswith(b"{"):
                 rows.append(json.loads(line))
                 on_photo(len(rows))
-        if process.wait():
-            raise ExportError(f"predict.py failed: {_last_words(said)}")
+    if process.returncode:
+        message = last_line(log_file, LONGEST_MESSAGE) or "it ended without a message; memory may have run out."
+        raise ExportError(f"predict.py failed: {message}")
     return _answers(rows, photos)
 
 
 def _environment(environ: Mapping[str, str], home: Path) -> dict[str, str]:
     kept = {name: environ[name] for name in KEPT_VARIABLES if name in environ}
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}
-    return {**kept, **quiet, "HOME": str(home), "USERPROFILE": str(home)}
-
-
-def _last_words(said: Path) -> str:
-    lines = [line.strip() for line in said.read_text("utf-8", errors="replace").splitlines() if line.strip()]
-    return lines[-1][:LAST_WORDS] if lines else "it ended without a word; memory may have run out."
+    return {**kept, **QUIET, **NO_GPU, "HOME": str(home), "USERPROFILE": str(home)}
 
 
 def _answers(rows: list[dict[str, object]], photos: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

@@ -8,30 +8,27 @@ Whoever makes them holds a lock.
 import json
 import os
 import shutil
-import subprocess
 import sys
 import threading
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import portalocker
-
 from core.errors import ExportError, RunBusy, RunError, UnfreezeError
 from core.export.formats import FORMATS, ExportFormat
 from core.export.parity import ParityReport
-from core.files import PROJECT, is_locked, write_atomically
+from core.files import write_atomically
 from core.models.serving import GRAPH
+from core.processes.children import BACKGROUND, NO_GPU, QUIET, module_command, not_started, settle_in, start_logged_job
+from core.processes.locks import is_locked, locked, was_touched_within
 from core.runs.store import ACTIVE, Run
 from core.settings import Settings, settings_from
 
 if TYPE_CHECKING:
     from core.export.exporter import Exporter
 
-NICENESS = 10
 LOCK, STARTED, LOG = "lock", "started", "log.txt"
 
 NOT_MADE, WAITING, MAKING, PROVEN, FAILED, STALE = "not made", "waiting", "making", "proven", "failed", "stale"
@@ -39,6 +36,9 @@ UNDER_WAY = (WAITING, MAKING)
 
 START_SECONDS = 20.0
 """How long a process may take to begin before another one is started."""
+
+LOCK_SECONDS = 0.5
+"""How long to wait for another process that makes exports, or only looks whether one does."""
 
 CANCEL_SECONDS = 0.3
 """How often the process looks whether it is to end."""
@@ -178,42 +178,25 @@ def _cancel_file(run: Run, chosen: ExportFormat) -> Path:
 
 def _start_if_needed(run: Run) -> None:
     started = run.exports_folder / STARTED
-    with suppress(FileNotFoundError):
-        if time.time() - started.stat().st_mtime < START_SECONDS:
-            return
-    if not is_locked(run.exports_folder / LOCK):
+    if not was_touched_within(started, START_SECONDS) and not is_locked(run.exports_folder / LOCK):
         started.touch()
         _start(run)
 
 
 def _start(run: Run) -> None:
+    log_file, command = run.exports_folder / LOG, module_command("core.export.jobs", str(run.folder.resolve()))
     try:
-        with (run.exports_folder / LOG).open("wb") as log:
-            subprocess.Popen(
-                [sys.executable, "-m", "core.export.jobs", str(run.folder.resolve())],
-                cwd=PROJECT,
-                env=_environment(os.environ),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        log_file.unlink(missing_ok=True)
+        start_logged_job(command, log_file, environ={**os.environ, **QUIET, **NO_GPU})
     except OSError as error:
-        raise RunError(f"The export cannot be begun ({error.strerror}). Is memory or the disk full?") from error
-
-
-def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """A conversion needs no graphics card, and must not take a trainer's."""
-    return {**environ, "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}
+        raise RunError(not_started("The export", error)) from error
 
 
 def make_all(run: Run, settings: Settings) -> None:
     """Make every export that waits, unless another process does."""
     folder = run.exports_folder
-    with suppress(FileNotFoundError), (folder / LOCK).open("a") as file:  # the run may be deleted at any moment
-        try:
-            portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
-        except portalocker.LockException:
+    with suppress(FileNotFoundError), locked(folder / LOCK, LOCK_SECONDS) as held:  # the run may be deleted any moment
+        if not held:
             return
         (folder / STARTED).unlink(missing_ok=True)
         work = folder / "work"
@@ -276,10 +259,9 @@ def _end_when_cancelled(run: Run, chosen: ExportFormat, exporter: "Exporter", do
 
 def main(folder: Path) -> None:
     """Make the exports that wait for the run in a folder."""
+    settle_in(BACKGROUND)
     settings = settings_from()
     os.environ["KERAS_HOME"] = str(settings.keras_home)
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
     make_all(Run(folder), settings)
 
 

@@ -6,7 +6,6 @@ It is sent the bytes of photos, so it needs no right to read any folder, and ans
 import json
 import os
 import struct
-import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.images import decode
-from core.data.scan.readers import FATAL, NICENESS
+from core.data.scan.readers import FATAL
 from core.errors import PhotoError
-from core.files import PROJECT
 from core.models.serving import EMBEDDING, PROBABILITIES, ServingGraph
+from core.processes.children import ATTENDED, module_command, settle_in
+from core.processes.helper import Helper, HelperDied, read_exactly
 
 SIZE = struct.Struct("<Q")
 
@@ -66,18 +66,17 @@ def _see(content: bytes, resolution: int, max_pixels: int) -> NDArray[np.uint8] 
 
 
 class Worker:
-    """A child process that predicts with one graph; it starts when it is first asked, and anew when it has died."""
+    """A child process that predicts with one graph; it starts when it is first asked, and again when it has died."""
 
     def __init__(self, serving_folder: Path, max_pixels: int) -> None:
         """Start nothing yet."""
-        self._facts = {"serving": str(serving_folder), "max_pixels": max_pixels}
-        self._child: subprocess.Popen[bytes] | None = None
+        facts = {"serving": str(serving_folder), "max_pixels": max_pixels}
+        self.helper = Helper(module_command("core.inference.batch_worker", json.dumps(facts)))
 
     def predict(self, contents: Sequence[bytes]) -> list[Answer]:
         """Predict photos; should the child die, each is tried alone, to find the one to blame."""
-        with suppress(OSError, ValueError, EOFError):
-            return [self._ask(contents)]
-        self.close()
+        with suppress(HelperDied, OSError):
+            return [self.helper.ask(lambda requests: _send(requests, contents), _receive_answer)]
         if len(contents) == 1:
             nothing = np.zeros((0, 0), np.float32)
             return [Answer((FATAL,), nothing, nothing)]
@@ -85,28 +84,15 @@ class Worker:
 
     def close(self) -> None:
         """End the child, whatever it does."""
-        if self._child is not None:
-            self._child.kill()
-            self._child.communicate()
-            self._child = None
+        self.helper.close()
 
-    def _ask(self, contents: Sequence[bytes]) -> Answer:
-        if self._child is None:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "core.inference.batch_worker", json.dumps(self._facts)],
-                cwd=PROJECT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            )
-        if self._child.stdin is None or self._child.stdout is None:
-            raise EOFError
-        _send(self._child.stdin, contents)
-        problems, probabilities, embedding = _receive(self._child.stdout, 3)
-        said = json.loads(problems)
-        read = sum(1 for problem in said if not problem)
-        arrays = (np.frombuffer(raw, np.float32).reshape(read, -1 if read else 0) for raw in (probabilities, embedding))
-        return Answer(tuple(said), *arrays)
+
+def _receive_answer(stream: IO[bytes]) -> Answer:
+    problems, probabilities, embedding = _receive(stream, 3)
+    listed = json.loads(problems)
+    read = sum(1 for problem in listed if not problem)
+    arrays = (np.frombuffer(raw, np.float32).reshape(read, -1 if read else 0) for raw in (probabilities, embedding))
+    return Answer(tuple(listed), *arrays)
 
 
 def _send(stream: IO[bytes], contents: Sequence[bytes]) -> None:
@@ -119,24 +105,16 @@ def _send(stream: IO[bytes], contents: Sequence[bytes]) -> None:
 
 def _receive(stream: IO[bytes], expected: int | None = None) -> list[bytes]:
     """Read what `_send` has sent; raises `EOFError` where the other side has ended."""
-    count = SIZE.unpack(_exactly(stream, SIZE.size))[0]
+    count = SIZE.unpack(read_exactly(stream, SIZE.size))[0]
     if expected is not None and count != expected:
         raise EOFError
-    return [_exactly(stream, SIZE.unpack(_exactly(stream, SIZE.size))[0]) for _ in range(count)]
-
-
-def _exactly(stream: IO[bytes], size: int) -> bytes:
-    content = stream.read(size)
-    if len(content) < size:
-        raise EOFError
-    return content
+    return [read_exactly(stream, SIZE.unpack(read_exactly(stream, SIZE.size))[0]) for _ in range(count)]
 
 
 def main() -> None:
     """Answer each group of photos, until the input ends."""
+    settle_in(ATTENDED)
     facts = json.loads(sys.argv[1])
-    with suppress(AttributeError, OSError):
-        os.nice(NICENESS)
     graph = ServingGraph(Path(facts["serving"]))
     with suppress(EOFError):
         while True:

@@ -25,8 +25,10 @@ from core.data.scan.walk import check_photo
 from core.data.split import read_split_csv
 from core.data.subsets import NO_SUBSET, TRAINING
 from core.errors import PhotoError, RunError, UnfreezeError
-from core.files import PROJECT, is_locked, write_atomically
+from core.files import write_atomically
 from core.models.serving import EMBEDDING, GRAPH, PROBABILITIES, ServingGraph
+from core.processes.children import PROJECT
+from core.processes.locks import is_locked
 from core.runs.embeddings import Embeddings, write_embeddings
 from core.runs.store import Run
 from core.settings import Settings, settings_from

@@ -7,7 +7,6 @@ printed is kept in the home, so that it is started once for each network and ver
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,9 +15,10 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from core.errors import ArchitectureError, RecipeError
-from core.files import PROJECT, write_atomically
+from core.files import write_atomically
 from core.models.backbones import HEAD, Backbone, backbone
 from core.models.heads import AVERAGE, HEAD_LAYERS, POOLING_LAYERS, feature_width
+from core.processes.children import NO_GPU, module_command, output_of
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -211,20 +211,10 @@ def load(chosen: Backbone, settings: Settings) -> Architecture:
 
 def _asked(chosen: Backbone, settings: Settings) -> Any:
     """What the child lists."""
-    quiet = {"KERAS_HOME": str(settings.keras_home), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    quiet = {"KERAS_HOME": str(settings.keras_home), "TF_CPP_MIN_LOG_LEVEL": "3", **NO_GPU}
     try:
-        child = subprocess.run(
-            [sys.executable, "-m", __name__, chosen.key],
-            cwd=PROJECT,
-            env={**os.environ, **quiet},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=PATIENCE,
-            check=True,
-        )
-        return json.loads(child.stdout)
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        return json.loads(output_of(module_command(__name__, chosen.key), PATIENCE, {**os.environ, **quiet}))
+    except (OSError, ValueError) as error:
         raise ArchitectureError(
             f"The layers of {chosen.name} could not be listed: the process that builds the network ended before it"
             " answered, perhaps for lack of memory. Close other programs and try again; training needs no list."

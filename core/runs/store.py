@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import IO, Any
-
-import portalocker
+from typing import Any
 
 from core.errors import RunBusy, RunError, RunNotFound
-from core.files import is_locked, write_atomically
+from core.files import write_atomically
+from core.processes.locks import is_locked, locked
+from core.processes.logs import tail
 
 QUEUED, STARTING, RUNNING, PAUSED, FINISHED, STOPPED, FAILED, CRASHED = (
     "queued",
@@ -256,11 +256,9 @@ class Run:
 
         Raises `RunBusy` when another trainer holds it.
         """
-        with self.lock_file.open("a") as file:
-            try:
-                _lock_within(file, portalocker.LockFlags.EXCLUSIVE, seconds=5)
-            except portalocker.LockException as error:
-                raise RunBusy(f"Another trainer is at work on the run {self.id}.") from error
+        with locked(self.lock_file, seconds=5) as held:
+            if not held:
+                raise RunBusy(f"Another trainer is at work on the run {self.id}.")
             yield
 
     def is_locked(self) -> bool:
@@ -377,10 +375,7 @@ class Run:
 
     def log_tail(self, characters: int = 4000) -> str:
         """The end of what the trainer printed, or an empty text."""
-        try:
-            return self.log_file.read_text("utf-8", errors="replace")[-characters:]
-        except FileNotFoundError:
-            return ""
+        return tail(self.log_file, characters)
 
 
 @dataclass(frozen=True)
@@ -434,11 +429,9 @@ class RunStore:
     def exclusive(self) -> Iterator[None]:
         """Keep everybody else who asks for this out, so that two who look and then act do not both act."""
         self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".exclusive").open("a") as file:
-            try:
-                _lock_within(file, portalocker.LockFlags.EXCLUSIVE, seconds=10)
-            except portalocker.LockException as error:
-                raise RunBusy("Somebody else is starting a run at this very moment. Try again.") from error
+        with locked(self.root / ".exclusive", seconds=10) as held:
+            if not held:
+                raise RunBusy("Somebody else is starting a run at this very moment. Try again.")
             yield
 
     def get(self, run_id: str) -> Run:
@@ -483,17 +476,6 @@ class RunStore:
         except FileNotFoundError as error:  # somebody else has just deleted it
             raise _not_found(run_id) from error
         shutil.rmtree(doomed, ignore_errors=True)
-
-
-def _lock_within(file: IO[str], flags: portalocker.LockFlags, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return portalocker.lock(file, flags | portalocker.LockFlags.NON_BLOCKING)
-        except portalocker.LockException:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
 
 
 def _not_found(run_id: str) -> RunNotFound:

@@ -2,14 +2,13 @@
 
 import os
 import subprocess
-import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import IO, Protocol
+from typing import Protocol
 
 from core.errors import RunError
-from core.files import PROJECT
+from core.processes.children import QUIET, module_command, not_started, start_job, start_logged_job
 from core.runs.queue import Queue
 from core.runs.store import Run
 
@@ -22,51 +21,38 @@ ALLOCATOR = {
 }
 """How glibc's allocator is set for a trainer, where the user has not set it; other allocators take no notice."""
 
+TRAINER, WAIT = "core.training", "--wait"
+"""The module that a trainer runs, and what makes it a warm one."""
 
 LOOK_SECONDS = 2.0
 """How often the queue is looked at; a trainer that ends by itself starts the next run at once."""
 
 
 class Standby(Protocol):
-    """What may have a trainer waiting that has loaded all it needs."""
+    """What may have a warm trainer, which has loaded all it needs."""
 
     def hand_over(self, run: Run) -> bool:
-        """Give the run to the waiting trainer; return False where there is none that takes it."""
+        """Give the run to the warm trainer; return False where there is none that takes it."""
 
 
 def trainer_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a trainer, whether it waits first or not, from that of whoever starts it."""
-    return {**ALLOCATOR, **environ, "PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    """The environment of a trainer, warm or cold, from that of whoever starts it."""
+    return {**ALLOCATOR, **environ, "PYTHONUNBUFFERED": "1", **QUIET}
 
 
-def open_trainer(
-    arguments: Sequence[str], stdin: int, output: int | IO[bytes], environ: Mapping[str, str] = os.environ
-) -> "subprocess.Popen[bytes]":
-    """Start `python -m core.training` in a session of its own; raises `OSError` when the system refuses."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "core.training", *arguments],
-        bufsize=0,
-        cwd=PROJECT,
-        env=trainer_environment(environ),
-        stdin=stdin,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+def start_warm() -> "subprocess.Popen[bytes]":
+    """Start a trainer that reads from its standard input what to do; raises `OSError` when the system refuses."""
+    command = module_command(TRAINER, WAIT)
+    return start_job(command, subprocess.DEVNULL, environ=trainer_environment(os.environ), stdin=subprocess.PIPE)
 
 
 def start(run: Run, warm: Standby | None = None, environ: Mapping[str, str] = os.environ) -> None:
-    """Have a run carried out: by the trainer that waits, or by a new one, with its output in the run's log.
+    """Have a run carried out: by the warm trainer, or by a new one, with its output in the run's log.
 
     Raises `RunError` when the system refuses to start one.
     """
-    if warm is not None and warm.hand_over(run):
-        return
-    try:
-        with run.log_file.open("ab") as log:
-            open_trainer([str(run.folder.resolve())], subprocess.DEVNULL, log, environ)
-    except OSError as error:
-        raise RunError(f"The trainer could not be started ({error.strerror}). Is memory or the disk full?") from error
+    if warm is None or not warm.hand_over(run):
+        _start_cold(run, (), "The trainer", environ)
 
 
 def start_beside(run: Run, flag: str, what: str) -> None:
@@ -80,11 +66,15 @@ def start_beside(run: Run, flag: str, what: str) -> None:
     Raises:
         RunError: The system refuses to start a process.
     """
+    _start_cold(run, (flag,), what, os.environ)
+
+
+def _start_cold(run: Run, flags: tuple[str, ...], what: str, environ: Mapping[str, str]) -> None:
+    command = module_command(TRAINER, *flags, str(run.folder.resolve()))
     try:
-        with run.log_file.open("ab") as log:
-            open_trainer([flag, str(run.folder.resolve())], subprocess.DEVNULL, log)
+        start_logged_job(command, run.log_file, environ=trainer_environment(environ))
     except OSError as error:
-        raise RunError(f"{what} could not be started ({error.strerror}). Is memory or the disk full?") from error
+        raise RunError(not_started(what, error)) from error
 
 
 def advance(queue: Queue, warm: Standby | None = None, environ: Mapping[str, str] = os.environ) -> list[Run]:
@@ -95,7 +85,7 @@ def advance(queue: Queue, warm: Standby | None = None, environ: Mapping[str, str
 def keep_going(queue: Queue, warm: Standby | None, ended: threading.Event) -> None:
     """Look every few seconds whether it is the turn of a run, until the event; for what no trainer could pass on.
 
-    What goes wrong is tried again: there is nobody to be told.
+    What fails is tried again: nobody is there to read a message.
     """
     while not ended.wait(LOOK_SECONDS):
         with suppress(RunError, OSError):

@@ -72,7 +72,7 @@ class WarmTrainer:
 
 def _start() -> "subprocess.Popen[bytes] | None":
     with suppress(OSError):  # no more processes can be started; Start will say so
-        return trainers.open_trainer(["--wait"], subprocess.PIPE, subprocess.DEVNULL)
+        return trainers.start_warm()
     return None
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from core.errors import RunError
 from core.inference.embeddings_job import look_again
+from core.processes.children import BACKGROUND, settle_in
 from core.runs import trainers
 from core.runs.queue import Queue
 from core.runs.store import Run, RunStore
@@ -19,8 +20,6 @@ from core.training.dataset_features.features import COMPUTE
 from core.training.lr_finder.finder import FIND_RATE
 from core.training.process.warm_trainer import held_with_word, wait, without_scikit_learn
 
-NICENESS = 10
-
 
 def main(argument: str, folder: str = "") -> None:
     """Carry out the run in the folder that the argument names, or wait for one to come; then pass the turn on.
@@ -28,12 +27,11 @@ def main(argument: str, folder: str = "") -> None:
     With `--find-rate`, the folder that follows is that of a search for a learning rate; with `--features`, that of a
     job that computes features.
     """
+    settle_in(BACKGROUND)
     settings, environ = settings_from(), dict(os.environ)
     os.environ["KERAS_HOME"] = str(settings.keras_home)
-    if hasattr(os, "nice"):
-        os.nice(max(0, NICENESS - os.nice(0)))
     with passing_on(settings, environ):
-        if argument == "--wait":
+        if argument == trainers.WAIT:
             look_again(wait(settings), settings)
         elif argument == FIND_RATE:
             find_rate(Run(Path(folder).resolve()), settings)

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from core.export import jobs
 from core.export.formats import export_format
 from core.export.jobs import LOCK
-from core.files import is_locked
+from core.processes.locks import is_locked
 from tests.browser.conftest import Screen, Server, free_port
 from tests.conftest import FinishedRun, eventually
 

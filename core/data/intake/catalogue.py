@@ -12,8 +12,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,10 +19,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import portalocker
-
 from core.errors import DataError
-from core.files import PROJECT, is_locked, write_atomically
+from core.files import write_atomically
+from core.processes.children import NO_GPU, QUIET, module_command, not_started, start_logged_job
+from core.processes.locks import is_locked, locked
 from core.settings import Settings
 
 RUNNING, FINISHED, FAILED, CANCELLED = "running", "finished", "failed", "cancelled"
@@ -242,12 +240,11 @@ class Fetch:
         Raises:
             DataError: Another worker holds it.
         """
-        try:
-            with portalocker.Lock(self._lock_file, timeout=5):
-                self._pid_file.write_text(str(os.getpid()))
-                yield
-        except portalocker.LockException as error:
-            raise DataError("Another process is already downloading this dataset.") from error
+        with locked(self._lock_file, seconds=5) as held:
+            if not held:
+                raise DataError("Another process is already downloading this dataset.")
+            self._pid_file.write_text(str(os.getpid()))
+            yield
 
     def _written(self) -> Progress:
         try:
@@ -264,23 +261,12 @@ class Fetch:
         self._temporary_folder.mkdir(parents=True)
         self._request_file.write_text(json.dumps(asdict(request), indent=1), "utf-8")
         self.write(Progress(request.name, words="Starting", created=time.time()))
-        with self.log_file.open("ab") as log:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "core.data.intake.catalogue_worker", str(self.work_folder)],
-                cwd=PROJECT,
-                env={
-                    **os.environ,
-                    "PYTHONUNBUFFERED": "1",
-                    "TF_CPP_MIN_LOG_LEVEL": "2",
-                    "CUDA_VISIBLE_DEVICES": "-1",
-                    "KERAS_HOME": str(keras_home),
-                    "TMPDIR": str(self._temporary_folder),
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        folders = {"KERAS_HOME": str(keras_home), "TMPDIR": str(self._temporary_folder)}
+        child = start_logged_job(
+            module_command("core.data.intake.catalogue_worker", str(self.work_folder)),
+            self.log_file,
+            environ={**os.environ, "PYTHONUNBUFFERED": "1", **QUIET, **NO_GPU, **folders},
+        )
         self._pid_file.write_text(str(child.pid))
 
     def _kill(self) -> None:
@@ -328,16 +314,14 @@ def start(name: str, settings: Settings, modules: Sequence[str] = ()) -> Fetch:
     fetch = Fetch(_work_folder(settings))
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with portalocker.Lock(home / ".exclusive", timeout=10):
+        with locked(home / ".exclusive", seconds=10) as held:
+            if not held:
+                raise DataError("Somebody else is starting a download at this very moment. Try again.")
             _dismiss_ended(fetch)
             _clear_downloads(home / "data", keep=dataset)
             fetch._begin(request, settings.keras_home)
-    except portalocker.LockException as error:
-        raise DataError("Somebody else is starting a download at this very moment. Try again.") from error
     except OSError as error:
-        raise DataError(
-            f"The download could not be started in {home} ({error.strerror}). Is memory or the disk full?"
-        ) from error
+        raise DataError(not_started(f"The download into {home}", error)) from error
     return fetch
 
 

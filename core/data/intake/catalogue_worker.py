@@ -27,9 +27,8 @@ from core.data.intake.catalogue import FAILED, FINISHED, WAY_OUT, Fetch, Request
 from core.data.intake.catalogue_records import Written, find_builder, find_columns, parts_of, write_out
 from core.data.intake.incoming import folder_name, free_names, in_words, move_in, unfinished
 from core.errors import DataError, UnfreezeError
+from core.processes.children import BACKGROUND, settle_in
 from core.settings import MEGABYTE
-
-NICENESS = 10
 
 CONNECT_SECONDS, SILENT_SECONDS, RETRIES = 8, 30, 2
 """How long to wait for a connection and for the next bytes, and how often to try again."""
@@ -105,12 +104,11 @@ class Reporter:
 
 def main(work_folder: Path) -> None:
     """Carry out the request in a work folder, holding its lock from the first moment to the last."""
+    settle_in(BACKGROUND)
     fetch = Fetch(work_folder)
     with fetch.held():
         reporter = Reporter(fetch)
         reporter.tell(words="Loading TensorFlow Datasets", arrived=True)
-        if hasattr(os, "nice"):
-            os.nice(NICENESS)
         try:
             _prepare_libraries()
             fetch_dataset(fetch.request(), reporter)

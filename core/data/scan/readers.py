@@ -8,28 +8,24 @@ bring the server down.
 import base64
 import json
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 from core.data.images import PhotoInfo, inspect
 from core.data.scan.index import Outcome
 from core.data.scan.walk import PhotoFile, check_photo
 from core.errors import PhotoError, PhotoOutOfReach
-from core.files import PROJECT
+from core.processes.children import ATTENDED, module_command, settle_in
+from core.processes.helper import Helper, HelperDied, read_line
 
 FEW = 256
 """So many photos are read before child processes are started, which takes as long as reading some hundreds."""
 
 CHUNK, CHUNK_BYTES = 32, 8_000_000
 """Photos that are handed over at a time: so many, or fewer where they are large."""
-
-NICENESS = 5
-"""Children give way to the page, which is being looked at."""
 
 FATAL = "reading it brought the reader down, so the photo is taken for damaged"
 
@@ -46,7 +42,7 @@ class Readers:
         self._few, self._submitted = few, 0
         self._pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
         self._mine = threading.local()
-        self._children: list[subprocess.Popen[str]] = []
+        self._helpers: list[Helper] = []
         self._closed = False
 
     def submit(self, files: Sequence[PhotoFile]) -> Iterator[Reading]:
@@ -58,21 +54,18 @@ class Readers:
     def close(self) -> None:
         """Give up what is not read yet."""
         self._closed = True
-        for child in self._children:
-            child.kill()
+        self._end_helpers()
         self._pool.shutdown(cancel_futures=True)
-        for child in self._children:  # one may have been started while the others were being killed
-            child.kill()
-            child.wait()
-            for stream in (child.stdin, child.stdout):
-                if stream is not None:
-                    with suppress(OSError):
-                        stream.close()
+        self._end_helpers()  # one may have been started while the others were being ended
 
     def command(self) -> list[str]:
         """Return the command of a child process."""
         facts = {"root": str(self._root), "roots": [str(root) for root in self._roots], "max_pixels": self._max_pixels}
-        return [sys.executable, "-m", "core.data.scan.readers", json.dumps(facts)]
+        return module_command("core.data.scan.readers", json.dumps(facts))
+
+    def _end_helpers(self) -> None:
+        for helper in self._helpers:
+            helper.close()
 
     def _in_thread(self, paths: Sequence[str]) -> list[Reading]:
         return [read(self._root / path, self._roots, self._max_pixels) for path in paths]
@@ -82,32 +75,20 @@ class Readers:
         if self._closed:
             return []
         try:
-            child = self._child()
+            return _ask(self._helper(), paths)
         except OSError:  # no more processes can be started
             return self._in_thread(paths)
-        with suppress(OSError, ValueError, EOFError):
-            return _ask(child, paths)
-        child.kill()
-        child.wait()
-        if len(paths) == 1:
-            return [(FATAL, False)]
-        return [reading for path in paths for reading in self._in_child([path])]
+        except HelperDied:
+            if len(paths) == 1:
+                return [(FATAL, False)]
+            return [reading for path in paths for reading in self._in_child([path])]
 
-    def _child(self) -> "subprocess.Popen[str]":
-        child: subprocess.Popen[str] | None = getattr(self._mine, "child", None)
-        if child is None or child.poll() is not None:
-            child = subprocess.Popen(
-                self.command(),
-                cwd=PROJECT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                encoding="ascii",
-            )
-            self._mine.child = child
-            self._children.append(child)
-        return child
+    def _helper(self) -> Helper:
+        helper: Helper | None = getattr(self._mine, "helper", None)
+        if helper is None:
+            helper = self._mine.helper = Helper(self.command())
+            self._helpers.append(helper)
+        return helper
 
 
 def read(path: Path, roots: Sequence[Path], max_pixels: int) -> Reading:
@@ -137,15 +118,12 @@ def _in_order(futures: "Sequence[Future[list[Reading]]]") -> Iterator[Reading]:
     return (reading for future in futures for reading in future.result())
 
 
-def _ask(child: "subprocess.Popen[str]", paths: Sequence[str]) -> list[Reading]:
-    if child.stdin is None or child.stdout is None:
-        raise EOFError
-    child.stdin.write(json.dumps(list(paths)) + "\n")
-    child.stdin.flush()
-    answer = child.stdout.readline()
-    if not answer.endswith("\n"):
-        raise EOFError
-    return [_received(row) for row in json.loads(answer)]
+def _ask(helper: Helper, paths: Sequence[str]) -> list[Reading]:
+    request = json.dumps(list(paths)).encode() + b"\n"
+    return helper.ask(
+        lambda requests: requests.write(request),
+        lambda answers: [_received(row) for row in json.loads(read_line(answers))],
+    )
 
 
 def _received(row: list[object]) -> Reading:
@@ -172,10 +150,9 @@ def _sent(reading: Reading) -> list[object]:
 
 def main() -> None:
     """Answer each line of paths with a line of what the photos are, until the input ends."""
+    settle_in(ATTENDED)
     facts = json.loads(sys.argv[1])
     root, roots, max_pixels = Path(facts["root"]), [Path(path) for path in facts["roots"]], int(facts["max_pixels"])
-    with suppress(AttributeError, OSError):
-        os.nice(NICENESS)
     for line in sys.stdin:
         rows = [_sent(read(root / path, roots, max_pixels)) for path in json.loads(line)]
         sys.stdout.write(json.dumps(rows) + "\n")

@@ -34,7 +34,8 @@ from numpy.typing import NDArray
 from core.data.images import DIGEST_BYTES
 from core.data.intake.incoming import DISK_FULL, in_words
 from core.errors import DataError, NoRoom, ShelfBusy, ShelfError
-from core.files import is_locked, write_atomically
+from core.files import write_atomically
+from core.processes.locks import is_locked
 from core.settings import GIGABYTE
 
 FORMAT = 1

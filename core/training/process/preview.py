@@ -8,9 +8,7 @@ does.
 import json
 import os
 import statistics
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
@@ -21,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import PreviewError
-from core.files import PROJECT
+from core.processes.children import NO_GPU, module_command
+from core.processes.helper import Helper, HelperDied, read_exactly, read_line
 from core.recipe.augmentations import AUGMENTATION_OF, Choice
 
 MEASURED, BATCHES = 16, 5
@@ -33,14 +32,12 @@ class PreviewWorker:
 
     def __init__(self, keras_home: Path) -> None:
         """Start nothing yet; Keras will keep its configuration in `keras_home`."""
-        self._keras_home = keras_home
-        self._lock = threading.Lock()
-        self._child: subprocess.Popen[bytes] | None = None
+        environ = {**os.environ, "KERAS_HOME": str(keras_home), "TF_CPP_MIN_LOG_LEVEL": "3", **NO_GPU}
+        self._helper = Helper(module_command("core.training.process.preview"), environ)
 
     def start(self) -> None:
         """Start the child without waiting for it, so that it is warm when it is needed."""
-        with self._lock:
-            self._running_child()
+        self._helper.start()
 
     def augment(
         self, photos: NDArray[np.uint8], choices: Mapping[str, Choice], seed: int, views: int
@@ -61,7 +58,7 @@ class PreviewWorker:
         """
         chosen = {key: asdict(choice) for key, choice in choices.items()}
         request = {"choices": chosen, "seed": seed, "views": views, "shape": photos.shape}
-        drawn = self._ask(request, photos.tobytes(), lambda answers: _read_exactly(answers, photos.nbytes * views))
+        drawn = self._ask(request, photos.tobytes(), lambda answers: read_exactly(answers, photos.nbytes * views))
         return np.frombuffer(drawn, np.uint8).reshape(photos.shape[0], views, *photos.shape[1:])
 
     def measure(self, keys: Iterable[str], side: int) -> dict[str, float]:
@@ -69,67 +66,22 @@ class PreviewWorker:
 
         Takes about a second for each, of which most is preparation. Raises `PreviewError` as `augment` does.
         """
-        answer = self._ask({"measure": list(keys), "side": side}, b"", _read_line)
+        answer = self._ask({"measure": list(keys), "side": side}, b"", read_line)
         return {str(key): float(value) for key, value in json.loads(answer).items()}
 
     def _ask(self, request: Mapping[str, Any], payload: bytes, read: Callable[[IO[bytes]], bytes]) -> bytes:
-        with self._lock:
-            child = self._running_child()
-            if child.stdin is None or child.stdout is None:
-                raise PreviewError("The preview has no connection to its process. Reload the page.")
-            try:
-                child.stdin.write(json.dumps(request).encode() + b"\n" + payload)
-                child.stdin.flush()
-                return read(child.stdout)
-            except (OSError, EOFError) as error:
-                child.kill()
-                child.wait()  # otherwise the next request could still find it alive
-                raise PreviewError(
-                    "The preview's process ended before it answered, perhaps for lack of memory. Move a slider to try"
-                    " again; training is not affected."
-                ) from error
+        message = json.dumps(request).encode() + b"\n" + payload
+        try:
+            return self._helper.ask(lambda requests: requests.write(message), read)
+        except (HelperDied, OSError) as error:
+            raise PreviewError(
+                "The preview's process ended before it answered, perhaps for lack of memory. Move a slider to try"
+                " again; training is not affected."
+            ) from error
 
     def close(self) -> None:
         """End the child."""
-        with self._lock:
-            if self._child is not None:
-                self._child.kill()
-                self._child.wait()
-
-    def _running_child(self) -> subprocess.Popen[bytes]:
-        if self._child is None or self._child.poll() is not None:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "core.training.process.preview"],
-                cwd=PROJECT,
-                env={
-                    **os.environ,
-                    "KERAS_HOME": str(self._keras_home),
-                    "TF_CPP_MIN_LOG_LEVEL": "3",
-                    "CUDA_VISIBLE_DEVICES": "-1",
-                },
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            )
-        return self._child
-
-
-def _read_exactly(stream: IO[bytes], count: int) -> bytes:
-    parts: list[bytes] = []
-    while count:
-        part = stream.read(count)
-        if not part:
-            raise EOFError
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)
-
-
-def _read_line(stream: IO[bytes]) -> bytes:
-    line = stream.readline()
-    if not line.endswith(b"\n"):
-        raise EOFError
-    return line
+        self._helper.close()
 
 
 def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
@@ -147,7 +99,7 @@ def _drawn(request: Mapping[str, Any], requests: IO[bytes]) -> bytes:
     from core.training.inputs.augmenter import augmenter, seeds_from
 
     shape = tuple(request["shape"])
-    raw = _read_exactly(requests, int(np.prod(shape)))
+    raw = read_exactly(requests, int(np.prod(shape)))
     photos = np.repeat(np.frombuffer(raw, np.uint8).reshape(shape), request["views"], axis=0)
     choices = {key: Choice(**choice) for key, choice in request["choices"].items()}
     if not choices or not len(photos):

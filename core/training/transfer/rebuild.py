@@ -5,7 +5,6 @@ this network has. Importing this module brings no TensorFlow; `rebuild` does.
 """
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -15,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.errors import TransferError, UnfreezeError
-from core.files import PROJECT
 from core.models.backbones import backbone
 from core.models.heads import Head, feature_width
 from core.models.serving import write_graph
+from core.processes.children import QUIET, module_command, start_helper
 from core.recipe.recipe import Recipe
 from core.runs.store import Run
 from core.settings import settings_from
@@ -42,12 +41,9 @@ def rebuild_aside(run: Run, still_wanted: Callable[[], None] = lambda: None) -> 
     Raises:
         TransferError: The weights are not those of the recipe's network, or the process failed.
     """
-    arguments = [sys.executable, "-m", "core.training.transfer.rebuild", str(run.folder.resolve())]
-    environ = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    command = module_command("core.training.transfer.rebuild", str(run.folder.resolve()))
     with run.log_file.open("wb") as log:
-        child = subprocess.Popen(
-            arguments, cwd=PROJECT, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
-        )
+        child = start_helper(command, environ={**os.environ, **QUIET}, stderr=log)
     try:
         while child.poll() is None:
             still_wanted()

@@ -19,7 +19,7 @@ from core.export.exporter import Exporter
 from core.export.formats import FORMATS, ExportFormat, export_format
 from core.export.jobs import DIED, FAILED, LOCK, MAKING, NOT_MADE, PROVEN, STALE, WAITING, Export
 from core.export.trial_photos import LEAST
-from core.files import is_locked
+from core.processes.locks import is_locked
 from core.runs.store import RUNNING, Run, Status
 from tests.conftest import FinishedRun, eventually
 

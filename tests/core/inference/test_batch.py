@@ -1,7 +1,4 @@
 import io
-import os
-import signal
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -15,7 +12,23 @@ from core.inference.batch_worker import Worker
 from core.inference.prediction import Predictor
 from core.inference.sources import Listing, in_folder, uploaded, zipped
 from core.settings import Limits
-from tests.conftest import PATIENCE, FinishedRun, eventually
+from tests.conftest import PATIENCE, FinishedRun, alive
+
+DIES_OF_A_PHOTO = """
+import os, signal
+from core.inference import batch_worker
+
+usual = batch_worker.decode
+
+def decode(content, *more):
+    if content == b"deadly":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return usual(content, *more)
+
+batch_worker.decode = decode
+batch_worker.main()
+"""
+"""A child process like ours, but that some bytes bring down."""
 
 
 @pytest.fixture(scope="module")
@@ -91,23 +104,11 @@ def test_a_job_that_is_cancelled_keeps_what_it_has(finished_run: FinishedRun, pr
 
 
 def test_a_photo_that_brings_the_child_down_is_left_out(
-    finished_run: FinishedRun, monkeypatch: pytest.MonkeyPatch
+    finished_run: FinishedRun,
 ) -> None:
     worker = Worker(finished_run.run.serving_folder, Limits().pixels)
     photo = (finished_run.workplace.colours / "red" / "00.png").read_bytes()
-    start = subprocess.Popen
-
-    def started(arguments: list[str], **more: object) -> "subprocess.Popen[bytes]":
-        script = (
-            "import os, signal, sys\nfrom core.inference import batch_worker as w\nusual = w.decode\n"
-            "def decode(content, *more):\n"
-            "    if content == b'deadly': os.kill(os.getpid(), signal.SIGKILL)\n"
-            "    return usual(content, *more)\n"
-            "w.decode = decode\nw.main()"
-        )
-        return start([sys.executable, "-c", script, arguments[-1]], **more)  # type: ignore[call-overload, no-any-return]
-
-    monkeypatch.setattr(subprocess, "Popen", started)
+    worker.helper.command = [sys.executable, "-c", DIES_OF_A_PHOTO, worker.helper.command[-1]]
     try:
         answers = worker.predict([photo, b"deadly", photo])
     finally:
@@ -134,7 +135,7 @@ def test_the_child_ends_with_the_job(finished_run: FinishedRun) -> None:
     photo = (finished_run.workplace.colours / "red" / "00.png").read_bytes()
     [answer] = worker.predict([photo, photo])
     assert answer.problems == ("", "") and answer.embedding.shape[0] == 2
-    child = worker._child
-    assert child is not None
+    pid = worker.helper.pid
+    assert pid is not None and alive(pid)
     worker.close()
-    eventually(lambda: child.poll() == -signal.SIGKILL and not os.path.exists(f"/proc/{child.pid}"), "the child ended")
+    assert not alive(pid)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from core.data.subsets import SUBSETS, TEST, TRAINING
-from core.files import is_locked
 from core.inference import embeddings_job
 from core.inference.embeddings_job import LOCK, Looking, look_again, request, try_again
 from core.inference.prediction import Predictor
+from core.processes.locks import is_locked
 from core.runs.embeddings import read_embeddings
 from core.runs.store import Run
 from tests.conftest import FinishedRun, eventually, photos_of

@@ -22,7 +22,7 @@ from tests.zoo import CASES, CannotBuild, merged
 DIES_OF_POISON = """
 import json, os, sys
 from pathlib import Path
-from core.data import readers
+from core.data.scan import readers
 facts = json.loads(sys.argv[1])
 for line in sys.stdin:
     paths = json.loads(line)
@@ -99,16 +99,15 @@ def test_children_that_are_killed_are_replaced(tmp_path: Path, opened: Callable[
     files = write(tmp_path, 40)
     readers = opened(tmp_path)
     list(readers.submit(files))
-    for child in readers._children:
-        child.send_signal(signal.SIGKILL)
-        child.wait()
+    for pid in pids_of(readers):
+        os.kill(pid, signal.SIGKILL)
     assert all(isinstance(outcome, PhotoInfo) for outcome, _ in readers.submit(files))
 
 
 def test_closing_ends_every_child(tmp_path: Path) -> None:
     readers = Readers(tmp_path, [tmp_path], MAX_PIXELS, few=0)
     list(readers.submit(write(tmp_path, 80)))
-    pids = [child.pid for child in readers._children]
+    pids = pids_of(readers)
     readers.close()
     assert pids and not any(alive(pid) for pid in pids)
 
@@ -161,18 +160,23 @@ def test_a_reader_that_starts_while_all_are_given_up_is_given_up_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     readers = Readers(tmp_path, [tmp_path], MAX_PIXELS, few=0)
-    late: list[subprocess.Popen[str]] = []
+    pids: list[int] = []
     shut_down = readers._pool.shutdown
 
     def shut_down_late(*, cancel_futures: bool) -> None:
-        late.append(readers._child())
+        readers._helper().start()
+        pids.extend(pids_of(readers))
         shut_down(cancel_futures=cancel_futures)
 
     monkeypatch.setattr(readers._pool, "shutdown", shut_down_late)
     closing = threading.Thread(target=readers.close, daemon=True)
     closing.start()
     closing.join(PATIENCE)
-    assert not closing.is_alive() and late[0].poll() is not None
+    assert not closing.is_alive() and len(pids) == 1 and not alive(pids[0])
+
+
+def pids_of(readers: Readers) -> list[int]:
+    return [helper.pid for helper in readers._helpers if helper.pid is not None]
 
 
 def children_of(pid: int) -> list[str]:

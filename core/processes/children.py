@@ -1,0 +1,128 @@
+"""Starting child processes: with which interpreter, in which folder and environment, and for how long.
+
+There are two kinds. A *helper* (`start_helper`, or `core.processes.helper.Helper` for one that answers requests) works
+for the process that started it and ends with it. A *job* (`start_job`) leads a session of its own and outlives the
+process that started it; it holds a lock while it lives (`core.processes.locks`) and leaves its output in a log file.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+PROJECT = Path(__file__).resolve().parents[2]
+"""Where child processes are started, so that they find our modules."""
+
+BACKGROUND, ATTENDED = 10, 5
+"""Niceness of work that goes on by itself, and of work whose result a page waits for; pages themselves have 0."""
+
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2"}
+"""Keeps TensorFlow's remarks about the processor out of logs."""
+
+NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}
+"""For what must not take a graphics card from a trainer."""
+
+Output = int | IO[bytes]
+"""Where a process writes: `subprocess.PIPE`, `subprocess.DEVNULL` or an open file."""
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """The command that runs one of our modules with the interpreter that runs this one."""
+    return [sys.executable, "-m", module, *arguments]
+
+
+def start_helper(
+    command: Sequence[str],
+    *,
+    folder: Path = PROJECT,
+    environ: Mapping[str, str] | None = None,
+    stdin: Output = subprocess.DEVNULL,
+    stderr: Output = subprocess.DEVNULL,
+) -> "subprocess.Popen[bytes]":
+    """Start a process whose standard output is read here; whoever starts it ends it.
+
+    Args:
+        command: For one of our modules, see `module_command`.
+        folder: Where it starts.
+        environ: Its whole environment; None for ours.
+        stdin: Where it reads from.
+        stderr: Where its error messages go.
+
+    Raises:
+        OSError: The system refuses.
+    """
+    return subprocess.Popen(command, cwd=folder, env=environ, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr)
+
+
+def output_of(command: Sequence[str], seconds: float, environ: Mapping[str, str] | None = None) -> bytes:
+    """Wait for a process to end and return what it wrote to its standard output.
+
+    Raises:
+        OSError: The system refuses to start it, it fails, or it takes longer than so many seconds.
+    """
+    with start_helper(command, environ=environ) as child:
+        try:
+            output, _ = child.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            raise TimeoutError(f"{command} took more than {seconds:g} s.") from error
+        finally:
+            child.kill()
+    if child.returncode:
+        raise ChildProcessError(f"{command} ended with exit code {child.returncode}.")
+    return output
+
+
+def start_job(
+    command: Sequence[str],
+    output: Output,
+    *,
+    environ: Mapping[str, str] | None = None,
+    stdin: Output = subprocess.DEVNULL,
+) -> "subprocess.Popen[bytes]":
+    """Start a process that outlives this one, with its output and its error messages in one place.
+
+    It leads a session of its own, so that Ctrl-C in the terminal of the server does not reach it, and it is reaped as
+    soon as it ends. Arguments are those of `start_helper`; raises `OSError` when the system refuses.
+    """
+    child = subprocess.Popen(
+        command,
+        bufsize=0,
+        cwd=PROJECT,
+        env=environ,
+        stdin=stdin,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    threading.Thread(target=child.wait, name=f"reaper of {child.pid}", daemon=True).start()
+    return child
+
+
+def start_logged_job(
+    command: Sequence[str], log_file: Path, *, environ: Mapping[str, str] | None = None
+) -> "subprocess.Popen[bytes]":
+    """Start a job as `start_job` does, with its output at the end of a log file."""
+    with log_file.open("ab") as log:
+        return start_job(command, log, environ=environ)
+
+
+def not_started(what: str, error: OSError) -> str:
+    """The message for a process that the system refused to start; `what` is the beginning of its first sentence."""
+    return f"{what} could not be started ({error.strerror}). Is memory or the disk full?"
+
+
+def settle_in(niceness: int) -> None:
+    """Called first by a child: give way to what a person is looking at, and let Ctrl-C (SIGINT) end this process.
+
+    A shell starts commands in the background with SIGINT ignored, and processes inherit that.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(os, "nice"):
+        with suppress(OSError):
+            os.nice(max(0, niceness - os.nice(0)))
