@@ -22,7 +22,7 @@ from core.data.scan.readers import FATAL
 from core.errors import PhotoError
 from core.models.serving import EMBEDDING, PROBABILITIES, ServingGraph
 from core.processes.children import ATTENDED, module_command, settle_in
-from core.processes.helper import Helper, HelperDied, read_exactly
+from core.processes.responder import Responder, ResponderDied, read_exactly
 
 SIZE = struct.Struct("<Q")
 
@@ -71,12 +71,12 @@ class Worker:
     def __init__(self, serving_folder: Path, max_pixels: int) -> None:
         """Start nothing yet."""
         facts = {"serving": str(serving_folder), "max_pixels": max_pixels}
-        self.helper = Helper(module_command("core.inference.batch_worker", json.dumps(facts)))
+        self.responder = Responder(module_command("core.inference.batch_worker", json.dumps(facts)))
 
     def predict(self, contents: Sequence[bytes]) -> list[Answer]:
         """Predict photos; should the child die, each is tried alone, to find the one to blame."""
-        with suppress(HelperDied, OSError):
-            return [self.helper.ask(lambda requests: _send(requests, contents), _receive_answer)]
+        with suppress(ResponderDied, OSError):
+            return [self.responder.ask(lambda requests: _send(requests, contents), _receive_answer)]
         if len(contents) == 1:
             nothing = np.zeros((0, 0), np.float32)
             return [Answer((FATAL,), nothing, nothing)]
@@ -84,7 +84,7 @@ class Worker:
 
     def close(self) -> None:
         """End the child, whatever it does."""
-        self.helper.close()
+        self.responder.close()
 
 
 def _receive_answer(stream: IO[bytes]) -> Answer:

@@ -19,7 +19,7 @@ from core.data.scan.index import Outcome
 from core.data.scan.walk import PhotoFile, check_photo
 from core.errors import PhotoError, PhotoOutOfReach
 from core.processes.children import ATTENDED, module_command, settle_in
-from core.processes.helper import Helper, HelperDied, read_line
+from core.processes.responder import Responder, ResponderDied, read_line
 
 FEW = 256
 """So many photos are read before child processes are started, which takes as long as reading some hundreds."""
@@ -42,7 +42,7 @@ class Readers:
         self._few, self._submitted = few, 0
         self._pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
         self._mine = threading.local()
-        self._helpers: list[Helper] = []
+        self._responders: list[Responder] = []
         self._closed = False
 
     def submit(self, files: Sequence[PhotoFile]) -> Iterator[Reading]:
@@ -54,18 +54,18 @@ class Readers:
     def close(self) -> None:
         """Give up what is not read yet."""
         self._closed = True
-        self._end_helpers()
+        self._end_responders()
         self._pool.shutdown(cancel_futures=True)
-        self._end_helpers()  # one may have been started while the others were being ended
+        self._end_responders()  # one may have been started while the others were being ended
 
     def command(self) -> list[str]:
         """Return the command of a child process."""
         facts = {"root": str(self._root), "roots": [str(root) for root in self._roots], "max_pixels": self._max_pixels}
         return module_command("core.data.scan.readers", json.dumps(facts))
 
-    def _end_helpers(self) -> None:
-        for helper in self._helpers:
-            helper.close()
+    def _end_responders(self) -> None:
+        for responder in self._responders:
+            responder.close()
 
     def _in_thread(self, paths: Sequence[str]) -> list[Reading]:
         return [read(self._root / path, self._roots, self._max_pixels) for path in paths]
@@ -75,20 +75,20 @@ class Readers:
         if self._closed:
             return []
         try:
-            return _ask(self._helper(), paths)
+            return _ask(self._responder(), paths)
         except OSError:  # no more processes can be started
             return self._in_thread(paths)
-        except HelperDied:
+        except ResponderDied:
             if len(paths) == 1:
                 return [(FATAL, False)]
             return [reading for path in paths for reading in self._in_child([path])]
 
-    def _helper(self) -> Helper:
-        helper: Helper | None = getattr(self._mine, "helper", None)
-        if helper is None:
-            helper = self._mine.helper = Helper(self.command())
-            self._helpers.append(helper)
-        return helper
+    def _responder(self) -> Responder:
+        responder: Responder | None = getattr(self._mine, "responder", None)
+        if responder is None:
+            responder = self._mine.responder = Responder(self.command())
+            self._responders.append(responder)
+        return responder
 
 
 def read(path: Path, roots: Sequence[Path], max_pixels: int) -> Reading:
@@ -118,9 +118,9 @@ def _in_order(futures: "Sequence[Future[list[Reading]]]") -> Iterator[Reading]:
     return (reading for future in futures for reading in future.result())
 
 
-def _ask(helper: Helper, paths: Sequence[str]) -> list[Reading]:
+def _ask(responder: Responder, paths: Sequence[str]) -> list[Reading]:
     request = json.dumps(list(paths)).encode() + b"\n"
-    return helper.ask(
+    return responder.ask(
         lambda requests: requests.write(request),
         lambda answers: [_received(row) for row in json.loads(read_line(answers))],
     )

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from core.errors import PreviewError
 from core.processes.children import NO_GPU, module_command
-from core.processes.helper import Helper, HelperDied, read_exactly, read_line
+from core.processes.responder import Responder, ResponderDied, read_exactly, read_line
 from core.recipe.augmentations import AUGMENTATION_OF, Choice
 
 MEASURED, BATCHES = 16, 5
@@ -33,11 +33,11 @@ class PreviewWorker:
     def __init__(self, keras_home: Path) -> None:
         """Start nothing yet; Keras will keep its configuration in `keras_home`."""
         environ = {**os.environ, "KERAS_HOME": str(keras_home), "TF_CPP_MIN_LOG_LEVEL": "3", **NO_GPU}
-        self._helper = Helper(module_command("core.training.process.preview"), environ)
+        self._responder = Responder(module_command("core.training.process.preview"), environ)
 
     def start(self) -> None:
         """Start the child without waiting for it, so that it is warm when it is needed."""
-        self._helper.start()
+        self._responder.start()
 
     def augment(
         self, photos: NDArray[np.uint8], choices: Mapping[str, Choice], seed: int, views: int
@@ -72,8 +72,8 @@ class PreviewWorker:
     def _ask(self, request: Mapping[str, Any], payload: bytes, read: Callable[[IO[bytes]], bytes]) -> bytes:
         message = json.dumps(request).encode() + b"\n" + payload
         try:
-            return self._helper.ask(lambda requests: requests.write(message), read)
-        except (HelperDied, OSError) as error:
+            return self._responder.ask(lambda requests: requests.write(message), read)
+        except (ResponderDied, OSError) as error:
             raise PreviewError(
                 "The preview's process ended before it answered, perhaps for lack of memory. Move a slider to try"
                 " again; training is not affected."
@@ -81,7 +81,7 @@ class PreviewWorker:
 
     def close(self) -> None:
         """End the child."""
-        self._helper.close()
+        self._responder.close()
 
 
 def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:

@@ -108,7 +108,7 @@ def test_a_photo_that_brings_the_child_down_is_left_out(
 ) -> None:
     worker = Worker(finished_run.run.serving_folder, Limits().pixels)
     photo = (finished_run.workplace.colours / "red" / "00.png").read_bytes()
-    worker.helper.command = [sys.executable, "-c", DIES_OF_A_PHOTO, worker.helper.command[-1]]
+    worker.responder.command = [sys.executable, "-c", DIES_OF_A_PHOTO, worker.responder.command[-1]]
     try:
         answers = worker.predict([photo, b"deadly", photo])
     finally:
@@ -135,7 +135,7 @@ def test_the_child_ends_with_the_job(finished_run: FinishedRun) -> None:
     photo = (finished_run.workplace.colours / "red" / "00.png").read_bytes()
     [answer] = worker.predict([photo, photo])
     assert answer.problems == ("", "") and answer.embedding.shape[0] == 2
-    pid = worker.helper.pid
+    pid = worker.responder.pid
     assert pid is not None and alive(pid)
     worker.close()
     assert not alive(pid)

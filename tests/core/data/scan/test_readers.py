@@ -164,7 +164,7 @@ def test_a_reader_that_starts_while_all_are_given_up_is_given_up_too(
     shut_down = readers._pool.shutdown
 
     def shut_down_late(*, cancel_futures: bool) -> None:
-        readers._helper().start()
+        readers._responder().start()
         pids.extend(pids_of(readers))
         shut_down(cancel_futures=cancel_futures)
 
@@ -176,7 +176,7 @@ def test_a_reader_that_starts_while_all_are_given_up_is_given_up_too(
 
 
 def pids_of(readers: Readers) -> list[int]:
-    return [helper.pid for helper in readers._helpers if helper.pid is not None]
+    return [responder.pid for responder in readers._responders if responder.pid is not None]
 
 
 def children_of(pid: int) -> list[str]:

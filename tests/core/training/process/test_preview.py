@@ -26,8 +26,8 @@ def photos(count: int = 2, side: int = 24) -> NDArray[np.uint8]:
 
 
 def child_of(worker: PreviewWorker) -> int:
-    assert worker._helper.pid is not None
-    return worker._helper.pid
+    assert worker._responder.pid is not None
+    return worker._responder.pid
 
 
 def waiting_bytes(pipe: int) -> int:
@@ -81,7 +81,7 @@ def test_costs_are_measured_for_each_key_and_previews_go_on_after_it(worker: Pre
 
 def killed_at_work(worker: PreviewWorker) -> Future[NDArray[np.uint8]]:
     """Ask, and kill the child once it has the request and before it answers."""
-    child = worker._helper._process
+    child = worker._responder._process
     assert child is not None and child.stdin is not None
     child.send_signal(signal.SIGSTOP)
     with ThreadPoolExecutor(1) as pool:

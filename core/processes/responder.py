@@ -11,11 +11,11 @@ from core.processes.children import start_helper
 T = TypeVar("T")
 
 
-class HelperDied(Exception):
+class ResponderDied(Exception):
     """The process ended before it had answered, or what it answered makes no sense; it has been ended."""
 
 
-class Helper:
+class Responder:
     """Starts its process when it is first needed, and a new one when that has died.
 
     Its methods may be called from any thread; requests are answered one at a time.
@@ -41,7 +41,7 @@ class Helper:
         """Write a request to the process and return what `receive` reads of its answer.
 
         Raises:
-            HelperDied: `send` or `receive` raised `OSError`, `ValueError` or `EOFError`; the next request goes to a
+            ResponderDied: `send` or `receive` raised `OSError`, `ValueError` or `EOFError`; the next request goes to a
                 new process.
             OSError: No process can be started.
         """
@@ -54,7 +54,7 @@ class Helper:
                 return receive(answers)
             except (OSError, ValueError, EOFError) as error:
                 _end(process)
-                raise HelperDied(*error.args) from error
+                raise ResponderDied(*error.args) from error
 
     def close(self) -> None:
         """End the process, whatever it does, and wait for its end; `start` and `ask` start another."""
