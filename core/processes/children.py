@@ -1,6 +1,6 @@
 """Starting child processes: with which interpreter, in which folder and environment, and for how long.
 
-There are two kinds. A *helper* (`start_helper`, or `core.processes.responder.Responder` for one that answers requests) works
+There are two kinds. A *helper* (`start_helper`; `core.processes.responder` has one that answers requests) works
 for the process that started it and ends with it. A *job* (`start_job`) leads a session of its own and outlives the
 process that started it; it holds a lock while it lives (`core.processes.locks`) and leaves its output in a log file.
 """

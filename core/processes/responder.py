@@ -22,7 +22,7 @@ class Responder:
     """
 
     def __init__(self, command: Sequence[str], environ: Mapping[str, str] | None = None) -> None:
-        """Start nothing yet; see `core.processes.children.start_helper` for the arguments."""
+        """Start nothing yet; the arguments are those of `core.processes.children.start_helper`."""
         self.command = list(command)
         self._environ = environ
         self._starting, self._asking = threading.Lock(), threading.Lock()

@@ -33,7 +33,7 @@ def pid_of(responder: Responder) -> int:
     return responder.pid
 
 
-def test_a_helper_starts_when_it_is_asked_and_answers_again_and_again(responder: Responder) -> None:
+def test_a_responder_starts_when_it_is_asked_and_answers_again_and_again(responder: Responder) -> None:
     assert responder.pid is None
     assert ask(responder) == b"hello\n"
     pid = pid_of(responder)
@@ -46,7 +46,7 @@ def test_requests_of_several_threads_do_not_mix(responder: Responder) -> None:
         assert list(pool.map(lambda line: ask(responder, line), lines)) == lines
 
 
-def test_a_helper_that_dies_between_requests_is_replaced(responder: Responder) -> None:
+def test_a_responder_that_dies_between_requests_is_replaced(responder: Responder) -> None:
     responder.start()
     pid = pid_of(responder)
     os.kill(pid, signal.SIGKILL)
@@ -55,7 +55,7 @@ def test_a_helper_that_dies_between_requests_is_replaced(responder: Responder) -
     assert not alive(pid)
 
 
-def test_a_helper_that_dies_at_work_is_an_error_once() -> None:
+def test_a_responder_that_dies_at_work_is_an_error_once() -> None:
     responder = Responder([sys.executable, "-c", "import sys; sys.stdin.readline(); print('half an ans', end='')"])
     with pytest.raises(ResponderDied):
         ask(responder)
@@ -65,7 +65,7 @@ def test_a_helper_that_dies_at_work_is_an_error_once() -> None:
     assert responder.pid is None
 
 
-def test_an_answer_that_makes_no_sense_ends_the_helper(responder: Responder) -> None:
+def test_an_answer_that_makes_no_sense_ends_the_responder(responder: Responder) -> None:
     with pytest.raises(ResponderDied, match="invalid literal"):
         responder.ask(lambda requests: requests.write(b"no number\n"), lambda answers: int(read_line(answers)))
     assert not alive(pid_of(responder))
@@ -90,7 +90,7 @@ def test_closing_ends_a_request_that_waits_and_a_later_one_starts_another(respon
     assert ask(responder) == b"hello\n" and pid_of(responder) != pid
 
 
-def test_a_helper_that_cannot_be_started_is_told_from_one_that_died() -> None:
+def test_a_responder_that_cannot_be_started_is_told_from_one_that_died() -> None:
     with pytest.raises(OSError):
         ask(Responder(["/no/such/program"]))
 
