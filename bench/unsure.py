@@ -4,7 +4,7 @@
 
 HOME is an `UNFREEZE_HOME`, RUN the id of a finished run there, FOLDER holds photos of something else. False alarms are
 counted on the run's test photos, which had no part in the threshold. Prints a Markdown table. On flowers and hot dogs
-the way to measure strangeness was itself chosen, so these two are no fresh evidence; with 1 to 10 neighbours in place
+the OOD score was itself chosen, so these two are no fresh evidence; with 1 to 10 neighbours in place
 of 5, flowers shown to the hot dog model are flagged in 82 to 85 %.
 """
 
@@ -17,7 +17,7 @@ from core.data.subsets import TEST, VALIDATION
 from core.evaluation.calibration import fit_temperature
 from core.evaluation.metrics import accuracy_interval
 from core.inference.batch import BatchJob
-from core.inference.out_of_distribution import Novelty
+from core.inference.out_of_distribution import OutOfDistributionDetector
 from core.inference.prediction import Predictor
 from core.inference.sources import in_folder
 from core.runs.embeddings import read_embeddings
@@ -35,13 +35,13 @@ def row(run: Run, folder: Path) -> str:
     """One line of the table."""
     known = read_embeddings(run)
     held_out = known.of(VALIDATION)
-    novelty = Novelty.fit(known, fit_temperature(held_out.probabilities, held_out.labels))
+    detector = OutOfDistributionDetector.fit(known, fit_temperature(held_out.probabilities, held_out.labels))
     job = BatchJob(Predictor(run), run.serving_folder, Limits().pixels)
     job.add(lambda stop: in_folder(folder, [folder], Limits(), stop))
     while not job.wait(60):
         pass
-    flagged = novelty.is_strange(job.batch().embedding)
-    alarms = novelty.is_strange(known.of(TEST).embedding)
+    flagged = detector.is_out_of_distribution(job.batch().embedding)
+    alarms = detector.is_out_of_distribution(known.of(TEST).embedding)
     low, high = accuracy_interval(int(alarms.sum()), len(alarms))
     trained_on = Path(str(run.recipe_values()["dataset"])).name
     return (

@@ -15,7 +15,7 @@ from core.data.scan.walk import LeftOut
 from core.errors import DataError, RunError
 from core.formatting import percent
 from core.inference.batch import Batch, BatchJob, Find
-from core.inference.out_of_distribution import Novelty
+from core.inference.out_of_distribution import OutOfDistributionDetector
 from core.inference.prediction import Predictor
 from core.inference.sources import in_folder, named, zipped
 from core.runs.embeddings import read_embeddings
@@ -89,10 +89,10 @@ def _wait(job: BatchJob, output: Output) -> bool:
 def _unlike(run: Run, batch: Batch) -> NDArray[np.bool_] | None:
     """Which photos are like none of the training photos, `(N,)`; None where the run has not kept these."""
     try:
-        novelty = Novelty.fit(read_embeddings(run), temperature=1.0)
+        detector = OutOfDistributionDetector.fit(read_embeddings(run), temperature=1.0)
     except (RunError, ValueError):
         return None
-    return novelty.is_strange(batch.embedding) if len(batch) else np.zeros(0, bool)
+    return detector.is_out_of_distribution(batch.embedding) if len(batch) else np.zeros(0, bool)
 
 
 def _rows(batch: Batch, names: tuple[str, ...], unlike: NDArray[np.bool_] | None) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ NEIGHBOURS = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
+class EmbeddingMap:
     """M photos on a map of K classes.
 
     Attributes:
@@ -59,19 +59,19 @@ class Placed:
         if len(counts) != 1 or self.shares.ndim != 2:
             raise ValueError(f"{len(self.paths)} photos do not fit points {self.points.shape} and {self.shares.shape}")
 
-    def strangers(self, share: float) -> NDArray[np.intp]:
+    def among_others(self, share: float) -> NDArray[np.intp]:
         """Photos of which at least this share of neighbours has other classes, as positions, the strangest first."""
         found = np.flatnonzero(1 - self.own >= share)
         return found[np.argsort(self.own[found], kind="stable")]
 
 
-def map_of(known: Embeddings) -> Placed:
+def map_of(known: Embeddings) -> EmbeddingMap:
     """Return some of the photos, at most `MOST_PHOTOS`, on a map."""
     few = known.subset(sample(known.labels))
     near, classes = _nearest_labels(few.embedding, few.labels), few.probabilities.shape[1]
     own = (near == few.labels[:, None]).mean(1) if near.shape[1] else np.ones(len(few))
     shares = neighbourhood(few.embedding, few.labels, classes)
-    return Placed(few.paths, few.labels, few.probabilities.argmax(1), place(few.embedding), own, shares)
+    return EmbeddingMap(few.paths, few.labels, few.probabilities.argmax(1), place(few.embedding), own, shares)
 
 
 def sample(labels: NDArray[np.int32], most: int = MOST_PHOTOS, seed: int = 0) -> NDArray[np.intp]:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from core.data.subsets import SUBSETS, VALIDATION
 from core.errors import RunNotReady
 from core.evaluation.run_results import photos_of
-from core.runs.prediction_history import read_answers
+from core.runs.prediction_history import read_predictions
 from core.runs.store import Run
 
 
 @dataclass(frozen=True, eq=False)
-class Timeline:
+class TrainingDynamics:
     """V validations of N photos.
 
     Attributes:
@@ -52,16 +52,16 @@ class Timeline:
         return np.asarray((self.right[:-1] & ~self.right[1:]).sum(axis=0), np.intp)
 
 
-def read_timeline(run: Run) -> Timeline:
+def read_training_dynamics(run: Run) -> TrainingDynamics:
     """The timeline of a run, also of one that is going.
 
     Raises:
         RunNotReady: It was not kept, or it is lost which photos it is of.
         RunError: It cannot be read.
     """
-    epochs, answers = read_answers(run)
+    epochs, answers = read_predictions(run)
     paths, labels = photos_of(run, SUBSETS[VALIDATION])
     if len(paths) != answers.shape[2]:
         raise RunNotReady("It is lost which validation photos this run's predictions were for.")
     predicted, confidence, given = answers[:, 0].astype(np.intp), answers[:, 1], answers[:, 2]
-    return Timeline(paths, labels, epochs, predicted, confidence, given)
+    return TrainingDynamics(paths, labels, epochs, predicted, confidence, given)

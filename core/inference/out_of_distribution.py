@@ -24,7 +24,7 @@ MOST_REFERENCES, MOST_IN_SCALE = 20_000, 2_000
 FALSE_ALARMS = 0.05
 """The share of photos like the training photos that may be called strange."""
 
-ANSWER, UNSURE, STRANGE = "answer", "unsure", "something else"
+ANSWER, UNSURE, OUT_OF_DISTRIBUTION = "answer", "unsure", "something else"
 """What a model may say: one of its classes; that it could be one or another; that it is none of them."""
 
 
@@ -44,7 +44,7 @@ class Cost:
 
 
 @dataclass(frozen=True, eq=False)
-class Novelty:
+class OutOfDistributionDetector:
     """What is usual for the photos of a run. N training photos, M photos that set the scale, V validation photos.
 
     Attributes:
@@ -64,7 +64,7 @@ class Novelty:
     strange: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     @classmethod
-    def fit(cls, embeddings: Embeddings, temperature: float) -> "Novelty":
+    def fit(cls, embeddings: Embeddings, temperature: float) -> "OutOfDistributionDetector":
         """Learn what is usual from the photos of a run; the test part is not looked at.
 
         A run may have a few dozen validation photos, too few for a threshold that is passed by one in twenty. So
@@ -85,7 +85,7 @@ class Novelty:
         right = held_out.probabilities.argmax(1) == held_out.labels
         return cls(reference, scale, temperature, calibrated.max(1), right, _share_below(scale, validation))
 
-    def strangeness(self, embedding: ArrayLike, probabilities: ArrayLike | None = None) -> NDArray[np.float64]:
+    def ood_scores(self, embedding: ArrayLike, probabilities: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return for photos (Q, D) the share of usual photos that are less strange, (Q,), 0..1.
 
         Strange is what is far from the five nearest training photos, by the mean of one minus the cosine. Source: Y.
@@ -96,11 +96,11 @@ class Novelty:
         """
         return _share_below(self.scale, _distance(np.asarray(embedding, np.float32), self.reference))
 
-    def is_strange(
+    def is_out_of_distribution(
         self, embedding: ArrayLike, probabilities: ArrayLike | None = None, false_alarms: float = FALSE_ALARMS
     ) -> NDArray[np.bool_]:
         """Tell which photos (Q, D) are like none of the training photos, at this share of false alarms, 0..1."""
-        return self.strangeness(embedding) > 1 - false_alarms
+        return self.ood_scores(embedding) > 1 - false_alarms
 
     def cost(self, least_confidence: float, false_alarms: float = FALSE_ALARMS) -> Cost:
         """Count what would be answered of the validation photos, and how much of that rightly."""
@@ -109,18 +109,18 @@ class Novelty:
 
 
 def answers(
-    confidence: ArrayLike, strangeness: ArrayLike, least_confidence: float, false_alarms: float = FALSE_ALARMS
+    confidence: ArrayLike, ood_score: ArrayLike, least_confidence: float, false_alarms: float = FALSE_ALARMS
 ) -> NDArray[np.str_]:
-    """Return what a model should say of Q photos, (Q,): `ANSWER`, `UNSURE` or `STRANGE`.
+    """Return what a model should say of Q photos, (Q,): `ANSWER`, `UNSURE` or `OUT_OF_DISTRIBUTION`.
 
     Args:
         confidence: (Q,), calibrated probability of the predicted class, 0..1.
-        strangeness: (Q,), as `Novelty.strangeness` gives it.
+        ood_score: (Q,), as `OutOfDistributionDetector.ood_scores` gives it.
         least_confidence: From which confidence on the model answers, 0..1.
         false_alarms: The share of usual photos that may be called strange.
     """
     sure = np.where(np.asarray(confidence) >= least_confidence, ANSWER, UNSURE)
-    return np.where(np.asarray(strangeness) > 1 - false_alarms, STRANGE, sure)
+    return np.where(np.asarray(ood_score) > 1 - false_alarms, OUT_OF_DISTRIBUTION, sure)
 
 
 def _distance(photos: NDArray[np.float32], reference: NDArray[np.float32], skip: int = 0) -> NDArray[np.float32]:

@@ -18,34 +18,34 @@ from core.data.intake import collect
 from core.data.intake.file_names import safe_name
 from core.data.scan.walk import LeftOut
 from core.errors import PhotoError
-from core.inference.out_of_distribution import ANSWER, STRANGE, UNSURE, answers
+from core.inference.out_of_distribution import ANSWER, OUT_OF_DISTRIBUTION, UNSURE, answers
 from core.inference.sources import Photo
 from core.settings import GIGABYTE, Limits
 
-UNSURE_FOLDER, STRANGE_FOLDER = "unsure", "something else"
+UNSURE_FOLDER, UNLIKE_FOLDER = "unsure", "something else"
 
 MOST_BYTES = 2 * GIGABYTE
 """What a sorted archive may hold, since it passes through the memory of the server."""
 
-ORDERS: Mapping[str, Callable[["Answered"], NDArray[np.intp]]] = {
+ORDERS: Mapping[str, Callable[["PredictionTable"], NDArray[np.intp]]] = {
     "as they came": lambda found: np.arange(len(found)),
     "name": lambda found: np.argsort(np.array([photo.name.casefold() for photo in found.photos]), kind="stable"),
     "least sure first": lambda found: np.argsort(found.confidence, kind="stable"),
     "most sure first": lambda found: np.argsort(-found.confidence, kind="stable"),
-    "strangest first": lambda found: np.argsort(-found.strangeness, kind="stable"),
+    "least like the training photos first": lambda found: np.argsort(-found.ood_score, kind="stable"),
 }
 """In which order photos can be shown."""
 
 
 @dataclass(frozen=True, eq=False)
-class Answered:
+class PredictionTable:
     """N photos, K classes, and what a model says of each.
 
     Attributes:
         class_names: K.
         photos: N.
         probabilities: (N, K), calibrated.
-        strangeness: (N,), 0..1, see `core.inference.out_of_distribution`.
+        ood_score: (N,), 0..1, see `core.inference.out_of_distribution`.
         least_confidence: From which confidence on an answer counts as one.
         corrected: Classes that a person has given, by position of the photo.
     """
@@ -53,7 +53,7 @@ class Answered:
     class_names: tuple[str, ...]
     photos: tuple[Photo, ...]
     probabilities: NDArray[np.float64]
-    strangeness: NDArray[np.float64]
+    ood_score: NDArray[np.float64]
     least_confidence: float = 0.0
     corrected: Mapping[int, int] = field(default_factory=dict)
 
@@ -73,8 +73,8 @@ class Answered:
 
     @cached_property
     def said(self) -> NDArray[np.str_]:
-        """What the model says of each: `ANSWER`, `UNSURE` or `STRANGE`, (N,)."""
-        return answers(self.confidence, self.strangeness, self.least_confidence)
+        """What the model says of each: `ANSWER`, `UNSURE` or `OUT_OF_DISTRIBUTION`, (N,)."""
+        return answers(self.confidence, self.ood_score, self.least_confidence)
 
     @cached_property
     def classes(self) -> NDArray[np.intp]:
@@ -85,7 +85,7 @@ class Answered:
         return found
 
     def is_open(self, kind: str) -> NDArray[np.bool_]:
-        """Which photos are `UNSURE` or `STRANGE`, and nobody has said better, (N,)."""
+        """Which photos are `UNSURE` or `OUT_OF_DISTRIBUTION`, and nobody has said better, (N,)."""
         return np.asarray((self.said == kind) & (self.classes < 0), bool)
 
     def top(self, place: int, k: int) -> list[tuple[str, float]]:
@@ -101,16 +101,16 @@ class Answered:
         """The name of the folder that a photo is sorted into."""
         if self.classes[place] >= 0:
             return self.class_names[int(self.classes[place])]
-        return UNSURE_FOLDER if self.said[place] == UNSURE else STRANGE_FOLDER
+        return UNSURE_FOLDER if self.said[place] == UNSURE else UNLIKE_FOLDER
 
 
-def as_csv(found: Answered, safe: Callable[[str], str]) -> bytes:
+def as_csv(found: PredictionTable, safe: Callable[[str], str]) -> bytes:
     """One row a photo, as spreadsheets open it; `safe` makes a text one that is no formula."""
     text = io.StringIO()
     writer = csv.writer(text)
     head = ["photo", "predicted class", "confidence", "says", "corrected class"]
     writer.writerow([*head, *map(safe, found.class_names)])
-    says = {ANSWER: "", UNSURE: "unsure", STRANGE: "something else"}
+    says = {ANSWER: "", UNSURE: "unsure", OUT_OF_DISTRIBUTION: "something else"}
     for place, photo in enumerate(found.photos):
         corrected = found.class_names[found.corrected[place]] if place in found.corrected else ""
         named = [photo.name, found.class_names[found.predicted[place]]]
@@ -120,7 +120,7 @@ def as_csv(found: Answered, safe: Callable[[str], str]) -> bytes:
     return text.getvalue().encode("utf-8-sig")
 
 
-def as_sorted_zip(found: Answered, most_bytes: int = MOST_BYTES) -> IO[bytes]:
+def as_sorted_zip(found: PredictionTable, most_bytes: int = MOST_BYTES) -> IO[bytes]:
     """A ZIP archive with a folder for each class, for what is unsure and for what is something else.
 
     Names are made safe and unique. What can no longer be read, and what is above `most_bytes`, is named in a text file
@@ -165,7 +165,9 @@ class Saved:
     left_out: tuple[LeftOut, ...]
 
 
-def save(found: Answered, places: Iterable[int], dataset: Path, limits: Limits, *, datasets_folder: Path) -> Saved:
+def save(
+    found: PredictionTable, places: Iterable[int], dataset: Path, limits: Limits, *, datasets_folder: Path
+) -> Saved:
     """Add photos to a dataset of our own, each to the class that it is sorted into; classes are made as needed.
 
     Photos that are in no class, because the model is unsure and nobody has said better, are left out.

@@ -13,7 +13,7 @@ from core.data.subsets import TRAINING, VALIDATION
 from core.errors import PhotoError
 from core.evaluation.calibration import fit_temperature, with_temperature
 from core.evaluation.similarity import nearest
-from core.inference.out_of_distribution import Novelty
+from core.inference.out_of_distribution import OutOfDistributionDetector
 from core.inference.prediction import Predictor
 from core.labels.label_checks import verdicts
 from core.models.serving import EMBEDDING, PROBABILITIES
@@ -27,7 +27,7 @@ EVIDENCE = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class CheckedPhotos:
     """Photos as a model sees them. Q is the number of photos that could be read.
 
     Attributes:
@@ -51,17 +51,19 @@ class Seen:
     left_out: tuple[LeftOut, ...]
 
 
-class Judge:
-    """A run's model with all that it takes to judge labels; holds no TensorFlow."""
+class LabelChecker:
+    """A run's model with all that it takes to check given labels; holds no TensorFlow."""
 
     def __init__(self, predictor: Predictor, embeddings: Embeddings) -> None:
         """Take a model and what it makes of the photos of its run."""
         held_out = embeddings.of(VALIDATION)
         self.predictor = predictor
         self.known = embeddings.of(TRAINING)
-        self.novelty = Novelty.fit(embeddings, fit_temperature(held_out.probabilities, held_out.labels))
+        self.detector = OutOfDistributionDetector.fit(
+            embeddings, fit_temperature(held_out.probabilities, held_out.labels)
+        )
 
-    def look(self, sent: Claims, max_pixels: int, on_photos: Callable[[int], None]) -> Seen:
+    def check(self, sent: Claims, max_pixels: int, on_photos: Callable[[int], None]) -> CheckedPhotos:
         """Look at photos on all cores; those that cannot be read are left out, with their reasons.
 
         `on_photos` hears how many are done.
@@ -93,17 +95,17 @@ class Judge:
         photos: Sequence[NDArray[np.uint8]],
         left_out: tuple[LeftOut, ...],
         on_photos: Callable[[int], None],
-    ) -> Seen:
+    ) -> CheckedPhotos:
         side = self.predictor.resolution
         pixels = np.stack(photos) if photos else np.zeros((0, side, side, 3), np.uint8)
         outputs = {PROBABILITIES: self.known.probabilities[:0], EMBEDDING: self.known.embedding[:0]}
         if len(pixels):
             outputs = self.predictor.graph.run_many(len(pixels), lambda some: pixels[some], on_photos)
-        probabilities = with_temperature(outputs[PROBABILITIES], self.novelty.temperature)
+        probabilities = with_temperature(outputs[PROBABILITIES], self.detector.temperature)
         evidence, _ = nearest(outputs[EMBEDDING], self.known.embedding, EVIDENCE)
         names, labels = tuple(claim.name for claim in claims), tuple(claim.label for claim in claims)
-        strange = self.novelty.is_strange(outputs[EMBEDDING])
-        return Seen(names, labels, pixels, probabilities, strange, evidence, self.known, left_out)
+        strange = self.detector.is_out_of_distribution(outputs[EMBEDDING])
+        return CheckedPhotos(names, labels, pixels, probabilities, strange, evidence, self.known, left_out)
 
 
 def _content(claim: Claim) -> bytes | str:
@@ -114,7 +116,7 @@ def _content(claim: Claim) -> bytes | str:
         return str(error)
 
 
-def verdicts_on(seen: Seen, claimed: Sequence[int | None]) -> list[str]:
+def verdicts_on(seen: CheckedPhotos, claimed: Sequence[int | None]) -> list[str]:
     """The verdict on each claimed label; empty where nothing is claimed that the model knows."""
     known = [place for place, label in enumerate(claimed) if label is not None]
     labels = np.array([claimed[place] for place in known], np.intp)

@@ -18,7 +18,7 @@ from core.errors import PhotoError, RunError
 from core.evaluation.calibration import fit_temperature
 from core.evaluation.metrics import Evaluation
 from core.evaluation.run_results import evaluation, photos_of
-from core.evaluation.training_dynamics import Timeline, read_timeline
+from core.evaluation.training_dynamics import TrainingDynamics, read_training_dynamics
 from core.formatting import percent, whole
 from core.models.backbones import backbone
 from core.reports.card_facts import CardFacts, read_card_facts, read_environment
@@ -110,7 +110,7 @@ class ReportFacts:
     examples: dict[str, tuple[Photo, ...]]
     mistakes: tuple[Photo, ...]
     suspects: tuple[Photo, ...]
-    timeline: Timeline | None
+    timeline: TrainingDynamics | None
     temperature: float | None
     environment: dict[str, Any]
     left_out: tuple[tuple[str, str], ...]
@@ -192,9 +192,9 @@ def _suspicion(suspect: Suspect) -> str:
     return f"labelled {suspect.given}, perhaps {suspect.suggested} ({whole(suspect.confidence)})"
 
 
-def _timeline(run: Run) -> Timeline | None:
+def _timeline(run: Run) -> TrainingDynamics | None:
     try:
-        return read_timeline(run)
+        return read_training_dynamics(run)
     except RunError:
         return None
 

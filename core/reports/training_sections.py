@@ -5,7 +5,7 @@ from html import escape
 
 import numpy as np
 
-from core.evaluation.training_dynamics import Timeline
+from core.evaluation.training_dynamics import TrainingDynamics
 from core.formatting import percent, photos
 from core.reports import charts as drawings
 from core.reports.blocks import side_by_side, table
@@ -99,7 +99,7 @@ def _kept(facts: ReportFacts) -> str:
     )
 
 
-def _history(found: Timeline | None) -> Iterator[str]:
+def _history(found: TrainingDynamics | None) -> Iterator[str]:
     """When validation photos were learned, in a sentence."""
     if found is None or not len(found.epochs) or not found.paths:
         return

@@ -9,7 +9,7 @@ from core.errors import RunError, RunNotReady
 from core.runs.store import Run
 
 
-def write_answers(run: Run, number: int, rows: NDArray[np.float32]) -> None:
+def write_predictions(run: Run, number: int, rows: NDArray[np.float32]) -> None:
     """Keep what came of a validation, before the metrics tell of it.
 
     Args:
@@ -26,8 +26,8 @@ def validations(run: Run) -> list[dict[str, Any]]:
     return [row for row in run.read_metrics() if "val_loss" in row]
 
 
-def read_answers(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """When each validation came, `(V,)` in epochs, and what came of it, `(V, 3, N)`, as `write_answers` took it.
+def read_predictions(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """When each validation came, `(V,)` in epochs, and what came of it, `(V, 3, N)`, as `write_predictions` took it.
 
     Raises:
         RunNotReady: Nothing was kept: no validation has ended yet, or a former version has carried the run out.

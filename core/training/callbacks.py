@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.models.sample_predictions import Answers
 from core.models.trainable import changing, values_of
-from core.runs.prediction_history import write_answers
+from core.runs.prediction_history import write_predictions
 from core.runs.store import Run
 from core.training.recorder import Recorder
 from core.training.schedule import Schedule
@@ -146,7 +146,7 @@ class RunCallback(keras.callbacks.Callback):
         _assign(variables, present)
 
     def _validated(self, loss: float, accuracy: float) -> None:
-        write_answers(self._run, self._recorder.validations + 1, self._answers.rows())
+        write_predictions(self._run, self._recorder.validations + 1, self._answers.rows())
         improved = self._recorder.end_validation(
             self._epoch, self.step, loss, accuracy, self._validation_seconds, self._learning_rate(), self._version
         )

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import streamlit as st
 
 from pages.components.cached import runs
-from pages.components.evaluate import evaluation_view
-from pages.components.evaluate.evaluation_look import show_opened_photo, where_it_looks
-from pages.components.evaluate.evaluation_map import map_of_photos
-from pages.components.evaluate.evaluation_photos import MISTAKES, SECTION_KEY, Part
-from pages.components.evaluate.evaluation_words import MEANT, SUBSETS
-from pages.components.evaluate.training_dynamics_view import while_it_learned
+from pages.components.evaluate import sections
+from pages.components.evaluate.embedding_map import map_of_photos
+from pages.components.evaluate.heat_maps import show_opened_photo, where_it_looks
+from pages.components.evaluate.photos import MISTAKES, SECTION_KEY, Part
+from pages.components.evaluate.sentences import MEANT, SUBSETS
+from pages.components.evaluate.training_dynamics import while_it_learned
 from pages.components.runs.run_view import random_weights_warning
 from pages.components.shared import elements
 from pages.components.shared.report_errors import reporting
@@ -18,9 +18,9 @@ from pages.components.shared.run_choice import choose_run
 
 OVERVIEW = "Overview"
 SECTIONS: dict[str, Callable[[Part], None]] = {
-    OVERVIEW: evaluation_view.overview,
-    MISTAKES: evaluation_view.mistakes,
-    "Confidence": evaluation_view.confidence,
+    OVERVIEW: sections.overview,
+    MISTAKES: sections.mistakes,
+    "Confidence": sections.confidence,
     "Where it looks": where_it_looks,
     "While it learned": while_it_learned,
     "Map": map_of_photos,

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from pages.components.labels import label_check_claims, label_check_dataset
+from pages.components.labels import dataset_check, given_labels
 from pages.components.shared import elements
 
 DATASET, CLAIMS = "A dataset", "Photos with a claimed label"
-WAYS = {DATASET: label_check_dataset.show, CLAIMS: label_check_claims.show}
+WAYS = {DATASET: dataset_check.show, CLAIMS: given_labels.show}
 
 elements.page_head("Label check", "Are the labels right? See which photos are probably in the wrong class, and decide.")
 way = st.segmented_control(

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from core.inference.out_of_distribution import Novelty
+from core.inference.out_of_distribution import OutOfDistributionDetector
 from pages.components.cached import models
-from pages.components.predict import prediction_view
-from pages.components.predict.prediction_sources import FOLDER, PHOTOS, SOURCES
+from pages.components.predict import results
+from pages.components.predict.sources import FOLDER, PHOTOS, SOURCES
 from pages.components.runs.run_view import random_weights_warning
 from pages.components.shared import elements, state
 from pages.components.shared.report_errors import reporting
@@ -14,11 +14,11 @@ from pages.components.shared.run_descriptions import LoadedRun
 from pages.components.shared.run_embeddings import embeddings_of
 
 
-def novelty_of(chosen: LoadedRun) -> Novelty | None:
+def detector_of(chosen: LoadedRun) -> OutOfDistributionDetector | None:
     """What is usual for the photos of a run; None while that is being found out, and the page says how far it is."""
     if embeddings_of(chosen.run) is None:
         return None
-    return models.novelty(chosen.run.id, chosen.run.embeddings_file.stat().st_mtime_ns)
+    return models.out_of_distribution_detector(chosen.run.id, chosen.run.embeddings_file.stat().st_mtime_ns)
 
 
 def predict(chosen: LoadedRun) -> None:
@@ -35,10 +35,10 @@ def predict(chosen: LoadedRun) -> None:
         label_visibility="collapsed",
     )
     predictor = models.predictor(chosen.run.id, chosen.status.ended)
-    novelty = novelty_of(chosen)
-    job = SOURCES[source](chosen, predictor, novelty)
+    detector = detector_of(chosen)
+    job = SOURCES[source](chosen, predictor, detector)
     if job is not None:
-        prediction_view.show(chosen, job, predictor, novelty)
+        results.show(chosen, job, predictor, detector)
 
 
 elements.page_head("Predict", "Show the model photos, and see what it takes them for.")

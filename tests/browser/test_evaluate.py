@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, expect
 
 from core.data.subsets import SUBSETS, VALIDATION
 from core.evaluation.run_results import evaluation
-from core.evaluation.training_dynamics import read_timeline
+from core.evaluation.training_dynamics import read_training_dynamics
 from core.models.serving import ACTIVATION_MAPS, GRAPH
 from core.runs.embeddings import read_embeddings
 from core.runs.store import Label, Run
@@ -142,7 +142,7 @@ def test_any_photo_leads_to_where_the_model_looks(
 def test_how_photos_were_learned_and_which_lie_together(
     evaluated: Server, finished_run: FinishedRun, new_screen: Callable[..., Screen]
 ) -> None:
-    found = read_timeline(finished_run.run)
+    found = read_training_dynamics(finished_run.run)
     screen = new_screen(evaluated, NARROW, dark=True)
     screen.open(f"/evaluate?run={finished_run.run.id}")
     show(screen, "While it learned")

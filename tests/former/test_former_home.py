@@ -21,7 +21,7 @@ from core.data.dataset import Dataset, prepare
 from core.data.review import ReviewStore
 from core.data.scan.folder import scan
 from core.evaluation.run_results import evaluation
-from core.evaluation.training_dynamics import read_timeline
+from core.evaluation.training_dynamics import read_training_dynamics
 from core.models.backbones import backbone
 from core.recipe.recipe import Recipe
 from core.recipe.recipe_book import RecipeBook
@@ -140,7 +140,7 @@ def test_what_a_run_came_to_is_counted_as_before(former: FormerHome) -> None:
             found = evaluation(run, "test")
             assert np.asarray(found.confusion).tolist() == known["evaluation_test"]["confusion"], known["key"]
         if isinstance(known["timeline"], list):
-            assert list(read_timeline(run).predicted.shape) == known["timeline"][::2], known["key"]
+            assert list(read_training_dynamics(run).predicted.shape) == known["timeline"][::2], known["key"]
     assert read_embeddings(former.run("finished baseline")).embedding.shape[0] == 42
 
 

@@ -10,9 +10,9 @@ from core.data.images import decode
 from core.data.subsets import VALIDATION
 from core.evaluation.calibration import fit_temperature
 from core.inference.batch import Batch
-from core.inference.out_of_distribution import Novelty
+from core.inference.out_of_distribution import OutOfDistributionDetector
 from core.inference.prediction import Look, Predictor
-from core.labels.label_verdicts import Judge
+from core.labels.label_verdicts import LabelChecker
 from core.models.architecture import Architecture, load
 from core.models.backbones import BACKBONES, backbone
 from pages.components.cached import runs, services
@@ -39,20 +39,20 @@ def look(run_id: str, ended: float | None, path: Path, modified: float) -> tuple
 
 
 @st.cache_resource(max_entries=2, show_spinner="Loading the model…")
-def judge(run_id: str, ended: float | None, modified: int) -> Judge:
+def label_checker(run_id: str, ended: float | None, modified: int) -> LabelChecker:
     """What judges claimed labels by a run's model; `modified` is when its embeddings were written, in nanoseconds."""
-    return Judge(predictor(run_id, ended), runs.embeddings(run_id, modified))
+    return LabelChecker(predictor(run_id, ended), runs.embeddings(run_id, modified))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def novelty(run_id: str, modified: int) -> Novelty:
+def out_of_distribution_detector(run_id: str, modified: int) -> OutOfDistributionDetector:
     """What is usual for the photos of a run; `modified` is when its embeddings were written, in nanoseconds."""
     found = runs.embeddings(run_id, modified)
     held_out = found.of(VALIDATION)
-    return Novelty.fit(found, fit_temperature(held_out.probabilities, held_out.labels))
+    return OutOfDistributionDetector.fit(found, fit_temperature(held_out.probabilities, held_out.labels))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def strangeness(job_id: str, count: int, run_id: str, modified: int, _batch: Batch) -> NDArray[np.float64]:
+def ood_scores(job_id: str, count: int, run_id: str, modified: int, _batch: Batch) -> NDArray[np.float64]:
     """How strange the first photos of a job are to a run's model, `(count,)`."""
-    return novelty(run_id, modified).strangeness(_batch.embedding)
+    return out_of_distribution_detector(run_id, modified).ood_scores(_batch.embedding)

@@ -8,9 +8,9 @@ from core.data.subsets import SUBSETS, TRAINING, VALIDATION
 from core.evaluation import run_results
 from core.evaluation.calibration import fit_temperature
 from core.evaluation.comparison import Measured
-from core.evaluation.embedding_map import Placed, map_of
+from core.evaluation.embedding_map import EmbeddingMap, map_of
 from core.evaluation.metrics import Evaluation
-from core.evaluation.training_dynamics import Timeline, read_timeline
+from core.evaluation.training_dynamics import TrainingDynamics, read_training_dynamics
 from core.models.backbones import backbone
 from core.reports.card_facts import CardFacts, read_card_facts
 from core.reports.facts import ReportContext, read_report_facts
@@ -80,15 +80,15 @@ def embeddings(run_id: str, modified: int) -> Embeddings:
 
 
 @st.cache_resource(max_entries=16, show_spinner="Placing the photos on the map…")
-def embedding_map(run_id: str, part: str, modified: int) -> Placed:
+def embedding_map(run_id: str, part: str, modified: int) -> EmbeddingMap:
     """Photos of a part of a run on a map; `modified` is when its embeddings were written, in nanoseconds."""
     return map_of(embeddings(run_id, modified).of(SUBSETS.index(part)))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def timeline(run_id: str, ended: float | None) -> Timeline:
-    """How a run's predictions changed; raises as `core.evaluation.training_dynamics.read_timeline` does."""
-    return read_timeline(store().get(run_id))
+def training_dynamics(run_id: str, ended: float | None) -> TrainingDynamics:
+    """How a run's predictions changed; raises as `core.evaluation.training_dynamics.read_training_dynamics` does."""
+    return read_training_dynamics(store().get(run_id))
 
 
 @st.cache_resource(max_entries=4, show_spinner="Making the report…", hash_funcs={ReportContext: repr})

@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from core.evaluation.embedding_map import Placed, map_of, neighbourhood, place, sample
+from core.evaluation.embedding_map import EmbeddingMap, map_of, neighbourhood, place, sample
 from core.runs.embeddings import Embeddings
 
 
@@ -73,7 +73,7 @@ def test_photos_among_those_of_other_classes_are_found() -> None:
     known = Embeddings(tuple(map(str, range(36))), labels, np.full(36, 2, np.int8), embedding, told)
     placed = map_of(known)
     assert placed.paths == known.paths and placed.points.shape == (36, 2)
-    assert placed.strangers(0.9).tolist() == [0]
+    assert placed.among_others(0.9).tolist() == [0]
     assert placed.predicted.tolist() == labels.tolist()
     assert placed.shares.sum(1) == pytest.approx([1, 1, 1])
 
@@ -81,10 +81,10 @@ def test_photos_among_those_of_other_classes_are_found() -> None:
 def test_one_photo_is_no_stranger() -> None:
     embedding, label = np.ones((1, 4), np.float32), np.zeros(1, np.int32)
     alone = Embeddings(("a",), label, np.zeros(1, np.int8), embedding, np.ones((1, 2), np.float32))
-    assert len(map_of(alone).strangers(0.5)) == 0
+    assert len(map_of(alone).among_others(0.5)) == 0
 
 
 def test_what_does_not_fit_on_a_map_is_refused() -> None:
     with pytest.raises(ValueError, match="1 photos do not fit"):
         few = np.zeros(2)
-        Placed(("a",), few.astype(np.int32), few.astype(np.intp), np.zeros((2, 2), np.float32), few, np.eye(2))
+        EmbeddingMap(("a",), few.astype(np.int32), few.astype(np.intp), np.zeros((2, 2), np.float32), few, np.eye(2))

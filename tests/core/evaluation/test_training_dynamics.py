@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from core.errors import RunError, RunNotReady
-from core.evaluation.training_dynamics import Timeline, read_timeline
+from core.evaluation.training_dynamics import TrainingDynamics, read_training_dynamics
 from core.runs.store import Run
 from tests.conftest import FinishedRun, photos_of
 
@@ -16,7 +16,7 @@ def copied(finished_run: FinishedRun, tmp_path: Path) -> Run:
 
 
 def test_a_run_knows_what_it_made_of_each_validation_photo(finished_run: FinishedRun) -> None:
-    timeline = read_timeline(finished_run.run)
+    timeline = read_training_dynamics(finished_run.run)
     files = photos_of(finished_run.run, "validation")
     assert [finished_run.workplace.colours / path for path in timeline.paths] == files
     assert timeline.epochs.tolist() == [1, 2]
@@ -33,7 +33,7 @@ def test_a_run_knows_what_it_made_of_each_validation_photo(finished_run: Finishe
 def test_photos_are_learned_late_forgotten_or_never_learned() -> None:
     predicted = np.array([[0, 1, 0, 1], [0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1]])
     sure = np.ones((4, 4), np.float32)
-    timeline = Timeline(("a", "b", "c", "d"), np.array([0, 0, 1, 0]), np.arange(1.0, 5), predicted, sure, sure)
+    timeline = TrainingDynamics(("a", "b", "c", "d"), np.array([0, 0, 1, 0]), np.arange(1.0, 5), predicted, sure, sure)
     assert timeline.learned_at().tolist() == [0, 3, 1, 4]
     assert timeline.forgotten().tolist() == [0, 1, 0, 0]
 
@@ -41,15 +41,15 @@ def test_photos_are_learned_late_forgotten_or_never_learned() -> None:
 def test_a_run_of_a_former_version_has_none(copied: Run) -> None:
     shutil.rmtree(copied.timeline_folder)
     with pytest.raises(RunNotReady, match="not kept"):
-        read_timeline(copied)
+        read_training_dynamics(copied)
 
 
 def test_what_is_damaged_or_does_not_fit_the_split_is_said(copied: Run) -> None:
     (copied.timeline_folder / "2.npy").write_bytes(b"torn")
     with pytest.raises(RunError, match="cannot be read"):
-        read_timeline(copied)
+        read_training_dynamics(copied)
     shutil.copy(copied.timeline_folder / "1.npy", copied.timeline_folder / "2.npy")
     lines = copied.split_file.read_text("utf-8").splitlines(keepends=True)
     copied.split_file.write_text("".join(line for line in lines if "blue" not in line or "validation" not in line))
     with pytest.raises(RunNotReady, match="which validation photos"):
-        read_timeline(copied)
+        read_training_dynamics(copied)

@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.data.subsets import TEST, TRAINING, VALIDATION
-from core.inference.out_of_distribution import ANSWER, STRANGE, UNSURE, Novelty, answers
+from core.inference.out_of_distribution import ANSWER, OUT_OF_DISTRIBUTION, UNSURE, OutOfDistributionDetector, answers
 from core.runs.embeddings import Embeddings
 
 SUBSETS = np.repeat([TRAINING, VALIDATION, TEST], [200, 20, 400])
@@ -34,36 +34,36 @@ def run() -> Embeddings:
 
 
 def test_what_lies_elsewhere_is_strange_and_new_photos_of_the_same_kind_are_not(run: Embeddings) -> None:
-    novelty = Novelty.fit(run, 1.0)
+    detector = OutOfDistributionDetector.fit(run, 1.0)
     usual = run.of(TEST).embedding
-    assert novelty.is_strange(around(np.full(200, 7), 1)).mean() > 0.95
-    assert 0.01 < novelty.is_strange(usual).mean() < 0.12
-    assert novelty.is_strange(usual, false_alarms=0.5).mean() > 0.3
-    strangeness = novelty.strangeness(usual)
-    assert strangeness.shape == (400,) and strangeness.min() >= 0 and strangeness.max() <= 1
-    assert novelty.strangeness(usual[:0]).shape == (0,)
+    assert detector.is_out_of_distribution(around(np.full(200, 7), 1)).mean() > 0.95
+    assert 0.01 < detector.is_out_of_distribution(usual).mean() < 0.12
+    assert detector.is_out_of_distribution(usual, false_alarms=0.5).mean() > 0.3
+    ood_score = detector.ood_scores(usual)
+    assert ood_score.shape == (400,) and ood_score.min() >= 0 and ood_score.max() <= 1
+    assert detector.ood_scores(usual[:0]).shape == (0,)
 
 
 def test_the_length_of_an_embedding_does_not_matter(run: Embeddings) -> None:
-    novelty = Novelty.fit(run, 1.0)
+    detector = OutOfDistributionDetector.fit(run, 1.0)
     photos = run.of(TEST).embedding
-    np.testing.assert_allclose(novelty.strangeness(photos), novelty.strangeness(3 * photos), atol=0.01)
+    np.testing.assert_allclose(detector.ood_scores(photos), detector.ood_scores(3 * photos), atol=0.01)
 
 
 def test_being_careful_costs_answers_and_makes_them_right(run: Embeddings) -> None:
-    novelty = Novelty.fit(run, 1.0)
-    free, careful = novelty.cost(0, false_alarms=0), novelty.cost(0.95, false_alarms=0)
+    detector = OutOfDistributionDetector.fit(run, 1.0)
+    free, careful = detector.cost(0, false_alarms=0), detector.cost(0.95, false_alarms=0)
     assert (free.answered, free.right, free.total) == (20, 18, 20)
     assert (careful.answered, careful.right, careful.total) == (18, 18, 20)
 
 
 def test_a_run_with_hardly_any_photos(run: Embeddings) -> None:
     few = run.subset(np.array([0, 1, 205]))
-    assert Novelty.fit(few, 1.0).strangeness(few.embedding).shape == (3,)
+    assert OutOfDistributionDetector.fit(few, 1.0).ood_scores(few.embedding).shape == (3,)
     with pytest.raises(ValueError, match="two training photos"):
-        Novelty.fit(run.subset(np.array([0, 205])), 1.0)
+        OutOfDistributionDetector.fit(run.subset(np.array([0, 205])), 1.0)
 
 
 def test_an_answer_must_be_sure_and_about_something_known() -> None:
     said = answers([0.9, 0.4, 0.9, 0.4], [0.5, 0.5, 0.99, 0.99], least_confidence=0.6)
-    assert said.tolist() == [ANSWER, UNSURE, STRANGE, STRANGE]
+    assert said.tolist() == [ANSWER, UNSURE, OUT_OF_DISTRIBUTION, OUT_OF_DISTRIBUTION]

@@ -10,8 +10,8 @@ from PIL import Image
 
 from core.data.intake import collect
 from core.errors import PhotoError
-from core.inference.out_of_distribution import ANSWER, STRANGE, UNSURE
-from core.inference.prediction_table import ORDERS, Answered, as_csv, as_sorted_zip, save
+from core.inference.out_of_distribution import ANSWER, OUT_OF_DISTRIBUTION, UNSURE
+from core.inference.prediction_table import ORDERS, PredictionTable, as_csv, as_sorted_zip, save
 from core.inference.sources import Photo
 from core.settings import Limits
 
@@ -31,21 +31,21 @@ NAMES = ("b/rose.png", "a/rose.png", "=sum.png", "car.png", "lost.png")
 
 
 @pytest.fixture
-def found() -> Answered:
+def found() -> PredictionTable:
     """Two sure answers, one unsure, one of something else, and one that is corrected and cannot be read any more."""
     reads = [*(photo(10 * number) for number in range(4)), gone]
     shares = np.array([[0.9, 0.1], [0.8, 0.2], [0.45, 0.55], [0.99, 0.01], [0.3, 0.7]])
     strange = np.array([0.2, 0.1, 0.5, 0.99, 0.3])
     photos = tuple(Photo(name, read) for name, read in zip(NAMES, reads, strict=True))
-    return Answered(("rose", "tulip"), photos, shares, strange, 0.6, {4: 0})
+    return PredictionTable(("rose", "tulip"), photos, shares, strange, 0.6, {4: 0})
 
 
-def test_what_is_said_of_each_and_where_it_is_sorted(found: Answered) -> None:
-    assert found.said.tolist() == [ANSWER, ANSWER, UNSURE, STRANGE, ANSWER]
+def test_what_is_said_of_each_and_where_it_is_sorted(found: PredictionTable) -> None:
+    assert found.said.tolist() == [ANSWER, ANSWER, UNSURE, OUT_OF_DISTRIBUTION, ANSWER]
     assert found.classes.tolist() == [0, 0, -1, -1, 0]
     assert found.counts().tolist() == [3, 0]
     assert found.is_open(UNSURE).tolist() == [False, False, True, False, False]
-    corrected = Answered(found.class_names, found.photos, found.probabilities, found.strangeness, 0.6, {2: 1})
+    corrected = PredictionTable(found.class_names, found.photos, found.probabilities, found.ood_score, 0.6, {2: 1})
     assert corrected.classes[2] == 1 and not corrected.is_open(UNSURE).any()
     assert found.top(2, 5) == [("tulip", 0.55), ("rose", 0.45)]
 
@@ -57,14 +57,14 @@ def test_what_is_said_of_each_and_where_it_is_sorted(found: Answered) -> None:
         ("name", [2, 1, 0, 3, 4]),
         ("least sure first", [2, 4, 1, 0, 3]),
         ("most sure first", [3, 0, 1, 4, 2]),
-        ("strangest first", [3, 2, 4, 0, 1]),
+        ("least like the training photos first", [3, 2, 4, 0, 1]),
     ],
 )
-def test_orders(found: Answered, order: str, places: list[int]) -> None:
+def test_orders(found: PredictionTable, order: str, places: list[int]) -> None:
     assert ORDERS[order](found).tolist() == places
 
 
-def test_the_table_says_what_was_corrected_and_holds_no_formula(found: Answered) -> None:
+def test_the_table_says_what_was_corrected_and_holds_no_formula(found: PredictionTable) -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv(found, lambda text: text.replace("=", "'=")).decode("utf-8-sig"))))
     assert [row["photo"] for row in rows] == ["b/rose.png", "a/rose.png", "'=sum.png", "car.png", "lost.png"]
     assert [row["predicted class"] for row in rows] == ["rose", "rose", "tulip", "rose", "tulip"]
@@ -73,7 +73,9 @@ def test_the_table_says_what_was_corrected_and_holds_no_formula(found: Answered)
     assert float(rows[2]["tulip"]) == float(rows[2]["confidence"]) == 0.55
 
 
-def test_the_archive_has_a_folder_for_each_class_and_loses_no_photo_to_another_of_its_name(found: Answered) -> None:
+def test_the_archive_has_a_folder_for_each_class_and_loses_no_photo_to_another_of_its_name(
+    found: PredictionTable,
+) -> None:
     with as_sorted_zip(found) as file, ZipFile(file) as archive:
         names = archive.namelist()
         assert names[:2] == ["rose/rose.png", "rose/rose 2.png"]
@@ -84,7 +86,7 @@ def test_the_archive_has_a_folder_for_each_class_and_loses_no_photo_to_another_o
         assert "larger than" in archive.read("left out.txt").decode()
 
 
-def test_photos_are_saved_as_what_they_are_taken_for(found: Answered, tmp_path: Path) -> None:
+def test_photos_are_saved_as_what_they_are_taken_for(found: PredictionTable, tmp_path: Path) -> None:
     dataset = collect.new_dataset(tmp_path, "mine")
     collect.new_class(dataset, "Rose", datasets_folder=tmp_path)
     saved = save(found, range(5), dataset, Limits(uploads=1), datasets_folder=tmp_path)

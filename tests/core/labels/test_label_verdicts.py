@@ -8,15 +8,15 @@ from core.data.scan.walk import LeftOut
 from core.data.subsets import TRAINING
 from core.inference.prediction import Predictor
 from core.labels.label_checks import AGREE, DISAGREE, UNSURE
-from core.labels.label_verdicts import EVIDENCE, Judge, verdicts_on
+from core.labels.label_verdicts import EVIDENCE, LabelChecker, verdicts_on
 from core.runs.embeddings import read_embeddings
 from tests.conftest import FinishedRun, photos_of
 
 
 @pytest.fixture(scope="module")
-def judge(finished_run: FinishedRun) -> Judge:
-    """A judge by the finished run's model."""
-    return Judge(Predictor(finished_run.run), read_embeddings(finished_run.run))
+def checker(finished_run: FinishedRun) -> LabelChecker:
+    """A checker by the finished run's model."""
+    return LabelChecker(Predictor(finished_run.run), read_embeddings(finished_run.run))
 
 
 def claim(path: Path, label: str) -> Claim:
@@ -29,18 +29,18 @@ def nothing(done: int) -> None:
 
 
 def test_photos_come_with_probabilities_and_the_training_photos_most_like_them(
-    finished_run: FinishedRun, judge: Judge, tmp_path: Path
+    finished_run: FinishedRun, checker: LabelChecker, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken.png"
     broken.write_text("<html>")
     training = photos_of(finished_run.run, "training")[:2]
     sent = Claims((claim(training[0], "blue"), claim(broken, "red"), claim(training[1], "")), (LeftOut("a", "why"),))
     heard: list[int] = []
-    seen = judge.look(sent, 10**6, heard.append)
+    seen = checker.check(sent, 10**6, heard.append)
     assert seen.names == (training[0].name, training[1].name) and seen.labels == ("blue", "")
-    assert seen.pixels.shape == (2, judge.predictor.resolution, judge.predictor.resolution, 3)
+    assert seen.pixels.shape == (2, checker.predictor.resolution, checker.predictor.resolution, 3)
     assert [entry.path for entry in seen.left_out] == ["a", "broken.png"] and heard[-1] == 2
-    exact = judge.predictor.predict(list(seen.pixels)).probabilities
+    exact = checker.predictor.predict(list(seen.pixels)).probabilities
     assert (seen.probabilities.argmax(1) == exact.argmax(1)).all()
     np.testing.assert_allclose(seen.probabilities.sum(1), 1)
     assert seen.evidence.shape == (2, EVIDENCE) and (seen.known.parts == TRAINING).all()
@@ -48,8 +48,8 @@ def test_photos_come_with_probabilities_and_the_training_photos_most_like_them(
     assert itself == list(seen.names)
 
 
-def test_verdicts_fit_the_claims_and_nothing_is_said_where_nothing_is_claimed(judge: Judge) -> None:
-    seen = judge.look(Claims((), ()), 10**6, nothing)
+def test_verdicts_fit_the_claims_and_nothing_is_said_where_nothing_is_claimed(checker: LabelChecker) -> None:
+    seen = checker.check(Claims((), ()), 10**6, nothing)
     sure = np.array([[0.95, 0.05], [0.95, 0.05], [0.6, 0.4], [0.95, 0.05]])
     strange = np.array([False, False, False, True])
     made = type(seen)(("a", "b", "c", "d"), ("",) * 4, seen.pixels, sure, strange, seen.evidence, seen.known, ())

@@ -12,7 +12,7 @@ from core.errors import TrainingDiverged
 from core.models.sample_predictions import Answers
 from core.recipe.phases import Phase
 from core.recipe.recipe import Recipe
-from core.runs.prediction_history import read_answers
+from core.runs.prediction_history import read_predictions
 from core.runs.store import Run, RunStore
 from core.training.callbacks import RunCallback, save_model
 from core.training.fitting import optimizer_of
@@ -133,7 +133,7 @@ def test_every_epoch_is_recorded_as_keras_reports_it(scene: Scene) -> None:
 
 def test_what_is_answered_to_each_validation_photo_is_kept(scene: Scene) -> None:
     history = scene.fit()
-    epochs, answers = read_answers(scene.run)
+    epochs, answers = read_predictions(scene.run)
     assert epochs.tolist() == [1, 2, 3, 4] and answers.shape == (EPOCHS, 3, VALIDATION_BATCHES)
     labels = np.arange(VALIDATION_BATCHES) % 2
     right = (answers[:, 0] == labels).mean(axis=1)

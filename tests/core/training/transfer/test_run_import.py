@@ -14,7 +14,7 @@ import pytest
 from core.data.subsets import SUBSETS
 from core.errors import RunNotReady, TransferError
 from core.evaluation.run_results import measured
-from core.evaluation.training_dynamics import read_timeline
+from core.evaluation.training_dynamics import read_training_dynamics
 from core.inference.prediction import Predictor
 from core.recipe.recipe import Recipe
 from core.runs.embeddings import read_embeddings
@@ -66,7 +66,7 @@ def test_every_reader_finds_what_was_there(arrived: tuple[Settings, ImportedRun]
     for part in SUBSETS[1:]:
         np.testing.assert_array_equal(measured(after, part).right, measured(before, part).right)
     np.testing.assert_array_equal(read_embeddings(after).embedding, read_embeddings(before).embedding)
-    np.testing.assert_array_equal(read_timeline(after).confidence, read_timeline(before).confidence)
+    np.testing.assert_array_equal(read_training_dynamics(after).confidence, read_training_dynamics(before).confidence)
 
 
 def test_it_predicts_the_same(arrived: tuple[Settings, ImportedRun], finished_run: FinishedRun) -> None:

@@ -6,8 +6,8 @@ from html import escape
 import numpy as np
 
 from core.formatting import photos, whole
-from core.inference.out_of_distribution import STRANGE, UNSURE, Cost
-from core.inference.prediction_table import Answered
+from core.inference.out_of_distribution import OUT_OF_DISTRIBUTION, UNSURE, Cost
+from core.inference.prediction_table import PredictionTable
 from pages.components.shared.drawings import BARS_STYLE
 
 MOST_CLASSES = 10
@@ -18,19 +18,19 @@ PLAIN, OPEN = "#2b93c4", "#8a8f94"
 
 def in_words(said: str, class_name: str) -> str:
     """What the model says of a photo, of which this class is the most probable."""
-    return {UNSURE: f"Unsure: perhaps {class_name}", STRANGE: f"Something else, if not {class_name}"}.get(
+    return {UNSURE: f"Unsure: perhaps {class_name}", OUT_OF_DISTRIBUTION: f"Something else, if not {class_name}"}.get(
         said, class_name
     )
 
 
-def summary(found: Answered) -> str:
+def summary(found: PredictionTable) -> str:
     """One line on all photos; not yet safe as Markdown."""
     counts = found.counts()
     order = [label for label in np.argsort(-counts, kind="stable") if counts[label]]
     parts = [f"{counts[label]:,} {found.class_names[label]}" for label in order[:MOST_CLASSES]]
     if len(order) > MOST_CLASSES:
         parts.append(f"{counts[order[MOST_CLASSES:]].sum():,} of {len(order) - MOST_CLASSES:,} other classes")
-    for kind in (UNSURE, STRANGE):
+    for kind in (UNSURE, OUT_OF_DISTRIBUTION):
         number = int(found.is_open(kind).sum())
         parts += [f"{number:,} {kind}"] if number else []
     return f"{photos(len(found))}: {', '.join(parts)}"
@@ -48,13 +48,17 @@ def cost_in_words(cost: Cost) -> str:
     )
 
 
-def count_bars(found: Answered) -> str:
+def count_bars(found: PredictionTable) -> str:
     """HTML: how many photos there are of each class, unsure, and of something else."""
     counts = found.counts()
     order = [int(label) for label in np.argsort(-counts, kind="stable") if counts[label]]
     rows = [(found.class_names[label], int(counts[label]), PLAIN) for label in order[:MOST_CLASSES]]
     rows += [("other classes", int(counts[order[MOST_CLASSES:]].sum()), PLAIN)] if len(order) > MOST_CLASSES else []
-    rows += [(kind, int(found.is_open(kind).sum()), OPEN) for kind in (UNSURE, STRANGE) if found.is_open(kind).any()]
+    rows += [
+        (kind, int(found.is_open(kind).sum()), OPEN)
+        for kind in (UNSURE, OUT_OF_DISTRIBUTION)
+        if found.is_open(kind).any()
+    ]
     return f'{BARS_STYLE}<div class="uf-bars uf-counts" style="max-width:34rem">{_bars(rows)}</div>'
 
 

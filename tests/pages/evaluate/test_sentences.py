@@ -3,7 +3,7 @@ import pytest
 
 from core.evaluation.calibration import coverage, reliability
 from core.evaluation.metrics import Confused, class_scores
-from pages.components.evaluate import evaluation_words as words
+from pages.components.evaluate import sentences
 
 NAMES = ("daisy", "roses", "not_hotdog")
 
@@ -16,16 +16,16 @@ NAMES = ("daisy", "roses", "not_hotdog")
     ],
 )
 def test_a_mistake_in_plain_words(pair: Confused, sentence: str) -> None:
-    assert words.confused(pair, NAMES) == sentence
+    assert sentences.confused(pair, NAMES) == sentence
 
 
 def test_the_best_and_the_worst_class() -> None:
     scores = class_scores(np.array([[9, 1, 0], [5, 5, 0], [0, 0, 0]]))
-    assert words.best_and_worst(scores, NAMES) == [
+    assert sentences.best_and_worst(scores, NAMES) == [
         "It is best at **daisy**: 9 of 10 photos are recognised.",
         "It has most trouble with **roses**: 5 of 10 photos are recognised.",
     ]
-    assert words.best_and_worst(class_scores(np.diag([3, 4, 5])), NAMES) == [
+    assert sentences.best_and_worst(class_scores(np.diag([3, 4, 5])), NAMES) == [
         "It recognises every class equally well: 100.0 % of the photos of each."
     ]
 
@@ -33,7 +33,7 @@ def test_the_best_and_the_worst_class() -> None:
 def test_what_it_says_and_what_is_true() -> None:
     told = np.array([[0.9, 0.1]] * 40 + [[0.6, 0.4]] * 10)
     found = reliability(told, [0] * 36 + [1] * 4 + [0] * 2 + [1] * 8)
-    assert words.says_and_is(found) == [
+    assert sentences.says_and_is(found) == [
         "When it says about **90.0 %**, it is right in **90.0 %** (40 photos).",
         "When it says about **60.0 %**, it is right in **20.0 %** (10 photos).",
     ]
@@ -43,16 +43,16 @@ def test_what_it_says_and_what_is_true() -> None:
     ("temperature", "said"), [(1.4, "more careful"), (0.6, "bolder"), (1.01, "changes next to nothing")]
 )
 def test_what_a_temperature_does(temperature: float, said: str) -> None:
-    assert said in words.temperature(temperature, True)
+    assert said in sentences.temperature(temperature, True)
 
 
 def test_a_temperature_that_does_not_help_is_not_praised() -> None:
-    assert "no better" in words.temperature(1.4, False) and "no better" not in words.temperature(1.4, True)
+    assert "no better" in sentences.temperature(1.4, False) and "no better" not in sentences.temperature(1.4, True)
 
 
 def test_what_silence_buys() -> None:
     told = np.array([[0.9 - 0.01 * n, 0.1 + 0.01 * n] for n in range(10)])
-    said = words.silence(coverage(told, [0] * 9 + [1]))
+    said = sentences.silence(coverage(told, [0] * 9 + [1]))
     assert said == (
         "Answering every photo, it is right about 90.0 %. If it may pass on the **10%** that it is least sure of, it is"
         " right about **100.0 %** of the others; of the 50% that it is most sure of, about **100.0 %**."
@@ -61,14 +61,14 @@ def test_what_silence_buys() -> None:
 
 def test_which_classes_are_close() -> None:
     shares = np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0, 0, 1]])
-    assert words.neighbours(shares, NAMES) == [
+    assert sentences.neighbours(shares, NAMES) == [
         "Of the photos nearest to those of **roses**, 20.0 % are **daisy**.",
         "Of the photos nearest to those of **daisy**, 10.0 % are **roses**.",
     ]
 
 
 def test_no_text_calls_one_part_by_the_name_of_the_other() -> None:
-    for part, meant in words.MEANT.items():
+    for part, meant in sentences.MEANT.items():
         other = {"test": "validation", "validation": "test"}[part]
         assert part in meant.lower() and other not in meant.lower()
-        assert part in words.SUBSETS[part].lower()
+        assert part in sentences.SUBSETS[part].lower()

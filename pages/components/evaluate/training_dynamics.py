@@ -6,11 +6,11 @@ import numpy as np
 import streamlit as st
 
 from core.errors import RunError
-from core.evaluation.training_dynamics import Timeline
+from core.evaluation.training_dynamics import TrainingDynamics
 from pages.components.cached import runs
-from pages.components.evaluate import evaluation_figures, evaluation_words
-from pages.components.evaluate.evaluation_figures import saving_as
-from pages.components.evaluate.evaluation_photos import Part, gallery, open_photo
+from pages.components.evaluate import figures, sentences
+from pages.components.evaluate.figures import saving_as
+from pages.components.evaluate.photos import Part, gallery, open_photo
 from pages.components.shared import markdown, state
 
 NEVER, FORGOTTEN, LATE = "Never learned", "Forgotten", "Learned last"
@@ -26,7 +26,7 @@ def while_it_learned(part: Part) -> None:
     """When validation photos were learned, which were forgotten or never learned, and the history of one."""
     shown = part.shown
     try:
-        found = runs.timeline(shown.run.id, shown.status.ended)
+        found = runs.training_dynamics(shown.run.id, shown.status.ended)
         watched = Part(shown, "validation", runs.evaluation(shown.run.id, "validation", shown.status.ended))
     except RunError as error:
         st.info(str(error), icon=":material/history:")
@@ -66,7 +66,7 @@ def while_it_learned(part: Part) -> None:
     )
 
 
-def _summary(found: Timeline) -> None:
+def _summary(found: TrainingDynamics) -> None:
     at, last = found.learned_at(), len(found.epochs)
     first, later, never = int((at == 0).sum()), int(((at > 0) & (at < last)).sum()), int((at == last).sum())
     forgotten = int((found.forgotten() > 0).sum())
@@ -76,7 +76,7 @@ def _summary(found: Timeline) -> None:
         " that is kept may be one from before the end."
     )
     st.plotly_chart(
-        evaluation_figures.learned(found),
+        figures.learned(found),
         config=saving_as("learned"),
         key="learned",
         alt="How many validation photos are named correctly for good from each epoch on, and how many never",
@@ -92,7 +92,7 @@ def _choose(part: Part, position: int) -> None:
     state.remember(f"history-{part.key}", position)
 
 
-def _history(part: Part, found: Timeline, positions: Sequence[int]) -> None:
+def _history(part: Part, found: TrainingDynamics, positions: Sequence[int]) -> None:
     """The history of the photo that was chosen, or else of the first."""
     chosen = state.recall(f"history-{part.key}", None)
     if chosen not in positions:
@@ -104,7 +104,7 @@ def _history(part: Part, found: Timeline, positions: Sequence[int]) -> None:
             st.markdown(f"**{markdown.escape(found.paths[chosen])}**: {_words(part, found, chosen)}", width="stretch")
             st.button("See where it looks", on_click=open_photo, args=(part, chosen), icon=":material/visibility:")
         st.plotly_chart(
-            evaluation_figures.history(found, chosen, part.found.class_names),
+            figures.history(found, chosen, part.found.class_names),
             config=saving_as("history"),
             key="history-chart",
             alt=f"How probable the class of {found.paths[chosen]} was after each epoch",
@@ -112,10 +112,10 @@ def _history(part: Part, found: Timeline, positions: Sequence[int]) -> None:
         st.caption("A dot where the photo was named correctly, a cross where another class was more probable.")
 
 
-def _words(part: Part, found: Timeline, position: int) -> str:
+def _words(part: Part, found: TrainingDynamics, position: int) -> str:
     name = markdown.escape(part.found.class_names[part.found.labels[position]])
     at, times = int(found.learned_at()[position]), int(found.forgotten()[position])
     never = at == len(found.epochs)
     last = markdown.escape(part.found.class_names[found.predicted[-1, position]])
     ends = f"taken for **{last}** at the end" if never else f"right from epoch {found.epochs[at]:.3g} on"
-    return f"{name}, {ends}" + (f", forgotten {evaluation_words.times(times)}" if times else "")
+    return f"{name}, {ends}" + (f", forgotten {sentences.times(times)}" if times else "")

@@ -1,18 +1,18 @@
 import numpy as np
 
-from core.inference.out_of_distribution import ANSWER, STRANGE, UNSURE, Cost
-from core.inference.prediction_table import Answered
+from core.inference.out_of_distribution import ANSWER, OUT_OF_DISTRIBUTION, UNSURE, Cost
+from core.inference.prediction_table import PredictionTable
 from core.inference.sources import Photo
-from pages.components.predict.prediction_words import MOST_CLASSES, cost_in_words, count_bars, in_words, summary
+from pages.components.predict.sentences import MOST_CLASSES, cost_in_words, count_bars, in_words, summary
 
 
-def found(classes: int) -> Answered:
+def found(classes: int) -> PredictionTable:
     """One photo of each class, one more of the first, one unsure, one of something else."""
     shares = np.eye(classes)[[*range(classes), 0, 0, 0]]
     shares[-2] = 1 / classes
     strange = np.append(np.zeros(classes + 2), 1)
     photos = tuple(Photo(str(number), bytes) for number in range(len(shares)))
-    return Answered(tuple(f"<{number}>" for number in range(classes)), photos, shares, strange, 0.6)
+    return PredictionTable(tuple(f"<{number}>" for number in range(classes)), photos, shares, strange, 0.6)
 
 
 def test_one_line_on_all_photos() -> None:
@@ -29,7 +29,7 @@ def test_bars_for_classes_and_for_what_is_none() -> None:
 def test_what_is_said() -> None:
     assert in_words(ANSWER, "rose") == "rose"
     assert in_words(UNSURE, "rose") == "Unsure: perhaps rose"
-    assert in_words(STRANGE, "rose") == "Something else, if not rose"
+    assert in_words(OUT_OF_DISTRIBUTION, "rose") == "Something else, if not rose"
 
 
 def test_what_the_dial_costs() -> None:

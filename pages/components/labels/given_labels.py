@@ -13,7 +13,7 @@ from core.data.scan.layout import TABLE_SUFFIXES
 from core.data.scan.walk import check_photo
 from core.errors import PhotoError
 from core.labels.label_checks import AGREE, DISAGREE, UNSURE
-from core.labels.label_verdicts import Judge, Seen, verdicts_on
+from core.labels.label_verdicts import CheckedPhotos, LabelChecker, verdicts_on
 from pages.components.cached import datasets, models, services
 from pages.components.runs.run_view import random_weights_warning
 from pages.components.shared import drawings, elements, markdown, state
@@ -59,7 +59,7 @@ def show() -> None:
         help="A ZIP with a folder for each class; or photos together with a CSV file that has the columns file and"
         " label; or photos alone, and you say below what they are.",
     )
-    judge = _judge_or_stop(chosen)  # after the uploader, so that the model loads while a person looks for photos
+    checker = _checker_or_stop(chosen)  # after the uploader, so that the model loads while a person looks for photos
     if not files:
         state.take(SEEN)
         st.caption(
@@ -68,29 +68,29 @@ def show() -> None:
             " gone from the server when this page is closed."
         )
         return
-    seen = _seen(chosen, judge, files)
+    seen = _seen(chosen, checker, files)
     _left_out(seen, len(files))
     if not seen.names:
         st.info("There is no photo among these files that can be read.", icon=":material/image_not_supported:")
         return
-    claimed = _claimed(seen, judge.predictor.class_names)
-    _show_verdicts(chosen, seen, claimed, judge.predictor.class_names)
+    claimed = _claimed(seen, checker.predictor.class_names)
+    _show_verdicts(chosen, seen, claimed, checker.predictor.class_names)
 
 
-def _judge_or_stop(chosen: LoadedRun) -> Judge:
+def _checker_or_stop(chosen: LoadedRun) -> LabelChecker:
     """What judges the claims; while the model still looks at the photos of its run, the page ends there."""
     run = chosen.run
     if embeddings_of(run) is None:
         st.stop()
     with reporting():
-        return models.judge(run.id, chosen.status.ended, run.embeddings_file.stat().st_mtime_ns)
+        return models.label_checker(run.id, chosen.status.ended, run.embeddings_file.stat().st_mtime_ns)
 
 
-def _seen(chosen: LoadedRun, judge: Judge, files: Sequence[UploadedFile]) -> Seen:
+def _seen(chosen: LoadedRun, checker: LabelChecker, files: Sequence[UploadedFile]) -> CheckedPhotos:
     """What the model sees in the files, kept for this session alone and as long as they stay the same."""
     key = (chosen.run.id, chosen.status.ended, tuple(file.file_id for file in files))
     known, seen = state.recall(SEEN, (None, None))
-    if known != key or not isinstance(seen, Seen):
+    if known != key or not isinstance(seen, CheckedPhotos):
         bar = st.progress(0.0, "Looking at the photos…")
         limits = services.settings().limits
         claims = read_claims([(file.name, file) for file in files], limits)
@@ -100,21 +100,21 @@ def _seen(chosen: LoadedRun, judge: Judge, files: Sequence[UploadedFile]) -> See
             bar.progress(min(1.0, done / total), f"Looking at the photos: {done:,} of {total:,}")
 
         with reporting():
-            seen = judge.look(claims, limits.pixels, on_photos)
+            seen = checker.check(claims, limits.pixels, on_photos)
         bar.empty()
         state.remember(SEEN, (key, seen))
         state.remember(CLAIMED, {})
     return seen
 
 
-def _left_out(seen: Seen, files: int) -> None:
+def _left_out(seen: CheckedPhotos, files: int) -> None:
     if seen.left_out:
         rows = [{"file": entry.path, "why it was left out": entry.reason} for entry in seen.left_out]
         with st.expander(f"{len(rows):,} left out, and why", icon=":material/rule:"):
             elements.long_list(rows, "left-out.csv")
 
 
-def _claimed(seen: Seen, class_names: Sequence[str]) -> list[int | None]:
+def _claimed(seen: CheckedPhotos, class_names: Sequence[str]) -> list[int | None]:
     """For each photo the class that is claimed, after all that was chosen here; None where there is none."""
     counts = Counter(label for label in seen.labels if find_class(label, class_names) is None)
     meant = {label: find_class(label, class_names) for label in set(seen.labels)}
@@ -155,7 +155,9 @@ def _ask_meaning(label: str, count: int, class_names: Sequence[str]) -> int | No
     )
 
 
-def _show_verdicts(chosen: LoadedRun, seen: Seen, claimed: Sequence[int | None], class_names: Sequence[str]) -> None:
+def _show_verdicts(
+    chosen: LoadedRun, seen: CheckedPhotos, claimed: Sequence[int | None], class_names: Sequence[str]
+) -> None:
     found = verdicts_on(seen, claimed)
     counts = Counter(found)
     words = {AGREE: "agree", DISAGREE: "disagree", UNSURE: "unsure", NO_LABEL: "without a label"}
@@ -187,7 +189,7 @@ def _show_verdicts(chosen: LoadedRun, seen: Seen, claimed: Sequence[int | None],
 
 def _card(
     chosen: LoadedRun,
-    seen: Seen,
+    seen: CheckedPhotos,
     place: int,
     claimed: int | None,
     verdict: str,
@@ -204,7 +206,7 @@ def _card(
             _evidence(chosen, seen, place, class_names)
 
 
-def _in_words(seen: Seen, place: int, claimed: int | None, verdict: str, class_names: Sequence[str]) -> str:
+def _in_words(seen: CheckedPhotos, place: int, claimed: int | None, verdict: str, class_names: Sequence[str]) -> str:
     best = int(seen.probabilities[place].argmax())
     shares = [drawings.percent(float(share)) for share in seen.probabilities[place]]
     model = f"The model takes it for **{markdown.escape(class_names[best])}** ({markdown.escape(shares[best])})"
@@ -233,7 +235,7 @@ def _changed(place: int, key: str) -> None:
     state.remember(CLAIMED, {**state.recall(CLAIMED, {}), place: state.widget(key)})
 
 
-def _evidence(chosen: LoadedRun, seen: Seen, place: int, class_names: Sequence[str]) -> None:
+def _evidence(chosen: LoadedRun, seen: CheckedPhotos, place: int, class_names: Sequence[str]) -> None:
     labels = [class_names[seen.known.labels[i]] for i in seen.evidence[place]]
     counts = ", ".join(f"{count} {markdown.escape(name)}" for name, count in Counter(labels).most_common())
     st.caption(f"Most like it among the photos it has learned from: {counts}")
@@ -253,7 +255,7 @@ def _training_photo(path: Path, label: str) -> None:
 
 
 def _rows(
-    seen: Seen, claimed: Sequence[int | None], found: Sequence[str], class_names: Sequence[str]
+    seen: CheckedPhotos, claimed: Sequence[int | None], found: Sequence[str], class_names: Sequence[str]
 ) -> list[dict[str, str]]:
     best = seen.probabilities.argmax(axis=1)
     return [

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from core.evaluation.calibration import Coverage, Reliability
 from core.evaluation.metrics import ClassScores, accuracy_interval
-from core.evaluation.training_dynamics import Timeline
+from core.evaluation.training_dynamics import TrainingDynamics
 from pages.components.shared.drawings import percent
 from pages.components.shared.figures import BLUE, GREY, ORANGE, RUN_COLOURS
 
@@ -244,7 +244,7 @@ def coverage(found: Coverage) -> go.Figure:
     return figure
 
 
-def learned(found: Timeline) -> go.Figure:
+def learned(found: TrainingDynamics) -> go.Figure:
     """How many photos are right for good from each validation on, and how many end wrong."""
     at = np.bincount(found.learned_at(), minlength=len(found.epochs) + 1)
     figure = go.Figure()
@@ -273,7 +273,7 @@ def learned(found: Timeline) -> go.Figure:
     return figure
 
 
-def history(found: Timeline, photo: int, names: Sequence[str]) -> go.Figure:
+def history(found: TrainingDynamics, photo: int, names: Sequence[str]) -> go.Figure:
     """The probability of a photo's class over the epochs; crosses where another class was more probable."""
     figure = go.Figure()
     right = found.right[:, photo]

@@ -6,16 +6,16 @@ from functools import partial
 
 import streamlit as st
 
-from core.evaluation.embedding_map import Placed
+from core.evaluation.embedding_map import EmbeddingMap
 from core.evaluation.metrics import most_mistaken
 from pages.components.cached import datasets, runs
-from pages.components.evaluate import evaluation_figures, evaluation_words
-from pages.components.evaluate.evaluation_figures import MOST_COLOURS
-from pages.components.evaluate.evaluation_photos import Part, gallery
+from pages.components.evaluate import figures, sentences
+from pages.components.evaluate.figures import MOST_COLOURS
+from pages.components.evaluate.photos import Part, gallery
 from pages.components.shared import state
 from pages.components.shared.run_embeddings import embeddings_of
 
-STRANGERS = 0.5
+AMONG_OTHERS = 0.5
 """Photos of which at least this share of neighbours is of other classes lie among others."""
 
 
@@ -43,15 +43,15 @@ def map_of_photos(part: Part) -> None:
     _photos(part, placed)
 
 
-def _closest(part: Part, placed: Placed) -> None:
+def _closest(part: Part, placed: EmbeddingMap) -> None:
     st.subheader("Closest classes", anchor=False)
-    said = evaluation_words.neighbours(placed.shares, part.found.class_names)
+    said = sentences.neighbours(placed.shares, part.found.class_names)
     for sentence in said or ["The nearest photos of every photo are of its own class."]:
         st.markdown(sentence)
     st.caption("Counted among the ten nearest of each photo, by what the model has computed, not on the map.")
 
 
-def _photos(part: Part, placed: Placed) -> None:
+def _photos(part: Part, placed: EmbeddingMap) -> None:
     """The photo that was chosen on the map, and those that lie among others."""
     position_of = {path: position for position, path in enumerate(part.found.paths)}
     chosen = position_of.get(state.recall(f"on-map-{part.key}", ""))
@@ -61,7 +61,7 @@ def _photos(part: Part, placed: Placed) -> None:
             gallery(part, [chosen], "on-map")
     st.subheader("Photos among those of other classes", anchor=False)
     st.caption("Most of their nearest photos have another class: unusual ones, or wrong labels.")
-    among = [position_of.get(placed.paths[i]) for i in placed.strangers(STRANGERS)]
+    among = [position_of.get(placed.paths[i]) for i in placed.among_others(AMONG_OTHERS)]
     gallery(part, [position for position in among if position is not None], "among")
 
 
@@ -76,7 +76,7 @@ def _choose_colours(part: Part) -> list[str]:
     )
 
 
-def _draw(part: Part, placed: Placed, coloured: Sequence[str]) -> None:
+def _draw(part: Part, placed: EmbeddingMap, coloured: Sequence[str]) -> None:
     names = part.found.class_names
     small = datasets.tiny_photos(part.folder.root, placed.paths)
     facts = {
@@ -88,8 +88,8 @@ def _draw(part: Part, placed: Placed, coloured: Sequence[str]) -> None:
     }
     key = f"map-{part.key}"
     st.vega_lite_chart(
-        evaluation_figures.map_data(placed.points, facts["class"], coloured, facts),
-        evaluation_figures.map_chart(coloured, len(coloured) < len(names)),
+        figures.map_data(placed.points, facts["class"], coloured, facts),
+        figures.map_chart(coloured, len(coloured) < len(names)),
         key=key,
         on_select=partial(_on_click, part, key),
         selection_mode="photo",

@@ -10,7 +10,7 @@ from core.data.scan.walk import check_photo
 from core.errors import PhotoError
 from core.inference.prediction import Look
 from pages.components.cached import models, services
-from pages.components.evaluate.evaluation_photos import (
+from pages.components.evaluate.photos import (
     OPENED,
     PHOTO_PIXELS,
     Part,

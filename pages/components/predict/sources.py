@@ -13,12 +13,12 @@ from core.data.scan.walk import check_inside
 from core.errors import PhotoError
 from core.evaluation.calibration import with_temperature
 from core.inference.batch import BatchJob, Find
-from core.inference.out_of_distribution import Novelty, answers
+from core.inference.out_of_distribution import OutOfDistributionDetector, answers
 from core.inference.prediction import Predictor
 from core.inference.sources import uploaded, zipped
 from pages.components.cached import services
 from pages.components.camera.live_camera import Frame, live_camera
-from pages.components.predict.prediction_words import in_words
+from pages.components.predict.sentences import in_words
 from pages.components.shared import drawings, markdown, state, upload_limits
 from pages.components.shared.run_descriptions import LoadedRun
 
@@ -35,7 +35,7 @@ def model_key(chosen: LoadedRun) -> str:
     return f"{chosen.run.id}-{chosen.status.ended}"
 
 
-def from_photos(chosen: LoadedRun, predictor: Predictor, novelty: Novelty | None) -> BatchJob | None:
+def from_photos(chosen: LoadedRun, predictor: Predictor, detector: OutOfDistributionDetector | None) -> BatchJob | None:
     """Photos that are dropped on the page; those that come later are added."""
     number = state.recall("predict-number", 0)
     files = st.file_uploader(
@@ -53,7 +53,7 @@ def from_photos(chosen: LoadedRun, predictor: Predictor, novelty: Novelty | None
     return _job(PHOTOS, chosen, predictor, GONE)
 
 
-def from_zip(chosen: LoadedRun, predictor: Predictor, novelty: Novelty | None) -> BatchJob | None:
+def from_zip(chosen: LoadedRun, predictor: Predictor, detector: OutOfDistributionDetector | None) -> BatchJob | None:
     """The photos of an archive, which is read and never unpacked to disk."""
     number = state.recall("predict-zip-number", 0)
     file = st.file_uploader(
@@ -71,7 +71,7 @@ def from_zip(chosen: LoadedRun, predictor: Predictor, novelty: Novelty | None) -
     return _job(ZIP, chosen, predictor, GONE)
 
 
-def from_folder(chosen: LoadedRun, predictor: Predictor, novelty: Novelty | None) -> BatchJob | None:
+def from_folder(chosen: LoadedRun, predictor: Predictor, detector: OutOfDistributionDetector | None) -> BatchJob | None:
     """The photos below a folder of this computer; what the model makes of them is known to all sessions."""
     path = state.predicted_folder()
     if not path:
@@ -124,22 +124,22 @@ def _browse() -> None:
                 )
 
 
-def from_camera(chosen: LoadedRun, predictor: Predictor, novelty: Novelty | None) -> BatchJob | None:
+def from_camera(chosen: LoadedRun, predictor: Predictor, detector: OutOfDistributionDetector | None) -> BatchJob | None:
     """What the model says while the camera runs; a button keeps a photo."""
     with st.container(horizontal=True, gap="medium"):
-        _live(chosen, predictor, novelty)
+        _live(chosen, predictor, detector)
     return _job(CAMERA, chosen, predictor, f"The camera's pictures are looked at and forgotten. {GONE}")
 
 
 @st.fragment
-def _live(chosen: LoadedRun, predictor: Predictor, novelty: Novelty | None) -> None:
+def _live(chosen: LoadedRun, predictor: Predictor, detector: OutOfDistributionDetector | None) -> None:
     """The camera and the latest answer; a frame draws this part of the page anew and nothing else."""
     answered, words, top = state.recall("live-answer", ("", "", []))
     left, right = st.columns(2, gap="medium")
     with left:
         frame = live_camera(answered, words)
     if frame is not None and frame.id != answered:
-        state.remember("live-answer", (frame.id, *_answer(frame, predictor, novelty)))
+        state.remember("live-answer", (frame.id, *_answer(frame, predictor, detector)))
         if frame.keep:
             _keep(frame, chosen, predictor)
         st.rerun(scope="app" if frame.keep else "fragment")
@@ -151,15 +151,17 @@ def _live(chosen: LoadedRun, predictor: Predictor, novelty: Novelty | None) -> N
             st.caption("Start the camera and hold something in front of it: the model says at once what it sees.")
 
 
-def _answer(frame: Frame, predictor: Predictor, novelty: Novelty | None) -> tuple[str, list[tuple[str, float]]]:
+def _answer(
+    frame: Frame, predictor: Predictor, detector: OutOfDistributionDetector | None
+) -> tuple[str, list[tuple[str, float]]]:
     """What the model says of a frame, in words and as its most probable classes."""
     try:
         look = predictor.look(predictor.see(frame.jpeg, services.settings().limits.pixels))
     except PhotoError as error:
         return f"The picture cannot be read: {error}", []
-    temperature = novelty.temperature if novelty else 1.0
+    temperature = detector.temperature if detector else 1.0
     shares = with_temperature(look.probabilities[None], temperature)
-    strange = novelty.strangeness(look.embedding[None]) if novelty else np.zeros(1)
+    strange = detector.ood_scores(look.embedding[None]) if detector else np.zeros(1)
     order = np.argsort(-shares[0], kind="stable")[:LIVE_TOP]
     said = answers(shares.max(1), strange, state.recall("predict-careful", 0) / 100)[0]
     top = [(predictor.class_names[label], float(shares[0, label])) for label in order]
@@ -209,7 +211,7 @@ def _forget(source: str) -> None:
     state.take(f"sent-{source}")
 
 
-SOURCES: dict[str, Callable[[LoadedRun, Predictor, Novelty | None], BatchJob | None]] = {
+SOURCES: dict[str, Callable[[LoadedRun, Predictor, OutOfDistributionDetector | None], BatchJob | None]] = {
     PHOTOS: from_photos,
     ZIP: from_zip,
     FOLDER: from_folder,

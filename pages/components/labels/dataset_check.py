@@ -6,7 +6,8 @@ from core.data.dataset import ALIKE_CONFLICT, CONFLICT, Dataset
 from core.labels.dataset_check import DatasetCheck, check
 from pages.components.cached import datasets
 from pages.components.dataset import decisions, label_source
-from pages.components.labels import label_check_features, label_check_suspects, label_check_training
+from pages.components.labels import features as check_features
+from pages.components.labels import retraining, suspects
 from pages.components.shared import dataset_choice, markdown, state
 from pages.components.shared.report_errors import reporting
 
@@ -23,9 +24,9 @@ def show() -> None:
     found = _check_or_stop(dataset)
     _sentence(dataset, found)
     views = {
-        SUSPECTS: (len(found.suspects), lambda: label_check_suspects.show(dataset, found)),
+        SUSPECTS: (len(found.suspects), lambda: suspects.show(dataset, found)),
         CONFLICTS: (len(_conflicts(dataset)), lambda: _show_conflicts(dataset)),
-        OUTLIERS: (len(found.outliers), lambda: label_check_suspects.show_outliers(dataset, found)),
+        OUTLIERS: (len(found.outliers), lambda: suspects.show_outliers(dataset, found)),
         DECISIONS: (len(dataset.review.decisions), lambda: decisions.decided(dataset)),
     }
     view = st.segmented_control(
@@ -39,7 +40,7 @@ def show() -> None:
         label_visibility="collapsed",
     )
     views[view][1]()
-    label_check_training.offer(dataset)
+    retraining.offer(dataset)
     _how()
 
 
@@ -52,8 +53,8 @@ def _head(dataset: Dataset) -> None:
 
 def _check_or_stop(dataset: Dataset) -> DatasetCheck:
     """The last check of these photos, whatever was decided since; a new one where there is none, or it is asked for."""
-    features = label_check_features.features_or_stop(dataset)
-    key = label_check_features.network().key
+    features = check_features.features_or_stop(dataset)
+    key = check_features.network().key
     found = datasets.label_checks().get((dataset.scan.token, key))
     if found is None or state.take(AGAIN):
         with reporting(), st.spinner("Comparing each photo with the others…"):
@@ -65,7 +66,7 @@ def _check_or_stop(dataset: Dataset) -> DatasetCheck:
 def _sentence(dataset: Dataset, found: DatasetCheck) -> None:
     """What came out, in a sentence or two."""
     count, photos = len(found.suspects), len(found.folder)
-    decided = len(label_check_suspects.decided_among(dataset, found, found.suspects))
+    decided = len(suspects.decided_among(dataset, found, found.suspects))
     unread = f" {found.unread:,} photos could not be read and were passed over." if found.unread else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         if count:
@@ -119,4 +120,4 @@ def _how() -> None:
             " together. A photo is listed where that model is as sure of another class as it usually is of photos that"
             " do belong to it (confident learning). It can be wrong: the decision is yours."
         )
-        label_check_features.choose_network()
+        check_features.choose_network()

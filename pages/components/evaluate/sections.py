@@ -19,9 +19,9 @@ from core.evaluation.metrics import (
     most_mistaken,
 )
 from pages.components.cached import runs
-from pages.components.evaluate import evaluation_figures, evaluation_words
-from pages.components.evaluate.evaluation_figures import MOST_CELLS, MOST_ROWS, saving_as
-from pages.components.evaluate.evaluation_photos import MISTAKES, SECTION_KEY, Part, gallery
+from pages.components.evaluate import figures, sentences
+from pages.components.evaluate.figures import MOST_CELLS, MOST_ROWS, saving_as
+from pages.components.evaluate.photos import MISTAKES, SECTION_KEY, Part, gallery
 from pages.components.shared import drawings, elements, markdown, state
 
 PAIRS = 5
@@ -62,14 +62,14 @@ def overview(part: Part) -> None:
     left, right = st.columns([2, 3], gap="large")
     with left:
         st.subheader("What it gets right and wrong", anchor=False)
-        for sentence in evaluation_words.best_and_worst(scores, part.found.class_names):
+        for sentence in sentences.best_and_worst(scores, part.found.class_names):
             st.markdown(sentence)
         _pairs(part, 3)
     with right:
         _class_by_class(part, scores)
     st.caption(SCORES_MEAN)
     with st.expander("All figures as a table", icon=":material/table:"):
-        elements.long_list(evaluation_figures.in_words(scores, part.found.class_names), f"classes-{part.name}.csv")
+        elements.long_list(figures.in_words(scores, part.found.class_names), f"classes-{part.name}.csv")
 
 
 def _class_by_class(part: Part, scores: ClassScores) -> None:
@@ -77,7 +77,7 @@ def _class_by_class(part: Part, scores: ClassScores) -> None:
     if len(part.found.class_names) > MOST_ROWS:
         st.caption(f"The {MOST_ROWS} classes that it finds hardest; the table below has all.")
     st.plotly_chart(
-        evaluation_figures.scores(scores, part.found.class_names),
+        figures.scores(scores, part.found.class_names),
         config=saving_as(f"classes-{part.name}"),
         key="class-scores",
         alt=f"Recall and precision of each class on {part.name} photos; the table below has the same figures",
@@ -191,7 +191,7 @@ def _pairs(part: Part, most: int) -> None:
         st.markdown(f"It makes no mistake on these {part.photos(len(part.found))}.")
     for number, pair in enumerate(found, 1):
         st.button(
-            evaluation_words.confused(pair, part.found.class_names),
+            sentences.confused(pair, part.found.class_names),
             key=f"pair-{number}",
             icon=":material/photo_library:",
             type="tertiary",
@@ -208,7 +208,7 @@ def _matrix(part: Part, chosen: tuple[int, int]) -> None:
         st.caption(f"The {len(shown)} classes with the most mistakes; the list (CSV) and the choice below have all.")
     clicks = state.recall("confusion-clicks", 0)  # a new key forgets what was clicked, so that it can be clicked again
     key = f"confusion-{part.key}-{clicks}"
-    figure = evaluation_figures.confusion(counts, names, shown, chosen)
+    figure = figures.confusion(counts, names, shown, chosen)
     with st.container(height=int(figure.layout.height) + 16, border=False):  # else the page jumps while it is drawn
         st.plotly_chart(
             figure,
@@ -249,12 +249,12 @@ def confidence(part: Part) -> None:
     picture, words = st.columns([3, 2], gap="large")
     with words:
         st.subheader("Can it be taken at its word?", anchor=False)
-        for sentence in (*evaluation_words.says_and_is(before), trust(before)):
+        for sentence in (*sentences.says_and_is(before), trust(before)):
             st.markdown(sentence)
         _calibrated(part, fitted, before, after)
     with picture:
         st.plotly_chart(
-            evaluation_figures.reliability(before, after),
+            figures.reliability(before, after),
             config=saving_as(f"reliability-{part.name}"),
             key="reliability",
             alt=f"Reliability diagram of {part.name} photos: how often the model is right over how sure it is",
@@ -265,7 +265,7 @@ def confidence(part: Part) -> None:
 def _calibrated(part: Part, fitted: float | None, before: Reliability, after: Reliability | None) -> None:
     facts = [("Expected calibration error", drawings.percent(before.error))]
     if fitted is not None and after is not None:
-        st.markdown(evaluation_words.temperature(fitted, after.error < before.error))
+        st.markdown(sentences.temperature(fitted, after.error < before.error))
         facts.append(("after temperature scaling", drawings.percent(after.error)))
     elements.facts(facts)
     st.caption(_how_calibrated(part, fitted))
@@ -274,9 +274,9 @@ def _calibrated(part: Part, fitted: float | None, before: Reliability, after: Re
 def _coverage(part: Part) -> None:
     st.subheader("What if it may pass?", anchor=False)
     curve = coverage(part.found.probabilities, part.found.labels)
-    st.markdown(evaluation_words.silence(curve))
+    st.markdown(sentences.silence(curve))
     st.plotly_chart(
-        evaluation_figures.coverage(curve),
+        figures.coverage(curve),
         config=saving_as(f"coverage-{part.name}"),
         key="coverage",
         alt=f"Accuracy over the share of {part.name} photos that are answered, the surest first",

@@ -13,11 +13,11 @@ from core.errors import PhotoError
 from core.evaluation.calibration import with_temperature
 from core.formatting import photos
 from core.inference.batch import Batch, BatchJob
-from core.inference.out_of_distribution import STRANGE, UNSURE, Novelty
+from core.inference.out_of_distribution import OUT_OF_DISTRIBUTION, UNSURE, OutOfDistributionDetector
 from core.inference.prediction import Predictor
-from core.inference.prediction_table import ORDERS, Answered, Saved, as_csv, as_sorted_zip, save
+from core.inference.prediction_table import ORDERS, PredictionTable, Saved, as_csv, as_sorted_zip, save
 from pages.components.cached import models, services
-from pages.components.predict.prediction_words import cost_in_words, count_bars, in_words, summary
+from pages.components.predict.sentences import cost_in_words, count_bars, in_words, summary
 from pages.components.shared import drawings, elements, heat, markdown, state
 from pages.components.shared.report_errors import reporting
 from pages.components.shared.run_descriptions import LoadedRun
@@ -34,11 +34,11 @@ USUAL = 60
 
 ICONS = {
     UNSURE: ":orange-badge[:material/question_mark: unsure]",
-    STRANGE: ":violet-badge[:material/help: not like its photos]",
+    OUT_OF_DISTRIBUTION: ":violet-badge[:material/help: not like its photos]",
 }
 
 
-def show(chosen: LoadedRun, job: BatchJob, predictor: Predictor, novelty: Novelty | None) -> None:
+def show(chosen: LoadedRun, job: BatchJob, predictor: Predictor, detector: OutOfDistributionDetector | None) -> None:
     """All of it, and how far the job is."""
     job.wait(MOMENT)
     if not job.is_over:
@@ -51,7 +51,7 @@ def show(chosen: LoadedRun, job: BatchJob, predictor: Predictor, novelty: Novelt
         if job.is_over and not job.error and not batch.left_out:
             st.info("There are no photos in it.", icon=":material/image_not_supported:")
         return
-    found = answered(chosen, job, batch, predictor, novelty)
+    found = answered(chosen, job, batch, predictor, detector)
     st.markdown(f"**{markdown.escape(summary(found))}**")
     st.html(count_bars(found))
     shown = controls(found, job)
@@ -94,24 +94,26 @@ def left_out(batch: Batch) -> None:
             elements.long_list(rows, "left-out.csv")
 
 
-def answered(chosen: LoadedRun, job: BatchJob, batch: Batch, predictor: Predictor, novelty: Novelty | None) -> Answered:
+def answered(
+    chosen: LoadedRun, job: BatchJob, batch: Batch, predictor: Predictor, detector: OutOfDistributionDetector | None
+) -> PredictionTable:
     """The predictions with calibrated probabilities and everything that was chosen and corrected here."""
-    strangeness = np.zeros(len(batch))
-    if novelty is not None:
+    ood_score = np.zeros(len(batch))
+    if detector is not None:
         modified = chosen.run.embeddings_file.stat().st_mtime_ns
-        strangeness = models.strangeness(job.id, len(batch), chosen.run.id, modified, batch)
-    careful = dial(novelty)
-    return Answered(
+        ood_score = models.ood_scores(job.id, len(batch), chosen.run.id, modified, batch)
+    careful = dial(detector)
+    return PredictionTable(
         predictor.class_names,
         batch.photos,
-        with_temperature(batch.probabilities, novelty.temperature if novelty else 1.0),
-        strangeness,
+        with_temperature(batch.probabilities, detector.temperature if detector else 1.0),
+        ood_score,
         careful / 100,
         state.recall(f"corrected-{job.id}", {}),
     )
 
 
-def dial(novelty: Novelty | None) -> int:
+def dial(detector: OutOfDistributionDetector | None) -> int:
     """How sure the model must be to answer, in percent, and what that costs."""
     careful = state.recall(CAREFUL, USUAL)
     with st.expander(f"Answers only when at least {careful} % sure", icon=":material/tune:", key="predict-dial"):
@@ -123,8 +125,8 @@ def dial(novelty: Novelty | None) -> int:
             format="%d %%",
             help="Below, the model says “unsure”. The more careful, the fewer answers, and the more of them are right.",
         )
-        if novelty is not None:
-            st.markdown(cost_in_words(novelty.cost(careful / 100)))
+        if detector is not None:
+            st.markdown(cost_in_words(detector.cost(careful / 100)))
             st.caption(
                 "Photos that are like none the model has learned from are called “something else”, however sure it"
                 " seems. About 5 in 100 photos of the right kind are called so by mistake."
@@ -136,7 +138,7 @@ def dial(novelty: Novelty | None) -> int:
     return int(careful)
 
 
-def controls(found: Answered, job: BatchJob) -> NDArray[np.intp]:
+def controls(found: PredictionTable, job: BatchJob) -> NDArray[np.intp]:
     """Which photos are shown, in which order."""
     masks = kinds(found)
     left, middle, right = st.columns(3, gap="medium", vertical_alignment="bottom")
@@ -155,15 +157,17 @@ def controls(found: Answered, job: BatchJob) -> NDArray[np.intp]:
     return np.asarray(placed[wanted[placed]], np.intp)
 
 
-def kinds(found: Answered) -> dict[str, NDArray[np.bool_]]:
+def kinds(found: PredictionTable) -> dict[str, NDArray[np.bool_]]:
     """What can be shown alone, by its title; a class may not be called as one of the others."""
     masks = {ALL: np.ones(len(found), bool)}
     masks |= {name: found.classes == label for label, name in enumerate(found.class_names)}
-    masks |= {title: found.is_open(kind) for kind, title in ((UNSURE, "Unsure"), (STRANGE, "Something else"))}
+    masks |= {
+        title: found.is_open(kind) for kind, title in ((UNSURE, "Unsure"), (OUT_OF_DISTRIBUTION, "Something else"))
+    }
     return masks | {CORRECTED: np.isin(np.arange(len(found)), list(found.corrected))}
 
 
-def cards(found: Answered, shown: NDArray[np.intp], job: BatchJob, predictor: Predictor) -> None:
+def cards(found: PredictionTable, shown: NDArray[np.intp], job: BatchJob, predictor: Predictor) -> None:
     """A page of cards."""
     if not len(shown):
         st.caption("No photo is like that. Choose others above.")
@@ -177,7 +181,7 @@ def cards(found: Answered, shown: NDArray[np.intp], job: BatchJob, predictor: Pr
                 card(found, place, job, predictor)
 
 
-def card(found: Answered, place: int, job: BatchJob, predictor: Predictor) -> None:
+def card(found: PredictionTable, place: int, job: BatchJob, predictor: Predictor) -> None:
     """A photo, its most probable classes, and what can be done about it."""
     name = found.photos[place].name
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -207,7 +211,7 @@ def card(found: Answered, place: int, job: BatchJob, predictor: Predictor) -> No
         heat_map(found, place, predictor)
 
 
-def heading(found: Answered, place: int) -> None:
+def heading(found: PredictionTable, place: int) -> None:
     """What the model says, or what a person has said instead."""
     said = str(found.said[place])
     if place in found.corrected:
@@ -221,7 +225,7 @@ def heading(found: Answered, place: int) -> None:
         st.markdown(ICONS[said])
 
 
-def correct(found: Answered, place: int, job: BatchJob) -> None:
+def correct(found: PredictionTable, place: int, job: BatchJob) -> None:
     """A menu to give a photo another class."""
     back = [NO_CORRECTION] if place in found.corrected else []
     picked = st.menu_button(
@@ -245,7 +249,7 @@ def _turn(job: BatchJob, place: int) -> None:
     state.remember(f"heat-{job.id}", state.recall(f"heat-{job.id}", set()) ^ {place})
 
 
-def heat_map(found: Answered, place: int, predictor: Predictor) -> None:
+def heat_map(found: PredictionTable, place: int, predictor: Predictor) -> None:
     """Which places of a photo speak for the most probable class."""
     try:
         pixels = predictor.see(found.photos[place].read(), services.settings().limits.pixels)
@@ -267,7 +271,7 @@ def heat_map(found: Answered, place: int, predictor: Predictor) -> None:
             st.html(heat.scale(limit))
 
 
-def downloads(found: Answered, key: str) -> None:
+def downloads(found: PredictionTable, key: str) -> None:
     """What was found as a table, and the photos sorted into folders; both are made when they are asked for."""
     st.download_button(
         "Download the predictions (CSV)",
@@ -290,12 +294,12 @@ def downloads(found: Answered, key: str) -> None:
     )
 
 
-def _sorted(found: Answered) -> bytes:
+def _sorted(found: PredictionTable) -> bytes:
     with as_sorted_zip(found) as file:
         return file.read()
 
 
-def saving(found: Answered, shown: NDArray[np.intp], job: BatchJob) -> None:
+def saving(found: PredictionTable, shown: NDArray[np.intp], job: BatchJob) -> None:
     """Put the photos on show into a dataset of our own."""
     folder = services.settings().datasets_folder
     names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
