@@ -154,35 +154,46 @@ class BatchJob:
         return self._pictures[place]
 
     def _run(self) -> None:
+        """Predict what there is. Until the child has ended, too, this is the job's only thread."""
+        while True:
+            self._predict_all()
+            self._child.close()
+            if self._is_over_now():
+                return
+
+    def _predict_all(self) -> None:
         try:
             while (find := self._next()) is not None:
                 self._carry_out(find)
         except _Cancelled:
             self.cancelled = True
         except UnfreezeError as error:
-            self.error = error
+            self._fail(error)
         except Exception as error:
             # The thread is about to end: whatever it was, the page must hear of it.
             logging.exception("Photos could not be predicted")
-            words = f"an unexpected {type(error).__name__} ({error})"
-            self.error = DataError(f"The photos could not all be predicted: {words}.")
-        finally:
-            self._child.close()
-            self._end()
+            reason = f"an unexpected {type(error).__name__} ({error})"
+            self._fail(DataError(f"The photos could not all be predicted: {reason}."))
 
     def _next(self) -> Find | None:
         with self._lock:
-            self._going = bool(self._waiting)
             return self._waiting.popleft() if self._waiting else None
 
-    def _end(self) -> None:
+    def _fail(self, error: UnfreezeError) -> None:
         with self._lock:
-            if self.error or self.cancelled:
-                self._waiting.clear()
-                self._going = False
+            self.error = error
+            self._waiting.clear()
+
+    def _is_over_now(self) -> bool:
+        """End the job, unless photos were added while the child was ended."""
+        with self._lock:
             self.listing, self.total = False, self.done
-            if not self._going:
-                self._over.set()
+            if self._waiting:
+                self.error, self.cancelled = None, False
+                return False
+            self._going = False
+            self._over.set()
+            return True
 
     def _carry_out(self, find: Find) -> None:
         self.listing = True
@@ -199,8 +210,10 @@ class BatchJob:
             self._take(chunk, self._child.predict)
 
     def _stop_if_asked(self) -> None:
-        if self._stop.is_set():
-            raise _Cancelled
+        with self._lock:
+            if self._stop.is_set():
+                self._waiting.clear()  # what is added from now on is predicted
+                raise _Cancelled
 
     def _content(self, photo: Photo) -> bytes | str:
         """A photo's bytes, or why there are none."""

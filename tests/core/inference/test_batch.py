@@ -1,6 +1,8 @@
 import io
 import sys
+import threading
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +103,53 @@ def test_a_job_that_is_cancelled_keeps_what_it_has(finished_run: FinishedRun, pr
     job.add(some_then_cancel)
     assert job.wait(PATIENCE) and job.cancelled
     assert len(job.batch()) == 4 and job.done == job.total == 4
+
+
+def test_photos_added_while_the_child_is_being_ended_wait_until_it_has_ended(
+    finished_run: FinishedRun, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colours = finished_run.workplace.colours
+    job = job_of(finished_run, predictor, few=0)
+    end, threads = job._child.close, []
+
+    def find(stop: object) -> Listing:
+        threads.append(threading.current_thread())
+        return in_folder(colours, [colours], Limits())
+
+    def add_and_end() -> None:
+        if len(threads) == 1:
+            job.add(find)
+        end()
+
+    monkeypatch.setattr(job._child, "close", add_and_end)
+    job.add(find)
+    assert job.wait(PATIENCE) and job.error is None
+    assert threads[0] is threads[1], "a second thread would ask the child that the first one ends"
+    assert (job.done, len(job.batch()), job.batch().left_out) == (60, 60, ())
+
+
+def test_photos_added_after_a_cancelled_job_has_stopped_are_predicted(
+    finished_run: FinishedRun, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colours = finished_run.workplace.colours
+    job = job_of(finished_run, predictor)
+    end, ended = job._child.close, []
+
+    def cancelled(stop_if_asked: Callable[[], None]) -> Listing:
+        job.cancel()
+        stop_if_asked()
+        raise AssertionError("it was to stop")
+
+    def add_and_end() -> None:
+        if not ended:
+            job.add(lambda stop: in_folder(colours, [colours], Limits()))
+        ended.append(job.cancelled)
+        end()
+
+    monkeypatch.setattr(job._child, "close", add_and_end)
+    job.add(cancelled)
+    assert job.wait(PATIENCE)
+    assert ended == [True, False] and not job.cancelled and len(job.batch()) == 30
 
 
 def test_a_photo_that_brings_the_child_down_is_left_out(
