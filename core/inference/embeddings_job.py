@@ -1,22 +1,19 @@
-"""Looking once more at the photos of a run, with the model that came out: what it makes of each is kept with the run.
+"""The embeddings of a run's photos: computed by the model that came out, and kept with the run.
 
 The trainer does this as its last act, when the run has finished and everybody can use it. For runs where that did not
-happen, because they were stopped or come from a former version, `request` is the server's side, and the photos are
-looked at by a niced child process, `python -m core.inference.embeddings_job RUN`. Whoever looks holds a lock of
-its own. No TensorFlow.
+happen, because they were stopped or come from an older version, `request` is the server's side, and a niced child
+process, `python -m core.inference.embeddings_job RUN`, does the work. Whoever computes them holds a lock of its own. A
+failure is kept beside the run, and nothing is tried again before `retry`. No TensorFlow.
 """
 
 import json
-import os
-import subprocess
 import sys
-import time
+import traceback
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import portalocker
 from numpy.typing import NDArray
 
 from core.data.images import decode
@@ -24,37 +21,42 @@ from core.data.scan.folder import ImageFolder, check_inside
 from core.data.scan.walk import check_photo
 from core.data.split import read_split_csv
 from core.data.subsets import NO_SUBSET, TRAINING
-from core.errors import PhotoError, RunError, UnfreezeError
+from core.errors import PhotoError, UnfreezeError
 from core.files import write_atomically
 from core.models.serving import EMBEDDING, GRAPH, PROBABILITIES, ServingGraph
-from core.processes.children import PROJECT
-from core.processes.locks import is_locked
+from core.processes.children import ATTENDED, module_command, not_started, settle_in, start_logged_job
+from core.processes.locks import is_locked, locked, was_touched_within
 from core.runs.embeddings import Embeddings, write_embeddings
 from core.runs.store import Run
 from core.settings import Settings, settings_from
 
-NICENESS = 5
 PROGRESS, LOCK = "looking.json", "looking.lock"
 
 START_SECONDS = 15.0
-"""How long a process may take to begin before another one is started."""
+"""How long a process may take to begin before it counts as dead."""
+
+LOCK_SECONDS = 0.5
+"""How long to wait for another process that computes the embeddings, or only looks whether one does."""
 
 EVERY = 64
-"""Photos between two words about the progress."""
+"""Photos between two reports of the progress."""
 
 MOST_BYTES = 128_000_000
 """What embeddings may take on the disk; where all would take more, some of the training photos have none."""
 
 BYTES_PER_NUMBER = 2
 
+DIED = "The process ended without a message; memory may have run out, or the computer was switched off."
+NO_MODEL = "This run has no model."
+
 
 @dataclass(frozen=True)
-class Looking:
-    """How far it is.
+class EmbeddingsProgress:
+    """How far the computation is.
 
     Attributes:
-        done, total: Photos looked at, and photos that there are; 0 of 0 in the beginning.
-        error: Why it came to nothing; empty if it did not.
+        done, total: Photos that are done, and photos that there are; 0 of 0 in the beginning.
+        error: Why it failed; empty if it did not.
     """
 
     done: int = 0
@@ -62,44 +64,50 @@ class Looking:
     error: str = ""
 
 
-def request(run: Run) -> Looking | None:
-    """Have the photos of a run with a model looked at; returns how far that is, None once there is something to read.
+def request(run: Run) -> EmbeddingsProgress | None:
+    """Have the embeddings of a run with a model computed; returns how far that is, None once they are there.
 
-    What has failed is not tried again before `try_again`. Raises `RunError` when no process can be started.
+    What has failed stays so until `retry`. Raises `FileNotFoundError` where the run was deleted.
     """
     if run.embeddings_file.exists():
         return None
-    found = _progress(run)
-    if not found.error and not is_locked(run.folder / LOCK) and not _has_just_been_started(run):
-        _tell(run, found)
-        _start(run)
-    return found
+    found = _read_progress(run)
+    if found is None:
+        return EmbeddingsProgress() if is_locked(run.folder / LOCK) else _start(run)
+    if found.error or is_locked(run.folder / LOCK) or was_touched_within(run.folder / PROGRESS, START_SECONDS):
+        return found
+    return _after_death(run)
 
 
-def try_again(run: Run) -> None:
-    """Forget that looking has failed."""
+def retry(run: Run) -> None:
+    """Forget that the computation has failed, so that the next request starts it again."""
     (run.folder / PROGRESS).unlink(missing_ok=True)
 
 
-def look_again(run: Run, settings: Settings) -> None:
-    """Look at the photos of a run that has a model, unless that was done or is being done; what goes wrong is kept."""
+def compute_if_missing(run: Run, settings: Settings) -> None:
+    """Compute the embeddings of a run that has a model, unless that was done or is being done; a failure is kept."""
     if run.embeddings_file.exists() or not run.serving_folder.is_dir():
         return
-    with suppress(FileNotFoundError), (run.folder / LOCK).open("a") as file:  # the run may be deleted at any moment
-        try:
-            portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
-        except portalocker.LockException:
+    with (
+        suppress(FileNotFoundError),
+        locked(run.folder / LOCK, LOCK_SECONDS) as held,
+    ):  # it may be deleted at any moment
+        if not held:
             return
         try:
-            look(run, settings)
+            compute(run, settings)
         except (UnfreezeError, OSError) as error:
-            _tell(run, Looking(error=str(error)))
+            _fail(run, str(error))
+        except Exception as error:
+            # Whatever it was, the pages that wait for the embeddings must hear of it.
+            traceback.print_exc()
+            _fail(run, f"An unexpected {type(error).__name__} ({error}). The end of the trainer's log has the details.")
         else:
-            try_again(run)
+            retry(run)
 
 
-def look(run: Run, settings: Settings) -> None:
-    """Look at the photos of a run's split and keep what its model makes of them; what cannot be read is left out.
+def compute(run: Run, settings: Settings) -> None:
+    """Compute the embeddings of the photos of a run's split, and keep them; what cannot be read is left out.
 
     Raises:
         UnfreezeError: The folder, the split or the model cannot be used.
@@ -115,7 +123,7 @@ def look(run: Run, settings: Settings) -> None:
 
     def on_photos(done: int) -> None:
         if done % EVERY == 0:
-            _tell(run, Looking(done, len(chosen)))
+            _write_progress(run, EmbeddingsProgress(done, len(chosen)))
 
     outputs = graph.run_many(len(chosen), pixels, on_photos)
     few, names = folder.subset(chosen), run.class_names()
@@ -149,43 +157,50 @@ def _version(run: Run) -> int:
     return (run.serving_folder / GRAPH).stat().st_mtime_ns
 
 
-def _has_just_been_started(run: Run) -> bool:
-    try:
-        return time.time() - (run.folder / PROGRESS).stat().st_mtime < START_SECONDS
-    except FileNotFoundError:
-        return False
+def _after_death(run: Run) -> EmbeddingsProgress | None:
+    # The lock is free. Whoever held it may have come to its end between our first look and the lock's release.
+    if run.embeddings_file.exists():
+        return None
+    found = _read_progress(run) or EmbeddingsProgress()
+    return found if found.error or not (run.folder / PROGRESS).exists() else _fail(run, DIED)
 
 
-def _progress(run: Run) -> Looking:
+def _read_progress(run: Run) -> EmbeddingsProgress | None:
     try:
-        return Looking(**json.loads((run.folder / PROGRESS).read_text("utf-8")))
+        return EmbeddingsProgress(**json.loads((run.folder / PROGRESS).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
-        return Looking()
+        return None
 
 
-def _tell(run: Run, progress: Looking) -> None:
+def _write_progress(run: Run, progress: EmbeddingsProgress) -> None:
     write_atomically(run.folder / PROGRESS, json.dumps(asdict(progress), ensure_ascii=False))
 
 
-def _start(run: Run) -> None:
+def _fail(run: Run, error: str) -> EmbeddingsProgress:
+    failed = EmbeddingsProgress(error=error)
+    with suppress(OSError):  # on a full disk it cannot be kept, and is concluded again
+        _write_progress(run, failed)
+    return failed
+
+
+def _start(run: Run) -> EmbeddingsProgress:
+    begun = EmbeddingsProgress()
+    _write_progress(run, begun)
+    command = module_command("core.inference.embeddings_job", str(run.folder.resolve()))
     try:
-        subprocess.Popen(
-            [sys.executable, "-m", "core.inference.embeddings_job", str(run.folder.resolve())],
-            cwd=PROJECT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        start_logged_job(command, run.log_file)
     except OSError as error:
-        raise RunError(f"The photos cannot be looked at ({error.strerror}). Is memory or the disk full?") from error
+        return _fail(run, not_started("The process", error))
+    return begun
 
 
 def main(folder: Path) -> None:
-    """Look at the photos of the run in a folder, for those who wait for it."""
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
-    look_again(Run(folder), settings_from())
+    """Compute the embeddings of the run in a folder, for those who wait for them."""
+    settle_in(ATTENDED)
+    run = Run(folder)
+    if not run.serving_folder.is_dir():
+        _fail(run, NO_MODEL)
+    compute_if_missing(run, settings_from())
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import RunError
-from core.inference.embeddings_job import look_again
+from core.inference.embeddings_job import compute_if_missing
 from core.processes.children import BACKGROUND, settle_in
 from core.runs import trainers
 from core.runs.queue import Queue
@@ -32,7 +32,7 @@ def main(argument: str, folder: str = "") -> None:
     os.environ["KERAS_HOME"] = str(settings.keras_home)
     with passing_on(settings, environ):
         if argument == trainers.WAIT:
-            look_again(wait(settings), settings)
+            compute_if_missing(wait(settings), settings)
         elif argument == FIND_RATE:
             find_rate(Run(Path(folder).resolve()), settings)
         elif argument == COMPUTE:
@@ -40,7 +40,7 @@ def main(argument: str, folder: str = "") -> None:
         else:
             run = Run(Path(argument).resolve())
             carry_out(run, settings)
-            look_again(run, settings)
+            compute_if_missing(run, settings)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a run's model makes of each of its photos, or how far it is to know that."""
+"""The embeddings of a run's photos, or how far their computation is."""
 
 import streamlit as st
 
@@ -10,7 +10,10 @@ from pages.components.cached import runs
 
 
 def embeddings_of(run: Run) -> Embeddings | None:
-    """The embeddings of a run's photos; None while they are being computed, and the page then says how far that is."""
+    """The embeddings of a run's photos; None while they are being computed, and the page then shows how far that is.
+
+    Where they could not be computed, the page says why and has a button to try again.
+    """
     try:
         progress = embeddings_job.request(run)
         if progress is None:
@@ -19,16 +22,21 @@ def embeddings_of(run: Run) -> Embeddings | None:
         st.warning(str(error), icon=":material/info:")
         return None
     if progress.error:
-        st.warning(f"The photos of this run could not be looked at: {progress.error}", icon=":material/info:")
-        st.button("Try again", icon=":material/refresh:", on_click=embeddings_job.try_again, args=(run,))
+        st.warning(
+            f"The embeddings of this run's photos could not be computed: {progress.error}", icon=":material/info:"
+        )
+        st.button("Try again", icon=":material/refresh:", on_click=embeddings_job.retry, args=(run,))
     else:
         st.fragment(_watch, run_every=1.0)(run)
     return None
 
 
 def _watch(run: Run) -> None:
-    progress = embeddings_job.request(run)
+    try:
+        progress = embeddings_job.request(run)
+    except FileNotFoundError:  # the run was deleted meanwhile
+        st.rerun()
     if progress is None or progress.error:
         st.rerun()
     share = progress.done / progress.total if progress.total else 0.0
-    st.progress(share, f"The model looks at every photo once more: {progress.done:,} of {progress.total:,}")
+    st.progress(share, f"Computing the embeddings of all photos: {progress.done:,} of {progress.total:,}")

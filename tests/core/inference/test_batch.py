@@ -110,7 +110,8 @@ def test_photos_added_while_the_child_is_being_ended_wait_until_it_has_ended(
 ) -> None:
     colours = finished_run.workplace.colours
     job = job_of(finished_run, predictor, few=0)
-    end, threads = job._child.close, []
+    end = job._child.close
+    threads: list[threading.Thread] = []
 
     def find(stop: object) -> Listing:
         threads.append(threading.current_thread())
@@ -133,7 +134,8 @@ def test_photos_added_after_a_cancelled_job_has_stopped_are_predicted(
 ) -> None:
     colours = finished_run.workplace.colours
     job = job_of(finished_run, predictor)
-    end, ended = job._child.close, []
+    end = job._child.close
+    ended: list[bool] = []
 
     def cancelled(stop_if_asked: Callable[[], None]) -> Listing:
         job.cancel()
