@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,7 @@ CASES: dict[str, dict[str, Any]] = {
 def test_a_run_that_was_paused_goes_on_bit_for_bit(workplace: Workplace, name: str) -> None:
     whole, parted = workplace.new_run(**CASES[name]), workplace.new_run(**CASES[name])
     assert go(whole, workplace).state == FINISHED, whole.read_status().error
-    for epoch, step in ((0, 2), (1, 1), (1, 2), (2, 1)):
+    for epoch, step in ((0, 2), (1, 1), (1, 2), (2, 1)) if name == "baseline" else ((1, 1), (2, 1)):
         status = interrupted(parted, workplace, Run.request_pause, epoch, step)
         assert (status.state, status.error) == (PAUSED, ""), status
         assert status.message == f"Paused in epoch {epoch + 1} of {status.epochs}" and status.ended is not None
@@ -261,9 +262,8 @@ def test_steps_per_epoch_and_validations_every_so_many_steps(workplace: Workplac
     assert validated == [pytest.approx(11 / 6, abs=1e-4), 3.0]
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_every_optimizer_learns_under_every_schedule(workplace: Workplace, optimizer: str, schedule: str) -> None:
+@pytest.mark.parametrize(("optimizer", "schedule"), zip(OPTIMIZERS, cycle(SCHEDULES)))
+def test_every_optimizer_and_every_schedule_learns(workplace: Workplace, optimizer: str, schedule: str) -> None:
     rates = {"sgd": 0.05, "rmsprop": 3e-3}
     choices = {**LITE, "fine_tune_epochs": 0, "head_epochs": 6, "head_learning_rate": rates.get(optimizer, 1e-2)}
     run = workplace.new_run(**choices, optimizer=optimizer, schedule=schedule, warm_up_epochs=0.5)
@@ -273,8 +273,7 @@ def test_every_optimizer_learns_under_every_schedule(workplace: Workplace, optim
     assert losses[-1] < 0.7 * losses[0]
 
 
-@pytest.mark.parametrize("pooling", POOLING_LAYERS)
-@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize(("pooling", "batch_norm"), zip(POOLING_LAYERS, (True, False, True), strict=True))
 def test_every_head_learns_and_predicts_the_same_in_keras_and_in_the_graph(
     workplace: Workplace, pooling: str, batch_norm: bool
 ) -> None:
