@@ -1,5 +1,7 @@
 """What several test modules share: a tiny dataset that any network can learn, and one run that has finished on it."""
 
+import ctypes
+import gc
 import os
 import subprocess
 import sys
@@ -50,6 +52,17 @@ for text in sys.argv[2:]:
     print(launch(queue, recipe, folder, assign_subsets(folder.labels, seed=recipe.split_seed)).id)
 """
 """A server in small: launches a run for each recipe, says their names and ends."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def room_for_the_next() -> Iterator[None]:
+    """After each module what it needed of memory goes back: networks, and what the allocator keeps for later."""
+    yield
+    if keras := sys.modules.get("keras"):
+        keras.backend.clear_session()
+        gc.collect()
+        if sys.platform == "linux":
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def eventually(happened: Callable[[], bool], what: str) -> None:

@@ -16,7 +16,7 @@ from core.models.heads import Head
 from core.models.trainable import choose_learning, learner_of
 
 SIDE = 32
-STEPS = 3
+STEPS = 2
 TOLERANCE = 1e-4
 LABELS = np.array([0, 1, 2, 0])
 FAMILIES = ("efficientnet-b0", "efficientnetv2-b0", "mobilenetv2", "resnet50", "efficientnet-lite0")
@@ -120,9 +120,8 @@ def test_a_twin_computes_and_learns_as_its_original_with_every_norm_folded(key: 
     assert_same_training(twin, model)
 
 
-@pytest.mark.parametrize("key", ["efficientnet-lite0", "efficientnet-b0"])
-def test_a_twin_leaves_out_the_same_blocks_and_features_by_the_same_seeds(key: str) -> None:
-    model, row = lively(key, dropout=0.3)
+def test_a_twin_leaves_out_the_same_blocks_and_features_by_the_same_seeds() -> None:
+    model, row = lively("efficientnet-lite0", dropout=0.3)
     choose_learning(model, row, "block2", drop_connect=0.2)
     twin = twin_of(model)
     before = state(model)

@@ -38,6 +38,13 @@ def classifier(key: str) -> tuple[keras.Model, Backbone]:
     return lively(key)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forgotten() -> Iterator[None]:
+    """The networks make room for those of other modules."""
+    yield
+    classifier.cache_clear()
+
+
 def small() -> tuple[keras.Model, Backbone]:
     """The baseline, that could be cut if it had pretrained weights."""
     keras.utils.set_random_seed(0)

@@ -1,9 +1,11 @@
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from core.errors import RecipeError
 from core.models.backbones import FEATURES, HEAD, Backbone, backbone
@@ -14,6 +16,14 @@ from core.models.trainable import changing, choose_learning, layers_before, lear
 from tests.core.models.test_folding import SIDE, answer, distance, lively, photos
 
 LABELS = np.array([0, 1])
+
+
+@pytest.fixture(autouse=True)
+def without_graphs() -> Iterator[None]:
+    """Steps are taken at once: the same weights learn, and compiling a network takes longer than a step of it."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 def fresh(key: str, classes: int = 2) -> tuple[keras.Model, Backbone]:
