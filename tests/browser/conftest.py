@@ -1,19 +1,22 @@
 """The real app, served by a real server, in a real browser."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
-from tests.conftest import PROJECT, Workplace, eventually
+from tests.conftest import PROJECT, Workplace, alive, eventually
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -45,14 +48,49 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@cache
+def nursery() -> "subprocess.Popen[str]":
+    """The process that forks servers, started once; it ends with this one."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.browser.server_nursery"],
+        cwd=PROJECT,
+        start_new_session=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def forked(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Start a server that has loaded already; returns its process id."""
+    orders, pids = nursery().stdin, nursery().stdout
+    assert orders is not None and pids is not None
+    orders.write(json.dumps({"environment": environment, "arguments": arguments}) + "\n")
+    orders.flush()
+    return int(pids.readline())
+
+
+def started_afresh(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Start a server as the README does; returns its process id."""
+    none = subprocess.DEVNULL
+    command = [sys.executable, "app.py", *arguments]
+    return subprocess.Popen(command, cwd=PROJECT, env=environment, stdin=none, stdout=none, stderr=none).pid
+
+
 @dataclass
 class Server:
-    """The app's own server for one workplace."""
+    """The app's own server for one workplace.
+
+    Attributes:
+        afresh: Start it as the README does, not as a fork of what has been loaded already.
+    """
 
     workplace: Workplace
     port: int
     more: Mapping[str, str] = field(default_factory=dict)
-    process: "subprocess.Popen[bytes] | None" = None
+    afresh: bool = False
+    pid: int = 0
 
     @property
     def address(self) -> str:
@@ -60,22 +98,20 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start the server as the README does, and wait until it answers."""
-        self.process = subprocess.Popen(
-            [sys.executable, "app.py", "--server.port", str(self.port), "--server.headless", "true"],
-            cwd=PROJECT,
-            env=self.workplace.environment(**self.more),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        """Start the server, and wait until it answers."""
+        arguments = ["--server.port", str(self.port), "--server.headless", "true"]
+        environment = self.workplace.environment(**self.more)
+        self.pid = (started_afresh if self.afresh else forked)(arguments, environment)
         eventually(self._answers, "the server answers")
 
     def kill(self) -> None:
         """End the server as a power cut would."""
-        if self.process is not None:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
+        if self.pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            with suppress(ChildProcessError):  # it is the nursery's
+                os.waitpid(self.pid, 0)
+            eventually(lambda: not alive(self.pid), "the server is gone")
 
     def _answers(self) -> bool:
         try:
@@ -99,8 +135,6 @@ def server(workplace: Workplace) -> Iterator[Server]:
     started.start()
     yield started
     started.kill()
-    for run in workplace.store.runs():
-        run.request_stop()
 
 
 @dataclass

@@ -78,7 +78,7 @@ def test_from_a_folder_to_a_prediction(server: Server, new_screen: Callable[...,
 
 
 def test_so_many_minutes_with_a_trainer_that_waits(workplace: Workplace, new_screen: Callable[..., Screen]) -> None:
-    server = Server(workplace, free_port(), {"UNFREEZE_WARM": "1"})
+    server = Server(workplace, free_port(), {"UNFREEZE_WARM": "1"}, afresh=True)
     server.start()
     try:
         screen = new_screen(server)
