@@ -69,16 +69,16 @@ class TransferError(RunError):
     """A run that was to be taken in from a file is damaged, or is none; nothing of it was kept."""
 
 
-class ShelfError(RunError):
-    """What was computed once cannot be kept on disk or taken from there; it can be computed again instead."""
+class FeatureCacheError(RunError):
+    """The feature cache cannot be read or written; the features can be computed again instead."""
 
 
-class ShelfBusy(ShelfError):
-    """Another process is using what was kept."""
+class ShardBusy(FeatureCacheError):
+    """Another process is using this shard of the feature cache."""
 
 
-class NoRoom(ShelfError):
-    """There is no room for what is to be kept: the limit is reached, the disk is full, or keeping is switched off."""
+class NoRoom(FeatureCacheError):
+    """The feature cache has no room: its limit is reached, the disk is full, or it is switched off."""
 
 
 class TrainingDiverged(RunError):

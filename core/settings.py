@@ -25,7 +25,7 @@ class Limits:
         ratio: How many times smaller than its content an entry of an archive may be.
         depth: How many folders deep a photo may lie.
         uploads: Most photos taken in one upload.
-        trunk_bytes: Most bytes kept on disk of what frozen networks have computed for photos; 0 keeps nothing.
+        feature_cache_bytes: Most bytes of the feature cache on disk; 0 switches it off.
     """
 
     files: int = 200_000
@@ -35,7 +35,7 @@ class Limits:
     ratio: int = 100
     depth: int = 20
     uploads: int = 200
-    trunk_bytes: int = 10 * GIGABYTE
+    feature_cache_bytes: int = 10 * GIGABYTE
 
 
 RANGES: Mapping[str, tuple[int, int]] = {
@@ -46,7 +46,7 @@ RANGES: Mapping[str, tuple[int, int]] = {
     "ratio": (1, 1_100),
     "depth": (1, 100),
     "uploads": (1, 10_000),
-    "trunk_bytes": (0, 10_000 * GIGABYTE),
+    "feature_cache_bytes": (0, 10_000 * GIGABYTE),
 }
 """What each limit can be set to. Pillow itself refuses photos above twice 89,478,485 pixels; ZIP packs 1,032 : 1."""
 
@@ -96,8 +96,8 @@ class Settings:
         return self.home / "augmentation_costs.json"
 
     @property
-    def trunk_folder(self) -> Path:
-        """Where it is kept what frozen networks have computed for photos."""
+    def feature_cache_folder(self) -> Path:
+        """Where the feature cache is: outputs of frozen networks for photos."""
         return self.home / "trunk"
 
     @property
@@ -193,7 +193,12 @@ def _parallel(file: Path, filed: Any, variable: str) -> int:
     return int(number)
 
 
-def _limits(file: Path, values: Mapping[str, Any]) -> Limits:
+FORMER_NAMES = {"trunk_bytes": "feature_cache_bytes"}
+"""Names of limits in settings files of version 0.1.0, which are still accepted."""
+
+
+def _limits(file: Path, filed: Mapping[str, Any]) -> Limits:
+    values = {FORMER_NAMES.get(name, name): value for name, value in filed.items()}
     for name, value in values.items():
         if name not in RANGES:
             raise SettingsError(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from core.data.scan.folder import ImageFolder, check_inside
 from core.data.split import read_split_csv
 from core.data.subsets import SUBSETS
-from core.errors import DataError, ShelfError, TrainingDiverged, UnfreezeError, WeightsNotFound
+from core.errors import DataError, FeatureCacheError, TrainingDiverged, UnfreezeError, WeightsNotFound
 from core.files import write_atomically
 from core.models import weights
 from core.models.backbones import FEATURES, Backbone, backbone
@@ -36,7 +36,7 @@ from core.training.budget import throughput
 from core.training.budget.time_budget import Counts, Pace, fitted, timed_variants
 from core.training.callbacks import PauseAsked, StopAsked, obey
 from core.training.environment import describe_environment
-from core.training.feature_cache.cache import TrunkStore
+from core.training.feature_cache.cache import FeatureCache
 from core.training.feature_cache.extraction import ORIGINAL, Frozen, FrozenOutputs
 from core.training.fitting import Fitting
 from core.training.inputs.augmenter import Versions
@@ -187,7 +187,7 @@ def ready(
     if most:
         given = a_few_of(given, most)
     model = _build(run, recipe, chosen, settings, recorder)
-    store = TrunkStore(settings.trunk_folder, settings.limits.trunk_bytes)
+    store = FeatureCache(settings.feature_cache_folder, settings.limits.feature_cache_bytes)
     ways = ways_of(recipe, chosen, len(given.parts["training"]), len(given.parts["validation"]), store.room)
     versions = Versions(recipe.augmentations, recipe.seed, given.photos.shape) if recipe.augmentations else None
     boundaries = tuple(dict.fromkeys(way.boundary for way in ways if way.kept))
@@ -281,7 +281,7 @@ def _first_pass(
     if boundaries:
         try:
             _compute_first(run, given, ways, boundaries, outputs, recorder)
-        except ShelfError as error:
+        except FeatureCacheError as error:
             reason = Message("cache-failed", {"error": str(error)})
             ways = [replace(way, boundary="", views=0, reason=reason) for way in ways]
     if not all(way.kept for way in ways):

@@ -133,7 +133,7 @@ def explain(places: Mapping[str, DeltaGenerator], around: Around, head: Sequence
 
 def show_costs(chosen: Backbone, recipe: Recipe, head: Sequence[Layer], counts: Counts) -> None:
     """What each phase will take on this machine."""
-    ways = ways_of(recipe, chosen, counts.training, counts.validation, services.trunk().room)
+    ways = ways_of(recipe, chosen, counts.training, counts.validation, services.feature_cache().room)
     known = known_pace(services.settings().home, chosen, services.guessed_pace())
     milliseconds = services.augmentation_costs().milliseconds(recipe.augmentations)
     augmenting = None if milliseconds is None else milliseconds / 1000 * (chosen.resolution / 224) ** 2

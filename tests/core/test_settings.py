@@ -62,7 +62,10 @@ def test_a_folder_of_datasets_that_is_listed_twice_is_one(home: Path) -> None:
             (f"parallel = {value}", "it must be a whole number from 1 to 16")
             for value in ("0", "17", "-1", "true", "'2'")
         ),
-        ("[limits]\ntrunk_bytes = -1", "the limit trunk_bytes = -1; it must be a whole number from 0 to"),
+        (
+            "[limits]\nfeature_cache_bytes = -1",
+            "the limit feature_cache_bytes = -1; it must be a whole number from 0 to",
+        ),
     ],
 )
 def test_a_wrong_file_gets_a_sentence(home: Path, text: str, words: str) -> None:
@@ -89,6 +92,11 @@ def test_limits_are_read_from_the_file_and_the_others_stay(home: Path) -> None:
     assert settings_from({"UNFREEZE_HOME": str(home / "other")}).limits == Limits()
 
 
+def test_the_former_name_of_a_limit_is_accepted(home: Path) -> None:
+    (home / "settings.toml").write_text("[limits]\ntrunk_bytes = 1_000_000\n")
+    assert settings_from({"UNFREEZE_HOME": str(home)}).limits == Limits(feature_cache_bytes=1_000_000)
+
+
 def test_every_limit_has_a_range_that_holds_its_default(home: Path) -> None:
     usual = asdict(Limits())
     assert set(RANGES) == set(usual)
@@ -103,7 +111,7 @@ def test_everything_that_is_written_lies_in_the_home(home: Path) -> None:
     settings = settings_from({"UNFREEZE_HOME": str(home)})
     places = {
         *(settings.runs_folder, settings.keras_home, settings.index_folder),
-        *(settings.reviews_folder, settings.datasets_folder, settings.trunk_folder),
+        *(settings.reviews_folder, settings.datasets_folder, settings.feature_cache_folder),
     }
     assert len(places) == 6 and {place.parent for place in places} == {home}
     assert settings.datasets_folder == settings.dataset_roots[0]

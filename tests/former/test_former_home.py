@@ -170,7 +170,7 @@ def test_decisions_about_photos_hold(former: FormerHome, name: str) -> None:
 
 def test_settings_measured_speed_and_searched_rates_are_known(former: FormerHome) -> None:
     assert not former.settings.allow_downloads and former.settings.limits.uploads == 150
-    assert former.settings.limits.trunk_bytes == 1_000_000_000
+    assert former.settings.limits.feature_cache_bytes == 1_000_000_000
     known = known_pace(former.settings.home, backbone("efficientnet-lite0"), guessed_pace())
     assert known.measured
     for each in former.expected["rate_finder"]:

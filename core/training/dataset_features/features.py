@@ -1,7 +1,7 @@
 """Features of a dataset's photos: what a frozen network makes of each, computed once by a child process. No Keras.
 
-The job has a folder like a run's, in a store of its own. What it computes also lies on the shelves that training uses,
-so whatever either has computed, the other does not compute again.
+The job has a folder like a run's, in a store of its own. What it computes goes into training's feature
+cache, so whatever either has computed, the other does not compute again.
 """
 
 import json

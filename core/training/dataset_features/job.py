@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.scan.folder import check_inside
-from core.errors import DataError, ShelfError
+from core.errors import DataError, FeatureCacheError
 from core.files import write_atomically
 from core.models.backbones import FEATURES, Backbone, backbone
 from core.models.build import build_model
@@ -20,7 +20,7 @@ from core.runs.store import FINISHED, Run
 from core.settings import GIGABYTE, Settings
 from core.training.callbacks import obey
 from core.training.dataset_features.features import LISTED, ROWS, Request, read_request
-from core.training.feature_cache.cache import TrunkStore
+from core.training.feature_cache.cache import FeatureCache
 from core.training.feature_cache.extraction import ORIGINAL, Frozen, FrozenOutputs
 from core.training.inputs.photos import Photos, in_chunks
 from core.training.loop import end, fetch_weights, telling_how_it_ends
@@ -41,11 +41,11 @@ def compute(run: Run, settings: Settings) -> None:
         photos = _photos(run, request, backbone(request.backbone), settings)
         digests = photos.digests()
         frozen = _frozen(run, backbone(request.backbone), settings, recorder)
-        shared = TrunkStore(settings.trunk_folder, settings.limits.trunk_bytes)
+        shared = FeatureCache(settings.feature_cache_folder, settings.limits.feature_cache_bytes)
         try:
             _compute(run, request, frozen, photos, digests, shared, recorder)
-        except ShelfError:  # a run is using what is kept, or there is no room: then without it
-            own = TrunkStore(run.work_folder / "trunk", OWN_BYTES)
+        except FeatureCacheError:  # a run is using what is kept, or there is no room: then without it
+            own = FeatureCache(run.work_folder / "trunk", OWN_BYTES)
             _compute(run, request, frozen, photos, digests, own, recorder)
         end(recorder, FINISHED, "Finished")
 
@@ -68,7 +68,7 @@ def _compute(
     frozen: Frozen,
     photos: Photos,
     digests: Sequence[bytes],
-    store: TrunkStore,
+    store: FeatureCache,
     recorder: Recorder,
 ) -> None:
     with FrozenOutputs(store, frozen, photos, digests, None) as outputs:

@@ -1,15 +1,15 @@
-"""The trunk store: what the frozen part of a network made of photos, kept on disk from run to run.
+"""The feature cache: outputs of the frozen part of a network for photos, kept on disk and shared by all runs.
 
-The store is a folder of shelves. A shelf holds one row of numbers for each photo, in the order in which
-they came; it only ever grows, until it is removed as a whole. Two files make it:
+The cache is a folder of shards. A shard has one row of numbers per photo, in the order in which photos were added; it
+only grows, until it is removed as a whole. It consists of two files:
 
 - `rows.bin`: the rows, raw, one after the other.
 - `photos`: a record for each row that is on disk for good: the photo's digest, and a check that ties it to its place
-  and to the shelf. Rows are flushed to the disk before their records are written, so whatever is listed is whole; what
-  else a kill or a power cut leaves behind is cut off at the next opening.
+  and to the shard. Rows are flushed to the disk before their records are written, so whatever is listed is complete;
+  anything else left by a kill or a power cut is truncated when the shard is opened next.
 
-Beside them lie `key.json`, which says what the rows depend on, and `lock`, held as long as the shelf is open; its time
-of change is when the shelf was last used.
+Beside them are `key.json`, which says what the rows depend on, and `lock`, held while the shard is open; its
+modification time is when the shard was last used.
 """
 
 import hashlib
@@ -33,13 +33,13 @@ from numpy.typing import NDArray
 
 from core.data.images import DIGEST_BYTES
 from core.data.intake.incoming import DISK_FULL, in_words
-from core.errors import DataError, NoRoom, ShelfBusy, ShelfError
+from core.errors import DataError, FeatureCacheError, NoRoom, ShardBusy
 from core.files import write_atomically
 from core.processes.locks import is_locked
 from core.settings import GIGABYTE
 
 FORMAT = 1
-"""Version of the files of a shelf; shelves of another version are discarded."""
+"""Version of a shard's files; shards of another version are discarded."""
 
 ROWS, PHOTOS, KEY, LOCK = "rows.bin", "photos", "key.json", "lock"
 EXCLUSIVE = ".exclusive"
@@ -51,18 +51,18 @@ RECORD_BYTES = DIGEST_BYTES + CHECK_BYTES
 COMMIT_SECONDS = 1.0
 """Rows that were added are flushed to the disk about as often as this; a kill loses no more than that."""
 
-SHELF_SECONDS = 1.0
-"""How long to try for a shelf; somebody who looks whether it is held, holds it for a moment."""
+SHARD_SECONDS = 1.0
+"""How long to try to lock a shard: checking whether it is locked takes the lock for a moment."""
 
-STORE_SECONDS = 30.0
-"""How long to wait while another process opens or removes shelves."""
+CACHE_SECONDS = 30.0
+"""How long to wait while another process opens or removes shards."""
 
 LEAST_SPARE, MOST_SPARE, SPARE_SHARE = GIGABYTE, 10 * GIGABYTE, 0.05
 """What stays free on the disk: a twentieth of it, but no less and no more than so many bytes."""
 
 
 @dataclass(frozen=True)
-class ShelfKey:
+class ShardKey:
     """What a row depends on, besides the photo itself.
 
     Attributes:
@@ -88,10 +88,10 @@ class ShelfKey:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a shelf lies under `root`, and what its files must look like."""
+    """A shard's folder under `root`, and what its files must contain."""
 
     root: Path
-    key: ShelfKey
+    key: ShardKey
     row_shape: tuple[int, ...]
 
     def __post_init__(self) -> None:
@@ -149,13 +149,13 @@ class _Place:
         return digests
 
 
-class Shelf:
+class Shard:
     """The rows of one key, of the type that it names, one for each photo's digest.
 
-    Made by `TrunkStore.open`, and good while it is open.
+    Made by `FeatureCache.open`, and good while it is open.
 
-    Digests are those of a scan (`PhotoInfo.digest`), as hexadecimal text. After a `ShelfError` of `add` or `commit`
-    nothing more can be added; what was added before stays readable. Not for several threads at once.
+    Digests are those of a scan (`PhotoInfo.digest`), as hexadecimal text. After a `FeatureCacheError` of `add` or
+    `commit` nothing more can be added; what was added before stays readable. Not for several threads at once.
     """
 
     def __init__(self, place: _Place, rows: FileIO, photos: FileIO) -> None:
@@ -169,7 +169,7 @@ class Shelf:
         self._row_of = {digest: row for row, digest in enumerate(listed)}
         self._uncommitted: list[bytes] = []
         self._committed_at = time.monotonic()
-        self._trouble: ShelfError | None = None
+        self._trouble: FeatureCacheError | None = None
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -191,7 +191,7 @@ class Shelf:
         Raises:
             DataError: The digests or the rows are of another kind or shape.
             NoRoom: The disk is full.
-            ShelfError: The files cannot be written to for another reason.
+            FeatureCacheError: The files cannot be written to for another reason.
         """
         binary = _binary(digests)
         self._check(len(binary), rows)
@@ -231,7 +231,7 @@ class Shelf:
         """Return all rows added so far, `(len(self), *row_shape)`, mapped from the disk and not to be written to.
 
         Raises:
-            ShelfError: The file cannot be mapped.
+            FeatureCacheError: The file cannot be mapped.
         """
         shape = (len(self), *self._place.row_shape)
         if not len(self):  # an empty file cannot be mapped
@@ -260,23 +260,23 @@ class Shelf:
 
 
 @dataclass(frozen=True)
-class TrunkStore:
-    """All shelves under one folder, which is injected.
+class FeatureCache:
+    """All shards under one folder, which is injected.
 
     Attributes:
-        root: The folder; made when the first shelf is opened.
-        limit: Most bytes that all shelves may have together; 0 switches the store off.
+        root: The folder; made when the first shard is opened.
+        limit: Most bytes that all shards may have together; 0 switches it off.
     """
 
     root: Path
     limit: int
 
     def used(self) -> int:
-        """Return how many bytes all shelves have."""
+        """Return how many bytes all shards have."""
         return sum(_size(folder) for folder in _folders(self.root))
 
-    def lacking(self, keys_and_shapes: Sequence[tuple[ShelfKey, tuple[int, ...]]], digests: Sequence[str]) -> int:
-        """Return how many bytes it takes to have a row for each of these photos on each of these shelves.
+    def lacking(self, keys_and_shapes: Sequence[tuple[ShardKey, tuple[int, ...]]], digests: Sequence[str]) -> int:
+        """Return how many bytes it takes to have a row for each of these photos on each of these shards.
 
         That is what `open` wants to know as `needed`. Looks only; what another process is adding may not count yet.
 
@@ -290,58 +290,58 @@ class TrunkStore:
         return total
 
     def room(self, needed: int) -> bool:
-        """Tell whether `needed` bytes more could be kept if all shelves that nobody holds were removed for them."""
+        """Tell whether `needed` bytes more could be kept if all shards that nobody holds were removed for them."""
         return self.limit > 0 and self._short(needed) <= sum(size for _, size in self._idle())
 
     @contextmanager
-    def open(self, keys_and_shapes: Sequence[tuple[ShelfKey, tuple[int, ...]]], needed: int) -> Iterator[list[Shelf]]:
-        """Hold shelves, one for each key with the shape of its rows; the same shelf where a key comes twice.
+    def open(self, keys_and_shapes: Sequence[tuple[ShardKey, tuple[int, ...]]], needed: int) -> Iterator[list[Shard]]:
+        """Hold shards, one for each key with the shape of its rows; the same shard where a key comes twice.
 
-        For `needed` bytes that are going to be added, shelves that were not used for longest are removed, but none of
+        For `needed` bytes that are going to be added, shards that were not used for longest are removed, but none of
         these and none that another process holds. At the end what was added is committed; what cannot be by then is
         dropped without a word, because it has served this run.
 
         Raises:
-            ShelfBusy: Another process, or somebody else in this one, holds one of these shelves.
-            NoRoom: The bytes cannot be had, the disk is full, or the store is switched off.
-            ShelfError: The folder cannot be written to for another reason.
+            ShardBusy: Another process, or somebody else in this one, holds one of these shards.
+            NoRoom: The bytes cannot be had, the disk is full, or the cache is switched off.
+            FeatureCacheError: The folder cannot be written to for another reason.
         """
         with ExitStack() as held:
             yield self._take(self._places(keys_and_shapes), needed, held)
 
     def clear(self) -> None:
-        """Remove all shelves that nobody holds; raises `ShelfError` where they cannot be removed."""
+        """Remove all shards that nobody holds; raises `FeatureCacheError` where they cannot be removed."""
         if self.root.is_dir():
             with self._alone():
                 self._sweep()
                 for folder, _ in self._idle():
                     _remove(folder)
 
-    def _places(self, keys_and_shapes: Sequence[tuple[ShelfKey, tuple[int, ...]]]) -> list[_Place]:
+    def _places(self, keys_and_shapes: Sequence[tuple[ShardKey, tuple[int, ...]]]) -> list[_Place]:
         return [_Place(self.root, key, tuple(shape)) for key, shape in keys_and_shapes]
 
-    def _take(self, places: Sequence[_Place], needed: int, held: ExitStack) -> list[Shelf]:
+    def _take(self, places: Sequence[_Place], needed: int, held: ExitStack) -> list[Shard]:
         if self.limit == 0:
-            raise NoRoom("Keeping what frozen networks compute is switched off: the limit trunk_bytes is 0.")
+            raise NoRoom("The feature cache is switched off: the limit feature_cache_bytes is 0.")
         with self._alone():
-            shelves = {place: held.enter_context(_opened(place)) for place in dict.fromkeys(places)}
+            shards = {place: held.enter_context(_opened(place)) for place in dict.fromkeys(places)}
             ours = frozenset(place.folder for place in places)
             self._sweep(ours)
             self._make_room(needed, ours)
-        return [shelves[place] for place in places]
+        return [shards[place] for place in places]
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep everybody else from opening and removing shelves meanwhile."""
+        """Keep everybody else from opening and removing shards meanwhile."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            with _locked(self.root / EXCLUSIVE, STORE_SECONDS):
+            with _locked(self.root / EXCLUSIVE, CACHE_SECONDS):
                 yield
         except OSError as error:
             raise _in_words(error, self.root) from error
 
     def _sweep(self, ours: frozenset[Path] = frozenset()) -> None:
-        """Remove what a killed process has removed by half, and shelves on which there is nothing."""
+        """Remove what a killed process has removed by half, and shards on which there is nothing."""
         for leftover in self.root.glob(f"{DELETING}*"):
             shutil.rmtree(leftover, ignore_errors=True)
         for folder, _ in self._idle(ours):
@@ -373,33 +373,33 @@ class TrunkStore:
     def _no_room(self, needed: int) -> str:
         free, spare = self._disk()
         return (
-            f"Keeping what the frozen part of the network computes needs {in_words(needed)} more under {self.root}. The"
-            f" limit trunk_bytes allows {in_words(self.limit)} in all, {in_words(self.used())} are used, and the disk"
-            f" has {in_words(free)} free, of which {in_words(spare)} stay free. Make room, or raise the limit."
+            f"The feature cache in {self.root} needs {in_words(needed)} more. The limit feature_cache_bytes allows"
+            f" {in_words(self.limit)} in all, {in_words(self.used())} are used, and the disk has {in_words(free)} free,"
+            f" of which {in_words(spare)} are kept free. Free some space, or raise the limit."
         )
 
     def _idle(self, ours: frozenset[Path] = frozenset()) -> list[tuple[Path, int]]:
-        """Return folders and sizes in bytes of shelves that nobody holds, the one not used for longest first."""
+        """Return folders and sizes in bytes of shards that nobody holds, the one not used for longest first."""
         folders = (folder for folder in _folders(self.root) if not folder.name.startswith("."))
         idle = (folder for folder in folders if folder not in ours and not is_locked(folder / LOCK))
         return [(folder, _size(folder)) for folder in sorted(idle, key=_last_used)]
 
 
 @contextmanager
-def _opened(place: _Place) -> Iterator[Shelf]:
+def _opened(place: _Place) -> Iterator[Shard]:
     place.folder.mkdir(exist_ok=True)
     with (
-        _locked(place.folder / LOCK, SHELF_SECONDS),
+        _locked(place.folder / LOCK, SHARD_SECONDS),
         FileIO(place.folder / ROWS, "a") as rows,
         FileIO(place.folder / PHOTOS, "a") as photos,
     ):
         (place.folder / LOCK).touch()
-        shelf = Shelf(place, rows, photos)
+        shard = Shard(place, rows, photos)
         try:
-            yield shelf
+            yield shard
         finally:
-            with suppress(ShelfError):
-                shelf.commit()
+            with suppress(FeatureCacheError):
+                shard.commit()
             with suppress(OSError):
                 (place.folder / LOCK).touch()
 
@@ -410,11 +410,13 @@ def _locked(path: Path, seconds: float) -> Iterator[None]:
     try:
         lock.acquire()
     except portalocker.AlreadyLocked as error:
-        raise ShelfBusy(
-            f"Another run is using what was kept in {path.parent}. Wait until it has ended, or go on without."
+        raise ShardBusy(
+            f"Another run is using the feature cache in {path.parent}. Wait until it has ended, or train without it."
         ) from error
     except portalocker.LockException as error:
-        raise ShelfError(f"{path.parent} lies on a disk that knows no locks ({error}); nothing can be kept.") from error
+        raise FeatureCacheError(
+            f"{path.parent} is on a disk without file locks ({error}), so there is no feature cache."
+        ) from error
     try:
         yield
     finally:
@@ -446,14 +448,16 @@ def _write(file: FileIO, left: memoryview) -> None:
         left = left[file.write(left) :]
 
 
-def _in_words(error: OSError, folder: Path) -> ShelfError:
+def _in_words(error: OSError, folder: Path) -> FeatureCacheError:
     if error.errno in DISK_FULL:
-        return NoRoom(f"The disk is full: nothing more can be kept in {folder}. Make room on it.")
-    return ShelfError(f"What is kept in {folder} cannot be used ({error.strerror}). See that it can be written to.")
+        return NoRoom(f"The disk is full: the feature cache in {folder} cannot grow. Free some space.")
+    return FeatureCacheError(
+        f"The feature cache in {folder} cannot be used ({error.strerror}). Make sure that it is writable."
+    )
 
 
 def _remove(folder: Path) -> None:
-    """Take a shelf away in one step, then delete it, so that nobody ever opens half of it."""
+    """Take a shard away in one step, then delete it, so that nobody ever opens half of it."""
     doomed = folder.with_name(f"{DELETING}{secrets.token_hex(4)}")
     os.replace(folder, doomed)
     shutil.rmtree(doomed, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The frozen part of a run: computed once for each photo and version, kept on shelves, and fed to `fit` from there."""
+"""The frozen part of a run: computed once per photo and version, cached, and fed to `fit` from there."""
 
 import os
 import time
@@ -17,7 +17,7 @@ from core.models.frozen import FrozenPart, graph_to, on_this_machine, tensor_at,
 from core.models.heads import AVERAGE
 from core.models.openvino_runtime import BATCH, EXACT
 from core.recipe.plan import row_shape
-from core.training.feature_cache.cache import Shelf, ShelfKey, TrunkStore
+from core.training.feature_cache.cache import FeatureCache, Shard, ShardKey
 from core.training.inputs.augmenter import Versions
 from core.training.inputs.batches import Gather
 from core.training.inputs.photos import Photos, ahead, in_chunks
@@ -82,7 +82,7 @@ class FrozenOutputs:
 
     def __init__(
         self,
-        store: TrunkStore,
+        cache: FeatureCache,
         frozen: Frozen,
         photos: Photos,
         digests: Sequence[bytes],
@@ -90,9 +90,9 @@ class FrozenOutputs:
         pooling: str = AVERAGE,
     ) -> None:
         """Opens nothing yet; `pooling` is what the head makes features with."""
-        self._store, self._frozen, self._pooling = store, frozen, pooling
+        self._cache, self._frozen, self._pooling = cache, frozen, pooling
         self._photos, self._digests, self._versions = photos, [digest.hex() for digest in digests], versions
-        self._shelves: dict[tuple[str, int], Shelf] = {}
+        self._shards: dict[tuple[str, int], Shard] = {}
         self._open = ExitStack()
         self.computed = self.reused = 0
         self.seconds = 0.0
@@ -102,7 +102,7 @@ class FrozenOutputs:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Let go of the shelves."""
+        """Release the shards."""
         self._open.close()
 
     @property
@@ -132,17 +132,17 @@ class FrozenOutputs:
 
         Raises:
             NoRoom: There is no room for them.
-            ShelfBusy: Another run holds a shelf.
+            ShardBusy: Another run holds a shard.
         """
-        shelves = self._shelves_for(positions, version, boundaries)
-        missing = self._missing(positions, shelves)
+        shards = self._shards_for(positions, version, boundaries)
+        missing = self._missing(positions, shards)
         self.reused += len(positions) - len(missing)
         began, done = time.perf_counter(), 0
 
         def receive(batch: tuple[NDArray[np.intp], list[str]], outputs: Any) -> None:
             nonlocal done
-            for name, shelf in shelves.items():
-                shelf.add(batch[1], outputs[name].astype(kept_as(version)))
+            for name, shard in shards.items():
+                shard.add(batch[1], outputs[name].astype(kept_as(version)))
             done += len(batch[0])
             on_photos(done)
 
@@ -150,38 +150,38 @@ class FrozenOutputs:
             few = None if version == ORIGINAL else self._photos.pixels(missing[:BATCH]).astype(np.float32)
             part = self._frozen.part(tuple(boundaries), few)
             part.run_all(self._inputs(missing, version), receive)
-            missing = self._missing(positions, shelves)  # one that cannot be read may have a copy that can
-        for shelf in shelves.values():
-            shelf.commit()
+            missing = self._missing(positions, shards)  # one that cannot be read may have a copy that can
+        for shard in shards.values():
+            shard.commit()
         if done:
             self.computed += done
             self.seconds += time.perf_counter() - began
 
     def count_missing(self, positions: NDArray[np.intp], version: int, boundaries: Sequence[str]) -> int:
         """How many of these photos would have to be computed."""
-        return len(self._missing(positions, self._shelves_for(positions, version, boundaries)))
+        return len(self._missing(positions, self._shards_for(positions, version, boundaries)))
 
     def gather(self, boundary: str, version: int) -> Gather:
         """A function from positions `(B,)` to outputs `(B, ...)`, of what was computed before and is not a failure."""
-        shelf = self._shelves[boundary, version]
+        shard = self._shards[boundary, version]
         rows = np.full(len(self._digests), -1, np.intp)
         known = [digest for digest in self._digests if digest]
-        absent = {known[i] for i in shelf.missing(known)}
+        absent = {known[i] for i in shard.missing(known)}
         there = [i for i, digest in enumerate(self._digests) if digest and digest not in absent]
-        rows[there] = shelf.rows([self._digests[i] for i in there])
-        array = shelf.array()
+        rows[there] = shard.rows([self._digests[i] for i in there])
+        array = shard.array()
         return lambda positions: array[rows[positions]]
 
-    def _shelves_for(self, positions: NDArray[np.intp], version: int, boundaries: Sequence[str]) -> dict[str, Shelf]:
+    def _shards_for(self, positions: NDArray[np.intp], version: int, boundaries: Sequence[str]) -> dict[str, Shard]:
         wanted = [self._digests[position] for position in positions if self._digests[position]]
-        return {name: self._shelf(name, version, wanted) for name in boundaries}
+        return {name: self._shard(name, version, wanted) for name in boundaries}
 
-    def _shelf(self, boundary: str, version: int, wanted: Sequence[str]) -> Shelf:
-        found = self._shelves.get((boundary, version))
+    def _shard(self, boundary: str, version: int, wanted: Sequence[str]) -> Shard:
+        found = self._shards.get((boundary, version))
         if found is None:
             backbone = self._frozen.backbone
             view = "original" if version == ORIGINAL or self._versions is None else self._versions.name(version)
-            key = ShelfKey(
+            key = ShardKey(
                 backbone.key,
                 self._frozen.weights,
                 backbone.resolution,
@@ -192,17 +192,17 @@ class FrozenOutputs:
                 kept_as(ORIGINAL if view == "original" else version),
             )
             place = [(key, row_shape(backbone, boundary, self._pooling))]
-            opened = self._store.open(place, self._store.lacking(place, wanted))
-            found = self._shelves[boundary, version] = self._open.enter_context(opened)[0]
+            opened = self._cache.open(place, self._cache.lacking(place, wanted))
+            found = self._shards[boundary, version] = self._open.enter_context(opened)[0]
         return found
 
-    def _missing(self, positions: NDArray[np.intp], shelves: dict[str, Shelf]) -> NDArray[np.intp]:
-        """Of these positions those, one for each digest, that are not on all shelves."""
+    def _missing(self, positions: NDArray[np.intp], shards: dict[str, Shard]) -> NDArray[np.intp]:
+        """Of these positions those, one for each digest, that are not in all shards."""
         usable = [position for position in positions if position not in self._photos.failures]
         digests = [self._digests[position] for position in usable]
         absent: set[int] = set()
-        for shelf in shelves.values():
-            absent.update(shelf.missing(digests).tolist())
+        for shard in shards.values():
+            absent.update(shard.missing(digests).tolist())
         return np.array([usable[i] for i in sorted(absent)], np.intp)
 
     def _inputs(

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from core.errors import ShelfError
+from core.errors import FeatureCacheError
 from core.models.backbones import Backbone
 from core.recipe.plan import Way, row_shape
 from core.recipe.recipe import Recipe
@@ -84,7 +84,7 @@ class Feed:
                 compute(epoch)
                 self.made = list(dict.fromkeys([*self.made, epoch]))
                 return epoch
-            except ShelfError as error:  # there is no room for another one: those that there are serve again
+            except FeatureCacheError as error:  # there is no room for another one: those that there are serve again
                 print(error, flush=True)
         kept = self.made[epoch % len(self.made)]
         compute(kept)

@@ -10,7 +10,7 @@ from core.settings import Settings, settings_from
 from core.training.budget import throughput
 from core.training.budget.augmentation_costs import AugmentationCosts
 from core.training.budget.time_budget import Pace
-from core.training.feature_cache.cache import TrunkStore
+from core.training.feature_cache.cache import FeatureCache
 from core.training.process.preview import PreviewWorker
 
 
@@ -53,9 +53,9 @@ def guessed_pace() -> Pace:
 
 
 @st.cache_resource
-def trunk() -> TrunkStore:
+def feature_cache() -> FeatureCache:
     """What the frozen parts of networks have computed."""
-    return TrunkStore(settings().trunk_folder, settings().limits.trunk_bytes)
+    return FeatureCache(settings().feature_cache_folder, settings().limits.feature_cache_bytes)
 
 
 def recipe_book() -> RecipeBook:

@@ -27,7 +27,7 @@ def show_limits() -> None:
                 ("Folders deep", f"{most.depth:,}"),
                 ("Bytes of an upload, unpacked", formatting.size(most.total_bytes)),
                 ("Photos in an upload", f"{most.uploads:,}"),
-                ("Kept of frozen parts", formatting.size(most.trunk_bytes)),
+                ("Feature cache", formatting.size(most.feature_cache_bytes)),
                 ("How tightly a ZIP may be packed", f"{most.ratio:,} : 1"),
             ]
         )

@@ -112,13 +112,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 @pytest.fixture(scope="module")
 def kept(place: Place) -> Done:
-    """A run with kept outputs, head and last block, nothing on the shelves before."""
+    """A run with kept outputs, head and last block, nothing on the shards before."""
     return place.carried_out(place.new_run())
 
 
 @pytest.fixture(scope="module")
 def again(place: Place, kept: Done) -> Done:
-    """The same run once more, with everything on the shelves."""
+    """The same run once more, with everything on the shards."""
     return place.carried_out(place.new_run())
 
 
@@ -129,9 +129,9 @@ def plain(place: Place) -> Done:
 
 
 @contextmanager
-def shelves_held(place: Place) -> Iterator[None]:
-    """Hold every shelf there is, as another run would."""
-    locks = [portalocker.Lock(file, "a") for file in place.workplace.settings.trunk_folder.glob(f"*/{LOCK}")]
+def shards_held(place: Place) -> Iterator[None]:
+    """Hold every shard there is, as another run would."""
+    locks = [portalocker.Lock(file, "a") for file in place.workplace.settings.feature_cache_folder.glob(f"*/{LOCK}")]
     assert locks
     for lock in locks:
         lock.acquire()
@@ -190,7 +190,7 @@ def test_each_photo_goes_through_the_frozen_part_once(kept: Done) -> None:
     assert ORIGINAL == -1
 
 
-def test_the_same_seed_gives_the_same_metrics_also_when_everything_is_on_the_shelves(kept: Done, again: Done) -> None:
+def test_the_same_seed_gives_the_same_metrics_also_when_everything_is_on_the_shards(kept: Done, again: Done) -> None:
     assert again.ends() == kept.ends()
     assert again.outputs.computed == 0 and again.ways == kept.ways
     assert again.status.test_accuracy == kept.status.test_accuracy
@@ -215,7 +215,7 @@ def test_the_head_and_what_comes_from_the_unfreeze_point_on_has_learned_and_noth
 
 def test_without_room_a_run_goes_the_plain_way_and_says_so(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = place.workplace.settings
-    tight = replace(settings, limits=replace(settings.limits, trunk_bytes=1000))
+    tight = replace(settings, limits=replace(settings.limits, feature_cache_bytes=1000))
     run = place.new_run(head_epochs=1, fine_tune_epochs=0)
 
     def that_is_enough(self: Recorder, epoch: int, step: int = 0) -> None:
@@ -228,8 +228,8 @@ def test_without_room_a_run_goes_the_plain_way_and_says_so(place: Place, monkeyp
     assert (done.status.state, done.outputs.computed) == (STOPPED, 0), done.status.error
 
 
-def test_while_somebody_else_holds_a_shelf_a_run_goes_the_plain_way_and_says_so(place: Place, kept: Done) -> None:
-    with shelves_held(place):
+def test_while_somebody_else_holds_a_shard_a_run_goes_the_plain_way_and_says_so(place: Place, kept: Done) -> None:
+    with shards_held(place):
         done = place.carried_out(place.new_run(head_epochs=1, fine_tune_epochs=0))
     assert done.status.state == FINISHED, done.status.error
     assert done.status.way.startswith(
@@ -306,14 +306,14 @@ def test_a_stop_while_computing_ends_at_once_and_what_was_computed_stays(
     assert run.read_metrics() == [] and not run.work_folder.exists() and not run.best_file.exists()
     training, validation = (len(photos_of(run, part)) for part in ("training", "validation"))
     assert told == [(validation, training + validation)]
-    trunk = place.workplace.settings.trunk_folder
+    trunk = place.workplace.settings.feature_cache_folder
     assert sum(file.stat().st_size // RECORD_BYTES for file in trunk.glob(f"*/{PHOTOS}")) == validation + BATCH
 
 
 def test_a_run_that_is_killed_while_computing_leaves_what_the_next_one_goes_on_from(tmp_path: Path) -> None:
     place = place_in(tmp_path, per_class=60)
     run = place.new_run(fine_tune_epochs=0, head_epochs=1)
-    trunk = place.workplace.settings.trunk_folder
+    trunk = place.workplace.settings.feature_cache_folder
 
     def some_kept() -> bool:
         return any(file.stat().st_size for file in trunk.glob(f"*/{PHOTOS}"))

@@ -234,7 +234,7 @@ def test_what_the_frozen_part_made_may_have_gone_meanwhile(tmp_path: Path) -> No
     whole, parted = place.new_run(**choices), place.new_run(**choices)
     go(whole, place)
     interrupted(parted, place, Run.request_pause, 2, 1)
-    for file in place.settings.trunk_folder.rglob("*"):
+    for file in place.settings.feature_cache_folder.rglob("*"):
         if file.is_file():
             file.unlink()
     assert go(parted, place).state == FINISHED

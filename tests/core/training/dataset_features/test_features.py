@@ -11,7 +11,7 @@ from core.errors import RunNotReady
 from core.runs.store import ACTIVE, FAILED, FINISHED, STOPPED, Run, RunStore
 from core.training.dataset_features.features import FOLDER, KEPT, Request, kept, latest, read_features, start
 from core.training.dataset_features.job import compute
-from core.training.feature_cache.cache import ShelfKey, TrunkStore
+from core.training.feature_cache.cache import FeatureCache, ShardKey
 from tests.conftest import Workplace, eventually
 
 LITE = "efficientnet-lite0"
@@ -40,9 +40,9 @@ def store_of(workplace: Workplace) -> RunStore:
 
 
 def rows_kept(workplace: Workplace) -> int:
-    """How many photos' outputs lie on the shelves that training uses."""
-    [shelf] = [path for path in workplace.settings.trunk_folder.iterdir() if path.is_dir()]
-    return (shelf / "photos").stat().st_size // 24
+    """How many photos' outputs lie on the shards that training uses."""
+    [shard] = [path for path in workplace.settings.feature_cache_folder.iterdir() if path.is_dir()]
+    return (shard / "photos").stat().st_size // 24
 
 
 def test_each_photo_has_a_row_copies_share_one_and_new_ones_alone_are_computed(workplace: Workplace) -> None:
@@ -77,7 +77,7 @@ def test_each_photo_has_a_row_copies_share_one_and_new_ones_alone_are_computed(w
     assert not second.work_folder.exists()
 
     few = Request(request.dataset, LITE, request.paths[:3], request.digests[:3])
-    with held_shelf(workplace):  # by a run that trains: then without what is kept
+    with held_shard(workplace):  # by a run that trains: then without what is kept
         third = job(workplace, few)
         compute(third, workplace.settings)
     alone = read_features(third)
@@ -87,13 +87,13 @@ def test_each_photo_has_a_row_copies_share_one_and_new_ones_alone_are_computed(w
 
 
 @contextmanager
-def held_shelf(workplace: Workplace) -> Iterator[None]:
-    """Hold the shelf that there is, as a trainer does."""
+def held_shard(workplace: Workplace) -> Iterator[None]:
+    """Hold the shard that there is, as a trainer does."""
     settings = workplace.settings
-    [shelf] = [path for path in settings.trunk_folder.iterdir() if path.is_dir()]
-    label = json.loads((shelf / "key.json").read_text("utf-8"))
-    place = [(ShelfKey(**label["key"]), tuple(label["row_shape"]))]
-    with TrunkStore(settings.trunk_folder, settings.limits.trunk_bytes).open(place, 0):
+    [shard] = [path for path in settings.feature_cache_folder.iterdir() if path.is_dir()]
+    label = json.loads((shard / "key.json").read_text("utf-8"))
+    place = [(ShardKey(**label["key"]), tuple(label["row_shape"]))]
+    with FeatureCache(settings.feature_cache_folder, settings.limits.feature_cache_bytes).open(place, 0):
         yield
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.errors import NoRoom, ShelfBusy, ShelfError
+from core.errors import FeatureCacheError, NoRoom, ShardBusy
 from core.models.backbones import FEATURES, backbone
 from core.models.build import build_model
 from core.models.frozen import graph_to, tensor_at
@@ -21,7 +21,7 @@ from core.models.weights import look_up
 from core.recipe.augmentations import Choice
 from core.recipe.plan import row_shape
 from core.settings import GIGABYTE
-from core.training.feature_cache.cache import ROWS, TrunkStore
+from core.training.feature_cache.cache import ROWS, FeatureCache
 from core.training.feature_cache.extraction import ORIGINAL, Frozen, FrozenOutputs
 from core.training.inputs.augmenter import Versions
 from core.training.inputs.photos import Photos
@@ -36,10 +36,10 @@ ALL = np.arange(COUNT)
 
 @dataclass
 class Scene:
-    """Photos, the network that looks at them, and a store for what it makes of them."""
+    """Photos, the network that looks at them, and a cache for what it makes of them."""
 
     files: list[Path]
-    store: TrunkStore
+    cache: FeatureCache
     model: keras.Model
     frozen: Frozen
     versions: Versions
@@ -52,11 +52,11 @@ class Scene:
     def outputs(self, photos: Photos | None = None, digests: list[bytes] | None = None) -> Iterator[FrozenOutputs]:
         """As a run has them that comes anew to the photos."""
         photos = photos or self.photos()
-        with FrozenOutputs(self.store, self.frozen, photos, digests or photos.digests(), self.versions) as made:
+        with FrozenOutputs(self.cache, self.frozen, photos, digests or photos.digests(), self.versions) as made:
             yield made
 
-    def shelf_files(self, boundary: str) -> list[bytes]:
-        return sorted(file.read_bytes() for file in self.store.root.glob(f"{boundary}-*/{ROWS}"))
+    def shard_files(self, boundary: str) -> list[bytes]:
+        return sorted(file.read_bytes() for file in self.cache.root.glob(f"{boundary}-*/{ROWS}"))
 
     def by_keras(self, boundary: str, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         part = keras.Model(self.model.input, tensor_at(self.model, LITE, boundary))
@@ -78,7 +78,7 @@ def scene(network: tuple[keras.Model, Frozen], tmp_path: Path) -> Scene:
     model, frozen = network
     files = sorted(write_colours(tmp_path / "colours", per_class=COUNT // 2).rglob("*.png"))
     versions = Versions(CHOICES, 1, (LITE.resolution, LITE.resolution, 3))
-    return Scene(files, TrunkStore(tmp_path / "trunk", GIGABYTE), model, frozen, versions)
+    return Scene(files, FeatureCache(tmp_path / "trunk", GIGABYTE), model, frozen, versions)
 
 
 def close(found: NDArray[Any], wanted: NDArray[np.float32], share: float) -> bool:
@@ -134,7 +134,7 @@ def test_a_moved_unfreeze_point_leaves_the_features_as_they_are_and_the_head_alo
 ) -> None:
     with scene.outputs() as first:
         first.compute(ALL, ORIGINAL, (FEATURES, "block7"))
-    features = scene.shelf_files(FEATURES)
+    features = scene.shard_files(FEATURES)
     with scene.outputs() as head_alone:
         head_alone.compute(ALL, ORIGINAL, (FEATURES,))
         assert (head_alone.computed, head_alone.reused) == (0, COUNT)
@@ -142,13 +142,13 @@ def test_a_moved_unfreeze_point_leaves_the_features_as_they_are_and_the_head_alo
         assert moved.count_missing(ALL, ORIGINAL, (FEATURES,)) == 0
         moved.compute(ALL, ORIGINAL, (FEATURES, "top_conv"))
         assert moved.computed == COUNT, "nobody had kept what enters that block"
-    assert scene.shelf_files(FEATURES) == features
-    assert [len(rows) for rows in scene.shelf_files("top_conv")] == [
+    assert scene.shard_files(FEATURES) == features
+    assert [len(rows) for rows in scene.shard_files("top_conv")] == [
         COUNT * 4 * int(np.prod(row_shape(LITE, "top_conv")))
     ]
 
 
-def test_other_seeds_and_strengths_have_shelves_of_their_own(scene: Scene) -> None:
+def test_other_seeds_and_strengths_have_shards_of_their_own(scene: Scene) -> None:
     with scene.outputs() as outputs:
         outputs.compute(ALL[:4], 0, (FEATURES,))
     shape = (LITE.resolution, LITE.resolution, 3)
@@ -214,16 +214,16 @@ def test_who_watches_hears_how_many_are_done(scene: Scene) -> None:
 
 def test_without_room_or_with_the_store_switched_off_it_is_said_so(scene: Scene) -> None:
     for limit in (0, 1000):
-        small = replace(scene, store=replace(scene.store, limit=limit))
-        with small.outputs() as outputs, pytest.raises(NoRoom, match="trunk_bytes"):
+        small = replace(scene, cache=replace(scene.cache, limit=limit))
+        with small.outputs() as outputs, pytest.raises(NoRoom, match="feature_cache_bytes"):
             outputs.compute(ALL, ORIGINAL, (FEATURES,))
 
 
-def test_a_shelf_that_somebody_else_holds_is_busy_until_it_is_let_go(scene: Scene) -> None:
-    assert issubclass(NoRoom, ShelfError) and issubclass(ShelfBusy, ShelfError)
+def test_a_shard_that_somebody_else_holds_is_busy_until_it_is_let_go(scene: Scene) -> None:
+    assert issubclass(NoRoom, FeatureCacheError) and issubclass(ShardBusy, FeatureCacheError)
     with scene.outputs() as holder:
         holder.compute(ALL[:2], ORIGINAL, (FEATURES,))
-        with scene.outputs() as other, pytest.raises(ShelfBusy, match="Another run"):
+        with scene.outputs() as other, pytest.raises(ShardBusy, match="Another run"):
             other.compute(ALL, ORIGINAL, (FEATURES,))
     with scene.outputs() as other:
         other.compute(ALL[:2], ORIGINAL, (FEATURES,))
