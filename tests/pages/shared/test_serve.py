@@ -1,0 +1,58 @@
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from core.runs.store import FINISHED, RUNNING
+from tests.conftest import PATIENCE, PROJECT, Workplace, alive, eventually, trainer_of
+
+
+@contextmanager
+def served(place: Workplace, errors: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """The app's own server, as `python app.py &` in a shell script starts it, where SIGINT is ignored."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    command = [sys.executable, "app.py", "--server.port", port, "--server.headless", "true"]
+    with errors.open("wb") as file:
+        server = subprocess.Popen(
+            ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command],
+            cwd=PROJECT,
+            env=place.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=file,
+        )
+
+    def answers() -> bool:
+        assert server.poll() is None, errors.read_text()
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1) as answer:
+            return bool(answer.status == 200)
+        return False
+
+    try:
+        eventually(answers, "the server answers")
+        yield server
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_the_server_starts_without_warnings_reaps_its_trainers_and_ends_with_ctrl_c(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    run, errors = workplace.waiting_run(), tmp_path / "errors.txt"
+    with served(workplace, errors) as server:
+        eventually(lambda: run.read_status().state == RUNNING, "the server has the run carried out")
+        trainer = trainer_of(run)
+        eventually(lambda: run.read_status().state == FINISHED, "the run has finished")
+        eventually(lambda: not alive(trainer), "not even a zombie is left, though the server starts nothing else")
+        server.send_signal(signal.SIGINT)
+        assert server.wait(PATIENCE) == 0
+    printed = errors.read_text()
+    assert "Uvicorn server started" in printed
+    assert "WARNING" not in printed and "No runtime found" not in printed and "Traceback" not in printed
