@@ -1,4 +1,4 @@
-"""What a run is going to do, known before it begins and without Keras: its phases, and what each is fed with."""
+"""What a run is going to do, known before it begins and without Keras: its phases, and the input of each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,10 +15,10 @@ FULL_COST = 2.7
 
 
 EXACT_BYTES, STORED_BYTES = 4, 2
-"""Of each number that is kept of a photo as it is, and of an augmented version."""
+"""Bytes per number cached of a photo as it is, and of an augmented version."""
 
 LARGEST = 1.5
-"""How many times larger than the decoded photo an output may be to be worth keeping.
+"""How many times larger than the decoded photo an output may be to be worth caching.
 
 On B0 that excludes blocks 1 and 2, before which a twentieth of a step's work lies, for 2.7 and 5.4 times the space.
 """
@@ -32,16 +32,16 @@ a quarter to an epoch at most.
 
 
 @dataclass(frozen=True)
-class Way:
-    """What a phase is fed with: outputs of the frozen part, computed once and kept, or photos.
+class PhasePlan:
+    """The input of a phase: cached outputs of the frozen part, or photos.
 
     Attributes:
         phase: The phase.
         boundary: Where the network is cut: `FEATURES`, or the first block that learns; empty for photos.
-        views: Versions of each training photo that are kept, at least 1; 0 for photos.
+        views: Versions of each training photo that are cached, at least 1; 0 for photos.
         augmented: Whether they differ from the photo.
-        reason: Which way that is, and why.
-        fresh: Whether each epoch gets a version of its own, however many are kept.
+        reason: Whether outputs are cached, and why.
+        fresh: Whether each epoch gets a version of its own, however many are cached.
     """
 
     phase: Phase
@@ -52,8 +52,8 @@ class Way:
     fresh: bool = False
 
     @property
-    def kept(self) -> bool:
-        """Whether the frozen part is computed once."""
+    def cached(self) -> bool:
+        """Whether the frozen part is computed once, and its outputs kept in the feature cache."""
         return bool(self.boundary)
 
 
@@ -108,7 +108,7 @@ def _cost(point: str, chosen: Backbone) -> float:
 
 
 def row_shape(chosen: Backbone, boundary: str, pooling: str = AVERAGE) -> tuple[int, ...]:
-    """The shape of what is kept of one photo: `(D,)` features, or the map `(h, w, C)` that enters a block."""
+    """The shape of what is cached of one photo: `(D,)` features, or the map `(h, w, C)` that enters a block."""
     if boundary == FEATURES:
         return (feature_width(chosen, pooling),)
     side, channels = chosen.boundary(boundary)
@@ -116,55 +116,55 @@ def row_shape(chosen: Backbone, boundary: str, pooling: str = AVERAGE) -> tuple[
 
 
 def row_bytes(chosen: Backbone, boundary: str, *, augmented: bool, pooling: str = AVERAGE) -> int:
-    """Bytes that are kept of one photo, or of one of its augmented versions."""
+    """Bytes that are cached of one photo, or of one of its augmented versions."""
     return (STORED_BYTES if augmented else EXACT_BYTES) * prod(row_shape(chosen, boundary, pooling))
 
 
-def ways_of(
+def plan_phases(
     recipe: Recipe, chosen: Backbone, training: int, validation: int, has_room: Callable[[int], bool]
-) -> tuple[Way, ...]:
-    """The way of each phase, in order.
+) -> tuple[PhasePlan, ...]:
+    """Plan the input of each phase, in order.
 
     Args:
         recipe: What was chosen.
         chosen: Its backbone.
         training: Number of training photos.
         validation: Number of validation photos.
-        has_room: Says whether so many bytes may be kept.
+        has_room: Says whether so many bytes may be cached.
     """
-    ways: list[Way] = []
+    plans: list[PhasePlan] = []
     promised = 0
     for phase in phases_of(recipe, chosen):
-        way = _way(phase, recipe, chosen)
-        needed = _bytes(way, recipe, chosen, training, validation)
-        if way.kept and not has_room(promised + needed):
-            way = replace(way, boundary="", views=0, reason=Message("no-room", {"bytes": needed}))
-        promised += needed if way.kept else 0
-        ways.append(way)
-    return tuple(ways)
+        plan = _plan(phase, recipe, chosen)
+        needed = _bytes(plan, recipe, chosen, training, validation)
+        if plan.cached and not has_room(promised + needed):
+            plan = replace(plan, boundary="", views=0, reason=Message("no-room", {"bytes": needed}))
+        promised += needed if plan.cached else 0
+        plans.append(plan)
+    return tuple(plans)
 
 
-def _bytes(way: Way, recipe: Recipe, chosen: Backbone, training: int, validation: int) -> int:
-    if not way.kept:
+def _bytes(plan: PhasePlan, recipe: Recipe, chosen: Backbone, training: int, validation: int) -> int:
+    if not plan.cached:
         return 0
     changed, exact = (
-        row_bytes(chosen, way.boundary, augmented=augmented, pooling=recipe.pooling)
-        for augmented in (way.augmented, False)
+        row_bytes(chosen, plan.boundary, augmented=augmented, pooling=recipe.pooling)
+        for augmented in (plan.augmented, False)
     )
-    return changed * training * way.views + exact * validation
+    return changed * training * plan.views + exact * validation
 
 
-def _way(phase: Phase, recipe: Recipe, chosen: Backbone) -> Way:
+def _plan(phase: Phase, recipe: Recipe, chosen: Backbone) -> PhasePlan:
     augmented = bool(recipe.augmentations)
     plain = _why_plain(phase, recipe, chosen)
     if plain:
-        return Way(phase, "", 0, augmented, Message(plain))
+        return PhasePlan(phase, "", 0, augmented, Message(plain))
     boundary = FEATURES if phase.unfreeze_point == "none" else phase.unfreeze_point
     views = min(recipe.views, sum(each.epochs for each in phases_of(recipe, chosen))) if augmented else 1
     last = phase.name == phases_of(recipe, chosen)[-1].name
     fresh = augmented and last and chosen.work_share(phase.unfreeze_point) >= FRESH_FROM
     reason = Message("cached-versions", {"number": views}) if views > 1 else Message("cached")
-    return Way(phase, boundary, views, augmented, reason, fresh)
+    return PhasePlan(phase, boundary, views, augmented, reason, fresh)
 
 
 def _why_plain(phase: Phase, recipe: Recipe, chosen: Backbone) -> str:

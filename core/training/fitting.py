@@ -13,14 +13,14 @@ from core.models.backbones import Backbone
 from core.models.sample_predictions import Answers
 from core.models.trainable import changing, choose_learning, learner_of, values_of
 from core.recipe.phases import FROM_SCRATCH, Phase
-from core.recipe.plan import Way
+from core.recipe.plan import PhasePlan
 from core.recipe.recipe import Recipe
 from core.runs.messages import text_of
 from core.runs.store import Run
 from core.training.callbacks import PauseAsked, RunCallback, StopAsked, obey
 from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.feature_cache.extraction import ORIGINAL, FrozenOutputs
-from core.training.inputs.data_loader import Feed, Material
+from core.training.inputs.data_loader import DataLoader, TrainingData
 from core.training.recorder import Recorder
 from core.training.schedule import Schedule
 
@@ -62,23 +62,23 @@ class Fitting:
         recipe: Recipe,
         chosen: Backbone,
         model: keras.Model,
-        material: Material,
-        ways: Sequence[Way],
-        feed: Feed,
+        data: TrainingData,
+        plans: Sequence[PhasePlan],
+        loader: DataLoader,
         outputs: FrozenOutputs,
         recorder: Recorder,
     ) -> None:
-        """Get ready to train the classifier `model` in the given ways."""
+        """Get ready to train the classifier `model` by the given plans."""
         self._run, self._recipe, self._chosen, self._model = run, recipe, chosen, model
-        self._material, self._ways, self._recorder = material, list(ways), recorder
-        self._feed, self._outputs, self._steps = feed, outputs, feed.steps
+        self._data, self._plans, self._recorder = data, list(plans), recorder
+        self._loader, self._outputs, self._steps = loader, outputs, loader.steps
         self._learners: dict[tuple[str, ...], keras.Model] = {}
         self._checkpoints = Checkpoints(run.checkpoints_folder)
         self._at = Position()
         self._epochs_done = 0
         self._epoch_seconds = 0.0
         self._seconds_left: float | None = None
-        self._answers = Answers(len(material.parts["validation"]))
+        self._answers = Answers(len(data.subsets["validation"]))
         self.callback = RunCallback(run, recorder, model, self._answers)
 
     def fit(self) -> bool:
@@ -89,8 +89,8 @@ class Fitting:
             PauseAsked: A pause was asked for; the checkpoint is written.
             WeightsError: The run began with other pretrained weights than there are now.
         """
-        self._plan(self._checkpoints.read())
-        while self._at.phase < len(self._ways):
+        self._begin_run(self._checkpoints.read())
+        while self._at.phase < len(self._plans):
             self._begin()
             while self._at.epoch < self._phase.epochs:
                 if not self._stretch():
@@ -99,20 +99,20 @@ class Fitting:
         return False
 
     @property
-    def _way(self) -> Way:
-        return self._ways[self._at.phase]
+    def _plan(self) -> PhasePlan:
+        return self._plans[self._at.phase]
 
     @property
     def _phase(self) -> Phase:
-        return self._way.phase
+        return self._plan.phase
 
     @property
     def _learner(self) -> keras.Model:
-        return self._learners[_learner_key(self._way)]
+        return self._learners[_learner_key(self._plan)]
 
-    def _plan(self, found: Checkpoint | None) -> None:
-        """Say what is to come, and take up what a checkpoint holds."""
-        size = min(self._recipe.batch_size, len(self._material.parts["training"]))
+    def _begin_run(self, found: Checkpoint | None) -> None:
+        """Announce the phases, and continue from the checkpoint if there is one."""
+        size = min(self._recipe.batch_size, len(self._data.subsets["training"]))
         every = self._recipe.validate_every
         if found:
             for number, epochs in enumerate(found.facts["epochs"]):
@@ -125,19 +125,19 @@ class Fitting:
 
     @property
     def _phases(self) -> tuple[Phase, ...]:
-        return tuple(way.phase for way in self._ways)
+        return tuple(plan.phase for plan in self._plans)
 
     def _change_epochs(self, number: int, epochs: int) -> None:
-        way = self._ways[number]
-        self._ways[number] = replace(way, phase=replace(way.phase, epochs=epochs))
+        plan = self._plans[number]
+        self._plans[number] = replace(plan, phase=replace(plan.phase, epochs=epochs))
 
     def _begin(self) -> None:
         """Enter the phase, with its learner, unless that was done to restore or to measure it."""
-        way, phase = self._way, self._phase
+        plan, phase = self._plan, self._phase
         self._choose(phase)
-        if _learner_key(way) not in self._learners:
-            self._learners[_learner_key(way)] = self._make_learner(way)
-        self._recorder.begin_phase(phase, text_of(way.reason))
+        if _learner_key(plan) not in self._learners:
+            self._learners[_learner_key(plan)] = self._make_learner(plan)
+        self._recorder.begin_phase(phase, text_of(plan.reason))
         if self._at.epoch == self._at.step == 0:
             self.callback.begin_phase(self._schedule(), self._steps)
 
@@ -147,8 +147,8 @@ class Fitting:
     def _choose(self, phase: Phase) -> None:
         choose_for(self._model, self._chosen, self._recipe, phase)
 
-    def _make_learner(self, way: Way) -> keras.Model:
-        return learner_for(self._model, self._chosen, self._recipe, way, way.phase.learning_rate, self._answers)
+    def _make_learner(self, plan: PhasePlan) -> keras.Model:
+        return learner_for(self._model, self._chosen, self._recipe, plan, plan.phase.learning_rate, self._answers)
 
     def _stretch(self) -> bool:
         """Train up to the next validation or the end of the epoch, and keep a checkpoint; returns False for a stop."""
@@ -183,18 +183,18 @@ class Fitting:
 
     def _fit(self, last: int, validates: bool, version: int) -> None:
         first, epoch = self._at.step, self._at.epoch
-        positions = self._feed.stretch(self._epochs_done, first, last)
-        source = self._feed.training(self._way, version, self._epochs_done, positions, first)
+        positions = self._loader.stretch(self._epochs_done, first, last)
+        source = self._loader.training(self._plan, version, self._epochs_done, positions, first)
         self._recorder.begin_epoch(epoch, first)
         self.callback.begin_stretch(epoch, first, len(positions), self._recipe.batch_size, version)
         began = time.perf_counter()
         self._learner.fit(
             source,
-            validation_data=self._feed.validation(self._way) if validates else None,
+            validation_data=self._loader.validation(self._plan) if validates else None,
             initial_epoch=epoch,
             epochs=epoch + 1,
             callbacks=[self.callback],
-            class_weight=self._material.class_weights,
+            class_weight=self._data.class_weights,
             verbose=0,
         )
         self._epoch_seconds += time.perf_counter() - began
@@ -223,7 +223,7 @@ class Fitting:
     def _after_epoch(self) -> None:
         """Look how much time there is, now that it is known how long an epoch takes."""
         number = self._at.phase
-        if self._at.epoch == 1 and number + 1 < len(self._ways):
+        if self._at.epoch == 1 and number + 1 < len(self._plans):
             self._measure(number + 1)
             self._choose(self._phase)
             self._fit_into_time(number + 1)
@@ -232,10 +232,10 @@ class Fitting:
             self._write_checkpoint()
 
     def _version(self) -> int:
-        return self._feed.version(self._way, self._epochs_done, self._compute)
+        return self._loader.version(self._plan, self._epochs_done, self._compute)
 
     def _compute(self, version: int) -> None:
-        training, boundaries = self._material.parts["training"], self._boundaries_from_here()
+        training, boundaries = self._data.subsets["training"], self._boundaries_from_here()
         missing = self._outputs.count_missing(training, version, boundaries)
         if missing:
             self._seconds_left = self._recorder.estimator.seconds_left(self._phase, self._at.epoch, 0)
@@ -250,7 +250,7 @@ class Fitting:
 
     def _boundaries_from_here(self) -> tuple[str, ...]:
         """Where outputs are wanted from this phase on."""
-        return tuple(dict.fromkeys(each.boundary for each in self._ways[self._at.phase :] if each.kept))
+        return tuple(dict.fromkeys(each.boundary for each in self._plans[self._at.phase :] if each.cached))
 
     def _write_checkpoint(self) -> None:
         learning = {LEARNING + name: values for name, values in values_of(changing(self._model)).items()}
@@ -260,7 +260,7 @@ class Fitting:
             "position": [self._at.phase, self._at.epoch, self._at.step],
             "epochs_done": self._epochs_done,
             "epochs": [phase.epochs for phase in self._phases],
-            "versions": self._feed.made,
+            "versions": self._loader.made,
             "schedule": self.callback.schedule.state(),
             "recorder": self._recorder.facts(),
             "weights": self._outputs.weights,
@@ -274,9 +274,9 @@ class Fitting:
                 " Put the old file back into the weights folder, or start a new run."
             )
         self._at = Position(*found.facts["position"])
-        self._epochs_done, self._feed.made = found.facts["epochs_done"], list(found.facts["versions"])
+        self._epochs_done, self._loader.made = found.facts["epochs_done"], list(found.facts["versions"])
         self._choose(self._phase)
-        learner = self._learners[_learner_key(self._way)] = self._make_learner(self._way)
+        learner = self._learners[_learner_key(self._plan)] = self._make_learner(self._plan)
         learner.optimizer.build(learner.trainable_variables)
         variables = changing(self._model)
         for name, values in found.under(LEARNING).items():
@@ -289,22 +289,23 @@ class Fitting:
 
     def _measure(self, number: int) -> None:
         """Measure a step of a phase to come, so that the estimate of what remains holds from now on."""
-        way = self._ways[number]
-        if _learner_key(way) in self._learners:
+        plan = self._plans[number]
+        if _learner_key(plan) in self._learners:
             return
-        self._choose(way.phase)
-        learner = self._learners[_learner_key(way)] = self._make_learner(way)
-        version = self._feed.made[0] if way.augmented and way.kept else ORIGINAL
+        self._choose(plan.phase)
+        learner = self._learners[_learner_key(plan)] = self._make_learner(plan)
+        version = self._loader.made[0] if plan.augmented and plan.cached else ORIGINAL
         self._recorder.tell(message="Measuring how long fine-tuning will take")
-        seconds = seconds_of_step(learner, self._feed.training(way, version, 0, self._feed.stretch(0, 0, PROBE_STEPS)))
-        self._recorder.estimator.step(way.phase, seconds)
+        batches = self._loader.training(plan, version, 0, self._loader.stretch(0, 0, PROBE_STEPS))
+        seconds = seconds_of_step(learner, batches)
+        self._recorder.estimator.step(plan.phase, seconds)
 
     def _fit_into_time(self, number: int) -> None:
         """Plan as many epochs of the phase to come, now that it was measured, as there is time for."""
         seconds = self._seconds_to_deadline()
         if seconds is None:
             return
-        phase, estimator = self._ways[number].phase, self._recorder.estimator
+        phase, estimator = self._plans[number].phase, self._recorder.estimator
         before = (self._phase.epochs - 1) * estimator.epoch_seconds(self._phase) + estimator.finishing
         if estimator.photos_per_second:
             before += estimator.pending / estimator.photos_per_second
@@ -324,16 +325,16 @@ class Fitting:
         """Tell the estimator what else there is to do: versions to come, and the photos that are tested at the end."""
         estimator = self._recorder.estimator
         estimator.photos_per_second = self._outputs.photos_per_second
-        views = max((way.views for way in self._ways if way.kept and way.augmented), default=0)
-        total = sum(way.phase.epochs for way in self._ways)
-        parts = self._material.parts
-        estimator.pending = max(0, min(views, total) - len(self._feed.made) - 1) * len(parts["training"])
-        tested = len(parts["validation"]) + len(parts["test"])
+        views = max((plan.views for plan in self._plans if plan.cached and plan.augmented), default=0)
+        total = sum(plan.phase.epochs for plan in self._plans)
+        subsets = self._data.subsets
+        estimator.pending = max(0, min(views, total) - len(self._loader.made) - 1) * len(subsets["training"])
+        tested = len(subsets["validation"]) + len(subsets["test"])
         estimator.finishing = WRITING_SECONDS + tested / (estimator.photos_per_second or PHOTOS_PER_SECOND)
 
 
-def _learner_key(way: Way) -> tuple[str, ...]:
-    return (*way.phase.learning, way.boundary)
+def _learner_key(plan: PhasePlan) -> tuple[str, ...]:
+    return (*plan.phase.learning, plan.boundary)
 
 
 def choose_for(model: keras.Model, chosen: Backbone, recipe: Recipe, phase: Phase) -> None:
@@ -352,13 +353,13 @@ def learner_for(
     model: keras.Model,
     chosen: Backbone,
     recipe: Recipe,
-    way: Way,
+    plan: PhasePlan,
     learning_rate: float,
     answers: Answers | None = None,
 ) -> keras.Model:
     """The network to train in a phase of a recipe, with a fresh optimizer; what learns has been chosen."""
     optimizer, soft = optimizer_of(recipe, learning_rate), recipe.needs_soft_targets
-    return learner_of(model, chosen, way.boundary, optimizer, soft_targets=soft, answers=answers)
+    return learner_of(model, chosen, plan.boundary, optimizer, soft_targets=soft, answers=answers)
 
 
 def optimizer_of(recipe: Recipe, learning_rate: float) -> keras.optimizers.Optimizer:

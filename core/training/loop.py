@@ -27,7 +27,7 @@ from core.models.frozen import graph_to, tensor_at, weights_hash
 from core.models.heads import AVERAGE, Head
 from core.models.openvino_runtime import BATCH, OnProcessor
 from core.models.serving import PROBABILITIES, ServingGraph, write_graph
-from core.recipe.plan import Way, ways_of
+from core.recipe.plan import PhasePlan, plan_phases
 from core.recipe.recipe import Recipe
 from core.runs.messages import Message
 from core.runs.store import FAILED, FINISHED, PAUSED, STOPPED, Run, Status
@@ -40,7 +40,7 @@ from core.training.feature_cache.cache import FeatureCache
 from core.training.feature_cache.extraction import ORIGINAL, Frozen, FrozenOutputs
 from core.training.fitting import Fitting
 from core.training.inputs.augmenter import Versions
-from core.training.inputs.data_loader import Feed, Material
+from core.training.inputs.data_loader import DataLoader, TrainingData
 from core.training.inputs.photos import Photos, RunPhotos, a_few_of, in_chunks, look_at
 from core.training.linear_probe import first_look
 from core.training.recorder import Recorder
@@ -145,19 +145,19 @@ class Ready:
         chosen: Its backbone.
         model: The classifier.
         given: The photos, with those that cannot be read.
-        material: What can be learned from.
-        ways: What each phase is fed with.
-        feed: What feeds it.
-        outputs: What the frozen part computes.
+        data: The readable photos with their labels, by subset.
+        plans: The input of each phase.
+        loader: Makes the batches.
+        outputs: Outputs of the frozen part.
     """
 
     recipe: Recipe
     chosen: Backbone
     model: keras.Model
     given: RunPhotos
-    material: Material
-    ways: tuple[Way, ...]
-    feed: Feed
+    data: TrainingData
+    plans: tuple[PhasePlan, ...]
+    loader: DataLoader
     outputs: FrozenOutputs
 
 
@@ -187,25 +187,25 @@ def ready(
     if most:
         given = a_few_of(given, most)
     model = _build(run, recipe, chosen, settings, recorder)
-    store = FeatureCache(settings.feature_cache_folder, settings.limits.feature_cache_bytes)
-    ways = ways_of(recipe, chosen, len(given.parts["training"]), len(given.parts["validation"]), store.room)
+    cache = FeatureCache(settings.feature_cache_folder, settings.limits.feature_cache_bytes)
+    plans = plan_phases(recipe, chosen, len(given.subsets["training"]), len(given.subsets["validation"]), cache.room)
     versions = Versions(recipe.augmentations, recipe.seed, given.photos.shape) if recipe.augmentations else None
-    boundaries = tuple(dict.fromkeys(way.boundary for way in ways if way.kept))
+    boundaries = tuple(dict.fromkeys(plan.boundary for plan in plans if plan.cached))
     frozen = Frozen(model, chosen, boundaries)
     if prepared is not None and prepared.weights == frozen.weights and recipe.pooling == AVERAGE:
         frozen.graph = prepared.graph
-    with FrozenOutputs(store, frozen, given.photos, given.digests, versions, recipe.pooling) as outputs:
-        ways = _first_pass(run, given, ways, outputs, recorder)
+    with FrozenOutputs(cache, frozen, given.photos, given.digests, versions, recipe.pooling) as outputs:
+        plans = _first_pass(run, given, plans, outputs, recorder)
         throughput.remember(settings.home, chosen.key, outputs.computed, outputs.seconds)
-        material = _material(run, recipe, given, recorder)
-        feed = Feed(recipe, chosen, material, outputs, versions)
-        yield Ready(recipe, chosen, model, given, material, ways, feed, outputs)
+        data = _training_data(run, recipe, given, recorder)
+        loader = DataLoader(recipe, chosen, data, outputs, versions)
+        yield Ready(recipe, chosen, model, given, data, plans, loader, outputs)
 
 
 def _fit(run: Run, given: Ready, recorder: Recorder) -> bool:
     """Train to the end and write the best model; returns whether a stop was asked for."""
     fitting = Fitting(
-        run, given.recipe, given.chosen, given.model, given.material, given.ways, given.feed, given.outputs, recorder
+        run, given.recipe, given.chosen, given.model, given.data, given.plans, given.loader, given.outputs, recorder
     )
     try:
         with _logs(run, given.recipe, recorder):
@@ -274,29 +274,29 @@ def _photos_per_second(prepared: Prepared | None, photos: Photos) -> float:
 
 
 def _first_pass(
-    run: Run, given: RunPhotos, ways: Sequence[Way], outputs: FrozenOutputs, recorder: Recorder
-) -> tuple[Way, ...]:
-    """Compute, or decode, what the first epoch needs; returns the ways, plain ones where nothing can be kept."""
-    boundaries = tuple(dict.fromkeys(way.boundary for way in ways if way.kept))
+    run: Run, given: RunPhotos, plans: Sequence[PhasePlan], outputs: FrozenOutputs, recorder: Recorder
+) -> tuple[PhasePlan, ...]:
+    """Compute, or decode, what the first epoch needs; returns the plans, without caching where the cache fails."""
+    boundaries = tuple(dict.fromkeys(plan.boundary for plan in plans if plan.cached))
     if boundaries:
         try:
-            _compute_first(run, given, ways, boundaries, outputs, recorder)
+            _compute_first(run, given, plans, boundaries, outputs, recorder)
         except FeatureCacheError as error:
             reason = Message("cache-failed", {"error": str(error)})
-            ways = [replace(way, boundary="", views=0, reason=reason) for way in ways]
-    if not all(way.kept for way in ways):
-        needed = np.concatenate([given.parts["training"], given.parts["validation"]])
+            plans = [replace(plan, boundary="", views=0, reason=reason) for plan in plans]
+    if not all(plan.cached for plan in plans):
+        needed = np.concatenate([given.subsets["training"], given.subsets["validation"]])
         recorder.begin_computing("Reading the photos")
         given.photos.decode(needed, lambda done: _on_photos(run, recorder, done, len(needed)))
-    tested = np.concatenate([given.parts["validation"], given.parts["test"]])
+    tested = np.concatenate([given.subsets["validation"], given.subsets["test"]])
     given.photos.decode(tested, lambda done: _on_photos(run, recorder, done, len(tested)))
-    return tuple(ways)
+    return tuple(plans)
 
 
 def _compute_first(
     run: Run,
     given: RunPhotos,
-    ways: Sequence[Way],
+    plans: Sequence[PhasePlan],
     boundaries: tuple[str, ...],
     outputs: FrozenOutputs,
     recorder: Recorder,
@@ -305,9 +305,9 @@ def _compute_first(
 
     Photos come in an order of chance, so that what the first looks rest on is a fair sample.
     """
-    version = 0 if ways[0].augmented else ORIGINAL
+    version = 0 if plans[0].augmented else ORIGINAL
     random = np.random.default_rng(0)
-    training, validation = (random.permutation(given.parts[part]) for part in ("training", "validation"))
+    training, validation = (random.permutation(given.subsets[name]) for name in ("training", "validation"))
     total = len(training) + len(validation)
     new = outputs.count_missing(training, version, boundaries) + outputs.count_missing(validation, ORIGINAL, boundaries)
     recorder.begin_computing("Looking at each photo for the first time")
@@ -350,21 +350,23 @@ def _on_photos(run: Run, recorder: Recorder, done: int, total: int) -> None:
     recorder.computing(done, total)
 
 
-def _material(run: Run, recipe: Recipe, given: RunPhotos, recorder: Recorder) -> Material:
-    """What can be learned from, once every training and validation photo was asked for."""
+def _training_data(run: Run, recipe: Recipe, given: RunPhotos, recorder: Recorder) -> TrainingData:
+    """The readable photos by subset, once every training and validation photo was asked for."""
     failures = given.photos.failures
     _report_left_out(run, given.folder, failures, recorder)
-    parts = {name: np.array([i for i in photos if i not in failures], np.intp) for name, photos in given.parts.items()}
-    for name, positions in parts.items():
+    subsets = {
+        name: np.array([i for i in photos if i not in failures], np.intp) for name, photos in given.subsets.items()
+    }
+    for name, positions in subsets.items():
         if not len(positions):
             raise DataError(
-                f"No readable photo is left in the {name} part of {given.folder.root}. Check the folder and start"
+                f"No readable photo is left in the {name} subset of {given.folder.root}. Check the folder and start"
                 " again."
             )
-    _require_every_class(given.folder, parts["training"], failures)
-    class_weights = given.folder.subset(parts["training"]).class_weights() if recipe.class_weights else None
+    _require_every_class(given.folder, subsets["training"], failures)
+    class_weights = given.folder.subset(subsets["training"]).class_weights() if recipe.class_weights else None
     classes = len(given.folder.class_names)
-    return Material(given.photos, given.digests, given.folder.labels, parts, classes, class_weights)
+    return TrainingData(given.photos, given.digests, given.folder.labels, subsets, classes, class_weights)
 
 
 def _require_every_class(folder: ImageFolder, training: NDArray[np.intp], failures: Mapping[int, str]) -> None:
@@ -378,7 +380,7 @@ def _require_every_class(folder: ImageFolder, training: NDArray[np.intp], failur
     if empty:
         label = folder.class_names.index(empty[0])
         reasons = (reason for index, reason in sorted(failures.items()) if folder.labels[index] == label)
-        reason = next(reasons, "none was in the training part")
+        reason = next(reasons, "none was in the training subset")
         raise DataError(
             f"No readable training photo is left of “{empty[0]}” in {folder.root} ({reason}). Check the folder and"
             " start again."
@@ -412,18 +414,18 @@ def _build(run: Run, recipe: Recipe, chosen: Backbone, settings: Settings, recor
 
 
 def _finish(run: Run, given: Ready, recorder: Recorder) -> None:
-    """Take the best weights, write the graph that predicts, and measure it, once, on the test part."""
-    model, material = given.model, given.material
+    """Take the best weights, write the graph that predicts, and measure it, once, on the test subset."""
+    model, data = given.model, given.data
     recorder.tell(phase="finishing", message="Writing the model and testing it", progress=None, seconds_left=None)
     model.load_weights(run.best_file)
     run.embeddings_file.unlink(missing_ok=True)  # of the model before these epochs
     write_graph(model, run.serving_folder)
-    graph, photos = ServingGraph(run.serving_folder), material.photos
+    graph, photos = ServingGraph(run.serving_folder), data.photos
     for part in ("validation", "test"):
-        positions = material.parts[part]
+        positions = data.subsets[part]
         chunks = [graph.run(photos.pixels(chunk))[PROBABILITIES] for chunk in in_chunks(positions)]
         probabilities = np.concatenate(chunks)
-        labels = material.labels[positions]
+        labels = data.labels[positions]
         np.savez(run.predictions_file(part), probabilities=probabilities, labels=labels)
     correct = int((probabilities.argmax(1) == labels).sum())
     recorder.tell(test_correct=correct, test_count=len(labels), test_accuracy=correct / len(labels))

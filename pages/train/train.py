@@ -12,7 +12,7 @@ from core.errors import RunNotFound
 from core.models.architecture import Layer, head_layers
 from core.models.backbones import Backbone, backbone
 from core.recipe.augmentations import AUGMENTATION_OF, Choice, default_augmentations
-from core.recipe.plan import ways_of
+from core.recipe.plan import plan_phases
 from core.recipe.recipe import Recipe, default_recipe, default_unfreeze_point
 from core.training.budget.augmentation_costs import in_words
 from core.training.budget.throughput import costs_of, known_pace
@@ -133,13 +133,13 @@ def explain(places: Mapping[str, DeltaGenerator], around: Around, head: Sequence
 
 def show_costs(chosen: Backbone, recipe: Recipe, head: Sequence[Layer], counts: Counts) -> None:
     """What each phase will take on this machine."""
-    ways = ways_of(recipe, chosen, counts.training, counts.validation, services.feature_cache().room)
+    plans = plan_phases(recipe, chosen, counts.training, counts.validation, services.feature_cache().room)
     known = known_pace(services.settings().home, chosen, services.guessed_pace())
     milliseconds = services.augmentation_costs().milliseconds(recipe.augmentations)
     augmenting = None if milliseconds is None else milliseconds / 1000 * (chosen.resolution / 224) ** 2
-    costs = costs_of(recipe, chosen, ways, known.pace, counts, augmenting)
+    costs = costs_of(recipe, chosen, plans, known.pace, counts, augmenting)
     st.subheader("What it takes", anchor=False)
-    network_view.show_costs(chosen, ways, costs, known, head)
+    network_view.show_costs(chosen, plans, costs, known, head)
 
 
 def keep_warm(chosen: Backbone) -> None:

@@ -19,7 +19,7 @@ from core.files import write_atomically
 from core.models.backbones import BACKBONES, FEATURES, Backbone, backbone
 from core.models.heads import feature_width
 from core.recipe.phases import Phase
-from core.recipe.plan import Way
+from core.recipe.plan import PhasePlan
 from core.recipe.recipe import Recipe
 from core.training.budget.time_budget import (
     FIXED_SECONDS,
@@ -138,14 +138,19 @@ def guessed_pace() -> Pace:
 
 
 def costs_of(
-    recipe: Recipe, chosen: Backbone, ways: Sequence[Way], pace: Pace, counts: Counts, augmenting: float | None = None
+    recipe: Recipe,
+    chosen: Backbone,
+    plans: Sequence[PhasePlan],
+    pace: Pace,
+    counts: Counts,
+    augmenting: float | None = None,
 ) -> Costs:
     """What a run will take.
 
     Args:
         recipe: What was chosen.
         chosen: Its backbone.
-        ways: Of `plan.ways_of`.
+        plans: Of `plan_phases`.
         pace: What is known of this machine.
         counts: Numbers of photos.
         augmenting: Seconds that augmenting a photo takes; None where that was not measured.
@@ -154,10 +159,10 @@ def costs_of(
     forward, seen = pace.forward_seconds(chosen), _seen_in_an_epoch(recipe, counts)
     version = counts.training * (forward + each)
     phases = []
-    for way, new in zip(ways, _new_versions(ways), strict=True):
-        changed = version * new / way.phase.epochs if way.kept else seen.training * each
-        phases.append(PhaseCost(way.phase, _learning(way, recipe, chosen, pace, seen) + changed))
-    first = version + counts.validation * forward if any(way.kept for way in ways) else 0.0
+    for plan, new in zip(plans, _new_versions(plans), strict=True):
+        changed = version * new / plan.phase.epochs if plan.cached else seen.training * each
+        phases.append(PhaseCost(plan.phase, _learning(plan, recipe, chosen, pace, seen) + changed))
+    first = version + counts.validation * forward if any(plan.cached for plan in plans) else 0.0
     return Costs(FIXED_SECONDS + first + (counts.validation + counts.test) * forward, tuple(phases))
 
 
@@ -169,25 +174,25 @@ def _seen_in_an_epoch(recipe: Recipe, counts: Counts) -> Counts:
     return replace(counts, training=training, validation=validations * counts.validation)
 
 
-def _learning(way: Way, recipe: Recipe, chosen: Backbone, pace: Pace, seen: Counts) -> float:
+def _learning(plan: PhasePlan, recipe: Recipe, chosen: Backbone, pace: Pace, seen: Counts) -> float:
     """Seconds of an epoch without new versions."""
-    if way.boundary == FEATURES:
+    if plan.boundary == FEATURES:
         wider = feature_width(chosen, recipe.pooling) / WIDTH_FOR_FREE
         return HEAD_EPOCH_SECONDS * seen.training / USUAL_TRAINING * max(1.0, wider)
-    if way.kept:
-        return learning_seconds(chosen, way.phase.unfreeze_point, pace, seen)
-    share = chosen.work_share(way.phase.unfreeze_point)
+    if plan.cached:
+        return learning_seconds(chosen, plan.phase.unfreeze_point, pace, seen)
+    share = chosen.work_share(plan.phase.unfreeze_point)
     step = PLAIN_FORWARD + (PLAIN_LEARNING - PLAIN_FORWARD) * share
     return (step * seen.training + PLAIN_FORWARD * seen.validation) * pace.forward_seconds(chosen)
 
 
-def _new_versions(ways: Sequence[Way]) -> Iterator[int]:
+def _new_versions(plans: Sequence[PhasePlan]) -> Iterator[int]:
     """Of each phase, for how many epochs a new version of each photo is computed; one is there before the first."""
     begun = 0
-    for way in ways:
-        last = begun + way.phase.epochs
-        until = last if way.fresh else min(last, way.views)
-        yield max(0, until - max(begun, 1)) if way.augmented else 0
+    for plan in plans:
+        last = begun + plan.phase.epochs
+        until = last if plan.fresh else min(last, plan.views)
+        yield max(0, until - max(begun, 1)) if plan.augmented else 0
         begun = last
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from core.errors import RunError
 from core.models import weights
 from core.models.backbones import Backbone, backbone
-from core.recipe.plan import Way, starts_from_nothing, ways_of
+from core.recipe.plan import PhasePlan, plan_phases, starts_from_nothing
 from core.recipe.recipe import Recipe
 from core.runs.store import Run
 from core.settings import Settings
@@ -39,13 +39,13 @@ class TrainedPhase:
     """A phase as it really went.
 
     Attributes:
-        way: The phase, and what it was fed with.
+        plan: The phase, and what it was fed with.
         planned: Epochs that the learning rate was planned for.
         epochs: Epochs that it had; a part of one counts where the phase ended amid an epoch.
         losses: What its validations found, in order.
     """
 
-    plan: Way
+    plan: PhasePlan
     planned: int
     epochs: float
     losses: tuple[float, ...]
@@ -92,22 +92,22 @@ class RunHistory:
     @cached_property
     def phases(self) -> tuple[TrainedPhase, ...]:
         """Its phases, as far as they were trained and validated."""
-        ways = ways_of(
+        plans = plan_phases(
             self.recipe, self.chosen, self.counts["training"], self.counts["validation"], lambda needed: True
         )
         known, before, found = self.facts["epochs"], 0, []
-        for number, way in enumerate(ways):
-            epochs = known[number] if number < len(known) else way.phase.epochs
+        for number, plan in enumerate(plans):
+            epochs = known[number] if number < len(known) else plan.phase.epochs
             rows = [row for row in self.validations if before < row["epoch"] <= before + epochs]
             if not rows:
                 break
             had = rows[-1]["epoch"] - 1 - before + rows[-1]["step"] / self.steps
-            planned = self._planned(way, had, rows[-1]["learning_rate"])
-            found.append(TrainedPhase(way, planned, had, tuple(row["val_loss"] for row in rows)))
+            planned = self._planned(plan, had, rows[-1]["learning_rate"])
+            found.append(TrainedPhase(plan, planned, had, tuple(row["val_loss"] for row in rows)))
             before += epochs
         return tuple(found)
 
-    def _planned(self, plan: Way, had: float, last_rate: float) -> int:
+    def _planned(self, plan: PhasePlan, had: float, last_rate: float) -> int:
         """The epochs that the learning rate was planned for; a run by time planned them while it went."""
         if not self.recipe.minutes or self.recipe.schedule != "cosine":
             return plan.phase.epochs
@@ -152,7 +152,7 @@ class RunHistory:
     @property
     def cached(self) -> tuple[bool, ...]:
         """For each phase whether the frozen part is computed once."""
-        return tuple(each.plan.kept for each in self.phases)
+        return tuple(each.plan.cached for each in self.phases)
 
     @property
     def has_drops(self) -> bool:
@@ -174,7 +174,7 @@ class RunHistory:
         found = []
         for each in self.phases:
             block = self.first_layer(each.plan.phase.unfreeze_point)
-            found.append((each.plan.phase.unfreeze_layer or block, block if each.plan.kept else ""))
+            found.append((each.plan.phase.unfreeze_layer or block, block if each.plan.cached else ""))
         return found
 
     @property

@@ -1,4 +1,4 @@
-"""What each epoch is fed with: which version of which photos, in which order, mixed or not."""
+"""The data loader: which version of which photos an epoch gets, in which order, mixed or not."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from core.errors import FeatureCacheError
 from core.models.backbones import Backbone
-from core.recipe.plan import Way, row_shape
+from core.recipe.plan import PhasePlan, row_shape
 from core.recipe.recipe import Recipe
 from core.training.feature_cache.extraction import ORIGINAL, FrozenOutputs
 from core.training.inputs.augmenter import Versions
@@ -19,14 +19,14 @@ from core.training.inputs.photos import Photos
 
 
 @dataclass(frozen=True)
-class Material:
-    """What there is to learn from.
+class TrainingData:
+    """The photos and labels of a run, by subset.
 
     Attributes:
         photos: The pixels.
         digests: BLAKE2b of each file; empty for one that cannot be read.
         labels: (N,).
-        parts: For each part the positions of its photos.
+        subsets: For each subset the positions of its photos.
         classes: Number of classes K.
         class_weights: How much each class counts in training, by label; None if alike.
     """
@@ -34,52 +34,52 @@ class Material:
     photos: Photos
     digests: Sequence[bytes]
     labels: NDArray[np.int32]
-    parts: Mapping[str, NDArray[np.intp]]
+    subsets: Mapping[str, NDArray[np.intp]]
     classes: int
     class_weights: Mapping[int, float] | None
 
 
-class Feed:
-    """Batches for training and validation; what an epoch sees depends on the recipe and the epoch's number alone.
+class DataLoader:
+    """Batches for training and validation; they depend on the recipe and the epoch's number alone.
 
     Attributes:
-        made: Numbers of the versions whose outputs are kept, in the order in which epochs take them.
+        made: Numbers of the versions whose outputs are cached, in the order in which epochs take them.
     """
 
     def __init__(
         self,
         recipe: Recipe,
         chosen: Backbone,
-        material: Material,
+        data: TrainingData,
         outputs: FrozenOutputs,
         versions: Versions | None,
     ) -> None:
         """Compute nothing yet."""
-        self._recipe, self._chosen, self._material = recipe, chosen, material
+        self._recipe, self._chosen, self._data = recipe, chosen, data
         self._outputs, self._versions = outputs, versions
         self.made: list[int] = []
 
     @property
     def steps(self) -> int:
         """Steps in an epoch."""
-        return self._recipe.steps_per_epoch or -(-len(self._material.parts["training"]) // self._recipe.batch_size)
+        return self._recipe.steps_per_epoch or -(-len(self._data.subsets["training"]) // self._recipe.batch_size)
 
     def order(self, epoch: int) -> NDArray[np.intp]:
         """Positions of the training photos in the order of an epoch, counted from the beginning of the run."""
         random = np.random.default_rng((self._recipe.seed, epoch if self._recipe.shuffle else 0))
-        failures = self._material.photos.failures  # a photo may have gone before a later version of it was computed
-        usable = np.array([i for i in self._material.parts["training"] if i not in failures], np.intp)
+        failures = self._data.photos.failures  # a photo may have gone before a later version of it was computed
+        usable = np.array([i for i in self._data.subsets["training"] if i not in failures], np.intp)
         wanted = self._recipe.steps_per_epoch * self._recipe.batch_size or len(usable)
         rounds = [random.permutation(usable) for _ in range(-(-wanted // max(1, len(usable))))]
         return np.concatenate(rounds)[:wanted]
 
-    def version(self, way: Way, epoch: int, compute: Callable[[int], None]) -> int:
-        """Which version of the photos an epoch of the run takes; `compute` makes sure that it is kept."""
-        if not way.augmented:
+    def version(self, plan: PhasePlan, epoch: int, compute: Callable[[int], None]) -> int:
+        """Which version of the photos an epoch of the run takes; `compute` makes sure that it is cached."""
+        if not plan.augmented:
             return ORIGINAL
-        if not way.kept:
+        if not plan.cached:
             return epoch
-        if epoch in self.made or epoch < way.views or way.fresh:
+        if epoch in self.made or epoch < plan.views or plan.fresh:
             try:
                 compute(epoch)
                 self.made = list(dict.fromkeys([*self.made, epoch]))
@@ -96,29 +96,29 @@ class Feed:
         return self.order(epoch)[first * size : last * size]
 
     def training(
-        self, way: Way, version: int, epoch: int, positions: NDArray[np.intp], first: int = 0
+        self, plan: PhasePlan, version: int, epoch: int, positions: NDArray[np.intp], first: int = 0
     ) -> tf.data.Dataset:
         """Batches of a stretch of an epoch, which begins with the step `first`."""
-        softening = softening_of(self._recipe, self._material.classes, epoch)
-        return self._batches(way, version, positions, softening, first)
+        softening = softening_of(self._recipe, self._data.classes, epoch)
+        return self._batches(plan, version, positions, softening, first)
 
-    def validation(self, way: Way) -> tf.data.Dataset:
+    def validation(self, plan: PhasePlan) -> tf.data.Dataset:
         """The validation photos as they are."""
-        plain = Softening(self._material.classes) if self._recipe.needs_soft_targets else None
-        return self._batches(way, ORIGINAL, self._material.parts["validation"], plain)
+        plain = Softening(self._data.classes) if self._recipe.needs_soft_targets else None
+        return self._batches(plan, ORIGINAL, self._data.subsets["validation"], plain)
 
     def _batches(
-        self, way: Way, version: int, positions: NDArray[np.intp], softening: Softening | None, first: int = 0
+        self, plan: PhasePlan, version: int, positions: NDArray[np.intp], softening: Softening | None, first: int = 0
     ) -> tf.data.Dataset:
-        gather, shape = self._source(way, version)
-        return batches(gather, self._material.labels, positions, self._recipe.batch_size, shape, softening, first)
+        gather, shape = self._source(plan, version)
+        return batches(gather, self._data.labels, positions, self._recipe.batch_size, shape, softening, first)
 
-    def _source(self, way: Way, version: int) -> tuple[Gather, tuple[int, ...]]:
-        if way.kept:
-            shape = row_shape(self._chosen, way.boundary, self._recipe.pooling)
-            return self._outputs.gather(way.boundary, version), shape
-        photos, versions = self._material.photos, self._versions
+    def _source(self, plan: PhasePlan, version: int) -> tuple[Gather, tuple[int, ...]]:
+        if plan.cached:
+            shape = row_shape(self._chosen, plan.boundary, self._recipe.pooling)
+            return self._outputs.gather(plan.boundary, version), shape
+        photos, versions = self._data.photos, self._versions
         if version == ORIGINAL or versions is None:
             return photos.pixels, photos.shape
-        digests = self._material.digests
+        digests = self._data.digests
         return lambda some: versions.make(photos.pixels(some), [digests[i] for i in some], version), photos.shape

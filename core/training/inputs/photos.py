@@ -102,13 +102,13 @@ class RunPhotos:
         folder: Names and classes of its photos.
         photos: Their pixels.
         digests: BLAKE2b of each file; empty for one that cannot be read.
-        parts: For each part the positions of its photos.
+        subsets: For each subset the positions of its photos.
     """
 
     folder: ImageFolder
     photos: Photos
     digests: Sequence[bytes]
-    parts: Mapping[str, NDArray[np.intp]]
+    subsets: Mapping[str, NDArray[np.intp]]
 
 
 def look_at(run: Run, recipe: Recipe, chosen: Backbone, settings: Settings) -> RunPhotos:
@@ -141,13 +141,13 @@ def a_few_of(given: RunPhotos, most: Mapping[str, int]) -> RunPhotos:
     """At most so many photos of each part, about equally many of each class, which come first in turn."""
     labels = given.folder.labels
     few = {}
-    for name, positions in given.parts.items():
+    for name, positions in given.subsets.items():
         ranks = np.empty(len(positions), np.intp)
         for label in np.unique(labels[positions]):
             mine = labels[positions] == label
             ranks[mine] = np.arange(mine.sum())
         few[name] = np.sort(positions[np.argsort(ranks, kind="stable")[: most[name]]])
-    return replace(given, parts=few)
+    return replace(given, subsets=few)
 
 
 def in_chunks(positions: NDArray[np.intp], size: int = CHUNK) -> Iterator[NDArray[np.intp]]:

@@ -9,7 +9,7 @@ import keras
 
 from core.models.trainable import changing, values_of
 from core.recipe.phases import HEAD
-from core.recipe.plan import Way
+from core.recipe.plan import PhasePlan
 from core.recipe.recipe import Recipe
 from core.runs.store import FINISHED, Run
 from core.settings import Settings
@@ -47,30 +47,30 @@ def sweep(run: Run, settings: Settings) -> None:
         size = min(recipe.batch_size, MOST["training"])
         recipe = replace(recipe, batch_size=size, steps_per_epoch=STEPS)
         with ready(run, recipe, settings, recorder, most=MOST) as given:
-            for number, way in enumerate(given.ways):
-                _sweep_phase(run, given, way, recorder, number)
+            for number, plan in enumerate(given.plans):
+                _sweep_phase(run, given, plan, recorder, number)
         end(recorder, FINISHED, "Finished")
 
 
-def _sweep_phase(run: Run, given: Ready, way: Way, recorder: Recorder, number: int) -> None:
-    phase = way.phase
+def _sweep_phase(run: Run, given: Ready, plan: PhasePlan, recorder: Recorder, number: int) -> None:
+    phase = plan.phase
     recorder.tell(phase=phase.kind, message=f"Trying learning rates: {phase.words.lower()}", progress=0.0)
     choose_for(given.model, given.chosen, given.recipe, phase)
     before = values_of(changing(given.model))
-    trial = _Trial(run, phase.kind, recorder, number, len(given.ways))
-    _fit(given, way, phase.learning_rate, STEPS, trial)
+    trial = _Trial(run, phase.kind, recorder, number, len(given.plans))
+    _fit(given, plan, phase.learning_rate, STEPS, trial)
     for name, variable in changing(given.model).items():
         variable.assign(before[name])
-    if phase.kind == HEAD and number + 1 < len(given.ways):
-        steps = WARMING_EPOCHS * -(-len(given.material.parts["training"]) // given.recipe.batch_size)
-        _fit(given, way, trial.best_rate, steps, keras.callbacks.Callback())
+    if phase.kind == HEAD and number + 1 < len(given.plans):
+        steps = WARMING_EPOCHS * -(-len(given.data.subsets["training"]) // given.recipe.batch_size)
+        _fit(given, plan, trial.best_rate, steps, keras.callbacks.Callback())
 
 
-def _fit(given: Ready, way: Way, rate: float, steps: int, callback: keras.callbacks.Callback) -> None:
-    learner = learner_for(given.model, given.chosen, given.recipe, way, rate)
-    positions = given.feed.stretch(0, 0, steps)
-    source = given.feed.training(way, ORIGINAL, 0, positions)
-    weights = given.material.class_weights
+def _fit(given: Ready, plan: PhasePlan, rate: float, steps: int, callback: keras.callbacks.Callback) -> None:
+    learner = learner_for(given.model, given.chosen, given.recipe, plan, rate)
+    positions = given.loader.stretch(0, 0, steps)
+    source = given.loader.training(plan, ORIGINAL, 0, positions)
+    weights = given.data.class_weights
     learner.fit(source, callbacks=[callback], class_weight=weights, verbose=0)
 
 

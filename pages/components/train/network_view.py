@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import ArchitectureError
 from core.models.architecture import Layer
 from core.models.backbones import Backbone
-from core.recipe.plan import Way, starts_from_nothing
+from core.recipe.plan import PhasePlan, starts_from_nothing
 from core.recipe.recipe import Recipe, default_unfreeze_point
 from core.runs.messages import text_of
 from core.training.budget.throughput import Costs, Known
@@ -109,7 +109,7 @@ def _diagram(chosen: Backbone, recipe: Recipe, head: Sequence[Layer]) -> None:
     st.html(drawings.architecture_diagram(chosen, architecture, head, learning))
 
 
-def show_costs(chosen: Backbone, ways: Sequence[Way], costs: Costs, known: Known, head: Sequence[Layer]) -> None:
+def show_costs(chosen: Backbone, plans: Sequence[PhasePlan], costs: Costs, known: Known, head: Sequence[Layer]) -> None:
     """What each phase learns and takes, before it begins."""
     learned = sum(layer.learnable for layer in head)
     rows = []
@@ -119,10 +119,10 @@ def show_costs(chosen: Backbone, ways: Sequence[Way], costs: Costs, known: Known
         rows.append((phase.words, count, str(phase.epochs), f"about {brief(cost.epoch_seconds)}"))
     st.html(drawings.table(("Phase", "Learns", "Epochs", "An epoch"), rows))
     source = "as earlier runs on this computer went" if known.measured else "a guess, until a first run has measured it"
-    icon = "bolt" if ways[-1].kept else "hourglass_top"
+    icon = "bolt" if plans[-1].cached else "hourglass_top"
     st.caption(
         f":material/timer: **About {brief(costs.total)} in all**, {source}.  \n"
-        f":material/{icon}: {text_of(ways[-1].reason)}"
+        f":material/{icon}: {text_of(plans[-1].reason)}"
     )
 
 

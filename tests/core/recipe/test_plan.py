@@ -6,7 +6,7 @@ import pytest
 from core.models.backbones import BACKBONES, FEATURES, Backbone, backbone
 from core.recipe.augmentations import Choice
 from core.recipe.phases import PHASE_WORDS
-from core.recipe.plan import LARGEST, Way, phases_of, row_bytes, row_shape, ways_of
+from core.recipe.plan import LARGEST, PhasePlan, phases_of, plan_phases, row_bytes, row_shape
 from core.recipe.recipe import Recipe
 from core.runs.messages import Message, text_of
 
@@ -29,9 +29,9 @@ def once_for(views: int) -> Message:
     return Message("cached-versions", {"number": views})
 
 
-def ways(chosen: Backbone = B0, room: bool = True, **choices: Any) -> tuple[Way, ...]:
+def plans(chosen: Backbone = B0, room: bool = True, **choices: Any) -> tuple[PhasePlan, ...]:
     recipe = Recipe(dataset="d", backbone=chosen.key, **{**USUAL, **choices})
-    return ways_of(recipe, chosen, 100, 10, lambda needed: room)
+    return plan_phases(recipe, chosen, 100, 10, lambda needed: room)
 
 
 def phases(chosen: Backbone, **choices: Any) -> tuple[tuple[str, int, float, str], ...]:
@@ -83,19 +83,19 @@ def test_a_phase_costs_more_the_more_of_the_network_learns(row: Backbone) -> Non
 def test_each_phase_goes_its_way_for_a_reason(
     choices: dict[str, Any], expected: list[tuple[str, int, Message]]
 ) -> None:
-    found = ways(**choices)
-    assert [(way.boundary, way.views, way.reason) for way in found] == expected
-    assert {way.augmented for way in found} == {"augmentations" in choices}
-    assert [way.kept for way in found] == [bool(boundary) for boundary, _, _ in expected]
-    assert tuple(way.phase for way in found) == phases_of(Recipe(dataset="d", **{**USUAL, **choices}), B0)
+    found = plans(**choices)
+    assert [(plan.boundary, plan.views, plan.reason) for plan in found] == expected
+    assert {plan.augmented for plan in found} == {"augmentations" in choices}
+    assert [plan.cached for plan in found] == [bool(boundary) for boundary, _, _ in expected]
+    assert tuple(plan.phase for plan in found) == phases_of(Recipe(dataset="d", **{**USUAL, **choices}), B0)
 
 
 def test_without_room_every_epoch_computes_everything_and_the_size_is_told() -> None:
     features, maps = 1280 * 4 * 110, 7 * 7 * 192 * 4 * 110
-    head, fine = ways(room=False)
+    head, fine = plans(room=False)
     assert head.reason == Message("no-room", {"bytes": features})
     assert fine.reason == Message("no-room", {"bytes": maps})
-    assert not head.kept and not fine.kept
+    assert not head.cached and not fine.cached
 
 
 def test_room_is_asked_for_all_versions_of_training_photos_and_for_validation_photos_once() -> None:
@@ -106,10 +106,10 @@ def test_room_is_asked_for_all_versions_of_training_photos_and_for_validation_ph
         return needed < 10**7
 
     recipe = Recipe(dataset="d", **USUAL, augmentations=TURNED)
-    head, fine = ways_of(recipe, B0, 1000, 30, small_room)
+    head, fine = plan_phases(recipe, B0, 1000, 30, small_room)
     assert asked == [1280 * (2 * 4 * 1000 + 4 * 30), 7 * 7 * 192 * (2 * 4 * 1000 + 4 * 30)]
-    assert (head.kept, fine.kept) == (False, False) and "needs 76 MB" in text_of(fine.reason)
-    assert all(way.kept for way in ways_of(recipe, B0, 100, 30, small_room))
+    assert (head.cached, fine.cached) == (False, False) and "needs 76 MB" in text_of(fine.reason)
+    assert all(plan.cached for plan in plan_phases(recipe, B0, 100, 30, small_room))
 
 
 def test_what_is_kept_of_a_photo_has_the_shape_of_what_enters_the_block() -> None:
@@ -120,7 +120,7 @@ def test_what_is_kept_of_a_photo_has_the_shape_of_what_enters_the_block() -> Non
 
 
 def test_on_b0_maps_are_kept_from_block3_on_and_no_earlier() -> None:
-    kept = [point for point in B0.unfreeze_points if ways(unfreeze_point=point)[-1].kept]
+    kept = [point for point in B0.unfreeze_points if plans(unfreeze_point=point)[-1].cached]
     assert kept == ["none", "top_conv", "block7", "block6", "block5", "block4", "block3"]
     photo = B0.resolution**2 * 3
     assert row_bytes(B0, "block3", augmented=True) <= LARGEST * photo < row_bytes(B0, "block2", augmented=True)

@@ -206,7 +206,7 @@ def test_a_part_without_a_readable_photo_fails(workplace: Workplace) -> None:
         file.unlink()
     status = carried_out_here(run, workplace.settings)
     assert status.state == FAILED
-    assert f"No readable photo is left in the validation part of {workplace.colours}" in status.error
+    assert f"No readable photo is left in the validation subset of {workplace.colours}" in status.error
 
 
 def test_a_stop_before_there_is_anything_to_train_ends_at_once(workplace: Workplace) -> None:

@@ -106,7 +106,7 @@ def test_a_run_whose_photos_have_all_gone_fails_with_a_sentence(workplace: Workp
         photo.unlink()
     status = carried_out(run, workplace)
     assert (status.state, status.left_out, status.phase) == (FAILED, 30, "")
-    assert f"No readable photo is left in the training part of {workplace.colours}" in status.error
+    assert f"No readable photo is left in the training subset of {workplace.colours}" in status.error
     assert set(left_out(run).values()) == {"the file is no longer there"}
     assert not run.work_folder.exists()
 

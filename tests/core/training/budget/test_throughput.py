@@ -7,7 +7,7 @@ import pytest
 
 from core.models.backbones import BACKBONES, backbone
 from core.recipe.augmentations import Choice
-from core.recipe.plan import ways_of
+from core.recipe.plan import plan_phases
 from core.recipe.recipe import Recipe
 from core.training.budget.throughput import FILE_NAME, Costs, costs_of, guessed_pace, known_pace, remember
 from core.training.budget.time_budget import Counts, Pace, augmenting_seconds, learning_seconds, seconds_of
@@ -21,8 +21,8 @@ TURNED = {"rotation": Choice(0.1)}
 
 def costs(recipe: Recipe = RECIPE, pace: Pace = PACE, counts: Counts = FLOWERS, **more: Any) -> Costs:
     chosen = backbone(recipe.backbone)
-    ways = ways_of(recipe, chosen, counts.training, counts.validation, lambda needed: True)
-    return costs_of(recipe, chosen, ways, pace, counts, **more)
+    plans = plan_phases(recipe, chosen, counts.training, counts.validation, lambda needed: True)
+    return costs_of(recipe, chosen, plans, pace, counts, **more)
 
 
 def epochs(recipe: Recipe = RECIPE, **more: Any) -> list[float]:
