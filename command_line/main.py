@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from command_line import check_labels, export, predict, runs, train
 from command_line.output import INTERRUPTED, Output
 from core.errors import UnfreezeError
+from core.processes.children import allow_interrupts
 from core.settings import Settings, settings_from
 
 DONE, FAILED = 0, 1
@@ -79,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out what was typed; returns what the process is to return."""
+    allow_interrupts()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal of another alphabet is no reason to fail
     options = parser().parse_args(arguments)

@@ -116,13 +116,18 @@ def not_started(what: str, error: OSError) -> str:
     return f"{what} could not be started ({error.strerror}). Is memory or the disk full?"
 
 
-def settle_in(niceness: int) -> None:
-    """Called first by a child: give way to what a person is looking at, and let Ctrl-C (SIGINT) end this process.
+def allow_interrupts() -> None:
+    """Have Ctrl-C (SIGINT) raise `KeyboardInterrupt`, also where this process was started with SIGINT ignored.
 
-    A shell starts commands in the background with SIGINT ignored, and processes inherit that.
+    A shell does so with commands in the background, and processes inherit it.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def settle_in(niceness: int) -> None:
+    """Called first by a child: give way to what a person is looking at, and let Ctrl-C end this process."""
+    allow_interrupts()
     if hasattr(os, "nice"):
         with suppress(OSError):
             os.nice(max(0, niceness - os.nice(0)))
