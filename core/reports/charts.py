@@ -5,8 +5,9 @@ Colours, lines and sizes are classes of `report_style.css`. Lines are told apart
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 from math import ceil, floor, log10
+
+from markupsafe import Markup, escape
 
 from core.evaluation.calibration import Reliability
 
@@ -64,14 +65,14 @@ def round_step(step: float) -> float:
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * (1 - 1e-9))
 
 
-def curves(lines: Sequence[Line], across: Axis, up: Axis, rules: Sequence[tuple[float, str]], alt: str) -> str:
+def curves(lines: Sequence[Line], across: Axis, up: Axis, rules: Sequence[tuple[float, str]], alt: str) -> Markup:
     """Lines over epochs, and dashed rules at some epochs, each with a word: at the foot if lines rise, else on top."""
     (_, first), (_, last) = lines[0].points[0], lines[0].points[-1]
     marks = [_rule(position, across, words, row, low=last > first) for row, (position, words) in enumerate(rules)]
     return _frame(across, up, "".join([*(_line(line, across, up) for line in lines), *marks]), alt)
 
 
-def reliability(found: Reliability, alt: str) -> str:
+def reliability(found: Reliability, alt: str) -> Markup:
     """How often a model is right over how sure it is: bars, and the diagonal where both are the same."""
     across = Axis(0, 1, "how sure it is", _percent)
     up = Axis(0, 1, "how often it is right", _percent)
@@ -85,10 +86,10 @@ def reliability(found: Reliability, alt: str) -> str:
     return _frame(across, up, "".join([*map(_bar, tops), diagonal, *counts]), alt)
 
 
-def interval(share: float, low: float, high: float) -> str:
+def interval(share: float, low: float, high: float) -> Markup:
     """A share of 1 as a small bar with its interval as a line; its figure stands beside it in words."""
     x, left, right = (100 * value for value in (share, low, high))
-    return (
+    return Markup(
         '<svg class="interval" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
         '<rect class="ground" width="100" height="10"/>'
         f'<rect class="share" width="{x:.1f}" height="10"/>'
@@ -156,14 +157,14 @@ def _count(top: Point, count: int) -> str:
     return f'<text class="note count" x="{x:.1f}" y="{y - 4:.1f}">{count:,}</text>'
 
 
-def _frame(across: Axis, up: Axis, inside: str, alt: str) -> str:
+def _frame(across: Axis, up: Axis, inside: str, alt: str) -> Markup:
     foot, side = HEIGHT - BOTTOM, WIDTH - RIGHT
     grid = "".join(_up_tick(value, across, up) for value in up.ticks())
     ticks = "".join(_across_tick(value, across, up) for value in across.ticks())
     titles = (
         f'<text class="axis" x="{(LEFT + side) / 2:.1f}" y="{HEIGHT - 4}" text-anchor="middle">{across.title}</text>'
     )
-    return (
+    return Markup(
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(alt)}">{grid}{ticks}'
         f'<line class="base" x1="{LEFT}" y1="{foot}" x2="{side}" y2="{foot}"/>{inside}{titles}</svg>'
     )

@@ -81,7 +81,7 @@ class Photo:
     """A small photo: where it lies, what is said of it, and its JPEG; empty where it can no longer be read."""
 
     path: str
-    words: str
+    caption: str
     jpeg: bytes
 
 
@@ -125,7 +125,7 @@ class PhotoReader:
     max_pixels: int
 
     def photos(self, wanted: Sequence[tuple[str, str]]) -> tuple[Photo, ...]:
-        """Small photos for paths with words, in order."""
+        """Small photos for paths with captions, in order."""
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             return tuple(pool.map(lambda each: Photo(each[0], each[1], self._jpeg(each[0])), wanted))
 

@@ -6,7 +6,6 @@ of the run; nothing is filled in by hand.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from core.evaluation.metrics import ClassScores, Confused, Evaluation, accuracy_
 from core.formatting import listed, percent, photos, whole
 from core.models.backbones import Backbone
 from core.reports.card_facts import CardFacts
+from core.reports.templates import render
 
 GOOD, POOR = 0.9, 0.75
 """From which recall and precision on a class counts as recognised well, and below which as recognised badly."""
@@ -44,7 +44,7 @@ OTHER_LICENCE = "They go back to those that Google published under the Apache Li
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, and sentences below it, each a statement of its own; names in them are not safe as HTML."""
+    """A heading, and sentences below it, each a statement of its own; names in them are not escaped."""
 
     title: str
     sentences: tuple[str, ...]
@@ -65,25 +65,7 @@ def card(facts: CardFacts) -> tuple[Section, ...]:
 
 def as_markdown(facts: CardFacts) -> str:
     """The card as a Markdown file."""
-    parts = [f"# Model card: {_markdown(facts.name)}"]
-    for section in card(facts):
-        parts.append(f"## {section.title}")
-        parts.append("\n".join(f"- {_markdown(sentence)}" for sentence in section.sentences))
-    return "\n\n".join(parts) + "\n"
-
-
-def as_html(facts: CardFacts, level: int = 3) -> str:
-    """The card as HTML without a frame of its own; its headings are of this level."""
-    return "".join(
-        f'<section class="card-part"><h{level}>{escape(section.title)}</h{level}><ul>'
-        f"{''.join(f'<li>{escape(sentence)}</li>' for sentence in section.sentences)}</ul></section>"
-        for section in card(facts)
-    )
-
-
-def _markdown(text: str) -> str:
-    """A text whose signs mean nothing in Markdown."""
-    return "".join(f"\\{sign}" if sign in "\\`*_[]<>#|~" else sign for sign in " ".join(text.split()))
+    return render("model_card.md.jinja", name=facts.name, sections=card(facts))
 
 
 def _what_it_is(facts: CardFacts) -> Iterator[str]:

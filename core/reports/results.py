@@ -1,0 +1,135 @@
+"""What a report shows of a model's test: its accuracy, its classes, its confusion matrix and its calibration."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+
+from core.evaluation.calibration import reliability, trust, with_temperature
+from core.evaluation.metrics import Evaluation, accuracy_interval, class_scores, most_mistaken
+from core.formatting import percent, photos, whole
+from core.reports import charts
+
+MOST_CLASSES = 40
+"""So many classes have a row in a table; of more those that matter most."""
+
+MOST_CELLS, MOST_NAMED_COLUMNS = 12, 6
+"""So many classes have a row and column in the confusion matrix; above the second number columns have numbers."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """How many of the test photos are named correctly, and between which shares of 1 the accuracy lies, at 95 %."""
+
+    correct: int
+    count: int
+    interval: tuple[float, float]
+
+    @property
+    def wrong(self) -> int:
+        """How many are taken for another class."""
+        return self.count - self.correct
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A class in the table of scores: its test photos, and recall and precision in percent, "–" where unknown."""
+
+    name: str
+    photos: int
+    recall: str
+    bar: Markup
+    precision: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the confusion matrix: "right", "wrong" or "none", how full its colour is, 0 to 1, and its count."""
+
+    kind: str
+    share: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A confusion matrix of M classes.
+
+    Attributes:
+        names: M names.
+        rows: M rows of M cells.
+        numbered: Whether columns are headed by numbers because their names would not fit.
+        shortened: Whether there are more classes.
+    """
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    numbered: bool
+    shortened: bool
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """How far percentages can be trusted.
+
+    Attributes:
+        trust: A sentence on it.
+        error: The expected calibration error, 0 to 1.
+        chart: The reliability diagram.
+        temperature: The one that fits the validation photos best; None where there is nothing to tell by.
+        scaled_error: The error at that temperature; that without where there is none.
+    """
+
+    trust: str
+    error: float
+    chart: Markup
+    temperature: float | None
+    scaled_error: float
+
+
+def tested(found: Evaluation) -> Tested:
+    """How the test went."""
+    correct, count = int(found.right.sum()), len(found)
+    return Tested(correct, count, accuracy_interval(correct, count))
+
+
+def class_rows(found: Evaluation) -> list[ClassRow]:
+    """How well each class is recognised; of very many those with the lowest F1."""
+    scores = class_scores(found.confusion)
+    shown = np.arange(len(found.class_names))
+    if len(shown) > MOST_CLASSES:
+        shown = np.sort(np.argsort(scores.f1, kind="stable")[:MOST_CLASSES])
+    rows = []
+    for i in shown.tolist():
+        hits, support = int(found.confusion[i, i]), int(scores.support[i])
+        bar = charts.interval(hits / support, *accuracy_interval(hits, support)) if support else Markup()
+        recall = percent(hits / support) if support else "–"
+        precision = percent(float(scores.precision[i])) if scores.predicted[i] else "–"
+        rows.append(ClassRow(found.class_names[i], support, recall, bar, precision))
+    return rows
+
+
+def confusion_matrix(found: Evaluation) -> Matrix:
+    """The classes with the most mistakes against each other."""
+    shown = most_mistaken(found.confusion, MOST_CELLS).tolist()
+    supports = found.confusion.sum(1)
+    rows = (tuple(_cell(int(found.confusion[i, j]), int(supports[i]), i == j) for j in shown) for i in shown)
+    names = tuple(found.class_names[i] for i in shown)
+    return Matrix(names, tuple(rows), len(shown) > MOST_NAMED_COLUMNS, len(shown) < len(found.class_names))
+
+
+def _cell(count: int, support: int, right: bool) -> Cell:
+    kind = "right" if right else "wrong" if count else "none"
+    return Cell(kind, 0.75 * (count / max(1, support)) ** 0.5, count)
+
+
+def calibrated(found: Evaluation, temperature: float | None) -> Calibrated:
+    """Whether it is right as often as it says, and what a temperature would change about that."""
+    before = reliability(found.probabilities, found.labels)
+    alt = "How often it is right over how sure it is: " + "; ".join(
+        f"{whole(float(sure))} sure, right in {whole(float(right))} of {photos(int(count))}"
+        for sure, right, count in zip(before.confidence, before.accuracy, before.counts, strict=True)
+    )
+    scaled = found.probabilities if temperature is None else with_temperature(found.probabilities, temperature)
+    after = reliability(scaled, found.labels).error
+    return Calibrated(trust(before), before.error, charts.reliability(before, alt), temperature, after)

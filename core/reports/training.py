@@ -1,0 +1,84 @@
+"""What a report shows of a training: its phases, its curves, and when it learned which photos."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+
+from core.evaluation.training_dynamics import TrainingDynamics
+from core.formatting import percent
+from core.reports import charts
+from core.reports.facts import ReportFacts
+
+OFF = ("0", "no", "none", "–")
+"""Values of choices that are not made use of."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Of so many validation photos, how many were right from the first validation on, became so, never were so at the
+    end, and how many were forgotten at some time."""
+
+    photos: int
+    always: int
+    later: int
+    never: int
+    forgotten: int
+
+
+def phases(facts: ReportFacts) -> list[tuple[str, str, str, str]]:
+    """Each phase: its name, its epochs, what learns, and the highest learning rate."""
+    return [
+        (each.words, f"{each.epochs}", each.learns, np.format_float_positional(each.learning_rate, trim="-"))
+        for each in facts.context.steps
+    ]
+
+
+def usual_choices(facts: ReportFacts) -> tuple[list[str], list[str]]:
+    """The choices that were left as they are, with their values, and those that are switched off."""
+    known = facts.context.usual
+    kept = [f"{title} {value}" for title, value in known if value not in OFF]
+    return kept, [title for title, value in known if value in OFF]
+
+
+def curves(facts: ReportFacts) -> list[tuple[str, Markup]]:
+    """Accuracy and loss over epochs, each with its title; nothing where nothing was measured."""
+    if not any("loss" in row for row in facts.metrics):
+        return []
+    return [(measure.capitalize(), _curve(facts, measure)) for measure in ("accuracy", "loss")]
+
+
+def _curve(facts: ReportFacts, measure: str) -> Markup:
+    rows, validated = facts.metrics, f"val_{measure}"
+    training = charts.thinned([(row["position"], row[measure]) for row in rows if measure in row])
+    validation = charts.thinned([(row["position"], row[validated]) for row in rows if validated in row])
+    values = [value for _, value in (*training, *validation)]
+    up = charts.percents(min(values)) if measure == "accuracy" else charts.losses(max(values))
+    across = charts.Axis(0.0, max(1, facts.status.epochs), "epoch", charts.whole_numbers)
+    lines = (charts.Line("training", training), charts.Line("validation", validation))
+    return charts.curves(lines, across, up, _rules(facts), _curve_alt(measure, validation))
+
+
+def _rules(facts: ReportFacts) -> list[tuple[float, str]]:
+    """The epochs at which fine-tuning began and from which the model was kept."""
+    begun = [row["epoch"] - 1 for row in facts.metrics if row["phase"] == "fine-tune" and row["epoch"] > 1][:1]
+    best = facts.status.best_epoch
+    return [*((each, "fine-tuning") for each in begun), *([(best, "kept")] if best is not None else [])]
+
+
+def _curve_alt(measure: str, validation: Sequence[tuple[float, float]]) -> str:
+    lead = f"{measure.capitalize()} over epochs, training and validation."
+    if not validation:
+        return lead
+    say = percent if measure == "accuracy" else "{:.3g}".format
+    return f"{lead} Validation goes from {say(validation[0][1])} to {say(validation[-1][1])}."
+
+
+def learned(found: TrainingDynamics | None) -> Learned | None:
+    """When validation photos were learned; None where that is not known."""
+    if found is None or not len(found.epochs) or not found.paths:
+        return None
+    since, count = found.learned_at(), len(found.paths)
+    always, never = int((since == 0).sum()), int((since == len(found.epochs)).sum())
+    return Learned(count, always, count - always - never, never, int((found.forgotten() > 0).sum()))
