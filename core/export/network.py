@@ -7,7 +7,8 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from core.errors import RunNotReady
 from core.models.backbones import backbone
 from core.models.build import build_model
-from core.models.heads import AVERAGE, Head
+from core.models.heads import Head
+from core.recipe.recipe import Recipe
 from core.runs.store import Run
 
 PHOTOS, PROBABILITIES = "photos", "probabilities"
@@ -21,9 +22,9 @@ def trained_network(run: Run) -> keras.Model:
     """
     if not run.best_file.exists():
         raise RunNotReady(f"The run {run.id} has no model yet. Wait until it has ended.")
-    recipe = run.recipe_values()
-    head = Head(pooling=recipe.get("pooling", AVERAGE), batch_norm=bool(recipe.get("head_batch_norm", False)))
-    model = build_model(backbone(recipe["backbone"]), head, len(run.class_names()), None)
+    recipe = Recipe.from_values(run.recipe_values())
+    head = Head(pooling=recipe.pooling, batch_norm=recipe.head_batch_norm)
+    model = build_model(backbone(recipe.backbone), head, len(run.class_names()), None)
     model.load_weights(run.best_file)
     return model
 

@@ -5,6 +5,7 @@ import json
 import platform
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from core.export.formats import ExportFormat
 from core.export.parity import ParityReport, as_text
 from core.export.predict_script import predict_script
 from core.inference.prediction import Predictor
-from core.models.backbones import backbone
 from core.reports.card_facts import read_card_facts
 from core.reports.model_card import as_markdown
 from core.runs.store import Run
@@ -99,11 +99,8 @@ def versions_of(chosen: ExportFormat) -> dict[str, str]:
 
 def model_card_of(run: Run) -> str:
     """The model card of a run as Markdown."""
-    recipe = run.recipe_values()
-    chosen, dataset = backbone(recipe["backbone"]), Path(str(recipe.get("dataset", ""))).name
-    name = run.read_label().name or f"{chosen.name} on {dataset}"
-    from_nothing = not chosen.pretrained or recipe.get("weights") == "random"
-    return as_markdown(read_card_facts(run, name=name, dataset=dataset, backbone=chosen, from_nothing=from_nothing))
+    facts = read_card_facts(run, run.read_label().name)
+    return as_markdown(facts if facts.name else replace(facts, name=f"{facts.backbone.name} on {facts.dataset}"))
 
 
 def _write_samples(folder: Path, predictor: Predictor, photos: Sequence[Path]) -> None:

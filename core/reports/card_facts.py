@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from core.data.subsets import SUBSETS, TEST
 from core.errors import RunError, RunNotReady
 from core.evaluation.metrics import ClassScores, Evaluation, class_scores
 from core.evaluation.run_results import evaluation
-from core.models.backbones import Backbone
+from core.models.backbones import Backbone, backbone
+from core.recipe.plan import starts_from_nothing
+from core.recipe.recipe import Recipe
 from core.runs.store import Run
 
 PROGRAMS: Mapping[str, str] = {"tensorflow": "TensorFlow", "keras": "Keras"}
@@ -68,20 +71,22 @@ class CardFacts:
         return int(self.counts[:, number].sum())
 
 
-def read_card_facts(run: Run, *, name: str, dataset: str, backbone: Backbone, from_nothing: bool) -> CardFacts:
-    """What a run's folder tells of its model; what stands in the recipe is given.
+def read_card_facts(run: Run, name: str) -> CardFacts:
+    """Read what is known of a run's model from the run's folder; `name` is what people call it.
 
     Raises:
-        DataError: It is lost which photos the run was made of.
-        RunError: The run cannot be read.
+        DataError: The list of the run's photos cannot be read.
+        RecipeError: The recipe cannot be read.
+        RunError: Something else of the run cannot be read.
     """
-    class_names, status = run.class_names(), run.read_status()
-    environment = read_environment(run)
+    class_names, status, environment = run.class_names(), run.read_status(), read_environment(run)
+    recipe = Recipe.from_values(run.recipe_values())
+    chosen = backbone(recipe.backbone)
     return CardFacts(
         name,
-        dataset,
-        backbone,
-        from_nothing,
+        Path(recipe.dataset).name,
+        chosen,
+        starts_from_nothing(recipe, chosen),
         class_names,
         _counts(run, class_names),
         tested(run),

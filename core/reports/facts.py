@@ -20,23 +20,13 @@ from core.evaluation.metrics import Evaluation
 from core.evaluation.run_results import evaluation, photos_of
 from core.evaluation.training_dynamics import TrainingDynamics, read_training_dynamics
 from core.formatting import percent, whole
-from core.models.backbones import backbone
+from core.recipe.recipe import Recipe
 from core.reports.card_facts import CardFacts, read_card_facts, read_environment
 from core.runs.store import Run, Status
 
 PHOTO_PIXELS = 144
 MOST_EXAMPLES, OF_A_CLASS = 36, 6
 MOST_MISTAKES, MOST_SUSPECTS = 24, 12
-
-
-@dataclass(frozen=True)
-class Step:
-    """A phase of the training: what it is called, its epochs, its peak learning rate, and what learned."""
-
-    words: str
-    epochs: int
-    learning_rate: float
-    learns: str
 
 
 @dataclass(frozen=True)
@@ -51,27 +41,15 @@ class Suspect:
 
 @dataclass(frozen=True)
 class ReportContext:
-    """What a report says that does not stand in the run's folder in words.
+    """What a report needs to know that is not in the run's folder.
 
     Attributes:
         name: What people call the run.
-        dataset: The dataset's folder.
-        backbone: The key of its network.
-        from_nothing: Whether it began with random weights.
-        recipe: The choices that matter most or were changed, as title and value.
-        usual: The others.
-        steps: The phases.
         suspects: What checking the dataset's labels found, most suspect first; None where they were not checked.
         decisions: Sentences on what was decided about photos of the dataset.
     """
 
     name: str
-    dataset: str
-    backbone: str
-    from_nothing: bool
-    recipe: tuple[tuple[str, str], ...]
-    usual: tuple[tuple[str, str], ...]
-    steps: tuple[Step, ...]
     suspects: tuple[Suspect, ...] | None = None
     decisions: tuple[str, ...] = ()
 
@@ -91,7 +69,8 @@ class ReportFacts:
 
     Attributes:
         card: What is known of the model.
-        context: What is not in the run's folder: its recipe as text, its label check.
+        context: What is not in the run's folder.
+        recipe: How it was trained.
         status: How the run ended.
         metrics: What it measured, see `Run.read_metrics`.
         examples: Some training photos of each class, by its name; not of every class where there are many.
@@ -105,6 +84,7 @@ class ReportFacts:
 
     card: CardFacts
     context: ReportContext
+    recipe: Recipe
     status: Status
     metrics: Sequence[dict[str, Any]]
     examples: dict[str, tuple[Photo, ...]]
@@ -142,12 +122,13 @@ def read_report_facts(run: Run, context: ReportContext, roots: Sequence[Path], m
     Raises:
         UnfreezeError: The run's folder does not hold what it should.
     """
-    reader = PhotoReader(Path(context.dataset), tuple(roots), max_pixels)
-    network, dataset = backbone(context.backbone), Path(context.dataset).name
-    card = read_card_facts(run, name=context.name, dataset=dataset, backbone=network, from_nothing=context.from_nothing)
+    recipe = Recipe.from_values(run.recipe_values())
+    reader = PhotoReader(Path(recipe.dataset), tuple(roots), max_pixels)
+    card = read_card_facts(run, context.name)
     return ReportFacts(
         card,
         context,
+        recipe,
         run.read_status(),
         run.read_metrics(),
         _examples(run, card.class_names, reader),

@@ -82,7 +82,6 @@ def _sections(facts: ReportFacts) -> Iterator[tuple[str, str]]:
 def _values(facts: ReportFacts) -> dict[str, Any]:
     """What is shown of the data and of the training."""
     examples = {name: shown for name, shown in facts.examples.items() if shown}
-    usual, unused = training.usual_choices(facts)
     suspects = facts.context.suspects
     return {
         "card": facts.card,
@@ -94,10 +93,8 @@ def _values(facts: ReportFacts) -> dict[str, Any]:
         "shortened": len(facts.card.class_names) > MOST_CLASSES,
         "examples": examples,
         "rows_of_examples": max(map(len, examples.values()), default=0) >= FEW_EXAMPLES,
-        "phases": training.phases(facts),
-        "choices": facts.context.recipe,
-        "usual": usual,
-        "unused": unused,
+        "phases": training.phases(facts.recipe),
+        "choices": training.choices(facts.recipe),
         "curves": training.curves(facts),
         "learned": training.learned(facts.timeline),
         "suspect_count": None if suspects is None else len(suspects),

@@ -1,18 +1,54 @@
 """What a report shows of a training: its phases, its curves, and when it learned which photos."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 
 import numpy as np
 from markupsafe import Markup
 
 from core.evaluation.training_dynamics import TrainingDynamics
 from core.formatting import percent
+from core.models.backbones import backbone
+from core.recipe.plan import phases_of
+from core.recipe.recipe import Recipe
+from core.recipe.wording import in_words, title_of, value_in_words
 from core.reports import charts
 from core.reports.facts import ReportFacts
 
+ALWAYS_SHOWN = (
+    "backbone",
+    "weights",
+    "unfreeze_point",
+    "head_epochs",
+    "fine_tune_epochs",
+    "head_learning_rate",
+    "fine_tune_learning_rate",
+    "batch_size",
+    "optimizer",
+    "schedule",
+    "dropout",
+    "seed",
+    "split_seed",
+)
+"""Choices that are shown first even where they are the usual ones."""
+
 OFF = ("0", "no", "none", "–")
 """Values of choices that are not made use of."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The choices of a recipe.
+
+    Attributes:
+        shown: Those that matter most or were changed, as title and value.
+        usual: The others, each as its title with its value.
+        unused: The titles of those that are switched off.
+    """
+
+    shown: tuple[tuple[str, str], ...]
+    usual: tuple[str, ...]
+    unused: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -27,19 +63,33 @@ class Learned:
     forgotten: int
 
 
-def phases(facts: ReportFacts) -> list[tuple[str, str, str, str]]:
+def phases(recipe: Recipe) -> list[tuple[str, str, str, str]]:
     """Each phase: its name, its epochs, what learns, and the highest learning rate."""
     return [
-        (each.words, f"{each.epochs}", each.learns, np.format_float_positional(each.learning_rate, trim="-"))
-        for each in facts.context.steps
+        (
+            each.words,
+            f"{each.epochs}",
+            value_in_words("unfreeze_point", each.unfreeze_point),
+            np.format_float_positional(each.learning_rate, trim="-"),
+        )
+        for each in phases_of(recipe, backbone(recipe.backbone))
     ]
 
 
-def usual_choices(facts: ReportFacts) -> tuple[list[str], list[str]]:
-    """The choices that were left as they are, with their values, and those that are switched off."""
-    known = facts.context.usual
-    kept = [f"{title} {value}" for title, value in known if value not in OFF]
-    return kept, [title for title, value in known if value in OFF]
+def choices(recipe: Recipe) -> Choices:
+    """The choices of a recipe, sorted by whether a reader needs to see them."""
+    usual = {
+        title_of(each.name): value_in_words(each.name, each.default)
+        for each in fields(recipe)
+        if each.name not in ALWAYS_SHOWN and each.default is not MISSING
+    }
+    pairs = in_words(recipe).items()
+    kept = [(title, value) for title, value in pairs if usual.get(title) == value]
+    return Choices(
+        tuple((title, value) for title, value in pairs if usual.get(title) != value),
+        tuple(f"{title} {value}" for title, value in kept if value not in OFF),
+        tuple(title for title, value in kept if value in OFF),
+    )
 
 
 def curves(facts: ReportFacts) -> list[tuple[str, Markup]]:

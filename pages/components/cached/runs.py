@@ -11,7 +11,6 @@ from core.evaluation.comparison import Measured
 from core.evaluation.embedding_map import EmbeddingMap, map_of
 from core.evaluation.metrics import Evaluation
 from core.evaluation.training_dynamics import TrainingDynamics, read_training_dynamics
-from core.models.backbones import backbone
 from core.reports.card_facts import CardFacts, read_card_facts
 from core.reports.facts import ReportContext, read_report_facts
 from core.reports.report import Report, report_of
@@ -102,7 +101,6 @@ def report(run_id: str, ended: float | None, context: ReportContext, there: bool
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def card_facts(run_id: str, ended: float | None, name: str, dataset: str, key: str, from_nothing: bool) -> CardFacts:
+def card_facts(run_id: str, ended: float | None, name: str) -> CardFacts:
     """What is known of a run's model; raises as `core.reports.card_facts.read_card_facts` does."""
-    run, chosen = store().get(run_id), backbone(key)
-    return read_card_facts(run, name=name, dataset=dataset, backbone=chosen, from_nothing=from_nothing)
+    return read_card_facts(store().get(run_id), name)

@@ -1,7 +1,6 @@
 """The report of a run: what is in it, a button that makes it, and its model card to read and to take along."""
 
 from collections import Counter
-from dataclasses import MISSING, fields
 from pathlib import Path
 
 import streamlit as st
@@ -11,32 +10,12 @@ from core.data.scan.walk import check_inside
 from core.errors import DataError, UnfreezeError
 from core.formatting import photos
 from core.labels.dataset_check import DatasetCheck
-from core.models.backbones import backbone
-from core.recipe.plan import phases_of, starts_from_nothing
 from core.recipe.recipe import Recipe
-from core.recipe.wording import in_words, title_of, value_in_words
-from core.reports.facts import ReportContext, Step, Suspect
+from core.reports.facts import ReportContext, Suspect
 from core.reports.model_card import as_markdown, card
 from pages.components.cached import datasets, runs, services
 from pages.components.shared import elements, markdown, run_descriptions, state
 from pages.components.shared.run_descriptions import LoadedRun
-
-ALWAYS_SAID = (
-    "backbone",
-    "weights",
-    "unfreeze_point",
-    "head_epochs",
-    "fine_tune_epochs",
-    "head_learning_rate",
-    "fine_tune_learning_rate",
-    "batch_size",
-    "optimizer",
-    "schedule",
-    "dropout",
-    "seed",
-    "split_seed",
-)
-"""Choices that a report names first even where they are the usual ones."""
 
 DECIDED = {
     EXCLUDE: "left out of the dataset",
@@ -76,9 +55,8 @@ def offer(shown: LoadedRun) -> None:
 
 def _made(shown: LoadedRun) -> None:
     recipe = shown.recipe
-    context = report_context(
-        run_descriptions.name_of(shown.run, recipe), recipe, _last_check(recipe), _decisions(recipe)
-    )
+    name = run_descriptions.name_of(shown.run, recipe)
+    context = ReportContext(name, suspects_of(_last_check(recipe)), _decisions(recipe))
     made = runs.report(shown.run.id, shown.status.ended, context, Path(recipe.dataset).is_dir())
     st.download_button(
         "Download the report (HTML)",
@@ -99,13 +77,8 @@ def _made(shown: LoadedRun) -> None:
 
 
 def _card(shown: LoadedRun) -> None:
-    recipe = shown.recipe
-    name, from_nothing = (
-        run_descriptions.name_of(shown.run, recipe),
-        starts_from_nothing(recipe, backbone(recipe.backbone)),
-    )
-    dataset = Path(recipe.dataset).name
-    facts = runs.card_facts(shown.run.id, shown.status.ended, name, dataset, recipe.backbone, from_nothing)
+    name = run_descriptions.name_of(shown.run, shown.recipe)
+    facts = runs.card_facts(shown.run.id, shown.status.ended, name)
     st.subheader("Model card", anchor=False)
     with st.container(border=True):
         for section in card(facts):
@@ -121,41 +94,9 @@ def _card(shown: LoadedRun) -> None:
     )
 
 
-def report_context(name: str, recipe: Recipe, check: DatasetCheck | None, decisions: tuple[str, ...]) -> ReportContext:
-    """What a report says of a run in words: its name, its recipe and what is known of its labels."""
-    chosen = backbone(recipe.backbone)
-    steps = tuple(
-        Step(
-            phase.words,
-            phase.epochs,
-            phase.learning_rate,
-            value_in_words("unfreeze_point", phase.unfreeze_point),
-        )
-        for phase in phases_of(recipe, chosen)
-    )
-    suspects = None if check is None else tuple(_suspect(check, position) for position in check.suspects)
-    return ReportContext(
-        name,
-        recipe.dataset,
-        recipe.backbone,
-        starts_from_nothing(recipe, chosen),
-        *_choices(recipe),
-        steps,
-        suspects,
-        decisions,
-    )
-
-
-def _choices(recipe: Recipe) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
-    """The choices that matter most or were changed, in words, and the others."""
-    usual = {
-        title_of(each.name): value_in_words(each.name, each.default)
-        for each in fields(recipe)
-        if each.name not in ALWAYS_SAID and each.default is not MISSING
-    }
-    words = in_words(recipe).items()
-    changed = tuple(pair for pair in words if pair not in usual.items())
-    return changed, tuple(pair for pair in words if pair in usual.items())
+def suspects_of(check: DatasetCheck | None) -> tuple[Suspect, ...] | None:
+    """What a check of labels found; None where there was none."""
+    return None if check is None else tuple(_suspect(check, position) for position in check.suspects)
 
 
 def _suspect(check: DatasetCheck, position: int) -> Suspect:

@@ -125,9 +125,8 @@ def test_facts_that_do_not_fit_are_refused() -> None:
 
 
 def test_the_facts_of_a_real_run_are_read_from_its_folder(finished_run: FinishedRun) -> None:
-    known = read_card_facts(
-        finished_run.run, name="blue or red", dataset="colours", backbone=backbone("baseline-cnn"), from_nothing=True
-    )
+    known = read_card_facts(finished_run.run, "blue or red")
+    assert known.dataset == "colours" and known.backbone.key == "baseline-cnn" and known.from_nothing
     assert known.class_names == ("blue", "red") and known.counts.sum() == 30
     assert known.found is not None and len(known.found) == known.counts[:, 2].sum()
     assert set(known.versions) == {"TensorFlow", "Keras"} and known.made

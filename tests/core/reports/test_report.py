@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +14,12 @@ from core.evaluation.calibration import expected_calibration_error
 from core.evaluation.metrics import Evaluation, accuracy_interval, class_scores
 from core.evaluation.run_results import evaluation
 from core.formatting import percent, whole
-from core.reports.facts import Photo, ReportContext, ReportFacts, Step, Suspect, read_report_facts
+from core.recipe.recipe import Recipe
+from core.reports.facts import Photo, ReportContext, ReportFacts, Suspect, read_report_facts
 from core.reports.report import Report, report_of
 from core.runs.store import Run
 from tests.conftest import FinishedRun
 
-USUAL = (("momentum", "0.9"), ("mixup", "0"))
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 BAD = "<script>alert(1)</script>\"' & co"
 
@@ -57,15 +58,8 @@ class Reading(HTMLParser):
         return " ".join(self.text.replace("\u00a0", " ").split())
 
 
-def context(dataset: Path, **more: object) -> ReportContext:
-    steps = (Step("Training everything from scratch", 2, 0.001, "everything"),)
-    recipe = (("variant", "baseline CNN"), ("batch size", "8"))
-    known = ReportContext("blue or red", str(dataset), "baseline-cnn", True, recipe, USUAL, steps)
-    return replace(known, **more)  # type: ignore[arg-type]
-
-
-def facts_of(run: Run, dataset: Path, **more: object) -> ReportFacts:
-    return read_report_facts(run, context(dataset, **more), (dataset.parent,), 10_000_000)
+def facts_of(run: Run, roots: Path, **more: Any) -> ReportFacts:
+    return read_report_facts(run, ReportContext("blue or red", **more), (roots,), 10_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +115,8 @@ def test_what_was_trained_and_on_what_is_said(facts: ReportFacts, made: Report) 
         "This model started from random weights",
         "Training everything from scratch 2 everything 0.001",
         "batch size 8",
-        "As usual: momentum 0.9. Not used: mixup.",
+        "As usual: learning rate, head 0.01",
+        "Not used: class weights",
         "all classes " + " ".join(f"{n}" for n in (*facts.card.counts.sum(0), 30)),
         "keras",
         "What I noticed",
@@ -145,7 +140,8 @@ def test_names_of_classes_and_files_are_never_taken_for_html(facts: ReportFacts)
     known = replace(
         facts,
         card=replace(facts.card, name=BAD, dataset=BAD, class_names=names, found=evil, made=BAD, versions={BAD: BAD}),
-        context=replace(facts.context, recipe=((BAD, BAD),), usual=((BAD, BAD),), suspects=(), decisions=(BAD,)),
+        context=replace(facts.context, suspects=(), decisions=(BAD,)),
+        recipe=replace(facts.recipe, dataset=f"/photos/{BAD}"),
         status=replace(facts.status, way=BAD),
         examples={BAD: (replace(photo, jpeg=b"x"), photo)},
         mistakes=(photo,),
@@ -157,8 +153,16 @@ def test_names_of_classes_and_files_are_never_taken_for_html(facts: ReportFacts)
     assert reading.text.count("<script>alert(1)</script>") > 15
 
 
+def moved(run: Run, to: Path) -> Run:
+    """A copy of a run whose dataset is no longer where it was."""
+    copy = Run(Path(shutil.copytree(run.folder, to / run.id)))
+    recipe = replace(Recipe.from_values(run.recipe_values()), dataset=str(to / "moved" / "colours"))
+    copy.recipe_file.write_text(recipe.to_json(), "utf-8")
+    return copy
+
+
 def test_photos_that_are_gone_are_named_and_the_rest_works(finished_run: FinishedRun, tmp_path: Path) -> None:
-    made = report_of(facts_of(finished_run.run, tmp_path / "moved" / "colours"))
+    made = report_of(facts_of(moved(finished_run.run, tmp_path), tmp_path))
     reading = Reading(made.html)
     assert made.photos == reading.count("img") == 0 and made.gone >= 12
     assert "blue/00.png can no longer be read" in reading.words()
@@ -166,8 +170,7 @@ def test_photos_that_are_gone_are_named_and_the_rest_works(finished_run: Finishe
 
 
 def test_photos_outside_the_allowed_folders_are_not_read(finished_run: FinishedRun, tmp_path: Path) -> None:
-    known = read_report_facts(finished_run.run, context(finished_run.workplace.colours), (tmp_path,), 10_000_000)
-    assert report_of(known).photos == 0
+    assert report_of(facts_of(finished_run.run, tmp_path)).photos == 0
 
 
 def test_suspects_and_decisions_are_shown_where_labels_were_checked(finished_run: FinishedRun) -> None:

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,31 +8,15 @@ from core.data.review import EXCLUDE, KEEP, RELABEL, Decision, Review
 from core.data.scan.folder import ImageFolder
 from core.labels.dataset_check import DatasetCheck
 from core.labels.label_checks import LabelIssues
-from core.recipe.recipe import Recipe
 from core.reports.facts import Suspect
-from pages.components.export.report_view import decisions_in_words, report_context
-
-RECIPE = Recipe(dataset="/photos/zoo", unfreeze_point="block6", fine_tune_epochs=5)
-
-
-def test_choices_that_matter_or_were_changed_come_first() -> None:
-    context = report_context("my run", replace(RECIPE, momentum=0.5), None, ())
-    recipe, usual = dict(context.recipe), dict(context.usual)
-    assert recipe["variant"] == "EfficientNet-B0" and recipe["momentum"] == "0.5" and recipe["seed"] == "0"
-    assert usual["mixup"] == "0" and not recipe.keys() & usual.keys()
-    assert [(step.words, step.epochs, step.learns) for step in context.steps] == [
-        ("Training the head", 3, "head only"),
-        ("Fine-tuning", 5, "from block6"),
-    ]
-    assert context.suspects is None and not context.from_nothing
-    assert report_context("my run", replace(RECIPE, weights="random"), None, ()).from_nothing
+from pages.components.export.report_view import decisions_in_words, suspects_of
 
 
 def test_suspects_are_taken_from_a_check_of_labels() -> None:
     folder = ImageFolder(Path("/photos/zoo"), ("ant", "bee"), ("ant/1.jpg", "bee/2.jpg"), np.array([0, 1], np.int32))
     issues = SimpleNamespace(probabilities=np.array([[0.1, 0.9], [0.2, 0.8]]), suggested=np.array([1, 1]))
     check = DatasetCheck(folder, ("", ""), cast(LabelIssues, cast(Any, issues)), (0,), (), {}, 0)
-    assert report_context("my run", RECIPE, check, ()).suspects == (Suspect("ant/1.jpg", "ant", "bee", 0.9),)
+    assert suspects_of(check) == (Suspect("ant/1.jpg", "ant", "bee", 0.9),)
 
 
 def test_decisions_are_counted_as_they_stand() -> None:
