@@ -13,11 +13,12 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 
-GROUND = frozenset({"core.errors", "core.files", "core.formatting", "core.settings"})
+GROUND = frozenset({"core.csv_files", "core.errors", "core.files", "core.formatting", "core.settings"})
 STORES = GROUND | {"core.processes", "core.data", "core.models", "core.runs"}
 ANSWERS = STORES | {"core.recipe", "core.evaluation"}
 
 LAYERS: dict[str, frozenset[str]] = {
+    "core.csv_files": frozenset(),
     "core.errors": frozenset(),
     "core.files": frozenset(),
     "core.formatting": frozenset(),

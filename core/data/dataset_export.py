@@ -1,11 +1,8 @@
 """A dataset with its corrections, as class folders or as a table; what lies in the dataset's folder is only read."""
 
-import csv
 import hashlib
-import io
 import logging
 import os
-import re
 import threading
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.csv_files import csv_file
 from core.data.dataset import Dataset
 from core.data.images import DIGEST_BYTES
 from core.data.intake.file_names import safe_name
@@ -36,9 +34,6 @@ LEFT_OUT, WITHHELD = "left out", "not used yet"
 
 TABLE = "photos.csv"
 """In an archive, beside the class folders: which photo is where, and which are missing, and why."""
-
-FORMULA = re.compile(r"[=@\t\r]|[+-](?![0-9]+([.,][0-9]+)?\Z)")
-"""How a text begins that spreadsheets would compute; a plain number is none."""
 
 
 @dataclass(frozen=True)
@@ -100,18 +95,14 @@ def rows_of(dataset: Dataset, parts: NDArray[np.int8]) -> list[Row]:
 
 
 def as_csv(rows: Iterable[Row], places: Mapping[str, str] | None = None) -> bytes:
-    """Rows as a CSV file in UTF-8, as RFC 4180 describes, that spreadsheets do not take for formulas.
+    """Rows as a CSV file, see `core.csv_files`.
 
     With `places`, where each file is in an archive, that comes first, and the path that it had becomes "was".
     """
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS if places is None else (COLUMNS[0], "was", *COLUMNS[1:]))
-    for row in rows:
-        values = (row.file, row.label, row.part, row.decision, row.because)
-        placed = values if places is None else (places.get(row.file, ""), *values)
-        writer.writerow([_harmless(value) for value in placed])
-    return text.getvalue().encode("utf-8-sig", errors="replace")
+    values = ((row.file, row.label, row.part, row.decision, row.because) for row in rows)
+    if places is None:
+        return csv_file(COLUMNS, values)
+    return csv_file((COLUMNS[0], "was", *COLUMNS[1:]), ((places.get(row[0], ""), *row) for row in values))
 
 
 def places_of(dataset: Dataset, parts: NDArray[np.int8] | None) -> dict[int, str]:
@@ -361,7 +352,3 @@ def _posix(paths: Iterator[Path]) -> Iterator[str]:
 
 def _zip_names(folder: Path, name: str) -> Iterator[Path]:
     return (path.with_name(f"{path.name}.zip") for path in free_names(folder / name))
-
-
-def _harmless(text: str) -> str:
-    return f"'{text}" if FORMULA.match(text) else text

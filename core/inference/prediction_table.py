@@ -1,6 +1,5 @@
 """What a model answers about many photos: what is shown, sorted, corrected by hand, and taken away."""
 
-import csv
 import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +13,7 @@ from zipfile import ZIP_STORED, ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from core.csv_files import csv_file
 from core.data.intake import collect
 from core.data.intake.file_names import safe_name
 from core.data.scan.walk import LeftOut
@@ -104,20 +104,18 @@ class PredictionTable:
         return UNSURE_FOLDER if self.said[place] == UNSURE else UNLIKE_FOLDER
 
 
-def as_csv(found: PredictionTable, safe: Callable[[str], str]) -> bytes:
-    """One row a photo, as spreadsheets open it; `safe` makes a text one that is no formula."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    head = ["photo", "predicted class", "confidence", "says", "corrected class"]
-    writer.writerow([*head, *map(safe, found.class_names)])
-    says = {ANSWER: "", UNSURE: "unsure", OUT_OF_DISTRIBUTION: "something else"}
-    for place, photo in enumerate(found.photos):
-        corrected = found.class_names[found.corrected[place]] if place in found.corrected else ""
-        named = [photo.name, found.class_names[found.predicted[place]]]
-        facts = [f"{found.confidence[place]:.6f}", says[str(found.said[place])], safe(corrected)]
-        shares = [f"{share:.6f}" for share in found.probabilities[place]]
-        writer.writerow([*map(safe, named), *facts, *shares])
-    return text.getvalue().encode("utf-8-sig")
+def as_csv(found: PredictionTable) -> bytes:
+    """One row a photo, see `core.csv_files`."""
+    head = ("photo", "predicted class", "confidence", "says", "corrected class", *found.class_names)
+    return csv_file(head, (_row(found, place) for place in range(len(found))))
+
+
+def _row(found: PredictionTable, place: int) -> tuple[str, ...]:
+    says = {ANSWER: "", UNSURE: "unsure", OUT_OF_DISTRIBUTION: "something else"}[str(found.said[place])]
+    corrected = found.class_names[found.corrected[place]] if place in found.corrected else ""
+    predicted, confidence = found.class_names[found.predicted[place]], f"{found.confidence[place]:.6f}"
+    shares = (f"{share:.6f}" for share in found.probabilities[place])
+    return (found.photos[place].name, predicted, confidence, says, corrected, *shares)
 
 
 def as_sorted_zip(found: PredictionTable, most_bytes: int = MOST_BYTES) -> IO[bytes]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from core.csv_files import unguarded
 from core.data.scan.walk import LeftOut, is_housekeeping
 from core.data.subsets import NO_SUBSET, TEST, TRAINING, VALIDATION
 from core.errors import DataError, FolderError
@@ -153,7 +154,10 @@ def read_table(root: Path, name: str) -> Table:
 
 
 def parse_table(content: bytes, name: str) -> Table:
-    """Read a table as `read_table` does, from its bytes; raises `FolderError` as it does."""
+    """Read a table as `read_table` does, from its bytes; raises `FolderError` as it does.
+
+    Cells that were guarded against spreadsheets, see `core.csv_files`, are what they were before.
+    """
     try:
         text = content.decode("utf-16" if content[:2] in BYTE_ORDER_MARKS else "utf-8-sig")
     except UnicodeDecodeError:
@@ -163,7 +167,7 @@ def parse_table(content: bytes, name: str) -> Table:
     delimiter = max(DELIMITERS, key=first.count)
     try:
         numbered = csv.reader(lines, delimiter=delimiter)
-        columns = tuple(cell.strip() for cell in next(numbered, ()))
+        columns = tuple(unguarded(cell.strip()) for cell in next(numbered, ()))
         rows = [(numbered.line_num, row) for row in numbered if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise FolderError(f"The table {name} cannot be read as CSV ({error}).") from error
@@ -173,7 +177,7 @@ def parse_table(content: bytes, name: str) -> Table:
 
 
 def _fitted(row: Sequence[str], length: int) -> tuple[str, ...]:
-    return (*(cell.strip() for cell in row[:length]), *[""] * (length - len(row)))
+    return (*(unguarded(cell.strip()) for cell in row[:length]), *[""] * (length - len(row)))
 
 
 def _tables_and_folders(folder: Path) -> tuple[list[str], list[str]]:

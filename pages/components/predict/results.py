@@ -275,7 +275,7 @@ def downloads(found: PredictionTable, key: str) -> None:
     """What was found as a table, and the photos sorted into folders; both are made when they are asked for."""
     st.download_button(
         "Download the predictions (CSV)",
-        lambda: as_csv(found, elements.spreadsheet_safe),
+        lambda: as_csv(found),
         "predictions.csv",
         "text/csv",
         icon=":material/download:",

@@ -1,10 +1,10 @@
 """Pieces that most pages draw: the head of a page, facts side by side, tables with a download."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
+
+from core.csv_files import csv_file
 
 ROWS_SHOWN = 1000
 
@@ -32,25 +32,12 @@ def long_list(rows: Sequence[Mapping[str, str]], file_name: str) -> None:
 
 def download_list(rows: Sequence[Mapping[str, str]], file_name: str) -> None:
     """A button that downloads rows as a CSV file."""
+    names = list(rows[0])
     st.download_button(
         "Download the list (CSV)",
-        lambda: as_csv(rows),
+        lambda: csv_file(names, ([row.get(name, "") for name in names] for row in rows)),
         file_name,
         "text/csv",
         icon=":material/download:",
         on_click="ignore",
     )
-
-
-def as_csv(rows: Sequence[Mapping[str, str]]) -> bytes:
-    """Rows of a table as a CSV file that spreadsheets open as text."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]))
-    writer.writeheader()
-    writer.writerows({name: spreadsheet_safe(value) for name, value in row.items()} for row in rows)
-    return text.getvalue().encode("utf-8-sig")
-
-
-def spreadsheet_safe(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

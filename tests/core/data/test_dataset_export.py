@@ -27,7 +27,7 @@ from core.data.dataset_export import (
 from core.data.review import EXCLUDE, RELABEL, Review
 from core.data.scan.folder import nothing, scan
 from core.data.scan.layout import TABLE as BY_TABLE
-from core.data.scan.layout import Layout
+from core.data.scan.layout import Layout, parse_table
 from core.data.subsets import NO_SUBSET, SUBSETS, TEST, TRAINING
 from core.errors import DataError
 from core.settings import Settings, settings_from
@@ -80,6 +80,12 @@ def test_the_table_is_one_that_spreadsheets_do_not_compute(dataset: Dataset) -> 
     assert [row["file"] for row in found] == ["'=evil()", "'-1/a.png", 'a,"b".png']
     assert [row["class"] for row in found] == ["'@home", "-1", "'+x"]
     assert found[2]["because"] == "line\nbreak"
+
+
+def test_the_table_gives_the_same_names_when_it_is_read_as_one_with_labels() -> None:
+    rows = [Row("=a/-b.png", "@home"), Row("'=c.png", "-1"), Row("'d'.png", "rose"), Row("\te.png", "+")]
+    table = parse_table(as_csv(rows), "photos.csv")
+    assert [(row[0], row[1]) for _, row in table.rows] == [(row.file, row.label) for row in rows]
 
 
 def test_a_new_dataset_holds_the_corrected_photos_and_the_old_one_stays(dataset: Dataset, settings: Settings) -> None:

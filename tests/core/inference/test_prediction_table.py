@@ -65,7 +65,7 @@ def test_orders(found: PredictionTable, order: str, places: list[int]) -> None:
 
 
 def test_the_table_says_what_was_corrected_and_holds_no_formula(found: PredictionTable) -> None:
-    rows = list(csv.DictReader(io.StringIO(as_csv(found, lambda text: text.replace("=", "'=")).decode("utf-8-sig"))))
+    rows = list(csv.DictReader(io.StringIO(as_csv(found).decode("utf-8-sig"))))
     assert [row["photo"] for row in rows] == ["b/rose.png", "a/rose.png", "'=sum.png", "car.png", "lost.png"]
     assert [row["predicted class"] for row in rows] == ["rose", "rose", "tulip", "rose", "tulip"]
     assert [row["says"] for row in rows] == ["", "", "unsure", "something else", ""]

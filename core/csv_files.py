@@ -1,0 +1,28 @@
+"""Tables for people as CSV files: written so that a spreadsheet computes nothing in them, and read back unchanged."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+
+FORMULA = re.compile(r"'*(?:[=@\t\r\n]|[+-](?![0-9]+(?:[.,][0-9]+)?\Z))")
+"""How a text begins that spreadsheets would compute, or that looks like one which was guarded; a number is none."""
+
+
+def csv_file(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+    """A table as RFC 4180 describes, in UTF-8 with a byte order mark, with every cell guarded."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(map(guarded, columns))
+    writer.writerows(map(guarded, row) for row in rows)
+    return text.getvalue().encode("utf-8-sig", errors="replace")
+
+
+def guarded(text: str) -> str:
+    """A text that no spreadsheet computes: with an apostrophe before it where one would."""
+    return f"'{text}" if FORMULA.match(text) else text
+
+
+def unguarded(text: str) -> str:
+    """The text that `guarded` was given."""
+    return text[1:] if text.startswith("'") and FORMULA.match(text) else text
