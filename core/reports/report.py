@@ -19,9 +19,6 @@ from core.reports.facts import ReportFacts
 from core.reports.results import MOST_CLASSES
 from core.reports.templates import render
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""What a browser lets the file do: show what is inside it."""
-
 FEW_EXAMPLES = 3
 """Fewer photos of each class do not make a row."""
 
@@ -52,10 +49,10 @@ class Report:
 def report_of(facts: ReportFacts) -> Report:
     """Write the report."""
     sections = tuple(_sections(facts))
-    html = render("report.html.jinja", sections=sections, policy=POLICY, short=SHORT, **_values(facts), **_test(facts))
+    html = render("report.html.jinja", sections=sections, short=SHORT, **_values(facts), **_test(facts))
     wanted = [photo for shown in (*facts.examples.values(), facts.mistakes, facts.suspects) for photo in shown]
     there = sum(bool(photo.jpeg) for photo in wanted)
-    return Report(html.replace(" %", "\u00a0%"), len(sections), there, len(wanted) - there)
+    return Report(html.strip().replace(" %", "\u00a0%"), len(sections), there, len(wanted) - there)
 
 
 def _sections(facts: ReportFacts) -> Iterator[tuple[str, str]]:
