@@ -25,12 +25,12 @@ def photos(count: int, kind: str = "") -> str:
     return f"{count:,} {f'{kind} ' if kind else ''}photo{'' if count == 1 else 's'}"
 
 
-def listed(names: Sequence[str], most: int = 12) -> str:
+def listed(names: Sequence[str], most: int = 12, last: str = "and") -> str:
     """Names in a row, as in "a, b and c"; of very many only the first, with how many more there are."""
     shown = list(names[:most])
     if len(names) > most:
         shown.append(f"{len(names) - most:,} more")
-    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+    return f" {last} ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
 def size(count: float) -> str:

@@ -1,4 +1,4 @@
-"""Whether a model is right as often as it says: reliability, temperature scaling, and what silence buys.
+"""Whether a model is right as often as it says: reliability, temperature scaling, and accuracy against coverage.
 
 Functions of arrays: probabilities `(N, K)`, each row summing to 1, and labels `(N,)`, whole numbers 0..K-1.
 """
@@ -156,10 +156,10 @@ def _logits(probabilities: ArrayLike) -> NDArray[np.float64]:
 
 
 def trust(found: Reliability) -> str:
-    """Whether a model says too much, too little or what is true, on average over all photos."""
-    said = float(np.average(found.confidence, weights=found.counts))
+    """Whether a model is overconfident, underconfident or neither, on average over all photos, as a sentence."""
+    claimed = float(np.average(found.confidence, weights=found.counts))
     true = float(np.average(found.accuracy, weights=found.counts))
-    lead = f"On average it is {whole(said)} sure, and right in {whole(true)}"
-    if abs(said - true) <= CLOSE:
-        return f"{lead}: it can be taken at its word."
-    return f"{lead}: it is {'more' if said > true else 'less'} sure than it should be."
+    lead = f"On average it is {whole(claimed)} confident and right {whole(true)} of the time"
+    if abs(claimed - true) <= CLOSE:
+        return f"{lead}: its percentages can be trusted."
+    return f"{lead}: it is {'over' if claimed > true else 'under'}confident."

@@ -1,4 +1,4 @@
-"""Making one export and proving it; needs TensorFlow."""
+"""Making one export and verifying it; needs TensorFlow."""
 
 import shutil
 import subprocess
@@ -32,7 +32,7 @@ from core.runs.store import Run
 from core.settings import Settings
 
 Tell = Callable[[str, int, int], None]
-"""Hears what is being done, and how many photos of how many are done."""
+"""Is told what is being done, and how many photos of how many are done."""
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Exporter:
         run: The run.
         work: A folder of its own, which may be emptied.
         settings: What may be read.
-        processes: The process that proves an export, while there is one.
+        processes: The process that verifies an export, while there is one.
     """
 
     run: Run
@@ -58,7 +58,7 @@ class Exporter:
             UnfreezeError: There is no model, no photo, or `predict.py` fails.
         """
         folder = self._empty("export")
-        tell("Reading photos, and asking the model about them", 0, 0)
+        tell("Reading photos and computing the model's predictions", 0, 0)
         trial, predictor, _ = self.trial, self.predictor, self.expected
         tell("Converting the model", 0, 0)
         getattr(writers, chosen.write)(trained_network(self.run), folder / chosen.model, trial.fitted)
@@ -82,7 +82,7 @@ class Exporter:
             unpacked,
             self.trial.folder,
             home,
-            lambda done: tell("Proving it in a process of its own", done, count),
+            lambda done: tell("Verifying it in a separate process", done, count),
             self.processes.append,
         )
         pairs = PairedPredictions(self.expected, given, self.trial.labels)

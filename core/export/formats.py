@@ -1,4 +1,4 @@
-"""The table of formats that a model can be taken along in.
+"""The table of formats that a model can be exported in.
 
 Plain literals: nothing here imports TensorFlow, so pages may read the table. What writes a format is named as a string.
 """
@@ -11,12 +11,12 @@ from core.errors import ExportError
 
 @dataclass(frozen=True)
 class Precision:
-    """How near an exported model must come to the run's own to be offered.
+    """How close an exported model must be to the run's own to be offered.
 
     Attributes:
         name: "fp32", "fp16" or "int8".
-        most_difference: Most that a probability may differ, on any photo; None for no limit.
-        least_equal: Least share of photos on which the most probable class must be the same, 0 to 1.
+        most_difference: By how much a probability may differ at most, on any photo; None for no limit.
+        least_equal: Share of photos, 0 to 1, on which the predicted class must at least be the same.
         worrying_loss: From how many points of accuracy lost a warning is given; None for never.
         most_loss: Most points of accuracy that may be lost; None for no limit of its own.
     """
@@ -40,14 +40,14 @@ class ExportFormat:
     Attributes:
         key: Short stable name, also of files.
         name: Name for people.
-        purpose: What it is for, in plain words.
+        purpose: What it is for, in plain language.
         model: Name of the model's file or folder in the ZIP file.
         write: Name of the function in `core.export.writers` that writes it.
         loader: Key of `core.export.predict_script.LOADERS`: how `predict.py` runs it.
         requirements: What `predict.py` needs besides NumPy and Pillow: lines of requirements.txt without a version, the
             package's name first.
         precision: How exact it is.
-        needs: Modules by which it is told whether the packages are there that writing and proving need.
+        needs: Modules that show whether the packages are installed that writing and verifying need.
         extra: The optional dependency of Unfreeze that installs them; empty where the default install has all.
     """
 
@@ -82,7 +82,7 @@ FORMATS: tuple[ExportFormat, ...] = (
     ExportFormat(
         key="openvino",
         name="OpenVINO",
-        purpose="For ordinary computers without TensorFlow: small to install, and fast on Intel and AMD.",
+        purpose="For ordinary computers without TensorFlow: small to install, and fast on Intel and AMD processors.",
         model="model.xml",
         write="openvino",
         loader="openvino",
@@ -104,7 +104,7 @@ FORMATS: tuple[ExportFormat, ...] = (
     ExportFormat(
         key="litert",
         name="LiteRT",
-        purpose="For apps on phones, and for small computers such as a Raspberry Pi; with all digits.",
+        purpose="For apps on phones, and for small computers such as a Raspberry Pi; in full precision (fp32).",
         model="model.tflite",
         write="litert",
         loader="litert",
@@ -114,7 +114,7 @@ FORMATS: tuple[ExportFormat, ...] = (
     ExportFormat(
         key="litert-fp16",
         name="LiteRT, half size",
-        purpose="For phones: half as large as LiteRT, with half of the digits (fp16) and nearly the same answers.",
+        purpose="For phones: half the size of LiteRT, in half precision (fp16), with nearly the same predictions.",
         model="model.tflite",
         write="litert_half",
         loader="litert",
@@ -124,10 +124,10 @@ FORMATS: tuple[ExportFormat, ...] = (
     ExportFormat(
         key="litert-int8",
         name="LiteRT, quarter size",
-        purpose="For slow phones and microchips: whole numbers (int8), a quarter as large. Some accuracy is lost:"
-        " look how much.",
+        purpose="For slow phones and microcontrollers: a quarter of the size, in 8-bit integers (int8). It loses some"
+        " accuracy: check how much.",
         model="model.tflite",
-        write="litert_whole_numbers",
+        write="litert_int8",
         loader="litert",
         requirements=("ai-edge-litert",),
         precision=INT8,
@@ -135,7 +135,7 @@ FORMATS: tuple[ExportFormat, ...] = (
     ExportFormat(
         key="keras",
         name="Keras",
-        purpose="For people who program in Keras and want to train the model further.",
+        purpose="For programming in Keras, and for training the model further.",
         model="model.keras",
         write="keras_file",
         loader="keras",
@@ -145,7 +145,7 @@ FORMATS: tuple[ExportFormat, ...] = (
     ExportFormat(
         key="savedmodel",
         name="TensorFlow SavedModel",
-        purpose="For servers: TensorFlow Serving, and other tools that come from TensorFlow.",
+        purpose="For servers: TensorFlow Serving, and other TensorFlow tools.",
         model="saved_model",
         write="saved_model",
         loader="saved_model",

@@ -1,4 +1,4 @@
-"""Exports of a run: the server's side, which asks for them and reads what came of it. No TensorFlow.
+"""Exports of a run: the server's side, which requests them and reads their state. No TensorFlow.
 
 They are made by a niced child process, `python -m core.export.jobs RUN`, one after the other, and outlive the
 server. In the run's folder `exports`, `FORMAT.json` says how far one is, and `FORMAT.zip` is there once it is proven.
@@ -48,7 +48,7 @@ LONGEST_REASON = 300
 # What converters raise on networks that they cannot take, and what a full disk does.
 CONVERSION_ERRORS = (OSError, ValueError, RuntimeError, TypeError, LookupError, AttributeError)
 
-DIED = "The process that made it ended without a word; memory may have run out. Make it once more."
+DIED = "The export process ended unexpectedly; memory may have run out. Try again."
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Export:
             parity = values.pop("certificate")
             return cls(**values, parity=ParityReport.from_values(parity) if parity else None)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ExportError(f"The state of an export cannot be read ({error}). Make the export anew.") from error
+            raise ExportError(f"The state of an export cannot be read ({error}). Make the export again.") from error
 
 
 def zip_file(run: Run, chosen: ExportFormat) -> Path:
@@ -104,7 +104,7 @@ def request(run: Run, formats: Sequence[ExportFormat]) -> None:
         RunError: No process can be started.
     """
     if run.read_status().state in ACTIVE:
-        raise RunBusy("This run is still going, and its model changes. Wait until it has ended, or stop it.")
+        raise RunBusy("This run is still training, so its model is changing. Wait until it has ended, or stop it.")
     for chosen in formats:
         if chosen.missing:
             raise ExportError(f"{chosen.name} needs more packages. Start Unfreeze with: {chosen.install}")
@@ -136,7 +136,7 @@ def cancel(run: Run, chosen: ExportFormat) -> None:
 def _look_at(run: Run, chosen: ExportFormat) -> Export:
     found = _read(run, chosen)
     if found.state == MAKING and not is_locked(run.exports_folder / LOCK):
-        found = _read(run, chosen)  # it may have written its last word between our two looks
+        found = _read(run, chosen)  # it may have finished between our two looks
         if found.state == MAKING:
             cancelled = _cancel_file(run, chosen).exists()
             return Export() if cancelled else replace(found, state=FAILED, error=DIED)
@@ -219,7 +219,7 @@ def _make_waiting(run: Run, work: Path, settings: Settings) -> None:
 
 
 def make(exporter: "Exporter", chosen: ExportFormat) -> None:
-    """Make one export, and keep what came of it: the ZIP file if it is proven, and in any case why."""
+    """Make one export, and keep the ZIP file if it is proven, and in any case the verdict."""
     run, model = exporter.run, version_of(exporter.run)
     zip_file(run, chosen).unlink(missing_ok=True)
 

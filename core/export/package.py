@@ -1,4 +1,4 @@
-"""What lies in the ZIP file of an export beside the model."""
+"""What the ZIP file of an export holds besides the model."""
 
 import io
 import json
@@ -57,20 +57,20 @@ def preprocessing(side: int) -> dict[str, object]:
         "side": side,
         "input": {"name": "photos", "shape": [None, side, side, 3], "type": "float32", "range": [0, 255]},
         "steps": [
-            "turn upright as the EXIF tag Orientation says",
-            "8-bit RGB: 16-bit grey divided by 256, transparent parts over white, first frame of an animation",
-            "scale with antialiasing (bilinear) so that the shorter side is as given",
-            "keep the middle square",
+            "rotate as the EXIF tag Orientation says",
+            "8-bit RGB: 16-bit greyscale divided by 256, transparency over white, first frame of an animation",
+            "resize with antialiasing (bilinear) so that the shorter side has this length",
+            "crop the central square",
         ],
-        "normalisation": "none: it is inside the model",
+        "normalisation": "none: the model contains it",
         "output": {"name": "probabilities", "order": "labels.txt"},
     }
 
 
 def requirements(chosen: ExportFormat) -> str:
-    """The packages that `predict.py` needs, in the versions that have proven it where these are installed here."""
+    """The packages that `predict.py` needs, in the versions that are installed here, if they are."""
     lines = [_with_version(line) for line in (*chosen.requirements, *ALWAYS)]
-    return "# Proven with these versions; newer ones should do.\n" + "".join(f"{line}\n" for line in lines)
+    return "# Verified with these versions; newer ones should work.\n" + "".join(f"{line}\n" for line in lines)
 
 
 def _with_version(requirement: str) -> str:
@@ -104,7 +104,7 @@ def model_card_of(run: Run) -> str:
 
 
 def _write_samples(folder: Path, predictor: Predictor, photos: Sequence[Path]) -> None:
-    """Three photos without anything but their pixels, and what the run's model says of exactly these files."""
+    """Three photos without anything but their pixels, and what the run's model predicts for exactly these files."""
     folder.mkdir()
     expected: dict[str, list[float]] = {}
     for number, photo in enumerate(photos[:SAMPLES], 1):

@@ -22,10 +22,10 @@ class ParityReport:
         made: When, as ISO 8601.
         photos: How many photos were compared.
         kinds: How many of them are of which kind.
-        tested: How many of them are unchanged photos of the test part.
+        tested: How many of them are unchanged test photos.
         max_difference, mean_difference: Of a probability, over all photos and classes; nan where the export gave none.
-        equal_top1: The share of photos for which the most probable class is the same.
-        accuracy, run_accuracy: On those of the test part, of the export and of the run's own; None where there are
+        equal_top1: The share of photos for which the predicted class is the same.
+        accuracy, run_accuracy: On the test photos, of the export and of the run's own; None where there are
             none.
         milliseconds: Median for one photo on this machine, reading it included.
         bytes: Size of the model alone.
@@ -70,13 +70,13 @@ class ParityReport:
             return cls(**{**given, **lists})
         except (KeyError, TypeError) as error:
             raise ExportError(
-                f"The certificate of an export cannot be read ({error}). Make the export anew."
+                f"The certificate of an export cannot be read ({error}). Make the export again."
             ) from error
 
 
 @dataclass(frozen=True, eq=False)
 class PairedPredictions:
-    """What the run's own model and the exported one say of N photos, the first T of them from the test part.
+    """What the run's own model and the exported one predict for N photos, the first T of them test photos.
 
     Attributes:
         expected, given: (N, K), probabilities.
@@ -104,24 +104,24 @@ class PairedPredictions:
 
     @property
     def equal_top1(self) -> float:
-        """The share of photos with the same most probable class."""
+        """The share of photos with the same predicted class."""
         return float((self.given.argmax(1) == self.expected.argmax(1)).mean()) if self.usable else 0.0
 
     def accuracy(self, probabilities: NDArray[np.float32]) -> float | None:
-        """The share of photos of the test part that are named correctly; None where there are none."""
+        """The share of test photos that are classified correctly; None where there are none."""
         count = len(self.labels)
         return float((probabilities[:count].argmax(1) == self.labels).mean()) if count and self.usable else None
 
     @property
     def lost(self) -> float:
-        """How many points of accuracy, of 100, the export has lost; on photos without labels, changed predictions."""
+        """How many percentage points of accuracy the export has lost; on photos without labels, changed predictions."""
         mine, theirs = self.accuracy(self.given), self.accuracy(self.expected)
         lost = theirs - mine if mine is not None and theirs is not None else 1 - self.equal_top1
         return round(100 * lost, 6)
 
 
 def failures(pairs: PairedPredictions, precision: Precision) -> tuple[str, ...]:
-    """Where an export falls short of what its precision asks for, a sentence each."""
+    """Where an export does not reach what its precision requires, a sentence each."""
     if not pairs.usable:
         return (f"It did not give {pairs.expected.shape[1]} probabilities for each photo.",)
     found = []
@@ -136,45 +136,44 @@ def failures(pairs: PairedPredictions, precision: Precision) -> tuple[str, ...]:
             f"at most {1 - precision.least_equal:.0%} are accepted" if precision.least_equal < 1 else "none may be"
         )
         found.append(
-            f"{changed} of {len(pairs.given)} photos are taken for another class than by the run's own model;"
+            f"{changed} of {len(pairs.given)} photos get another class than from the run's own model;"
             f" {accepted} ({precision.name})."
         )
     if precision.most_loss is not None and pairs.lost > precision.most_loss:
         found.append(
-            f"It loses {pairs.lost:.1f} points of accuracy against the run's own model; at most"
+            f"It loses {pairs.lost:.1f} percentage points of accuracy against the run's own model; at most"
             f" {precision.most_loss:g} are accepted."
         )
     return tuple(found)
 
 
 def warnings(pairs: PairedPredictions, precision: Precision) -> tuple[str, ...]:
-    """What somebody should know who uses the export all the same, a sentence each."""
+    """What somebody should know before using the export, a sentence each."""
     if precision.worrying_loss is not None and pairs.usable and pairs.lost > precision.worrying_loss:
-        return (f"It loses {pairs.lost:.1f} points of accuracy; more than {precision.worrying_loss:g} is a lot.",)
+        return (f"It loses {pairs.lost:.1f} percentage points of accuracy, which is a lot.",)
     return ()
 
 
 def as_text(found: ParityReport) -> str:
     """The report for people to read."""
-    verdict = "PROVEN" if found.proven else "FALLS SHORT"
+    verdict = "PASSED" if found.proven else "FAILED"
     lines = [
         f"Parity certificate: {verdict}",
         "",
         f"Run {found.run}, format {found.format} ({found.precision}), {found.made}.",
         "",
-        "A process of its own, with nothing but the content of this ZIP file, has run predict.py on"
-        f" {found.photos} photos,",
-        "and its answers were compared with those of the model in Unfreeze.",
+        f"A separate process with nothing but the content of this ZIP file ran predict.py on {found.photos} photos,",
+        "and its predictions were compared with those of the model in Unfreeze.",
         "",
         *(f"  {name}: {value}" for name, value in figures(found)),
         "",
-        "The photos:",
+        "Photos:",
         *(f"  {count} {kind}" for kind, count in found.kinds.items()),
         "",
-        "With:",
+        "Versions:",
         *(f"  {name} {version}" for name, version in found.versions.items()),
     ]
-    for title, sentences in (("It is not good enough:", found.failures), ("Mind:", found.warnings)):
+    for title, sentences in (("Why it failed:", found.failures), ("Note:", found.warnings)):
         if sentences:
             lines += ["", title, *(f"  {sentence}" for sentence in sentences)]
     return "\n".join(lines) + "\n"
@@ -183,12 +182,12 @@ def as_text(found: ParityReport) -> str:
 def figures(found: ParityReport) -> list[tuple[str, str]]:
     """What was measured, with a name each."""
     return [
-        ("Largest difference of a probability", f"{found.max_difference:.1e}"),
+        ("Largest difference in a probability", f"{found.max_difference:.1e}"),
         ("Mean difference", f"{found.mean_difference:.1e}"),
-        ("Same most probable class", f"{share(found.equal_top1)} of {found.photos} photos"),
+        ("Same predicted class", f"{share(found.equal_top1)} of {found.photos} photos"),
         *_accuracies(found),
-        ("Milliseconds a photo", f"{found.milliseconds:.0f}"),
-        ("Size of the model", f"{found.bytes / 1e6:.1f} MB"),
+        ("Milliseconds per photo", f"{found.milliseconds:.0f}"),
+        ("Model size", f"{found.bytes / 1e6:.1f} MB"),
     ]
 
 

@@ -12,7 +12,7 @@ import keras
 
 
 def load():
-    """The model, ready to be asked."""
+    """Load the model."""
     return keras.models.load_model(HERE / "[[MODEL]]", compile=False)
 
 
@@ -25,7 +25,7 @@ import tensorflow as tf
 
 
 def load():
-    """The model, ready to be asked."""
+    """Load the model."""
     return tf.saved_model.load(str(HERE / "[[MODEL]]"))
 
 
@@ -43,7 +43,7 @@ except ImportError:  # TensorFlow brings it along, too
 
 
 def load():
-    """The model, ready to be asked."""
+    """Load the model."""
     model = Interpreter(str(HERE / "[[MODEL]]"))
     model.allocate_tensors()
     return model
@@ -61,7 +61,7 @@ import onnxruntime
 
 
 def load():
-    """The model, ready to be asked."""
+    """Load the model."""
     return onnxruntime.InferenceSession(str(HERE / "[[MODEL]]"), providers=["CPUExecutionProvider"])
 
 
@@ -74,8 +74,8 @@ import openvino
 
 
 def load():
-    """The model, ready to be asked."""
-    exact = {"INFERENCE_PRECISION_HINT": "f32"}  # else some processors round so much that answers move by 2 %
+    """Load the model."""
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}  # else some processors round so much that probabilities move by 2 %
     return openvino.Core().compile_model(str(HERE / "[[MODEL]]"), "CPU", exact)
 
 
@@ -86,13 +86,13 @@ def run(model, photo):
 }
 """By key, how a model is loaded and run."""
 
-_SCRIPT = '''"""Says what photos show.
+_SCRIPT = '''"""Classifies photos.
 
-    python predict.py                       the sample photos, compared with what is expected of them
+    python predict.py                       the sample photos, compared with the expected probabilities
     python predict.py PHOTO_OR_FOLDER ...   the most probable classes of photos
     python predict.py --json FOLDER ...     the same for programs: a line of JSON for each photo
 
-It needs what requirements.txt lists: pip install -r requirements.txt
+It needs the packages in requirements.txt: pip install -r requirements.txt
 In a program of your own: from predict import load, pixels, run, CLASSES
 """
 
@@ -123,7 +123,7 @@ TURNS = {
 
 
 def orientation(image):
-    """How the camera was held, as the photo's EXIF data says; damaged EXIF data says nothing."""
+    """How the camera was held, from the photo's EXIF data; 1, upright, where that is damaged."""
     try:
         return image.getexif().get(0x0112, 1)
     except (OSError, SyntaxError, ValueError, LookupError, TypeError, RuntimeError, EOFError, struct.error):
@@ -161,7 +161,7 @@ def photos_in(arguments):
 
 
 def check_samples(model):
-    """Compare what the model says of the sample photos with what is expected."""
+    """Compare the model's predictions on the sample photos with the expected ones."""
     for name, expected in json.loads((HERE / "samples" / "expected.json").read_text("utf-8")).items():
         found = run(model, pixels(HERE / "samples" / name))
         apart = np.abs(found - np.array(expected)).max()
@@ -171,7 +171,7 @@ def check_samples(model):
 
 
 def main(arguments):
-    """Answer as the first lines of this file say."""
+    """Do what the first lines of this file say."""
     as_json = arguments[:1] == ["--json"]
     model = load()
     if not arguments:

@@ -1,4 +1,4 @@
-"""The photos that an export is tried on: those of the test part, and the same once more as people's files are."""
+"""The photos that an export is tried on: test photos, and some of them again as unusual kinds of files."""
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,16 +20,16 @@ from core.runs.store import Run
 from core.settings import Settings
 
 LEAST, MOST_TESTED = 50, 400
-"""Photos on which every export is tried at least, and photos of the test part that are used at most."""
+"""Photos on which every export is tried at least, and test photos that are used at most."""
 
 MOST_BYTES = 500_000_000
 """Of a dataset with very large files, fewer photos are used."""
 
 WIDTH, HEIGHT = 400, 300
-"""Size of the odd files, in pixels."""
+"""Size of the unusual files, in pixels."""
 
 FITTED = 100
-"""Training photos by which whole numbers are fitted."""
+"""How many training photos the ranges of 8-bit integers are fitted to."""
 
 
 def _saved(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -63,12 +63,12 @@ def _sixteen_bits(image: Image.Image) -> bytes:
 
 
 VARIANTS: Mapping[str, tuple[str, Callable[[Image.Image], bytes]]] = {
-    **{f"JPEG turned by its EXIF data ({number})": (".jpg", _turned(number)) for number in range(2, 9)},
-    "JPEG in grey": (".jpg", lambda image: _saved(image.convert("L"), "JPEG", quality=92)),
+    **{f"JPEG rotated by its EXIF data ({number})": (".jpg", _turned(number)) for number in range(2, 9)},
+    "JPEG in greyscale": (".jpg", lambda image: _saved(image.convert("L"), "JPEG", quality=92)),
     "JPEG in CMYK": (".jpg", lambda image: _saved(image.convert("CMYK"), "JPEG", quality=92)),
     "large JPEG": (".jpg", lambda image: _saved(image.resize((8 * WIDTH, 8 * HEIGHT)), "JPEG", quality=85)),
     "PNG with transparency": (".png", lambda image: _saved(_with_alpha(image), "PNG")),
-    "PNG in grey with transparency": (".png", lambda image: _saved(_with_alpha(image).convert("LA"), "PNG")),
+    "PNG in greyscale with transparency": (".png", lambda image: _saved(_with_alpha(image).convert("LA"), "PNG")),
     "PNG with a palette": (".png", lambda image: _saved(image.quantize(64), "PNG")),
     "PNG with a palette and transparency": (".png", _transparent_palette),
     "PNG with 16 bits": (".png", _sixteen_bits),
@@ -77,7 +77,7 @@ VARIANTS: Mapping[str, tuple[str, Callable[[Image.Image], bytes]]] = {
     "WebP": (".webp", lambda image: _saved(image, "WEBP", quality=80)),
     "TIFF": (".tif", lambda image: _saved(image, "TIFF")),
 }
-"""Kinds of odd files: the ending, and what makes one of a photo."""
+"""Kinds of unusual files: the ending, and what makes one of a photo."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,10 @@ class Trial:
     """The photos of a run for its exports.
 
     Attributes:
-        folder: Where the files lie, and nothing else.
-        photos: What an export is tried on, in the order of their names, those of the test part first.
-        labels: (T,): positions in the run's class names of the first T photos, which are of the test part.
-        fitted: (N, S, S, 3), uint8: training photos by which whole numbers are fitted.
+        folder: Holds the files, and nothing else.
+        photos: What an export is tried on, in the order of their names, the test photos first.
+        labels: (T,): positions in the run's class names of the first T photos, the test photos.
+        fitted: (N, S, S, 3), uint8: training photos that the ranges of 8-bit integers are fitted to.
     """
 
     folder: Path
@@ -111,7 +111,7 @@ class Trial:
 
 
 def write_trial_photos(run: Run, side: int, folder: Path, settings: Settings) -> Trial:
-    """Write photos of a run's dataset, chosen by chance but always the same ones, and odd files of some.
+    """Write photos of a run's dataset, chosen by chance but always the same ones, and unusual files of some.
 
     Args:
         run: The run.
@@ -132,21 +132,21 @@ def write_trial_photos(run: Run, side: int, folder: Path, settings: Settings) ->
 
     labels = []
     for label, content, suffix in source.some(TEST, MOST_TESTED):
-        add(content, suffix, "unchanged, of the test part")
+        add(content, suffix, "test photo, unchanged")
         labels.append(run.class_names().index(source.folder.class_names[label]))
     if len(photos) < LEAST:
         for _, content, suffix in source.some(VALIDATION, LEAST - len(photos)):
-            add(content, suffix, "unchanged, of the validation part")
+            add(content, suffix, "validation photo, unchanged")
     fitted = [decode(content, side, settings.limits.pixels) for _, content, _ in source.some(TRAINING, FITTED)]
     if not photos or not fitted:
-        raise ExportError(f"The photos in {root} can no longer be read; an export is proven on them.")
-    for content, suffix, kind in list(_odd(photos, settings)):
+        raise ExportError(f"The photos in {root} can no longer be read; put them back, an export is verified on them.")
+    for content, suffix, kind in list(_unusual(photos, settings)):
         add(content, suffix, kind)
     return Trial(folder, tuple(photos), np.array(labels, np.intp), np.stack(fitted))
 
 
-def _odd(photos: Sequence[TrialPhoto], settings: Settings) -> Iterator[tuple[bytes, str, str]]:
-    """Every kind of odd file, of one photo after the other, until there are enough photos: content, ending, kind."""
+def _unusual(photos: Sequence[TrialPhoto], settings: Settings) -> Iterator[tuple[bytes, str, str]]:
+    """Every kind of unusual file, each of the next photo, until there are enough: content, ending, kind."""
     kinds = list(VARIANTS.items())
     for number in range(max(len(kinds), LEAST - len(photos))):
         kind, (suffix, make) = kinds[number % len(kinds)]

@@ -1,7 +1,7 @@
-"""What writes a network in each format; needs TensorFlow. Each function is named in a row of `export_formats`.
+"""What writes a network in each format; needs TensorFlow. Each function is named in a row of `core.export.formats`.
 
-Every function takes the network, where to write to, and the training photos `(N, S, S, 3)` in [0, 255] by which whole
-numbers are fitted.
+Every function takes the network, where to write to, and the training photos `(N, S, S, 3)` in [0, 255] that the
+ranges of 8-bit integers are fitted to.
 """
 
 from pathlib import Path
@@ -36,7 +36,7 @@ def saved_model(model: keras.Model, path: Path, photos: Photos) -> None:
 
 
 def litert(model: keras.Model, path: Path, photos: Photos) -> None:
-    """Write LiteRT's format with all digits."""
+    """Write LiteRT's format in full precision."""
     path.write_bytes(_converter(model).convert())
 
 
@@ -48,8 +48,8 @@ def litert_half(model: keras.Model, path: Path, photos: Photos) -> None:
     path.write_bytes(converter.convert())
 
 
-def litert_whole_numbers(model: keras.Model, path: Path, photos: Photos) -> None:
-    """Write LiteRT's format in 8-bit whole numbers inside, whose ranges are those seen on the photos."""
+def litert_int8(model: keras.Model, path: Path, photos: Photos) -> None:
+    """Write LiteRT's format in 8-bit integers inside, whose ranges are those seen on the photos."""
     converter = _converter(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([photo[None].astype(np.float32)] for photo in photos)

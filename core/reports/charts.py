@@ -73,9 +73,9 @@ def curves(lines: Sequence[Line], across: Axis, up: Axis, rules: Sequence[tuple[
 
 
 def reliability(found: Reliability, alt: str) -> Markup:
-    """How often a model is right over how sure it is: bars, and the diagonal where both are the same."""
-    across = Axis(0, 1, "how sure it is", _percent)
-    up = Axis(0, 1, "how often it is right", _percent)
+    """Accuracy by confidence: bars, and the diagonal where both are the same."""
+    across = Axis(0, 1, "confidence", _percent)
+    up = Axis(0, 1, "accuracy", _percent)
     tops = [
         _place((float(sure), float(right)), across, up)
         for sure, right in zip(found.confidence, found.accuracy, strict=True)

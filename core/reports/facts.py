@@ -56,7 +56,7 @@ class ReportContext:
 
 @dataclass(frozen=True)
 class Photo:
-    """A small photo: where it lies, what is said of it, and its JPEG; empty where it can no longer be read."""
+    """A small photo: its path, its caption, and its JPEG, which is empty where it can no longer be read."""
 
     path: str
     caption: str
@@ -74,10 +74,10 @@ class ReportFacts:
         status: How the run ended.
         metrics: What it measured, see `Run.read_metrics`.
         examples: Some training photos of each class, by its name; not of every class where there are many.
-        mistakes: Test photos that are taken for another class, the most sure first, as many as are shown.
+        mistakes: Test photos that are mistaken for another class, the most confident first, as many as are shown.
         suspects: Photos whose labels are probably wrong, as many as are shown.
-        timeline: What it made of the validation photos while it learned; None where that is not known.
-        temperature: What its probabilities should be divided by, as logits; None where there is nothing to tell by.
+        timeline: Its predictions on the validation photos after each epoch; None where they were not kept.
+        temperature: The calibration temperature; None where there are no predictions on validation photos.
         environment: Versions and hardware.
         left_out: Photos that could not be read, each with the reason.
     """
@@ -166,7 +166,7 @@ def _mistakes(found: Evaluation | None, reader: PhotoReader) -> tuple[Photo, ...
 
 def _mistake(found: Evaluation, position: int) -> str:
     shows, taken_for = (found.class_names[found.labels[position]], found.class_names[found.predicted[position]])
-    return f"{shows}, taken for {taken_for} ({percent(float(found.confidence[position]))} sure)"
+    return f"{shows}, mistaken for {taken_for} ({percent(float(found.confidence[position]))} confident)"
 
 
 def _suspicion(suspect: Suspect) -> str:

@@ -1,6 +1,6 @@
-"""A model card: what a model is for, what it is good at, where it fails and what not to use it for, in plain words.
+"""A model card: what a model is for, what it is good at, where it fails and what not to use it for, in plain language.
 
-The idea is M. Mitchell et al., "Model cards for model reporting", FAT* 2019. Every sentence is drawn from figures
+The idea is from M. Mitchell et al., "Model cards for model reporting", FAT* 2019. Every sentence is drawn from figures
 of the run; nothing is filled in by hand.
 """
 
@@ -19,16 +19,16 @@ from core.reports.card_facts import CardFacts
 from core.reports.templates import render
 
 GOOD, POOR = 0.9, 0.75
-"""From which recall and precision on a class counts as recognised well, and below which as recognised badly."""
+"""From which recall and precision a class counts as recognised well, and below which as recognised badly."""
 
 FEW_TESTED, FEW_LEARNED = 10, 20
-"""Of fewer test photos a class' figures say little; from fewer training photos little can be learned."""
+"""With fewer test photos a class' figures are uncertain; from fewer training photos little can be learned."""
 
 WIDE = 0.1
-"""How wide the interval of the accuracy may be, as a share of 1, before that is said to be a lot."""
+"""From which width of the accuracy's interval, as a share of 1, the card warns that it is uncertain."""
 
-ONE_SIDED = 0.9
-"""If so large a share of all answers is the same class, though not so many photos show it, that is said."""
+BIASED = 0.9
+"""From which share of all predictions a single class counts as a bias, unless as many photos show it."""
 
 PAIRS = 3
 
@@ -39,7 +39,7 @@ LICENCES: Mapping[str, str] = {
 }
 """What is known of the licence of weights by family, as Keras' documentation and the packages state it."""
 
-OTHER_LICENCE = "They go back to those that Google published under the Apache License 2.0."
+OTHER_LICENCE = "They are based on those that Google published under the Apache License 2.0."
 
 
 @dataclass(frozen=True)
@@ -70,26 +70,26 @@ def as_markdown(facts: CardFacts) -> str:
 
 def _what_it_is(facts: CardFacts) -> Iterator[str]:
     yield (
-        f"A program that is shown a photo and says which of {len(facts.class_names):,} classes it shows:"
+        f"An image classifier: given a photo, it predicts which of {len(facts.class_names):,} classes the photo shows:"
         f" {listed(facts.class_names)}."
     )
-    yield "It always names one of these, even if the photo shows something else."
+    yield "It always predicts one of these, even if the photo shows something else."
     side = facts.backbone.resolution
-    yield f"Its network is {facts.backbone.name}; every photo is made {side} × {side} pixels before it looks at it."
+    yield f"Its network is {facts.backbone.name}; every photo is first resized to {side} × {side} pixels."
 
 
 def _trained_on(facts: CardFacts) -> Iterator[str]:
     yield (
-        f"It has learned from {photos(facts.part(TRAINING))} of the dataset “{facts.dataset}”."
-        f" {facts.part(VALIDATION):,} more decided which state of it was kept, and"
-        f" {facts.part(TEST):,} were kept apart to grade it."
+        f"It was trained on {photos(facts.part(TRAINING))} of the dataset “{facts.dataset}”."
+        f" {facts.part(VALIDATION):,} more were used for validation, to choose the epoch whose model is kept, and"
+        f" {facts.part(TEST):,} were held out to test it."
     )
     learned = facts.counts[:, TRAINING]
     most, least = int(learned.argmax()), int(learned.argmin())
     if learned[most] > learned[least]:
         yield (
             f"The class with the most training photos is {facts.class_names[most]} ({learned[most]:,}), the one with"
-            f" the fewest {facts.class_names[least]} ({learned[least]:,})."
+            f" the fewest is {facts.class_names[least]} ({learned[least]:,})."
         )
     yield _beginning(facts)
 
@@ -97,44 +97,49 @@ def _trained_on(facts: CardFacts) -> Iterator[str]:
 def _beginning(facts: CardFacts) -> str:
     if facts.from_nothing:
         return (
-            "It began with random weights, not with pretrained ones: all that it knows comes from these photos, and"
-            " much better results can be expected of a pretrained network."
+            "It started from random weights, not from pretrained ones: everything it knows comes from these photos. A"
+            " pretrained network would usually be much better."
         )
     return (
-        "It did not begin from nothing: its network had been trained before on ImageNet, over a million photos of 1,000"
-        " kinds of animals, plants and things."
+        "Its network was pretrained on ImageNet, more than a million photos of 1,000 kinds of animals, plants and"
+        " objects."
     )
 
 
 def _good_at(facts: CardFacts) -> Iterator[str]:
     if facts.found is None or facts.scores is None:
-        yield "That is not known: it has not been tested."
+        yield "Unknown: it has not been tested."
         return
     yield _grade(facts.found)
     yield _against_always_the_same(facts, facts.found)
     if len(good := _good_classes(facts.scores)):
         yield (
-            f"It is reliable about {listed([_with_figures(facts, facts.scores, label) for label in good], 6)}."
-            " “Recognised” is the share of photos of the class that it finds; “right” is how often it is right when it"
-            " names the class."
+            f"It is reliable for {listed([_with_figures(facts, facts.scores, label) for label in good], 6)}."
+            " Recall is the share of a class' photos that it recognises; precision is how often it is right when it"
+            " predicts the class."
         )
     else:
-        yield f"There is no class that it both finds and names rightly in {whole(GOOD)} of its test photos."
+        yield (
+            f"No class with {FEW_TESTED} or more test photos has both a recall and a precision of at least"
+            f" {whole(GOOD)}."
+        )
 
 
 def _grade(found: Evaluation) -> str:
     correct, count = int(found.right.sum()), len(found)
     low, high = accuracy_interval(correct, count)
     return (
-        f"It named {correct:,} of {photos(count, 'test')} rightly, {percent(correct / count)}. With other photos from"
-        f" the same source, expect between {whole(low)} and {whole(high)} (95 % interval)."
+        f"It classified {correct:,} of {photos(count, 'test')} correctly, {percent(correct / count)}. On other photos"
+        f" from the same source, expect between {whole(low)} and {whole(high)} (95 % interval)."
     )
 
 
 def _against_always_the_same(facts: CardFacts, found: Evaluation) -> str:
     shares = np.bincount(found.labels, minlength=len(facts.class_names)) / len(found)
     most = int(shares.argmax())
-    always = f"always answering {facts.class_names[most]}, which is right in {percent(float(shares[most]))}"
+    always = (
+        f"always guessing {facts.class_names[most]}, which would be right {percent(float(shares[most]))} of the time"
+    )
     low, high = accuracy_interval(int(found.right.sum()), len(found))
     if low > shares[most]:
         return f"That is clearly better than {always}."
@@ -149,31 +154,32 @@ def _good_classes(scores: ClassScores) -> NDArray[np.intp]:
 
 
 def _with_figures(facts: CardFacts, scores: ClassScores, label: int) -> str:
-    recognised, right = percent(float(scores.recall[label])), percent(float(scores.precision[label]))
-    return f"{facts.class_names[label]} (recognised {recognised}, right {right})"
+    recall, precision = percent(float(scores.recall[label])), percent(float(scores.precision[label]))
+    return f"{facts.class_names[label]} (recall {recall}, precision {precision})"
 
 
 def _fails(facts: CardFacts) -> Iterator[str]:
     if facts.found is None or facts.scores is None:
-        yield "That is not known: it has not been tested. Do not rely on it before it has been."
+        yield "Unknown: it has not been tested. Do not rely on it before it has been."
         return
-    yield from _one_sided(facts, facts.found, facts.scores)
+    yield from _bias(facts, facts.found, facts.scores)
     yield from _mistakes(facts, facts.found)
     yield from _poor_classes(facts, facts.scores)
     yield from _too_few(facts, facts.found, facts.scores)
 
 
-def _one_sided(facts: CardFacts, found: Evaluation, scores: ClassScores) -> Iterator[str]:
+def _bias(facts: CardFacts, found: Evaluation, scores: ClassScores) -> Iterator[str]:
     most = int(scores.predicted.argmax())
-    answered, shown = scores.predicted[most] / len(found), scores.support[most] / len(found)
-    if answered >= ONE_SIDED > shown:
+    predicted, shown = scores.predicted[most] / len(found), scores.support[most] / len(found)
+    if predicted >= BIASED > shown:
         yield (
-            f"It is one-sided: it answers {facts.class_names[most]} to {whole(answered)} of the test photos, though"
-            f" only {whole(shown)} show that."
+            f"It is biased: it predicts {facts.class_names[most]} for {whole(predicted)} of the test photos, although"
+            f" only {whole(shown)} show it."
         )
     never = np.flatnonzero((scores.predicted == 0) & (scores.support > 0))
     if len(never):
-        yield f"To no test photo it answered {listed([facts.class_names[label] for label in never])}."
+        names = listed([facts.class_names[label] for label in never], last="or")
+        yield f"It never predicted {names} on the test photos."
 
 
 def _mistakes(facts: CardFacts, found: Evaluation) -> Iterator[str]:
@@ -183,28 +189,28 @@ def _mistakes(facts: CardFacts, found: Evaluation) -> Iterator[str]:
     if not pairs:
         low, _ = accuracy_interval(len(found), len(found))
         yield (
-            f"It made no mistake on its {photos(len(found), 'test')}. That does not mean that it makes none: up to"
-            f" {percent(1 - low)} wrong answers would still fit this."
+            f"It made no mistakes on its {photos(len(found), 'test')}. That does not mean that it never makes any: an"
+            f" error rate of up to {percent(1 - low)} would still be consistent with this."
         )
 
 
 def confused_words(pair: Confused, class_names: tuple[str, ...]) -> str:
-    """ "Of 88 test photos of daisy, 3 were taken for dandelion." """
+    """ "3 of 88 test photos of daisy were mistaken for dandelion." """
     verb = "was" if pair.count == 1 else "were"
     label, taken_for = class_names[pair.label], class_names[pair.taken_for]
-    return f"Of {photos(pair.support, 'test')} of {label}, {pair.count:,} {verb} taken for {taken_for}."
+    return f"{pair.count:,} of {photos(pair.support, 'test')} of {label} {verb} mistaken for {taken_for}."
 
 
 def _poor_classes(facts: CardFacts, scores: ClassScores) -> Iterator[str]:
     enough = scores.support >= FEW_TESTED
     overlooked = _lowest_first(enough & (scores.recall < POOR), scores.recall)
     if len(overlooked):
-        named = [f"{facts.class_names[i]} ({percent(float(scores.recall[i]))})" for i in overlooked]
-        yield f"It finds too few photos of {listed(named, 6)}."
+        named = [f"{facts.class_names[i]} (recall {percent(float(scores.recall[i]))})" for i in overlooked]
+        yield f"It misses many photos of {listed(named, 6)}."
     rash = _lowest_first(enough & (scores.predicted > 0) & (scores.precision < POOR), scores.precision)
     if len(rash):
-        named = [f"{facts.class_names[i]} (right {percent(float(scores.precision[i]))})" for i in rash]
-        yield f"It is often wrong when it says {listed(named, 6)}."
+        named = [f"{facts.class_names[i]} (precision {percent(float(scores.precision[i]))})" for i in rash]
+        yield f"It is often wrong when it predicts {listed(named, 6)}."
 
 
 def _lowest_first(chosen: NDArray[np.bool_], shares: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -216,12 +222,12 @@ def _too_few(facts: CardFacts, found: Evaluation, scores: ClassScores) -> Iterat
     low, high = accuracy_interval(int(found.right.sum()), len(found))
     if high - low > WIDE:
         yield (
-            f"It was graded by only {photos(len(found))}: its true accuracy may well lie anywhere between {whole(low)}"
-            f" and {whole(high)}. More test photos would tell."
+            f"It was tested on only {photos(len(found))}: its true accuracy could be anywhere between {whole(low)} and"
+            f" {whole(high)}. More test photos would narrow this down."
         )
     for counts, most, what in (
-        (facts.counts[:, TRAINING], FEW_LEARNED, "It has seen few training photos of"),
-        (scores.support, FEW_TESTED, "There were few test photos, so that little is known, of"),
+        (facts.counts[:, TRAINING], FEW_LEARNED, "There were few training photos of"),
+        (scores.support, FEW_TESTED, "The test says little about classes with few test photos:"),
     ):
         few = np.flatnonzero(counts < most)
         if len(few):
@@ -230,34 +236,34 @@ def _too_few(facts: CardFacts, found: Evaluation, scores: ClassScores) -> Iterat
 
 def _sure(facts: CardFacts) -> Iterator[str]:
     if facts.found is None:
-        yield "That is not known: it has not been tested."
+        yield "Unknown: it has not been tested."
         return
     found = reliability(facts.found.probabilities, facts.found.labels)
     yield trust(found)
     sure = facts.found.confidence >= GOOD
     if sure.any():
-        right = int(facts.found.right[sure].sum())
+        right, count = int(facts.found.right[sure].sum()), int(sure.sum())
         yield (
-            f"Where it says {whole(GOOD)} or more, it was right in {right:,} of {photos(int(sure.sum()), 'test')}"
-            f" ({percent(right / int(sure.sum()))})."
+            f"When it was at least {whole(GOOD)} confident, it was right for {right:,} of {photos(count, 'test')}"
+            f" ({percent(right / count)})."
         )
-    yield "For photos unlike its test photos its percentages mean nothing: it can be very sure and wrong."
+    yield "On photos unlike its test photos the percentages mean nothing: it can be very confident and wrong."
 
 
 def _not_for(facts: CardFacts) -> Iterator[str]:
     yield (
-        f"Photos that show none of its {len(facts.class_names):,} classes: it gives them one of these names all the"
-        " same, and may be sure of it."
+        f"Photos that show none of its {len(facts.class_names):,} classes: it still predicts one of them, and may be"
+        " confident about it."
     )
     yield (
-        f"Photos that are unlike those in “{facts.dataset}”: other cameras, light, backgrounds or distances, drawings"
-        " instead of photos. Nobody has measured how it does there; test it first."
+        f"Photos unlike those in “{facts.dataset}”: other cameras, lighting, backgrounds or distances, or drawings"
+        " instead of photos. How well it does there has not been measured; test it first."
     )
     yield (
-        "Decisions about people: who somebody is, how healthy they are, what they may do or what they deserve. It was"
-        " not made for that and was not tested for it."
+        "Decisions about people: who they are, how healthy they are, what they are allowed to do or what they deserve."
+        " It was neither made nor tested for that."
     )
-    harm = "Anything where a wrong answer can do harm, such as what may be eaten or touched."
+    harm = "Anything where a wrong prediction can do harm, such as what is safe to eat or touch."
     yield f"{harm} {_wrong_of_a_hundred(facts)}"
 
 
@@ -266,7 +272,7 @@ def _wrong_of_a_hundred(facts: CardFacts) -> str:
         return "How often it is wrong has not even been measured."
     low, high = accuracy_interval(int(facts.found.right.sum()), len(facts.found))
     least, most = int(100 * (1 - high)), int(np.ceil(100 * (1 - low)))
-    return f"Of a hundred photos like its test photos, expect {least} to {most} wrong answers."
+    return f"In a hundred photos like its test photos, expect {least} to {most} wrong predictions."
 
 
 def _origin(facts: CardFacts) -> Iterator[str]:
@@ -276,12 +282,12 @@ def _origin(facts: CardFacts) -> Iterator[str]:
     if not facts.from_nothing:
         yield _weights(facts.backbone)
         yield (
-            "The photos of ImageNet were collected for research; whoever wants to earn money with the model should find"
-            " out what that means for them."
+            "The photos of ImageNet were collected for research; find out what that means for you before you use the"
+            " model commercially."
         )
     yield (
-        f"Whether it may be passed on depends on the photos, too: on the licence of “{facts.dataset}”, and on the"
-        " consent of people who can be seen in them."
+        f"Whether you may share it also depends on the photos: on the licence of “{facts.dataset}”, and on the consent"
+        " of the people who can be seen in them."
     )
 
 
@@ -289,5 +295,5 @@ def _weights(chosen: Backbone) -> str:
     source = chosen.weights
     if source is None:
         return ""
-    origin = f"from the package {source.package}" if source.package else "as Keras offers them"
+    origin = f"from the package {source.package}" if source.package else "as Keras provides them"
     return f"Its pretrained weights are {source.file_name}, {origin}. {LICENCES.get(chosen.family, OTHER_LICENCE)}"

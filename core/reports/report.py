@@ -2,7 +2,7 @@
 
 It holds everything: pictures are drawn as SVG, photos lie inside as small JPEG files. There is no script in it, it asks
 for nothing from anywhere, and it tells browsers to refuse both. Names of classes and files may be anything; the
-template escapes all text. What can be typed into it are a name, a date and what somebody noticed.
+template escapes all text. A name, a date and what somebody noticed can be typed into it.
 """
 
 import json
@@ -65,8 +65,8 @@ def _sections(facts: ReportFacts) -> Iterator[tuple[str, str]]:
     if found is not None:
         yield "results", "What it gets right and wrong"
         if not found.right.all():
-            yield "mistakes", "Its mistakes as photos"
-        yield "calibration", "Can it be taken at its word?"
+            yield "mistakes", "Photos it got wrong"
+        yield "calibration", "Can you trust its percentages?"
     if context.suspects is not None or context.decisions:
         yield "labels", "Are the labels right?"
     yield "noticed", "What I noticed"

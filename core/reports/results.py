@@ -11,15 +11,15 @@ from core.formatting import percent, photos, whole
 from core.reports import charts
 
 MOST_CLASSES = 40
-"""So many classes have a row in a table; of more those that matter most."""
+"""A table has at most so many rows of classes; of more classes those that matter most."""
 
 MOST_CELLS, MOST_NAMED_COLUMNS = 12, 6
-"""So many classes have a row and column in the confusion matrix; above the second number columns have numbers."""
+"""The confusion matrix has at most so many classes; from more than the second number on, columns have numbers."""
 
 
 @dataclass(frozen=True)
 class Tested:
-    """How many of the test photos are named correctly, and between which shares of 1 the accuracy lies, at 95 %."""
+    """How many test photos are classified correctly, and the 95 % interval of the accuracy, as shares of 1."""
 
     correct: int
     count: int
@@ -27,7 +27,7 @@ class Tested:
 
     @property
     def wrong(self) -> int:
-        """How many are taken for another class."""
+        """How many are mistaken for another class."""
         return self.count - self.correct
 
 
@@ -76,7 +76,7 @@ class Calibrated:
         trust: A sentence on it.
         error: The expected calibration error, 0 to 1.
         chart: The reliability diagram.
-        temperature: The one that fits the validation photos best; None where there is nothing to tell by.
+        temperature: The one that fits the validation photos best; None where there are none.
         scaled_error: The error at that temperature; that without where there is none.
     """
 
@@ -126,8 +126,8 @@ def _cell(count: int, support: int, right: bool) -> Cell:
 def calibrated(found: Evaluation, temperature: float | None) -> Calibrated:
     """Whether it is right as often as it says, and what a temperature would change about that."""
     before = reliability(found.probabilities, found.labels)
-    alt = "How often it is right over how sure it is: " + "; ".join(
-        f"{whole(float(sure))} sure, right in {whole(float(right))} of {photos(int(count))}"
+    alt = "Accuracy by confidence: " + "; ".join(
+        f"{whole(float(sure))} confident, right in {whole(float(right))} of {photos(int(count))}"
         for sure, right, count in zip(before.confidence, before.accuracy, before.counts, strict=True)
     )
     scaled = found.probabilities if temperature is None else with_temperature(found.probabilities, temperature)

@@ -33,7 +33,7 @@ ALWAYS_SHOWN = (
 """Choices that are shown first even where they are the usual ones."""
 
 OFF = ("0", "no", "none", "–")
-"""Values of choices that are not made use of."""
+"""Values of choices that are switched off."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Choices:
 
 @dataclass(frozen=True)
 class Learned:
-    """Of so many validation photos, how many were right from the first validation on, became so, never were so at the
-    end, and how many were forgotten at some time."""
+    """Of so many validation photos, how many were always classified correctly, later than at first, or not at the end,
+    and how many were forgotten at some point."""
 
     photos: int
     always: int

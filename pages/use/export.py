@@ -1,4 +1,4 @@
-"""Take a model along: in a format that others read, as a report, or as a run for another computer."""
+"""Export a model: in a format that other programs read, as a report, or as a run for another computer."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,17 +12,17 @@ from pages.components.shared import elements
 from pages.components.shared.run_choice import choose_run
 from pages.components.shared.run_descriptions import LoadedRun
 
-# What there is to take along, and what shows it.
+# What can be exported, and what shows it.
 VIEWS: Mapping[str, Callable[[LoadedRun], None]] = {
     "Model": lambda shown: show_exports(shown.run),
     "Report": report_view.show,
     "Move this run": lambda shown: show_export(shown.run),
 }
 
-elements.page_head("Export", "Take a model with you: into an app, another program, or to another computer.")
+elements.page_head("Export", "Take a model with you: into an app, into another program, or to another computer.")
 chosen = choose_run()
 if chosen:
-    view = st.segmented_control("What to take along", list(VIEWS), default="Model", required=True, key="export-view")
+    view = st.segmented_control("What to export", list(VIEWS), default="Model", required=True, key="export-view")
     if chosen.recipe.weights == "random":
         random_weights_warning()
     VIEWS[view](chosen)

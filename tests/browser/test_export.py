@@ -30,7 +30,7 @@ def test_a_format_is_made_proven_and_downloaded(
     card = screen.page.locator(".st-key-export-openvino")
     expect(card.get_by_text("Not made yet")).to_be_visible()
     card.get_by_role("button", name="Make", exact=True).click()
-    expect(card.get_by_text("Same answer")).to_be_visible()
+    expect(card.get_by_text("Same prediction")).to_be_visible()
     expect(card.get_by_text("100 % of")).to_be_visible()
     with screen.page.expect_download() as download:
         card.get_by_role("button", name="Download").click()
@@ -38,7 +38,7 @@ def test_a_format_is_made_proven_and_downloaded(
     with zipfile.ZipFile(tmp_path / "export.zip") as archive:
         assert any(name.endswith("/certificate.json") for name in archive.namelist())
     card.get_by_role("button", name="Details").click()
-    expect(screen.page.get_by_text("Parity certificate: PROVEN")).to_be_visible()
+    expect(screen.page.get_by_text("Parity certificate: PASSED")).to_be_visible()
     if export_format("onnx").missing:
         expect(screen.page.locator(".st-key-export-onnx").get_by_text("--extra onnx")).to_be_visible()
     assert not screen.problems()

@@ -1,4 +1,4 @@
-"""The formats that a model can be taken along in: a card each, with what it is for and what its proof came to."""
+"""The formats that a model can be exported in: a card each, with its purpose and the result of its verification."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -20,21 +20,21 @@ TROUBLE = "export-trouble"
 
 BADGES: Mapping[str, tuple[str, str, Colour]] = {
     NOT_MADE: ("Not made yet", ":material/radio_button_unchecked:", "gray"),
-    WAITING: ("Waits its turn", ":material/hourglass_empty:", "blue"),
+    WAITING: ("Queued", ":material/hourglass_empty:", "blue"),
     MAKING: ("Being made", ":material/autorenew:", "blue"),
-    PROVEN: ("Proven", ":material/verified:", "green"),
+    PROVEN: ("Verified", ":material/verified:", "green"),
     FAILED: ("Failed", ":material/block:", "red"),
     STALE: ("Out of date", ":material/update:", "orange"),
 }
-NEEDS_MORE: tuple[str, str, Colour] = ("Needs more packages", ":material/extension:", "gray")
+NEEDS_MORE: tuple[str, str, Colour] = ("Needs extra packages", ":material/extension:", "gray")
 
 
 def show_exports(run: Run) -> None:
     """A card for each format, which keep themselves up to date while one is being made."""
     st.markdown(
         "Each format comes as one ZIP file: the model, a short program `predict.py` that uses it, sample photos, and a"
-        " **certificate**. Before you can download it, a separate process with nothing but that file has named photos"
-        " and was compared with the model in here."
+        " **certificate**. Before you can download it, a separate process that has nothing but this file classifies"
+        " photos, and its predictions are compared with those of the model here."
     )
     going = _under_way(jobs.look(run))
     st.fragment(_cards, run_every=LOOK_EVERY_SECONDS if going else None)(run, going)
@@ -66,9 +66,9 @@ def _make_all(run: Run, found: dict[str, Export]) -> None:
         if st.button("Make all", icon=":material/inventory_2:", disabled=not rest, key="export-all"):
             _ask(run, rest)
         if _under_way(found):
-            st.caption("You can close this page: the work goes on.", width="stretch")
+            st.caption("You can close this page; the export continues.", width="stretch")
         else:
-            st.caption("One takes a minute or so on a small computer.", width="stretch")
+            st.caption("Each takes about a minute on a small computer.", width="stretch")
 
 
 def _ask(run: Run, formats: list[ExportFormat]) -> None:
@@ -91,11 +91,11 @@ def _card(run: Run, chosen: ExportFormat, found: Export) -> None:
     if found.state == FAILED:
         st.markdown(f":red[:material/error:] {markdown.escape(found.error)}")
     elif found.state == STALE:
-        st.caption("The run has another model since. Make this export anew.")
+        st.caption("The run's model has changed since. Make this export again.")
     elif found.parity:
         _figures(found.parity)
     if chosen.missing and found.state != PROVEN:
-        st.caption(f"Not installed: {', '.join(chosen.missing)}. To have them, start Unfreeze with this command:")
+        st.caption(f"Not installed: {', '.join(chosen.missing)}. To install them, start Unfreeze with:")
         st.code(chosen.install, language="bash")
         return
     _buttons(run, chosen, found)
@@ -105,19 +105,21 @@ def _progress(run: Run, chosen: ExportFormat, found: Export) -> None:
     if found.state == MAKING:
         count = f": {found.done:,} of {found.total:,} photos" if found.total else "…"
         st.progress(found.done / found.total if found.total else 0.0, f"{found.stage}{count}")
-    if st.button("Cancel", icon=":material/close:", key=f"cancel-{chosen.key}", help=f"Do not make {chosen.name}"):
+    if st.button(
+        "Cancel", icon=":material/close:", key=f"cancel-{chosen.key}", help=f"Cancel the export to {chosen.name}"
+    ):
         jobs.cancel(run, chosen)
         st.rerun(scope="fragment")
 
 
 def _figures(found: ParityReport) -> None:
     pairs = [
-        ("Same answer", f"{share(found.equal_top1)} of {found.photos} photos"),
+        ("Same prediction", f"{share(found.equal_top1)} of {found.photos} photos"),
         ("Size", f"{found.bytes / 1e6:.1f} MB"),
-        ("A photo takes", f"{found.milliseconds:.0f} ms"),
+        ("Time per photo", f"{found.milliseconds:.0f} ms"),
     ]
     if found.accuracy is not None and found.run_accuracy is not None and found.accuracy != found.run_accuracy:
-        pairs.insert(1, ("Accuracy", f"{share(found.accuracy)} (before: {share(found.run_accuracy)})"))
+        pairs.insert(1, ("Accuracy", f"{share(found.accuracy)} (original: {share(found.run_accuracy)})"))
     elements.facts(pairs)
     for warning in found.warnings:
         st.markdown(f":orange[:material/warning:] {warning}")
@@ -135,13 +137,13 @@ def _buttons(run: Run, chosen: ExportFormat, found: Export) -> None:
                 type="primary",
                 on_click="ignore",
                 key=f"download-{chosen.key}",
-                help=f"{chosen.name} with all that belongs to it, as a ZIP file",
+                help=f"{chosen.name} and everything that belongs to it, as a ZIP file",
             )
         elif st.button(
-            "Make" if found.state == NOT_MADE else "Make anew",
+            "Make" if found.state == NOT_MADE else "Make again",
             icon=":material/build:",
             key=f"make-{chosen.key}",
-            help=f"Convert the model to {chosen.name} and prove it",
+            help=f"Convert the model to {chosen.name} and verify it",
         ):
             _ask(run, [chosen])
         if found.parity and found.state != STALE:

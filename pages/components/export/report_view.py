@@ -1,4 +1,4 @@
-"""The report of a run: what is in it, a button that makes it, and its model card to read and to take along."""
+"""The report of a run: what is in it, a button that makes it, and its model card to read and to download."""
 
 from collections import Counter
 from pathlib import Path
@@ -19,8 +19,8 @@ from pages.components.shared.run_descriptions import LoadedRun
 
 DECIDED = {
     EXCLUDE: "left out of the dataset",
-    RELABEL: "given another label",
-    KEEP: "looked at and found right",
+    RELABEL: "relabelled",
+    KEEP: "checked and found right",
 }
 """What was done with photos that somebody has decided about."""
 
@@ -38,8 +38,8 @@ def offer(shown: LoadedRun) -> None:
     """What the report holds, and the buttons to make and to download it."""
     st.markdown(
         "**One file that opens in any browser, without a network:** what was trained and how, the curves, the data with"
-        " examples, what the model gets right and wrong, its mistakes as photos, and a model card in plain words. It"
-        " has lines for a name and for what you noticed; print it, or save it as PDF, and hand it in."
+        " examples, what the model gets right and wrong, the photos it got wrong, and a model card in plain"
+        " language. It has lines for a name and for what you noticed; print it, or save it as PDF, and hand it in."
     )
     key = f"report-{shown.run.id}"
     if not state.recall(key, False):
@@ -50,7 +50,7 @@ def offer(shown: LoadedRun) -> None:
     try:
         _made(shown)
     except UnfreezeError as error:
-        st.warning(f"There is no report of this run: {error}", icon=":material/info:")
+        st.warning(f"The report could not be made: {error}", icon=":material/info:")
 
 
 def _made(shown: LoadedRun) -> None:
@@ -71,8 +71,8 @@ def _made(shown: LoadedRun) -> None:
     elements.facts([("Size", size), ("Photos", f"{made.photos:,}"), ("Sections", f"{made.sections}")])
     if made.gone:
         st.caption(
-            f":material/broken_image: {photos(made.gone)} could not be read any more; the report names them instead. Is"
-            f" the dataset still in {markdown.escape(recipe.dataset)}?"
+            f":material/broken_image: {photos(made.gone)} could no longer be read; the report lists their names"
+            f" instead. Is the dataset still in {markdown.escape(recipe.dataset)}?"
         )
 
 

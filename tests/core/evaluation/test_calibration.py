@@ -115,10 +115,10 @@ def test_steps_that_do_not_fit_are_refused(shares: Sequence[float], counts: Sequ
 def test_a_model_that_says_too_much_is_not_to_be_trusted() -> None:
     told = np.array([[0.9, 0.1]] * 40 + [[0.6, 0.4]] * 10)
     found = reliability(told, [0] * 36 + [1] * 4 + [0] * 2 + [1] * 8)
-    assert trust(found) == "On average it is 84 % sure, and right in 76 %: it is more sure than it should be."
+    assert trust(found) == "On average it is 84 % confident and right 76 % of the time: it is overconfident."
 
 
-@pytest.mark.parametrize(("right", "end"), [(8, "can be taken at its word."), (10, "less sure than it should be.")])
+@pytest.mark.parametrize(("right", "end"), [(8, "can be trusted."), (10, "it is underconfident.")])
 def test_whether_a_model_can_be_trusted(right: int, end: str) -> None:
     found = reliability(np.array([[0.8, 0.2]] * 10), [0] * right + [1] * (10 - right))
     assert trust(found).endswith(end)

@@ -141,7 +141,7 @@ def test_a_run_that_is_going_and_a_format_without_its_packages_are_refused(run: 
         jobs.request(run, [absent])
     with run.held():
         run.write_status(Status(state=RUNNING))
-        with pytest.raises(RunBusy, match="still going"):
+        with pytest.raises(RunBusy, match="still training"):
             jobs.request(run, [OPENVINO])
 
 

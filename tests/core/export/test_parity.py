@@ -27,14 +27,14 @@ def test_what_is_as_near_as_its_precision_asks_for_passes() -> None:
 def test_what_is_further_away_fails_with_the_figures() -> None:
     assert "differs from the run's by 0.005; at most 0.001" in failures(answers(5e-3), FP32)[0]
     assert "at most 0.01" in failures(answers(5e-2), FP16)[0]
-    assert any("1 of 100 photos are taken for another class" in each for each in failures(answers(swapped=1), FP32))
+    assert any("1 of 100 photos get another class" in each for each in failures(answers(swapped=1), FP32))
 
 
 def test_whole_numbers_may_cost_a_little_accuracy_with_a_warning_and_not_much() -> None:
-    assert warnings(answers(swapped=2), INT8) == ("It loses 4.0 points of accuracy; more than 2 is a lot.",)
+    assert warnings(answers(swapped=2), INT8) == ("It loses 4.0 percentage points of accuracy, which is a lot.",)
     assert failures(answers(swapped=2), INT8) == ()
-    assert "loses 20.0 points of accuracy" in failures(answers(swapped=10), INT8)[0]
-    assert "30 of 100 photos are taken for another class" in failures(answers(swapped=30), INT8)[0]
+    assert "loses 20.0 percentage points of accuracy" in failures(answers(swapped=10), INT8)[0]
+    assert "30 of 100 photos get another class" in failures(answers(swapped=30), INT8)[0]
 
 
 @pytest.mark.parametrize("precision", [FP32, FP16, INT8])
@@ -54,8 +54,8 @@ def test_a_certificate_survives_being_kept_and_can_be_read() -> None:
     assert ParityReport.from_values(MADE.to_values()) == MADE
     text = as_text(replace(MADE, warnings=("mind this",)))
     assert (
-        "PROVEN" in text and "mind this" in text and "99.9 % of 100 photos" in text and "90 % (the run: 92 %)" in text
+        "PASSED" in text and "mind this" in text and "99.9 % of 100 photos" in text and "90 % (the run: 92 %)" in text
     )
-    assert "FALLS SHORT" in as_text(replace(MADE, failures=("too far",)))
-    with pytest.raises(ExportError, match="Make the export anew"):
+    assert "FAILED" in as_text(replace(MADE, failures=("too far",)))
+    with pytest.raises(ExportError, match="Make the export again"):
         ParityReport.from_values({})

@@ -40,31 +40,31 @@ GOOD = [[98, 2, 0], [1, 99, 0], [0, 0, 100]]
 def test_a_good_model_is_praised_with_figures_and_its_mistakes_are_named() -> None:
     known = facts(GOOD, sure=0.98)
     praise = said(known, "What it is good at")
-    assert "named 297 of 300 test photos rightly, 99.0 %" in praise
+    assert "classified 297 of 300 test photos correctly, 99.0 %" in praise
     assert "between 97 % and 100 %" in praise
-    assert "clearly better than always answering ant, which is right in 33.3 %" in praise
-    assert "reliable about cow (recognised 100.0 %, right 100.0 %), bee" in praise
-    assert "Of 100 test photos of ant, 2 were taken for bee." in said(known, "Where it fails")
-    assert "Of 100 test photos of bee, 1 was taken for ant." in said(known, "Where it fails")
+    assert "clearly better than always guessing ant, which would be right 33.3 % of the time" in praise
+    assert "reliable for cow (recall 100.0 %, precision 100.0 %), bee" in praise
+    assert "2 of 100 test photos of ant were mistaken for bee." in said(known, "Where it fails")
+    assert "1 of 100 test photos of bee was mistaken for ant." in said(known, "Where it fails")
     trusted = said(known, "How far its percentages can be trusted")
-    assert "98 % sure, and right in 99 %: it can be taken at its word" in trusted
-    assert "right in 297 of 300 test photos" in trusted
-    assert "expect 0 to 3 wrong answers" in said(known, "What not to use it for")
+    assert "98 % confident and right 99 % of the time: its percentages can be trusted" in trusted
+    assert "right for 297 of 300 test photos" in trusted
+    assert "expect 0 to 3 wrong predictions" in said(known, "What not to use it for")
 
 
 def test_what_it_learned_from_is_said_and_where_its_weights_come_from() -> None:
     known = replace(facts(GOOD), counts=np.array([(300, 10, 100), (40, 10, 100), (100, 10, 100)]))
     learned = said(known, "What it was trained on")
-    assert "learned from 440 photos of the dataset “zoo”. 30 more" in learned and "300 were kept apart" in learned
-    assert "most training photos is ant (300), the one with the fewest bee (40)" in learned
-    assert "trained before on ImageNet" in learned
+    assert "trained on 440 photos of the dataset “zoo”. 30 more" in learned and "300 were held out" in learned
+    assert "most training photos is ant (300), the one with the fewest is bee (40)" in learned
+    assert "pretrained on ImageNet" in learned
     origin = said(known, "Where it comes from")
     assert "on 1 May 2026" in origin and "efficientnetb0_notop.h5" in origin and "Apache License 2.0" in origin
 
 
 def test_random_weights_are_warned_of_and_have_no_origin() -> None:
     known = replace(facts(GOOD), from_nothing=True)
-    assert "random weights, not with pretrained ones" in said(known, "What it was trained on")
+    assert "random weights, not from pretrained ones" in said(known, "What it was trained on")
     assert "pretrained weights" not in said(known, "Where it comes from")
     assert "ImageNet" not in as_markdown(known)
 
@@ -72,40 +72,40 @@ def test_random_weights_are_warned_of_and_have_no_origin() -> None:
 def test_a_bad_model_is_called_one() -> None:
     known = facts([[12, 8, 20], [20, 10, 10], [20, 10, 10]])
     praise = said(known, "What it is good at")
-    assert "not clearly better than always answering ant" in praise and "it has learned little" in praise
-    assert "no class that it both finds and names rightly in 90 %" in praise
+    assert "not clearly better than always guessing ant" in praise and "it has learned little" in praise
+    assert "No class with 10 or more test photos has both a recall and a precision of at least 90 %" in praise
     weak = said(known, "Where it fails")
-    assert "It finds too few photos of bee (25.0 %), cow (25.0 %) and ant (30.0 %)." in weak
-    assert "It is often wrong when it says ant" in weak
-    assert "more sure than it should be" in said(known, "How far its percentages can be trusted")
+    assert "It misses many photos of bee (recall 25.0 %), cow (recall 25.0 %) and ant (recall 30.0 %)." in weak
+    assert "It is often wrong when it predicts ant" in weak
+    assert "it is overconfident" in said(known, "How far its percentages can be trusted")
 
 
-def test_a_one_sided_model_is_found_out() -> None:
+def test_a_biased_model_is_found_out() -> None:
     known = facts([[50, 0, 0], [48, 2, 0], [50, 0, 0]])
     weak = said(known, "Where it fails")
-    assert "one-sided: it answers ant to 99 % of the test photos, though only 33 % show that" in weak
-    assert "To no test photo it answered cow." in weak
+    assert "biased: it predicts ant for 99 % of the test photos, although only 33 % show it" in weak
+    assert "It never predicted cow on the test photos." in weak
 
 
-def test_a_model_that_answers_what_nearly_all_photos_show_is_not_called_one_sided() -> None:
+def test_a_model_that_predicts_what_nearly_all_photos_show_is_not_called_biased() -> None:
     known = facts([[95, 0], [0, 5]])
-    assert "one-sided" not in said(known, "Where it fails")
+    assert "biased" not in said(known, "Where it fails")
 
 
 def test_a_model_with_few_photos_is_doubted() -> None:
     known = facts([[4, 0], [0, 4]], training=9)
     weak = said(known, "Where it fails")
-    assert "made no mistake on its 8 test photos. That does not mean that it makes none: up to 32.4 %" in weak
-    assert "graded by only 8 photos: its true accuracy may well lie anywhere between 68 % and 100 %" in weak
+    assert "made no mistakes on its 8 test photos" in weak and "an error rate of up to 32.4 % would still" in weak
+    assert "tested on only 8 photos: its true accuracy could be anywhere between 68 % and 100 %" in weak
     assert "few training photos of ant (9) and bee (9)" in weak
-    assert "few test photos, so that little is known, of ant (4) and bee (4)" in weak
-    assert "no class that it both finds" in said(known, "What it is good at"), "four photos are too few to praise"
+    assert "little about classes with few test photos: ant (4) and bee (4)" in weak
+    assert "No class with 10 or more" in said(known, "What it is good at"), "four photos are too few to praise"
 
 
 def test_an_untested_model_is_not_to_be_relied_on() -> None:
     known = facts(None)
     assert "Do not rely on it" in said(known, "Where it fails")
-    assert "not known" in said(known, "What it is good at")
+    assert "Unknown" in said(known, "What it is good at")
     assert "has not even been measured" in said(known, "What not to use it for")
 
 
@@ -131,4 +131,4 @@ def test_the_facts_of_a_real_run_are_read_from_its_folder(finished_run: Finished
     assert known.found is not None and len(known.found) == known.counts[:, 2].sum()
     assert set(known.versions) == {"TensorFlow", "Keras"} and known.made
     correct = finished_run.run.read_status().test_correct
-    assert f"named {correct} of {len(known.found)} test photos rightly" in as_markdown(known)
+    assert f"classified {correct} of {len(known.found)} test photos correctly" in as_markdown(known)

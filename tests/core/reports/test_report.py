@@ -115,7 +115,7 @@ def test_what_was_trained_and_on_what_is_said(facts: ReportFacts, made: Report) 
         "This model started from random weights",
         "Training everything from scratch 2 everything 0.001",
         "batch size 8",
-        "As usual: learning rate, head 0.01",
+        "Defaults: learning rate, from scratch 0.001",
         "Not used: class weights",
         "all classes " + " ".join(f"{n}" for n in (*facts.card.counts.sum(0), 30)),
         "keras",
@@ -177,7 +177,7 @@ def test_suspects_and_decisions_are_shown_where_labels_were_checked(finished_run
     dataset, suspect = finished_run.workplace.colours, Suspect("blue/00.png", "blue", "red", 0.87)
     shown = facts_of(finished_run.run, dataset, suspects=(suspect,), decisions=("2 photos were left out.",))
     words = Reading(report_of(shown).html).words()
-    assert "1 photo has a label that is probably wrong" in words and "labelled blue, perhaps red (87 %)" in words
+    assert "1 photo probably has a wrong label" in words and "labelled blue, perhaps red (87 %)" in words
     assert "2 photos were left out." in words
     words = Reading(report_of(replace(shown, context=replace(shown.context, suspects=()))).html).words()
     assert "none looks wrong" in words
@@ -192,9 +192,9 @@ def test_a_run_that_was_not_tested_has_a_report_that_says_so(finished_run: Finis
     run.left_out_file.write_text('[{"file": "blue/01.png", "reason": "it is damaged"}]', "utf-8")
     reading = Reading(report_of(facts_of(run, finished_run.workplace.colours)).html)
     assert reading.wrong == [] and "This model has not been tested." in reading.words()
-    assert "It ended before anything was measured." in reading.words()
+    assert "The run ended before anything was measured." in reading.words()
     assert "blue/01.png it is damaged" in reading.words()
-    assert "Can it be taken at its word?" not in reading.words()
+    assert "Can you trust its percentages?" not in reading.words()
 
 
 def test_many_classes_are_shortened(facts: ReportFacts) -> None:

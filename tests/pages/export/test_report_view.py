@@ -29,6 +29,6 @@ def test_decisions_are_counted_as_they_stand() -> None:
         review = review.with_decision(decision)
     assert decisions_in_words(review) == (
         "2 photos were left out of the dataset.",
-        "1 photo was given another label.",
-        "1 photo was looked at and found right.",
+        "1 photo was relabelled.",
+        "1 photo was checked and found right.",
     )
