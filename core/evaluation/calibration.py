@@ -50,7 +50,10 @@ class Reliability:
 
     @property
     def error(self) -> float:
-        """The expected calibration error: the mean gap between confidence and accuracy over all photos, 0..1."""
+        """The expected calibration error: the mean gap between confidence and accuracy over all photos, 0..1.
+
+        Source: M. P. Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015.
+        """
         total = self.counts.sum()
         return float((self.counts * np.abs(self.confidence - self.accuracy)).sum() / total) if total else 0.0
 
@@ -125,14 +128,6 @@ def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int = BINS) -
     sums = (np.bincount(step, values, bins)[held] for values in (sure, right))
     confidence, accuracy = (total / counts[held] for total in sums)
     return Reliability(confidence, accuracy, counts[held])
-
-
-def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins: int = BINS) -> float:
-    """Return the mean gap between how sure a model is and how often it is right, 0..1.
-
-    Source: M. P. Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015.
-    """
-    return reliability(probabilities, labels, bins).error
 
 
 def coverage(probabilities: ArrayLike, labels: ArrayLike) -> Coverage:

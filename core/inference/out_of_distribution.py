@@ -85,20 +85,18 @@ class OutOfDistributionDetector:
         right = held_out.probabilities.argmax(1) == held_out.labels
         return cls(reference, scale, temperature, calibrated.max(1), right, _share_below(scale, validation))
 
-    def ood_scores(self, embedding: ArrayLike, probabilities: ArrayLike | None = None) -> NDArray[np.float64]:
+    def ood_scores(self, embedding: ArrayLike) -> NDArray[np.float64]:
         """Return for photos (Q, D) the share of usual photos that are less strange, (Q,), 0..1.
 
         Strange is what is far from the five nearest training photos, by the mean of one minus the cosine. Source: Y.
         Sun et al., "Out-of-distribution detection with deep nearest neighbors", ICML 2022. On one run on flowers and
         one on hot dogs, each shown the other's photos, it told them from test photos with an area under the curve of
         0.99; the Mahalanobis distance (K. Lee et al. 2018) 0.94 and 0.91, the probability of the answer 0.93 and 0.78.
-        It was chosen on these very photos. The probabilities are therefore not used.
+        It was chosen on these very photos.
         """
         return _share_below(self.scale, _distance(np.asarray(embedding, np.float32), self.reference))
 
-    def is_out_of_distribution(
-        self, embedding: ArrayLike, probabilities: ArrayLike | None = None, false_alarms: float = FALSE_ALARMS
-    ) -> NDArray[np.bool_]:
+    def is_out_of_distribution(self, embedding: ArrayLike, false_alarms: float = FALSE_ALARMS) -> NDArray[np.bool_]:
         """Tell which photos (Q, D) are like none of the training photos, at this share of false alarms, 0..1."""
         return self.ood_scores(embedding) > 1 - false_alarms
 

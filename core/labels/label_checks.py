@@ -39,9 +39,6 @@ REFERENCES = 10_000
 FEWEST = 10
 """Photos of a class that are needed to say what is usual in it."""
 
-BLOCK = 1024
-"""Queries that are compared with all photos at once: it bounds the memory."""
-
 Floats = NDArray[np.floating]
 Positions = NDArray[np.intp]
 

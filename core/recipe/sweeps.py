@@ -204,11 +204,6 @@ def grid(recipe: Recipe, choices: Mapping[str, Sequence[Any]]) -> tuple[Planned,
     return repeated(found, 1)
 
 
-def variants(recipe: Recipe, keys: Sequence[str]) -> tuple[Planned, ...]:
-    """A run for each of these backbones, each with its usual unfreeze point."""
-    return vary(recipe, "backbone", keys)
-
-
 def unfreeze_points(recipe: Recipe) -> tuple[Planned, ...]:
     """A run for each unfreeze point of the recipe's variant, from the head alone to everything."""
     return vary(recipe, "unfreeze_point", backbone(recipe.backbone).unfreeze_points)

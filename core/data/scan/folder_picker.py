@@ -1,4 +1,4 @@
-"""Finding dataset folders to pick: listing and browsing below the allowed roots. No photo is opened."""
+"""Finding dataset folders to pick: browsing below the allowed roots. No photo is opened."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -9,17 +9,6 @@ from core.data.images import PHOTO_SUFFIXES
 from core.data.scan.walk import check_inside, is_housekeeping, is_inside
 
 ENTRIES_LOOKED_AT = 200
-
-
-def list_datasets(roots: Sequence[Path], home_datasets: Path) -> tuple[Path, ...]:
-    """Return the folders directly below `home_datasets` and then below each root that look like datasets.
-
-    Folders that cannot be read are skipped; none comes twice.
-    """
-    allowed = [*roots, home_datasets]
-    places = dict.fromkeys(path.expanduser().resolve() for path in (home_datasets, *roots))
-    found = (folder for place in places for folder in _subfolders(place, allowed) if looks_like_dataset(folder))
-    return tuple(dict.fromkeys(found))
 
 
 def browse(folder: Path | str, roots: Sequence[Path]) -> tuple[Path, ...]:

@@ -6,8 +6,6 @@ Nothing is imported or executed.
 import ast
 from collections.abc import Iterable, Iterator
 
-Named = ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
-
 
 def source_excerpt(module: str, wanted: Iterable[str]) -> str:
     """The source of what has these names in a module's text, and of whatever in the module that refers to.

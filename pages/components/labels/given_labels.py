@@ -27,7 +27,6 @@ PHOTO_PIXELS, EVIDENCE_PIXELS = 130, 60
 ARCHIVE_MEGABYTES = 1000
 MOST_LABELS = 30
 SEEN, CLAIMED, SHOWN = "claims-seen", "claims-changed", "claims-shown"
-NOTHING = "Leave these photos out"
 
 NO_LABEL = ""
 ORDER = (DISAGREE, UNSURE, AGREE, NO_LABEL)

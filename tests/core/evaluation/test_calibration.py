@@ -10,7 +10,6 @@ from core.evaluation.calibration import (
     Coverage,
     Reliability,
     coverage,
-    expected_calibration_error,
     fit_temperature,
     reliability,
     trust,
@@ -35,8 +34,8 @@ def test_the_temperature_that_was_applied_is_found_again(temperature: float) -> 
 def test_calibration_is_better_on_photos_that_the_temperature_was_not_fitted_to() -> None:
     told, labels = drawn(4000, 3.0)
     temperature = fit_temperature(told[:2000], labels[:2000])
-    before = expected_calibration_error(told[2000:], labels[2000:])
-    after = expected_calibration_error(with_temperature(told[2000:], temperature), labels[2000:])
+    before = reliability(told[2000:], labels[2000:]).error
+    after = reliability(with_temperature(told[2000:], temperature), labels[2000:]).error
     assert before > 0.1 > 0.03 > after
 
 
@@ -84,7 +83,7 @@ def test_reliability_is_that_of_scikit_learn() -> None:
 
 
 def test_no_photos_have_no_calibration_error() -> None:
-    assert expected_calibration_error(np.zeros((0, 3)), []) == 0
+    assert reliability(np.zeros((0, 3)), []).error == 0
 
 
 def test_coverage_by_hand() -> None:

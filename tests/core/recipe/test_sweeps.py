@@ -35,7 +35,7 @@ SWEEPS: dict[str, tuple[Callable[[], tuple[Planned, ...]], int, set[str]]] = {
         {"batch_size", "optimizer"},
     ),
     "variants": (
-        lambda: sweeps.variants(BASE, ("efficientnet-b1", "efficientnet-lite0", "baseline-cnn")),
+        lambda: sweeps.vary(BASE, "backbone", ("efficientnet-b1", "efficientnet-lite0", "baseline-cnn")),
         3,
         {"backbone", "unfreeze_point"},
     ),
@@ -113,7 +113,7 @@ def test_a_variant_brings_its_own_unfreeze_point_even_when_both_are_varied() -> 
     runs = sweeps.grid(BASE, {"unfreeze_point": ("none", "all"), "backbone": ("resnet50", "mobilenetv2")})
     assert [run.variant for run in runs][:2] == ["ResNet50 · head only", "ResNet50 · everything"]
     layered = replace(BASE, unfreeze_point="block6", unfreeze_layer="block6c_expand_conv")
-    assert [run.recipe.unfreeze_layer for run in sweeps.variants(layered, ("resnet50",))] == [""]
+    assert [run.recipe.unfreeze_layer for run in sweeps.vary(layered, "backbone", ("resnet50",))] == [""]
     with pytest.raises(RecipeError, match="ResNet50 has no unfreeze point 'block6'"):
         sweeps.grid(BASE, {"unfreeze_point": ("block6",), "backbone": ("resnet50",)})
 
@@ -261,5 +261,5 @@ def test_the_time_is_told_from_what_like_runs_took() -> None:
     runs = sweeps.repeats(BASE, 3)
     assert sweeps.estimated_seconds(runs, 50, [other, *alike]) == pytest.approx(3 * 80)
     assert sweeps.estimated_seconds(runs, 100, [other]) == pytest.approx(3000)
-    assert sweeps.estimated_seconds(sweeps.variants(BASE, ("resnet50",)), 50, [other]) is None
+    assert sweeps.estimated_seconds(sweeps.vary(BASE, "backbone", ("resnet50",)), 50, [other]) is None
     assert sweeps.estimated_seconds(runs, 50, []) is None

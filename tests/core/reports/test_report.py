@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.evaluation.calibration import expected_calibration_error
+from core.evaluation.calibration import reliability
 from core.evaluation.metrics import Evaluation, accuracy_interval, class_scores
 from core.evaluation.run_results import evaluation
 from core.formatting import percent, whole
@@ -101,7 +101,7 @@ def test_figures_are_those_of_the_evaluation(finished_run: FinishedRun, made: Re
     assert f"{percent(correct / len(found))} accuracy on the test photos" in words
     assert f"{correct} of {len(found)} photos that it had never seen" in words
     assert f"between {whole(low)} and {whole(high)}" in words
-    assert percent(expected_calibration_error(found.probabilities, found.labels)) in words
+    assert percent(reliability(found.probabilities, found.labels).error) in words
     scores = class_scores(found.confusion)
     for i, name in enumerate(found.class_names):
         assert f"{name} {scores.support[i]} {percent(float(scores.recall[i]))}" in words

@@ -8,7 +8,7 @@ from core.data.images import decode
 from core.data.intake.file_names import safe_name
 from core.data.intake.sample import SAMPLE_NAME, write_sample
 from core.data.scan.folder import scan
-from core.data.scan.folder_picker import browse, list_datasets, looks_like_dataset
+from core.data.scan.folder_picker import browse, looks_like_dataset
 from core.errors import FolderError
 from tests.core.data.conftest import place
 
@@ -108,15 +108,6 @@ def test_one_folder_of_photos_and_others_are_no_dataset(tmp_path: Path) -> None:
     assert not looks_like_dataset(tmp_path)
     place(tmp_path / "more" / "1.webp", b"x")
     assert looks_like_dataset(tmp_path)
-
-
-def test_datasets_are_listed_once_the_own_ones_first(flowers: Path, tmp_path: Path) -> None:
-    home = tmp_path / "zz-home" / "datasets"
-    for name in ("b/x/1.png", "b/y/1.png", "a/x/1.png", "a/y/1.png", "empty/x/1.txt"):
-        place(home / name, b"x")
-    found = list_datasets([home, flowers.parent, flowers.parent], home)
-    assert found == (home / "a", home / "b", flowers)
-    assert list_datasets([tmp_path / "missing"], home) == (home / "a", home / "b")
 
 
 def test_browsing_shows_the_folders_in_order(tmp_path: Path) -> None:
