@@ -54,12 +54,12 @@ def features_of(folder: ImageFolder, variant: str) -> NDArray[np.float32]:
     from core.models.build import build_model
     from core.models.frozen import graph_to, tensor_at
     from core.models.heads import Head
-    from core.models.openvino_runtime import BATCH, OnProcessor
+    from core.models.openvino_runtime import BATCH, OpenVINOModel
     from core.models.weights import look_up
 
     chosen = backbone(variant)
     model = build_model(chosen, Head(), len(folder.class_names), look_up(chosen, settings_from(os.environ)))
-    part = OnProcessor(graph_to(model, {FEATURES: tensor_at(model, chosen, FEATURES)}), [FEATURES])
+    part = OpenVINOModel(graph_to(model, {FEATURES: tensor_at(model, chosen, FEATURES)}), [FEATURES])
     found = np.zeros((len(folder), chosen.feature_width), np.float32)
 
     def batches() -> Iterator[tuple[slice, NDArray[np.float32]]]:

@@ -106,11 +106,11 @@ print(json.dumps({"photos_per_second": len(photos) / (time.perf_counter() - bega
 OUR_FORWARD = """
 import json, sys, time
 import numpy as np, openvino as ov
-from core.models.openvino_runtime import BATCH, OnProcessor
+from core.models.openvino_runtime import BATCH, OpenVINOModel
 from core.models.serving import GRAPH, PROBABILITIES
 # The whole network, as the trainer has its frozen part computed.
 graph = ov.Core().read_model(sys.argv[1] + "/serving/" + GRAPH)
-part = OnProcessor(graph, [PROBABILITIES], sys.argv[3])
+part = OpenVINOModel(graph, [PROBABILITIES], sys.argv[3])
 photos, rows = np.load(sys.argv[2]), []
 def answer(chosen):
     batches = ((start, chosen[start : start + BATCH]) for start in range(0, len(chosen), BATCH))

@@ -1,8 +1,8 @@
-"""A network that computes the same as another one, in less time: what is trained in its place.
+"""Folding of BatchNorm: a network that computes the same as another one in less time, and is trained in its place.
 
 On a CPU, a step of fine-tuning EfficientNet loses much of its time outside the convolutions (profile of B0 with
 everything learning, two cores): BatchNorm as a step of its own, and swish's gradient as five passes over memory.
-The twin shares every weight with its original, so whatever it learns the original has learned, too.
+The folded network shares every weight with its original, so whatever it learns the original has learned, too.
 """
 
 from collections.abc import Callable
@@ -34,14 +34,6 @@ class Swish(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
         return _swish(inputs)
 
 
-class Passed(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
-    """Where a layer was whose work another one does now."""
-
-    def call(self, inputs: tf.Tensor, mask: Any = None) -> tf.Tensor:
-        """Hand on what comes."""
-        return inputs
-
-
 class FoldedConvolution(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
     """A convolution and the frozen BatchNorm behind it in one.
 
@@ -68,8 +60,8 @@ class FoldedConvolution(keras.layers.Layer):  # type: ignore[misc, unused-ignore
         return tf.nn.bias_add(result, shift)
 
 
-def twin_of(model: keras.Model) -> keras.Model:
-    """Build the twin of a flat functional model, not compiled.
+def folded_network(model: keras.Model) -> keras.Model:
+    """Build the folded network of a flat functional model, not compiled.
 
     Only what is frozen is folded, so it must be known what learns: call `core.models.trainable.choose_learning` before.
     Weights are shared; layers that have nothing to gain, Dropout among them, are the very same.
@@ -81,7 +73,7 @@ def twin_of(model: keras.Model) -> keras.Model:
         if layer.name in norms:
             return FoldedConvolution(layer, norms[layer.name])
         if layer.name in absorbed:
-            return Passed(name=f"passed_{layer.name}")
+            return keras.layers.Identity(name=f"passed_{layer.name}")
         if isinstance(layer, keras.layers.Activation) and layer.activation is keras.activations.silu:
             return Swish(name=f"swish_{layer.name}")
         return layer

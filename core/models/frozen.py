@@ -18,7 +18,7 @@ from core.errors import RecipeError
 from core.models.backbones import FEATURES, HEAD, Backbone
 from core.models.build import build_backbone
 from core.models.heads import pooled_features_of
-from core.models.openvino_runtime import FAST, OnProcessor, Receive, filled
+from core.models.openvino_runtime import FAST, OpenVINOModel, Receive, filled
 
 AGREEMENT = 1e-2
 """How far, relative to their length, outputs in bfloat16 may be from those in float32 to be used."""
@@ -78,7 +78,7 @@ def graph_to(model: keras.Model, outputs: Mapping[str, keras.KerasTensor]) -> ov
     return ov.convert_model(traced)
 
 
-class OnGraphicsCard:
+class MixedPrecisionModel:
     """The frozen part on a GPU: TensorFlow in mixed precision, compiled by XLA."""
 
     precision = "mixed_float16"
@@ -116,11 +116,11 @@ def on_this_machine(
     """
     names = list(wanted)
     if tf.config.list_physical_devices("GPU"):
-        return OnGraphicsCard(model, backbone, names)
-    exact = OnProcessor(graph, names)
+        return MixedPrecisionModel(model, backbone, names)
+    exact = OpenVINOModel(graph, names)
     if sample is None or not len(sample) or not _computes_in_bfloat16():
         return exact
-    fast = OnProcessor(graph, names, FAST)
+    fast = OpenVINOModel(graph, names, FAST)
     return fast if _agree(exact, fast, sample) else exact
 
 

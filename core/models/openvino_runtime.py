@@ -1,4 +1,4 @@
-"""Graphs at the speed of the processor: OpenVINO with several requests under way. No TensorFlow."""
+"""Fast inference on a CPU: OpenVINO with several requests in flight. No TensorFlow."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -22,8 +22,8 @@ Outputs = Mapping[str, NDArray[np.float32]]
 Receive = Callable[[Any, Outputs], None]
 
 
-class OnProcessor:
-    """A graph on a CPU, for many photos, with several requests under way."""
+class OpenVINOModel:
+    """A graph compiled by OpenVINO for the CPU, for many photos, with several requests in flight."""
 
     def __init__(self, graph: ov.Model, wanted: Iterable[str], precision: str = EXACT) -> None:
         """Compile what of a graph leads to the wanted outputs, for `BATCH` photos at a time."""

@@ -1,4 +1,4 @@
-"""What a network answers photo by photo while Keras evaluates it. Only the trainer may import this module."""
+"""Per-sample predictions of a network while Keras evaluates it. Only the trainer may import this module."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ from keras import ops
 from numpy.typing import NDArray
 
 
-class Answers(keras.metrics.Metric):  # type: ignore[misc, unused-ignore]
-    """Takes note of the answers to the last photos that were seen since the last reset, in their order.
+class SamplePredictions(keras.metrics.Metric):  # type: ignore[misc, unused-ignore]
+    """Records the predictions for the first photos since the last reset, in their order.
 
-    As a metric it is handed what is computed anyway, so that nothing is computed twice.
+    As a metric it gets what is computed anyway, so nothing is computed twice.
     """
 
     def __init__(self, count: int) -> None:
-        """Keep the answers to so many photos; those to further ones are lost."""
-        super().__init__(name="answers")
+        """Keep the predictions for so many photos; those for further ones are dropped."""
+        super().__init__(name="sample_predictions")
         self._count = count
         # One row more, for what comes after the last one, as training brings it.
         self._rows = self.add_variable((count + 1, 3), "zeros", name="rows")
@@ -43,5 +43,5 @@ class Answers(keras.metrics.Metric):  # type: ignore[misc, unused-ignore]
         self._seen.assign(0)
 
     def rows(self) -> NDArray[np.float32]:
-        """The answers, `(count, 3)`: predicted class, its probability, and that of the class that was given."""
+        """The predictions, `(count, 3)`: predicted class, its probability, and that of the class that was given."""
         return np.array(ops.convert_to_numpy(self._rows)[: self._count], np.float32)

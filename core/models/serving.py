@@ -18,7 +18,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from core.errors import RunNotReady
-from core.models.openvino_runtime import BATCH, REQUESTS, OnProcessor, Outputs, Photos, Receive
+from core.models.openvino_runtime import BATCH, REQUESTS, OpenVINOModel, Outputs, Photos, Receive
 
 if TYPE_CHECKING:
     import keras
@@ -116,8 +116,8 @@ class ServingGraph:
         return {name: np.concatenate(rows) for name, rows in found.items()}
 
     @cached_property
-    def _fast(self) -> OnProcessor:
-        return OnProcessor(self._graph, (PROBABILITIES, EMBEDDING))
+    def _fast(self) -> OpenVINOModel:
+        return OpenVINOModel(self._graph, (PROBABILITIES, EMBEDDING))
 
 
 def _ahead(

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from core.errors import RecipeError
 from core.models.backbones import HEAD, Backbone
 from core.models.build import set_drop_connect
-from core.models.folding import twin_of
+from core.models.folding import folded_network
 from core.models.frozen import part_above
-from core.models.sample_predictions import Answers
+from core.models.sample_predictions import SamplePredictions
 
 
 def choose_learning(
@@ -89,7 +89,7 @@ def learner_of(
     optimizer: keras.optimizers.Optimizer,
     *,
     soft_targets: bool = False,
-    answers: Answers | None = None,
+    predictions: SamplePredictions | None = None,
 ) -> keras.Model:
     """Make, compiled, what to train in a model's place, of what `choose_learning` chose.
 
@@ -99,7 +99,7 @@ def learner_of(
         boundary: Where to cut, as `core.models.frozen.tensor_at` takes it; empty for the whole network.
         optimizer: A fresh optimizer: its state belongs to the weights that learn.
         soft_targets: Whether targets are shares of classes (B, K); else they are labels (B,).
-        answers: Takes note of the answers to each photo, if it is given.
+        predictions: Records the prediction for each photo, if given.
 
     Returns:
         A model that shares the weights, takes photos or the outputs at the boundary, and gives probabilities (B, K).
@@ -107,8 +107,8 @@ def learner_of(
     Raises:
         RecipeError: The network cannot be cut there.
     """
-    learner = twin_of(part_above(model, backbone, boundary) if boundary else model)
+    learner = folded_network(part_above(model, backbone, boundary) if boundary else model)
     loss = "categorical_crossentropy" if soft_targets else "sparse_categorical_crossentropy"
-    metrics = ["accuracy", *([answers] if answers else [])]
+    metrics = ["accuracy", *([predictions] if predictions else [])]
     learner.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=False)
     return learner

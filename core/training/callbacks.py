@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from core.models.sample_predictions import Answers
+from core.models.sample_predictions import SamplePredictions
 from core.models.trainable import changing, values_of
 from core.runs.prediction_history import write_predictions
 from core.runs.store import Run
@@ -47,13 +47,13 @@ class RunCallback(keras.callbacks.Callback):
         step: Steps of the epoch that are done.
     """
 
-    def __init__(self, run: Run, recorder: Recorder, classifier: keras.Model, answers: Answers) -> None:
+    def __init__(self, run: Run, recorder: Recorder, classifier: keras.Model, predictions: SamplePredictions) -> None:
         """Watch one call of `fit` after another, on networks that share the weights of the classifier.
 
-        `answers` is a metric of those networks.
+        `predictions` is a metric of those networks.
         """
         super().__init__()
-        self._run, self._recorder, self._classifier, self._answers = run, recorder, classifier, answers
+        self._run, self._recorder, self._classifier, self._predictions = run, recorder, classifier, predictions
         self._epoch = self._first = self._last = self._steps = 0
         self._photos = self._batch_size = 0
         self._version = 0
@@ -146,7 +146,7 @@ class RunCallback(keras.callbacks.Callback):
         _assign(variables, present)
 
     def _validated(self, loss: float, accuracy: float) -> None:
-        write_predictions(self._run, self._recorder.validations + 1, self._answers.rows())
+        write_predictions(self._run, self._recorder.validations + 1, self._predictions.rows())
         improved = self._recorder.end_validation(
             self._epoch, self.step, loss, accuracy, self._validation_seconds, self._learning_rate(), self._version
         )

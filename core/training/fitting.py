@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from core.errors import WeightsError
 from core.models.backbones import Backbone
-from core.models.sample_predictions import Answers
+from core.models.sample_predictions import SamplePredictions
 from core.models.trainable import changing, choose_learning, learner_of, values_of
 from core.recipe.phases import FROM_SCRATCH, Phase
 from core.recipe.plan import PhasePlan
@@ -78,8 +78,8 @@ class Fitting:
         self._epochs_done = 0
         self._epoch_seconds = 0.0
         self._seconds_left: float | None = None
-        self._answers = Answers(len(data.subsets["validation"]))
-        self.callback = RunCallback(run, recorder, model, self._answers)
+        self._predictions = SamplePredictions(len(data.subsets["validation"]))
+        self.callback = RunCallback(run, recorder, model, self._predictions)
 
     def fit(self) -> bool:
         """Train to the end; returns whether a stop was asked for.
@@ -148,7 +148,7 @@ class Fitting:
         choose_for(self._model, self._chosen, self._recipe, phase)
 
     def _make_learner(self, plan: PhasePlan) -> keras.Model:
-        return learner_for(self._model, self._chosen, self._recipe, plan, plan.phase.learning_rate, self._answers)
+        return learner_for(self._model, self._chosen, self._recipe, plan, plan.phase.learning_rate, self._predictions)
 
     def _stretch(self) -> bool:
         """Train up to the next validation or the end of the epoch, and keep a checkpoint; returns False for a stop."""
@@ -355,11 +355,11 @@ def learner_for(
     recipe: Recipe,
     plan: PhasePlan,
     learning_rate: float,
-    answers: Answers | None = None,
+    predictions: SamplePredictions | None = None,
 ) -> keras.Model:
     """The network to train in a phase of a recipe, with a fresh optimizer; what learns has been chosen."""
     optimizer, soft = optimizer_of(recipe, learning_rate), recipe.needs_soft_targets
-    return learner_of(model, chosen, plan.boundary, optimizer, soft_targets=soft, answers=answers)
+    return learner_of(model, chosen, plan.boundary, optimizer, soft_targets=soft, predictions=predictions)
 
 
 def optimizer_of(recipe: Recipe, learning_rate: float) -> keras.optimizers.Optimizer:

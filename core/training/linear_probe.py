@@ -1,4 +1,4 @@
-"""A first accuracy within seconds: a head fitted at once to the few features that have been computed by then."""
+"""The linear probe: a first accuracy within seconds, of a linear head fitted to the features computed so far."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ PENALTY = 0.1
 
 
 @dataclass(frozen=True)
-class FirstLook:
-    """What a first head can do.
+class LinearProbe:
+    """What a linear head on frozen features can do.
 
     Attributes:
         accuracy: Share of the validation photos looked at that it names correctly, 0 to 1.
@@ -24,12 +24,12 @@ class FirstLook:
     validation: int
 
 
-def first_look(
+def linear_probe(
     features: NDArray[np.float32],
     labels: NDArray[np.int32],
     unseen: NDArray[np.float32],
     truth: NDArray[np.int32],
-) -> FirstLook | None:
+) -> LinearProbe | None:
     """Fit a linear head to features by ridge regression on the classes, and try it on photos that it has not seen.
 
     Solved in the dual form, with the classes as targets of 0 and 1 (Hastie, Tibshirani and Friedman, The Elements of
@@ -54,4 +54,4 @@ def first_look(
     wanted = np.eye(len(classes), dtype=np.float32)[targets]
     scores = new @ (known.T @ np.linalg.solve(products, wanted - wanted.mean(axis=0))) + wanted.mean(axis=0)
     named = classes[scores.argmax(axis=1)]
-    return FirstLook(float((named == truth).mean()), len(labels), len(truth))
+    return LinearProbe(float((named == truth).mean()), len(labels), len(truth))

@@ -25,7 +25,7 @@ from core.models.backbones import FEATURES, Backbone, backbone
 from core.models.build import build_model
 from core.models.frozen import graph_to, tensor_at, weights_hash
 from core.models.heads import AVERAGE, Head
-from core.models.openvino_runtime import BATCH, OnProcessor
+from core.models.openvino_runtime import BATCH, OpenVINOModel
 from core.models.serving import PROBABILITIES, ServingGraph, write_graph
 from core.recipe.plan import PhasePlan, plan_phases
 from core.recipe.recipe import Recipe
@@ -42,21 +42,21 @@ from core.training.fitting import Fitting
 from core.training.inputs.augmenter import Versions
 from core.training.inputs.data_loader import DataLoader, TrainingData
 from core.training.inputs.photos import Photos, RunPhotos, a_few_of, in_chunks, look_at
-from core.training.linear_probe import first_look
+from core.training.linear_probe import linear_probe
 from core.training.recorder import Recorder
 from core.training.tensorboard import Logs
 
 FIRST_VALIDATION, FIRST_TRAINING = 104, 200
-"""How many validation and training photos the first look rests on, if there are as many."""
+"""How many validation and training photos the first linear probe uses, if there are as many."""
 
 PROBE_PHOTOS = 96
 """How many photos this machine is measured with."""
 
 MOST_TRAINING = 3_000
-"""Training photos that a look rests on at most: memory for it grows with the square of their number."""
+"""Training photos that a linear probe uses at most: memory for it grows with the square of their number."""
 
 GROWTH = 3
-"""How many times more photos each further look rests on."""
+"""How many times more photos each further probe uses."""
 
 
 @dataclass(frozen=True)
@@ -265,7 +265,7 @@ def _fit_into_time(
 def _photos_per_second(prepared: Prepared | None, photos: Photos) -> float:
     if prepared is None:
         raise RuntimeError("the weights were there a moment ago")
-    part = OnProcessor(prepared.graph, [FEATURES])
+    part = OpenVINOModel(prepared.graph, [FEATURES])
     batches = [(None, photos.pixels(chunk).astype(np.float32)) for chunk in in_chunks(np.arange(len(photos)), BATCH)]
     part.run_all(batches[:1], lambda *_: None)
     began = time.perf_counter()
@@ -301,9 +301,9 @@ def _compute_first(
     outputs: FrozenOutputs,
     recorder: Recorder,
 ) -> None:
-    """Compute the validation photos and the first version of the training photos, and look what a head makes of them.
+    """Compute the validation photos and the first version of the training photos, and fit linear probes to them.
 
-    Photos come in an order of chance, so that what the first looks rest on is a fair sample.
+    Photos come in an order of chance, so that the probes use a fair sample.
     """
     version = 0 if plans[0].augmented else ORIGINAL
     random = np.random.default_rng(0)
@@ -322,11 +322,11 @@ def _compute_first(
             )
         done = len(training[:known]) + len(validation[:seen])
         if new and FEATURES in boundaries:
-            _tell_first(given, outputs, training[: min(known, MOST_TRAINING)], validation[:seen], version, recorder)
+            _probe(given, outputs, training[: min(known, MOST_TRAINING)], validation[:seen], version, recorder)
         known, seen = known * GROWTH, seen * GROWTH
 
 
-def _tell_first(
+def _probe(
     given: RunPhotos,
     outputs: FrozenOutputs,
     training: NDArray[np.intp],
@@ -340,7 +340,7 @@ def _tell_first(
         for part, number in zip(usable, (version, ORIGINAL), strict=True)
     ]
     labels = [given.folder.labels[part] for part in usable]
-    found = first_look(features[0], labels[0], features[1], labels[1])
+    found = linear_probe(features[0], labels[0], features[1], labels[1])
     if found:
         recorder.tell_first(found.accuracy, found.training, found.validation)
 

@@ -14,13 +14,13 @@ from core.training.inputs import transforms
 from core.training.inputs.transforms import Draws
 
 AT_ONCE = 4
-"""Photos that are changed at the same time."""
+"""Photos that are augmented at the same time."""
 
 Chosen = Sequence[tuple[Augmentation, Choice]]
 
 
 def augmenter(choices: Mapping[str, Choice]) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """A function that changes photos as chosen, in the order of the table.
+    """A function that augments photos as chosen, in the order of the table.
 
     It takes float32 photos `(B, S, S, 3)` in [0, 255] and whole numbers `(B, 2)`, a seed for each, and returns photos
     of the same shape and range. What becomes of a photo depends on it and on its seed alone. Choices are those of a
@@ -43,7 +43,7 @@ def augmenter(choices: Mapping[str, Choice]) -> Callable[[tf.Tensor, tf.Tensor],
 
 
 def _warped(photo: tf.Tensor, rows: Chosen, draws: Draws) -> tf.Tensor:
-    """The photo after all geometric changes in one: several would blur it, and take longer."""
+    """The photo after all geometric transforms in one: several would blur it, and take longer."""
     whole, moved = tf.eye(3), tf.constant(False)
     for row, choice in rows:
         takes_part = draws.uniform(0, 1) < choice.probability
@@ -55,12 +55,12 @@ def _warped(photo: tf.Tensor, rows: Chosen, draws: Draws) -> tf.Tensor:
 def _sometimes(photo: tf.Tensor, row: Augmentation, choice: Choice, draws: Draws) -> tf.Tensor:
     [seed] = tf.unstack(draws.seeds(1))
 
-    def changed() -> tf.Tensor:
+    def augmented() -> tf.Tensor:
         return _clipped(getattr(transforms, row.key)(photo, choice.strength, Draws(seed)))
 
     if choice.probability == 1:
-        return changed()
-    return tf.cond(draws.uniform(0, 1) < choice.probability, changed, lambda: photo)
+        return augmented()
+    return tf.cond(draws.uniform(0, 1) < choice.probability, augmented, lambda: photo)
 
 
 def _clipped(photo: tf.Tensor) -> tf.Tensor:
@@ -80,7 +80,7 @@ class Versions:
             raise ValueError("versions need at least one augmentation")
         self._choices, self._seed = dict(choices), seed
         kinds = tf.TensorSpec((None, *shape), tf.float32), tf.TensorSpec((None, 2), tf.int64)
-        self._change = tf.function(augmenter(choices), input_signature=kinds)
+        self._augment = tf.function(augmenter(choices), input_signature=kinds)
 
     def name(self, number: int) -> str:
         """What tells version `number` from all others, as text."""
@@ -91,8 +91,8 @@ class Versions:
         """Version `number` of photos `(B, S, S, 3)` with these digests: float32, same shape, in [0, 255]."""
         name = self.name(number)
         seeds = np.array([_seed_of(digest, name) for digest in digests], np.int64).reshape(-1, 2)
-        changed: NDArray[np.float32] = self._change(photos.astype(np.float32), seeds).numpy()
-        return changed
+        augmented: NDArray[np.float32] = self._augment(photos.astype(np.float32), seeds).numpy()
+        return augmented
 
 
 def seeds_from(seed: int, count: int) -> NDArray[np.int64]:

@@ -1,11 +1,12 @@
-"""The random changes themselves, each a function of a photo, a strength and draws that follow from a seed.
+"""The random transforms themselves, each a function of a photo, a strength and draws that follow from a seed.
 
 A photo is float32 `(S, S, 3)` in [0, 255]; whoever calls clips the result to that range. Keras' own layers could not be
 used as they are. In Keras 3.15 `RandomElasticTransform` moves every pixel along one diagonal, for both directions have
 the same seed; `RandomPerspective` never moves the first corner; `RandomShear` turns about a corner, not the middle;
 `Solarization` inverts most where its factor is least; `RandomSaturation` leaves the range; blur and sharpness darken
-edges; `RandAugment` computes all of its changes and takes two; `AugMix` draws from Python's global generator. And none
-can be seeded for each photo. Functions of a seed can run at the same time, and several geometric changes are one warp.
+edges; `RandAugment` computes all of its transforms and takes two; `AugMix` draws from Python's global generator. And
+none can be seeded per photo. Functions of a seed can run at the same time, and several geometric transforms are one
+warp.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,7 +39,7 @@ class Draws:
         return self._seed + tf.constant([0, self._count], tf.int64)
 
 
-Change = Callable[[tf.Tensor, float, Draws], tf.Tensor]
+Transform = Callable[[tf.Tensor, float, Draws], tf.Tensor]
 Matrix = Callable[[int, float, Draws], tf.Tensor]
 
 
@@ -167,8 +168,8 @@ def hue(photo: tf.Tensor, strength: float, draws: Draws) -> tf.Tensor:
 
 def colour_jitter(photo: tf.Tensor, strength: float, draws: Draws) -> tf.Tensor:
     """Brightness, contrast, saturation and, a quarter as strong, hue."""
-    for change, part in ((brightness, 1), (contrast, 1), (saturation, 1), (hue, 0.25)):
-        photo = tf.clip_by_value(change(photo, part * strength, draws), 0, 255)
+    for transform, part in ((brightness, 1), (contrast, 1), (saturation, 1), (hue, 0.25)):
+        photo = tf.clip_by_value(transform(photo, part * strength, draws), 0, 255)
     return photo
 
 
@@ -240,11 +241,11 @@ def erasing(photo: tf.Tensor, strength: float, draws: Draws) -> tf.Tensor:
     return tf.where(hole, draws.uniform(0, 255, photo.shape), photo)
 
 
-def _warped(matrix: Matrix) -> Change:
+def _warped(matrix: Matrix) -> Transform:
     return lambda photo, strength, draws: warp(photo, matrix(photo.shape[0], strength, draws))
 
 
-SHAPES: Sequence[tuple[Change, float]] = (
+SHAPES: Sequence[tuple[Transform, float]] = (
     (auto_contrast, 1),
     (equalise, 1),
     (posterise, 4),
@@ -255,7 +256,7 @@ SHAPES: Sequence[tuple[Change, float]] = (
 )
 """What AugMix chooses from, each with its strength at full strength; RandAugment's list has four more."""
 
-ALL: Sequence[tuple[Change, float]] = (
+ALL: Sequence[tuple[Transform, float]] = (
     *SHAPES,
     (brightness, 0.9),
     (saturation, 0.9),
@@ -264,22 +265,22 @@ ALL: Sequence[tuple[Change, float]] = (
 )
 
 
-def _one_of(changes: Sequence[tuple[Change, float]], photo: tf.Tensor, strength: float, draws: Draws) -> tf.Tensor:
+def _one_of(choices: Sequence[tuple[Transform, float]], photo: tf.Tensor, strength: float, draws: Draws) -> tf.Tensor:
     [seed] = tf.unstack(draws.seeds(1))
 
-    def way(change: Change, full: float) -> Callable[[], tf.Tensor]:
-        return lambda: tf.clip_by_value(change(photo, full * strength, Draws(seed)), 0, 255)
+    def branch(transform: Transform, full: float) -> Callable[[], tf.Tensor]:
+        return lambda: tf.clip_by_value(transform(photo, full * strength, Draws(seed)), 0, 255)
 
-    return tf.switch_case(draws.whole(len(changes)), [way(*each) for each in changes])
+    return tf.switch_case(draws.whole(len(choices)), [branch(*each) for each in choices])
 
 
 def rand_augment(photo: tf.Tensor, strength: float, draws: Draws) -> tf.Tensor:
-    """Two changes of the list, one after the other: Cubuk et al., "RandAugment" (2020)."""
+    """Two transforms of the list, one after the other: Cubuk et al., "RandAugment" (2020)."""
     return tf.foldl(lambda drawn, seed: _one_of(ALL, drawn, strength, Draws(seed)), draws.seeds(2), photo)
 
 
 def aug_mix(photo: tf.Tensor, strength: float, draws: Draws) -> tf.Tensor:
-    """The photo mixed with three chains of one to three changes each: Hendrycks et al., "AugMix" (2020).
+    """The photo mixed with three chains of one to three transforms each: Hendrycks et al., "AugMix" (2020).
 
     The shares of the chains are Dirichlet, the share of all of them is Beta, both with parameter 1.
     """

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.models.backbones import Backbone, backbone
 from core.models.build import build_model
-from core.models.folding import FoldedConvolution, Passed, Swish, twin_of
+from core.models.folding import FoldedConvolution, Swish, folded_network
 from core.models.heads import Head
 from core.models.trainable import choose_learning, learner_of
 
@@ -94,80 +94,80 @@ def train(network: keras.Model, model: keras.Model) -> tuple[list[float], Arrays
     return losses, first, {weight.path: keras.ops.convert_to_numpy(weight).copy() for weight in model.weights}
 
 
-def assert_same_training(twin: keras.Model, model: keras.Model) -> None:
+def assert_same_training(folded: keras.Model, model: keras.Model) -> None:
     before = state(model)
     losses, gradients, weights = train(model, model)
     reset(model, before)
-    twin_losses, twin_gradients, twin_weights = train(twin, model)
-    np.testing.assert_allclose(twin_losses, losses, rtol=TOLERANCE)
-    assert twin_gradients.keys() == gradients.keys() and gradients
-    assert max(distance(twin_gradients[path], gradients[path]) for path in gradients) < TOLERANCE
-    assert max(distance(twin_weights[path], weights[path]) for path in weights) < TOLERANCE
+    folded_losses, folded_gradients, folded_weights = train(folded, model)
+    np.testing.assert_allclose(folded_losses, losses, rtol=TOLERANCE)
+    assert folded_gradients.keys() == gradients.keys() and gradients
+    assert max(distance(folded_gradients[path], gradients[path]) for path in gradients) < TOLERANCE
+    assert max(distance(folded_weights[path], weights[path]) for path in weights) < TOLERANCE
     assert losses[-1] != losses[0]
 
 
 @pytest.mark.parametrize("key", FAMILIES)
-def test_a_twin_computes_and_learns_as_its_original_with_every_norm_folded(key: str) -> None:
+def test_a_folded_network_computes_and_learns_as_its_original_with_every_norm_folded(key: str) -> None:
     model, row = lively(key)
     choose_learning(model, row, "all")
-    twin = twin_of(model)
-    folded = [layer for layer in twin.layers if isinstance(layer, FoldedConvolution)]
+    folded = folded_network(model)
+    norms_folded = [layer for layer in folded.layers if isinstance(layer, FoldedConvolution)]
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    assert len(folded) == len(norms) == sum(isinstance(layer, Passed) for layer in twin.layers)
+    assert len(norms_folded) == len(norms) == sum(isinstance(layer, keras.layers.Identity) for layer in folded.layers)
     expected = answer(model, photos(4))
     assert np.ptp(expected, axis=0).max() > 0.01, "the photos must not all look the same to the model"
-    assert distance(answer(twin, photos(4)), expected) < TOLERANCE
-    assert_same_training(twin, model)
+    assert distance(answer(folded, photos(4)), expected) < TOLERANCE
+    assert_same_training(folded, model)
 
 
-def test_a_twin_leaves_out_the_same_blocks_and_features_by_the_same_seeds() -> None:
+def test_a_folded_network_leaves_out_the_same_blocks_and_features_by_the_same_seeds() -> None:
     model, row = lively("efficientnet-lite0", dropout=0.3)
     choose_learning(model, row, "block2", drop_connect=0.2)
-    twin = twin_of(model)
+    folded = folded_network(model)
     before = state(model)
     noisy = [np.asarray(model(photos(4), training=True)) for _ in range(2)]
     assert distance(*noisy) > 1e-3, "Dropout must do something"
     reset(model, before)
-    assert distance(twin(photos(4), training=True), noisy[0]) < TOLERANCE
+    assert distance(folded(photos(4), training=True), noisy[0]) < TOLERANCE
     reset(model, before)
-    assert_same_training(twin, model)
+    assert_same_training(folded, model)
 
 
 def test_from_scratch_nothing_is_folded_and_norms_learn_the_same() -> None:
     model, row = lively("efficientnet-lite0")
     choose_learning(model, row, "all", from_scratch=True)
-    twin = twin_of(model)
-    assert not any(isinstance(layer, FoldedConvolution | Passed) for layer in twin.layers)
+    folded = folded_network(model)
+    assert not any(isinstance(layer, FoldedConvolution | keras.layers.Identity) for layer in folded.layers)
     means = model.get_layer("block3a_project_bn").moving_mean.numpy()
-    assert_same_training(twin, model)
+    assert_same_training(folded, model)
     assert not np.array_equal(model.get_layer("block3a_project_bn").moving_mean.numpy(), means)
 
 
-def test_what_a_twin_learns_the_original_knows_saves_and_loads(tmp_path: Path) -> None:
+def test_what_a_folded_network_learns_the_original_knows_saves_and_loads(tmp_path: Path) -> None:
     model, row = lively("efficientnet-lite0")
     choose_learning(model, row, "block6")
     names, before = [layer.name for layer in model.layers], answer(model, photos(4))
-    twin = learner_of(model, row, "", keras.optimizers.Adam(1e-3))
-    twin.fit(photos(4), LABELS, epochs=2, verbose=0)
+    folded = learner_of(model, row, "", keras.optimizers.Adam(1e-3))
+    folded.fit(photos(4), LABELS, epochs=2, verbose=0)
     learned = answer(model, photos(4))
     assert distance(learned, before) > 0.01
-    assert distance(answer(twin, photos(4)), learned) < TOLERANCE
+    assert distance(answer(folded, photos(4)), learned) < TOLERANCE
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
     assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers] == names
     np.testing.assert_allclose(answer(again, photos(4)), learned, rtol=0, atol=1e-6)
 
 
-def test_a_second_twin_of_the_same_model_folds_what_the_first_learned() -> None:
+def test_a_second_folded_network_of_the_same_model_folds_what_the_first_learned() -> None:
     model, row = lively("mobilenetv2")
     choose_learning(model, row, "none")
-    first = twin_of(model)
+    first = folded_network(model)
     choose_learning(model, row, "all")
-    second = twin_of(model)
+    second = folded_network(model)
     model.get_layer("Conv1").kernel.assign(model.get_layer("Conv1").kernel * 1.5)
     expected = answer(model, photos(4))
-    for twin in (first, second):
-        assert distance(answer(twin, photos(4)), expected) < TOLERANCE
+    for folded in (first, second):
+        assert distance(answer(folded, photos(4)), expected) < TOLERANCE
     assert len(first.trainable_weights) == len(second.trainable_weights) == len(model.trainable_weights)
 
 
@@ -185,7 +185,7 @@ CONVOLUTIONS: dict[str, tuple[Callable[[], keras.layers.Layer], bool]] = {
 
 
 @pytest.mark.parametrize("kind", CONVOLUTIONS)
-def test_whatever_a_convolution_is_like_the_twin_gives_the_same(kind: str) -> None:
+def test_whatever_a_convolution_is_like_the_folded_network_gives_the_same(kind: str) -> None:
     make, folds = CONVOLUTIONS[kind]
     inputs = keras.Input((8, 8, 4))
     outputs = keras.layers.BatchNormalization(epsilon=0.01)(make()(inputs))
@@ -209,7 +209,7 @@ def test_a_convolution_that_something_else_reads_is_not_folded() -> None:
 def test_a_norm_that_learns_is_not_folded() -> None:
     inputs = keras.Input((8, 8, 4))
     model = keras.Model(inputs, keras.layers.BatchNormalization()(Conv2D(4, 3)(inputs)))
-    assert not any(isinstance(layer, FoldedConvolution) for layer in twin_of(model).layers)
+    assert not any(isinstance(layer, FoldedConvolution) for layer in folded_network(model).layers)
 
 
 def assert_same_small(model: keras.Model, folds: bool) -> None:
@@ -217,10 +217,10 @@ def assert_same_small(model: keras.Model, folds: bool) -> None:
     for layer in model.layers:
         layer.set_weights([random.uniform(0.2, 2, part.shape) for part in layer.get_weights()])
         layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
-    twin = twin_of(model)
-    assert any(isinstance(layer, FoldedConvolution) for layer in twin.layers) == folds
+    folded = folded_network(model)
+    assert any(isinstance(layer, FoldedConvolution) for layer in folded.layers) == folds
     seen = random.normal(size=(2, 8, 8, 4)).astype(np.float32)
-    assert distance(answer(twin, seen), answer(model, seen)) < 1e-5
+    assert distance(answer(folded, seen), answer(model, seen)) < 1e-5
 
 
 def test_swish_and_its_gradient_are_keras_own_for_values_of_any_size() -> None:
@@ -245,4 +245,4 @@ def test_every_swish_of_a_network_is_replaced() -> None:
     choose_learning(model, row, "block7")
     silus = [layer for layer in model.layers if getattr(layer, "activation", None) is keras.activations.silu]
     plain = [layer for layer in silus if isinstance(layer, keras.layers.Activation)]
-    assert plain and sum(isinstance(layer, Swish) for layer in twin_of(model).layers) == len(plain)
+    assert plain and sum(isinstance(layer, Swish) for layer in folded_network(model).layers) == len(plain)

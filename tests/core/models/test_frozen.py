@@ -15,7 +15,7 @@ from core.models.backbones import FEATURES, Backbone, WeightsSource, backbone
 from core.models.build import build_model
 from core.models.frozen import (
     FrozenPart,
-    OnGraphicsCard,
+    MixedPrecisionModel,
     graph_to,
     on_this_machine,
     part_above,
@@ -23,7 +23,7 @@ from core.models.frozen import (
     weights_hash,
 )
 from core.models.heads import Head
-from core.models.openvino_runtime import BATCH, EXACT, FAST, REQUESTS, OnProcessor
+from core.models.openvino_runtime import BATCH, EXACT, FAST, REQUESTS, OpenVINOModel
 from tests.core.models.test_folding import answer, distance, lively, photos
 
 FAMILIES = ("efficientnet-b0", "efficientnetv2-b0", "mobilenetv2", "resnet50")
@@ -84,7 +84,7 @@ def kept_by_keras(model: keras.Model, row: Backbone, name: str, seen: NDArray[np
 def test_at_every_boundary_openvino_gives_what_keras_gives_and_the_part_above_goes_on_from_there(key: str) -> None:
     model, row = classifier(key)
     names, seen = boundaries(row), photos(BATCH + 3)
-    results = run(OnProcessor(graph_at(model, row, names), names), seen)
+    results = run(OpenVINOModel(graph_at(model, row, names), names), seen)
     assert [len(values[FEATURES]) for _, values in results] == [BATCH, 3]
     expected = keras.Model(model.input, {name: tensor_at(model, row, name) for name in names})(seen, training=False)
     probabilities = answer(model, seen)
@@ -108,7 +108,7 @@ def test_boundaries_have_the_shapes_that_the_table_says() -> None:
 def test_however_many_batches_there_are_they_come_back_whole_and_in_order(count: int) -> None:
     model, row = small()
     seen = photos(count) if count else np.zeros((0, SMALL_SIDE, SMALL_SIDE, 3), np.float32)
-    results = run(OnProcessor(graph_at(model, row, ["dense"]), ["dense"]), seen)
+    results = run(OpenVINOModel(graph_at(model, row, ["dense"]), ["dense"]), seen)
     assert [tag for tag, _ in results] == [(start, "photo") for start in range(0, count, BATCH)]
     if count:
         assert distance(joined(results, "dense"), kept_by_keras(model, row, "dense", seen)) < 1e-4
@@ -116,7 +116,7 @@ def test_however_many_batches_there_are_they_come_back_whole_and_in_order(count:
 
 def test_a_part_can_be_run_again_and_takes_bytes_and_views() -> None:
     model, row = small()
-    part, seen = OnProcessor(graph_at(model, row, ["conv3"]), ["conv3"]), photos(BATCH + 1)
+    part, seen = OpenVINOModel(graph_at(model, row, ["conv3"]), ["conv3"]), photos(BATCH + 1)
     first = joined(run(part, seen), "conv3")
     np.testing.assert_array_equal(joined(run(part, seen.astype(np.uint8)), "conv3"), first)
     mirrored = joined(run(part, seen[:, :, ::-1]), "conv3")
@@ -129,7 +129,7 @@ def test_only_what_is_wanted_is_computed_and_the_graph_serves_again() -> None:
     graph, seen = graph_at(model, row, ["conv2", "conv3", FEATURES]), photos(2)
     steps = []
     for wanted in (["conv2"], ["conv3"], [FEATURES, "conv2"], ["conv2", FEATURES]):
-        part = OnProcessor(graph, wanted)
+        part = OpenVINOModel(graph, wanted)
         [(_, values)] = run(part, seen)
         assert list(values) == wanted
         for name in wanted:
@@ -162,7 +162,7 @@ def test_a_graphics_card_would_compute_the_same_within_its_precision() -> None:
     model, row = classifier("efficientnet-b0")
     names, seen = ["block3", "block6", FEATURES], photos(BATCH + 2)
     usual = keras.config.dtype_policy().name
-    card = OnGraphicsCard(model, row, names, compiled=False)
+    card = MixedPrecisionModel(model, row, names, compiled=False)
     results = run(card, seen)
     assert keras.config.dtype_policy().name == usual and card.precision == "mixed_float16"
     assert [tag for tag, _ in results] == [(0, "photo"), (BATCH, "photo")]
@@ -174,7 +174,7 @@ def test_a_graphics_card_would_compute_the_same_within_its_precision() -> None:
 
 def test_features_that_are_no_map_are_not_pooled_on_a_graphics_card() -> None:
     model, row = small()
-    results = run(OnGraphicsCard(model, row, [FEATURES], compiled=False), photos(3))
+    results = run(MixedPrecisionModel(model, row, [FEATURES], compiled=False), photos(3))
     assert distance(joined(results, FEATURES), kept_by_keras(model, row, FEATURES, photos(3))) < 2e-2
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.errors import TrainingDiverged
-from core.models.sample_predictions import Answers
+from core.models.sample_predictions import SamplePredictions
 from core.recipe.phases import Phase
 from core.recipe.recipe import Recipe
 from core.runs.prediction_history import read_predictions
@@ -110,13 +110,13 @@ def scene(tmp_path: Path) -> Scene:
     keras.utils.set_random_seed(0)
     layers = [keras.Input((4, 4, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
     model = keras.Sequential([*layers, keras.layers.Dense(2, activation="softmax")])
-    answers = Answers(VALIDATION_BATCHES)
-    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy", answers])
+    predictions = SamplePredictions(VALIDATION_BATCHES)
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy", predictions])
     run = RunStore(tmp_path / "runs").create(lambda making: None)
     recorder = Recorder(run)
     recorder.plan(PHASES, STEPS, 2)
     recorder.begin_phase(PHASES[0], WAY)
-    callback = RunCallback(run, recorder, model, answers)
+    callback = RunCallback(run, recorder, model, predictions)
     callback.begin_phase(Schedule(CONSTANT, 0.01, EPOCHS, STEPS), STEPS)
     return Scene(run, recorder, callback, model)
 
@@ -131,15 +131,16 @@ def test_every_epoch_is_recorded_as_keras_reports_it(scene: Scene) -> None:
     assert status.best_val_loss == pytest.approx(min(history["val_loss"]))
 
 
-def test_what_is_answered_to_each_validation_photo_is_kept(scene: Scene) -> None:
+def test_predictions_for_each_validation_photo_are_kept(scene: Scene) -> None:
     history = scene.fit()
-    epochs, answers = read_predictions(scene.run)
-    assert epochs.tolist() == [1, 2, 3, 4] and answers.shape == (EPOCHS, 3, VALIDATION_BATCHES)
+    epochs, rows = read_predictions(scene.run)
+    assert epochs.tolist() == [1, 2, 3, 4] and rows.shape == (EPOCHS, 3, VALIDATION_BATCHES)
     labels = np.arange(VALIDATION_BATCHES) % 2
-    right = (answers[:, 0] == labels).mean(axis=1)
+    right = (rows[:, 0] == labels).mean(axis=1)
     assert right == pytest.approx(history["val_accuracy"])
-    assert -np.log(answers[:, 2]).mean(axis=1) == pytest.approx(history["val_loss"], abs=1e-5)
-    assert np.where(answers[:, 0] == labels, answers[:, 2], 1 - answers[:, 2]) == pytest.approx(answers[:, 1], abs=1e-6)
+    assert -np.log(rows[:, 2]).mean(axis=1) == pytest.approx(history["val_loss"], abs=1e-5)
+    predicted, confidence, given = rows.transpose(1, 0, 2)
+    assert np.where(predicted == labels, given, 1 - given) == pytest.approx(confidence, abs=1e-6)
 
 
 def test_batches_are_recorded_with_their_own_loss_not_with_the_mean_of_the_epoch(
