@@ -55,15 +55,67 @@ for text in sys.argv[2:]:
 """A server in small: launches a run for each recipe, says their names and ends."""
 
 
+LONGEST = (
+    "core/training/test_resuming.py",
+    "browser/test_main_job.py",
+    "core/training/test_loop.py",
+    "browser/test_train_page.py",
+    "core/training/codegen/test_script.py",
+    "browser/test_intake.py",
+    "core/training/test_fitting.py",
+    "browser/test_pages.py",
+    "core/models/test_folding.py",
+    "browser/test_queue.py",
+    "core/runs/test_trainers.py",
+    "browser/test_label_check.py",
+    "core/models/test_trainable.py",
+    "browser/test_compare.py",
+    "core/export/test_jobs.py",
+    "browser/test_evaluate.py",
+    "command_line/test_train.py",
+    "browser/test_predict.py",
+)
+"""Files that take longest. They come first, so that at the end no worker waits for another, and those that compute
+take turns with those that mostly wait for a browser: where there are two workers, each has one of them."""
+
+GROWTH = 300 * 2**20
+"""Bytes by which a worker may grow before what it no longer needs is given back."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest."""
+    places = {PROJECT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
+
+
 @pytest.fixture(scope="module", autouse=True)
-def room_for_the_next() -> Iterator[None]:
-    """After each module what it needed of memory goes back: networks, and what the allocator keeps for later."""
+def forget_networks() -> Iterator[None]:
+    """After each module Keras forgets what it keeps of networks."""
     yield
     if keras := sys.modules.get("keras"):
         keras.backend.clear_session()
+
+
+def resident() -> int:
+    """Bytes of memory that this process has; 0 where that is not known."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+def pytest_runtest_logfinish() -> None:
+    """Give memory back where a test has left much of it: networks are circles, which Python seldom looks for."""
+    global least
+    if resident() > least + GROWTH:
         gc.collect()
         if sys.platform == "linux":
             ctypes.CDLL(None).malloc_trim(0)
+        least = resident()
+    least = min(least, resident())
+
+
+least = resident()
 
 
 def eventually(happened: Callable[[], bool], what: str) -> None:

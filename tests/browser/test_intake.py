@@ -208,7 +208,7 @@ def test_a_long_scan_can_be_stopped_and_goes_on(server: Server, new_screen: Call
         original.parent.mkdir(parents=True)
         Image.fromarray(np.rot90(pixels, turn)).save(original, quality=85)
         try:
-            for number in range(1, 300):
+            for number in range(1, 200):
                 (large / name / f"{number}.jpg").hardlink_to(original)
         except OSError:
             pytest.skip("files cannot have several names here")

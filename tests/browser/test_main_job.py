@@ -118,9 +118,9 @@ def test_random_weights_only_by_choice_and_marked(server: Server, new_screen: Ca
     page = screen.page
     screen.open(f"/train?dataset={server.workplace.colours}")
     page.get_by_label("Variant", exact=True).click()
-    page.get_by_role("option", name="EfficientNet-B0 · 224 px").click()
+    page.get_by_role("option", name="MobileNetV2 · 224 px").click()
     screen.settle()
-    expect(screen.text("No weights for EfficientNet-B0")).to_be_visible()
+    expect(screen.text("No weights for MobileNetV2")).to_be_visible()
     page.get_by_text("Start from random weights instead").click()
     screen.settle()
     page.get_by_label("Epochs for the head", exact=True).fill("1")
