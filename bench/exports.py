@@ -90,7 +90,7 @@ def rows(network: Network, run: Run, settings: Settings) -> Iterator[str]:
         if chosen.missing:
             continue
         jobs.make(exporter, chosen)
-        made = jobs.look(run)[chosen.key]
+        made = jobs.read_exports(run)[chosen.key]
         found = made.parity
         warned = found.warnings if found else ()
         verdict = f"failed: {made.error}" if made.state == FAILED else "; ".join(["proven", *warned])

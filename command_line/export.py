@@ -12,7 +12,7 @@ from command_line.output import Output
 from command_line.runs import RUN_HELP, write_run
 from core.errors import ExportError
 from core.export.formats import FORMATS, ExportFormat, export_format
-from core.export.jobs import FAILED, PROVEN, UNDER_WAY, cancel, look, request, zip_file
+from core.export.jobs import FAILED, PROVEN, UNDER_WAY, cancel, read_exports, request, zip_file
 from core.export.parity import ParityReport
 from core.runs.store import Run
 from core.settings import Settings
@@ -71,10 +71,10 @@ def export(options: argparse.Namespace, settings: Settings, output: Output) -> i
 
 def _proven(run: Run, chosen: ExportFormat, output: Output) -> ParityReport:
     """The parity report of an export, which is made unless it is there; raises `ExportError` where it falls short."""
-    if look(run)[chosen.key].state != PROVEN:
+    if read_exports(run)[chosen.key].state != PROVEN:
         request(run, [chosen])
     try:
-        while (found := look(run)[chosen.key]).state in UNDER_WAY:
+        while (found := read_exports(run)[chosen.key]).state in UNDER_WAY:
             share = found.done / found.total if found.total else None
             output.progress(found.stage or "Waiting", share, f"{found.done:,} of {found.total:,} photos compared")
             time.sleep(LOOK_SECONDS)

@@ -194,7 +194,7 @@ class Workplace:
         recipe, folder = self.recipe(**choices), self.folder()
         return create_run(self.store, recipe, folder, assign_subsets(folder.labels, seed=recipe.split_seed))
 
-    def waiting_run(self, **choices: Any) -> Run:
+    def queued_run(self, **choices: Any) -> Run:
         """A run like that at the end of the queue, which nobody has begun yet."""
         recipe, folder = self.recipe(**choices), self.folder()
         return enqueue(Queue(self.store), recipe, folder, assign_subsets(folder.labels, seed=recipe.split_seed))

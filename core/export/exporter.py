@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from core.data.images import decode
 from core.export import writers
 from core.export.formats import ExportFormat
-from core.export.isolated_check import run_alone
+from core.export.isolated_check import run_isolated
 from core.export.network import trained_network
 from core.export.package import (
     one_of_each,
@@ -78,7 +78,7 @@ class Exporter:
         with zipfile.ZipFile(file) as archive:
             archive.extractall(alone)
         unpacked, count = alone / file.stem, len(self.trial.photos)
-        given, milliseconds = run_alone(
+        given, milliseconds = run_isolated(
             unpacked,
             self.trial.folder,
             home,

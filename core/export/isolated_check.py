@@ -23,7 +23,7 @@ LONGEST_MESSAGE = 400
 Started = Callable[["subprocess.Popen[bytes]"], None]
 
 
-def run_alone(
+def run_isolated(
     export: Path, photos: Path, home: Path, on_photo: Callable[[int], None], on_start: Started
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Have an export's `predict.py` answer for every file in a folder.

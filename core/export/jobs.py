@@ -109,7 +109,7 @@ def request(run: Run, formats: Sequence[ExportFormat]) -> None:
         if chosen.missing:
             raise ExportError(f"{chosen.name} needs more packages. Start Unfreeze with: {chosen.install}")
     run.exports_folder.mkdir(exist_ok=True)
-    known = look(run)
+    known = read_exports(run)
     for chosen in formats:
         if known[chosen.key].state not in UNDER_WAY:
             _cancel_file(run, chosen).unlink(missing_ok=True)
@@ -117,7 +117,7 @@ def request(run: Run, formats: Sequence[ExportFormat]) -> None:
     _start_if_needed(run)
 
 
-def look(run: Run) -> dict[str, Export]:
+def read_exports(run: Run) -> dict[str, Export]:
     """How far the exports of a run are, by format; goes on with what waits when nobody does."""
     found = {chosen.key: _look_at(run, chosen) for chosen in FORMATS}
     if any(export.state == WAITING for export in found.values()):

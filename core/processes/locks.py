@@ -7,7 +7,7 @@ from pathlib import Path
 
 import portalocker
 
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 
 
 def is_locked(path: Path) -> bool:
@@ -36,7 +36,7 @@ def locked(path: Path, seconds: float) -> Iterator[bool]:
     with path.open("a") as file:
         deadline = time.monotonic() + seconds
         while not (held := _try_lock(file.fileno())) and time.monotonic() < deadline:
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
         yield held
 
 

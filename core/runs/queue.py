@@ -38,11 +38,11 @@ class Queue:
         """The order, as a JSON list of names of runs."""
         return self.store.root / "queue.json"
 
-    def waiting(self) -> list[Run]:
+    def queued(self) -> list[Run]:
         """The runs that wait, the next one first."""
-        return self.look()[0]
+        return self.queued_and_active()[0]
 
-    def look(self) -> tuple[list[Run], list[Run]]:
+    def queued_and_active(self) -> tuple[list[Run], list[Run]]:
         """The runs that wait, the next one first, and those that are going, the oldest first."""
         found = [(run, status) for run in self.store.runs() if (status := _status_of(run))]
         found.sort(key=lambda pair: pair[1].created)
@@ -80,7 +80,7 @@ class Queue:
     def move(self, run: Run, places: int) -> None:
         """Move a run by so many places, to the front if they are negative; raises `RunBusy` once it has begun."""
         with self.store.exclusive():
-            order = self.waiting()
+            order = self.queued()
             if run not in order:
                 raise RunBusy(f"The run {run.id} does not wait any more.")
             place = order.index(run) + places
@@ -134,19 +134,19 @@ class Queue:
                 return None
             waited = run.read_status()
             run.write_status(replace(waited, state=STARTING, message="Starting the trainer", started=time.time()))
-            self._write(self.waiting())
+            self._write(self.queued())
         return run, waited
 
     def _next(self) -> Run | None:
-        waiting, going = self.look()
+        waiting, going = self.queued_and_active()
         return waiting[0] if waiting and len(going) < self.parallel else None
 
     def _put_last(self, run: Run) -> None:
-        self._write([*(other for other in self.waiting() if other != run), run])
+        self._write([*(other for other in self.queued() if other != run), run])
 
     def _put_first(self, run: Run, waited: Status) -> None:
         with self.store.exclusive():
-            order = self.waiting()
+            order = self.queued()
             run.write_status(waited)
             self._write([run, *order])
 

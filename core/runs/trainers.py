@@ -24,7 +24,7 @@ ALLOCATOR = {
 TRAINER, WAIT = "core.training", "--wait"
 """The module that a trainer runs, and what makes it a warm one."""
 
-LOOK_SECONDS = 2.0
+POLL_SECONDS = 2.0
 """How often the queue is looked at; a trainer that ends by itself starts the next run at once."""
 
 
@@ -55,7 +55,7 @@ def start(run: Run, warm: Standby | None = None, environ: Mapping[str, str] = os
         _start_cold(run, (), "The trainer", environ)
 
 
-def start_beside(run: Run, flag: str, what: str) -> None:
+def start_side_job(run: Run, flag: str, what: str) -> None:
     """Have a trainer do something else in a folder like a run's, outside the queue.
 
     Args:
@@ -82,11 +82,11 @@ def advance(queue: Queue, warm: Standby | None = None, environ: Mapping[str, str
     return queue.advance(lambda run: start(run, warm, environ))
 
 
-def keep_going(queue: Queue, warm: Standby | None, ended: threading.Event) -> None:
+def run_queue(queue: Queue, warm: Standby | None, ended: threading.Event) -> None:
     """Look every few seconds whether it is the turn of a run, until the event; for what no trainer could pass on.
 
     What fails is tried again: nobody is there to read a message.
     """
-    while not ended.wait(LOOK_SECONDS):
+    while not ended.wait(POLL_SECONDS):
         with suppress(RunError, OSError):
             advance(queue, warm)

@@ -18,7 +18,7 @@ from core.runs.store import Run, RunStore
 from core.settings import Settings, settings_from
 from core.training.dataset_features.features import COMPUTE
 from core.training.lr_finder.finder import FIND_RATE
-from core.training.process.warm_trainer import held_with_word, wait, without_scikit_learn
+from core.training.process.warm_trainer import held_with_message, run_warm_trainer, without_scikit_learn
 
 
 def main(argument: str, folder: str = "") -> None:
@@ -32,7 +32,7 @@ def main(argument: str, folder: str = "") -> None:
     os.environ["KERAS_HOME"] = str(settings.keras_home)
     with passing_on(settings, environ):
         if argument == trainers.WAIT:
-            compute_if_missing(wait(settings), settings)
+            compute_if_missing(run_warm_trainer(settings), settings)
         elif argument == FIND_RATE:
             find_rate(Run(Path(folder).resolve()), settings)
         elif argument == COMPUTE:
@@ -60,7 +60,7 @@ def passing_on(settings: Settings, environ: Mapping[str, str]) -> Iterator[None]
 
 def carry_out(run: Run, settings: Settings) -> None:
     """Carry out a run, holding its lock from the first moment to the last."""
-    with held_with_word(run, "Loading TensorFlow"):
+    with held_with_message(run, "Loading TensorFlow"):
         with without_scikit_learn():
             from core.training.loop import train
         train(run, settings)
@@ -68,7 +68,7 @@ def carry_out(run: Run, settings: Settings) -> None:
 
 def find_rate(run: Run, settings: Settings) -> None:
     """Try learning rates out, as `carry_out` carries out a run."""
-    with held_with_word(run, "Loading TensorFlow"):
+    with held_with_message(run, "Loading TensorFlow"):
         with without_scikit_learn():
             from core.training.lr_finder.range_test import sweep
         sweep(run, settings)
@@ -76,7 +76,7 @@ def find_rate(run: Run, settings: Settings) -> None:
 
 def compute_features(run: Run, settings: Settings) -> None:
     """Compute features of photos, as `carry_out` carries out a run."""
-    with held_with_word(run, "Loading TensorFlow"):
+    with held_with_message(run, "Loading TensorFlow"):
         with without_scikit_learn():
             from core.training.dataset_features.job import compute
         compute(run, settings)

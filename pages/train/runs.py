@@ -91,7 +91,7 @@ def show_group(group: str, rows: Sequence[LoadedRun]) -> None:
 elements.page_head("Runs", "Every training run is kept, with its model and its curves, until you delete it.")
 readable, broken = run_descriptions.all_runs()
 ask_about_cancelling()
-show_queue(*runs.queue().look())
+show_queue(*runs.queue().queued_and_active())
 if not readable:
     st.info("There are no runs yet.", icon=":material/history:")
     st.page_link("pages/train/train.py", label="Train the first one", icon=":material/local_fire_department:")

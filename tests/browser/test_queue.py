@@ -32,12 +32,12 @@ def press(screen: Screen, run: Run, name: str) -> None:
 def test_runs_wait_are_put_in_order_and_go_on_after_a_power_cut(
     server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
 ) -> None:
-    going = workplace.waiting_run(**LONG)
+    going = workplace.queued_run(**LONG)
     eventually(lambda: state(going) == RUNNING, "the server has started the run")
     screen = new_screen(server)
     screen.open(f"/train?dataset={workplace.colours}")
     expect(screen.text("what you start now waits its turn")).to_be_visible()
-    first, second, third = (workplace.waiting_run(seed=seed) for seed in range(3))
+    first, second, third = (workplace.queued_run(seed=seed) for seed in range(3))
     screen.open("/runs")
     expect(screen.page.locator(f".st-key-going-{going.id}").get_by_role("progressbar")).to_be_visible()
     expect(row(screen, first).get_by_role("button", name="Up", exact=True)).to_be_disabled()
@@ -49,7 +49,7 @@ def test_runs_wait_are_put_in_order_and_go_on_after_a_power_cut(
     press(screen, second, "First")
     press(screen, second, "Down")
     expect(row(screen, second).get_by_text("2.")).to_be_visible()
-    assert Queue(workplace.store).waiting() == [third, second, first]
+    assert Queue(workplace.store).queued() == [third, second, first]
     press(screen, second, "Cancel")
     screen.press("Let it wait")
     assert state(second) == QUEUED
@@ -72,11 +72,11 @@ def test_runs_wait_are_put_in_order_and_go_on_after_a_power_cut(
 def test_a_run_started_while_another_goes_says_its_place_and_begins_by_itself(
     server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
 ) -> None:
-    going = workplace.waiting_run(**LONG)
+    going = workplace.queued_run(**LONG)
     eventually(lambda: state(going) == RUNNING, "the server has started the run")
-    before = workplace.waiting_run()
+    before = workplace.queued_run()
     before.write_label(Label("The earlier one"))
-    last = workplace.waiting_run(**LONG)
+    last = workplace.queued_run(**LONG)
     screen = new_screen(server, width=400, dark=True)
     screen.open(f"/train?run={last.id}")
     expect(screen.text("It is the second in the queue")).to_be_visible()
@@ -94,7 +94,7 @@ def test_cancelling_from_the_page_of_the_run_leads_to_a_new_one(
     server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
 ) -> None:
     with workplace.new_run().held():  # nothing else begins
-        run = workplace.waiting_run()
+        run = workplace.queued_run()
         screen = new_screen(server)
         screen.open(f"/train?run={run.id}")
         screen.press("Cancel")
@@ -140,7 +140,7 @@ def test_a_run_gets_a_name(server: Server, workplace: Workplace, new_screen: Cal
 def test_a_run_is_paused_goes_on_and_trains_more_epochs(
     server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
 ) -> None:
-    run = workplace.waiting_run(head_epochs=60, fine_tune_epochs=0)
+    run = workplace.queued_run(head_epochs=60, fine_tune_epochs=0)
     screen = new_screen(server)
     screen.open(f"/train?run={run.id}")
     eventually(lambda: any("val_loss" in metrics for metrics in run.read_metrics()), "an epoch has ended")

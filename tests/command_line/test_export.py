@@ -7,7 +7,7 @@ import pytest
 
 from command_line.main import main
 from core.export.formats import export_format
-from core.export.jobs import NOT_MADE, UNDER_WAY, look, zip_file
+from core.export.jobs import NOT_MADE, UNDER_WAY, read_exports, zip_file
 from core.runs.store import Run
 from tests.conftest import FinishedRun, Workplace, eventually
 
@@ -50,8 +50,8 @@ def test_ctrl_c_takes_the_request_back(
         patched.setattr("command_line.export.time.sleep", press_ctrl_c)
         assert main(["export", "latest", "openvino", "-o", str(tmp_path / "model.zip")]) == 130
     assert "Interrupted" in capsys.readouterr().err
-    eventually(lambda: look(mine)["openvino"].state not in UNDER_WAY, "the export ended")
-    assert look(mine)["openvino"].state == NOT_MADE and not list(tmp_path.glob("*.zip"))
+    eventually(lambda: read_exports(mine)["openvino"].state not in UNDER_WAY, "the export ended")
+    assert read_exports(mine)["openvino"].state == NOT_MADE and not list(tmp_path.glob("*.zip"))
 
 
 def test_a_whole_run_is_a_format_too(

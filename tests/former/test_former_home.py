@@ -145,7 +145,7 @@ def test_what_a_run_came_to_is_counted_as_before(former: FormerHome) -> None:
 
 
 def test_the_queue_keeps_its_order(former: FormerHome) -> None:
-    assert [run.id for run in Queue(former.store).waiting()] == former.expected["queue"]
+    assert [run.id for run in Queue(former.store).queued()] == former.expected["queue"]
 
 
 def test_saved_recipes_open_and_a_damaged_one_is_told(former: FormerHome) -> None:

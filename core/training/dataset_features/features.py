@@ -99,7 +99,7 @@ def start(store: RunStore, request: Request) -> Run:
                 return old
         _sweep(store, request)
         run = store.create(lambda making: _write_request(making, request), FIRST)
-    trainers.start_beside(run, COMPUTE, "The work")
+    trainers.start_side_job(run, COMPUTE, "The work")
     return run
 
 

@@ -73,7 +73,7 @@ def start(store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[n
             store.delete(old.id)
         store.sweep()
         run = create_run(store, recipe, folder, parts)
-    trainers.start_beside(run, FIND_RATE, "The search")
+    trainers.start_side_job(run, FIND_RATE, "The search")
     return run
 
 

@@ -41,7 +41,7 @@ def without_scikit_learn() -> Iterator[None]:
 
 
 @contextmanager
-def held_with_word(run: Run, message: str) -> Iterator[None]:
+def held_with_message(run: Run, message: str) -> Iterator[None]:
     """Hold the lock of a run that begins, with a status that says so to the person who watches."""
     with run.held():
         run.write_status(replace(begun(run.read_status(), time.time()), phase="preparing", message=message))
@@ -52,12 +52,12 @@ class Orders:
     """What the server asks for, read from a stream by a thread of its own, which ends the process with the stream.
 
     Attributes:
-        word: What the status of a run that comes now is to say.
+        message: What the status of a run that comes now is to say.
     """
 
-    def __init__(self, stream: io.RawIOBase, word: str) -> None:
+    def __init__(self, stream: io.RawIOBase, message: str) -> None:
         """Begin to read."""
-        self.word = word
+        self.message = message
         self._stream = stream
         self._queue: SimpleQueue[str | Run] = SimpleQueue()
         self._deciding = threading.Lock()
@@ -99,7 +99,7 @@ class Orders:
         with self._deciding:
             try:
                 _write_to_log(run)
-                self._held.enter_context(held_with_word(run, self.word))
+                self._held.enter_context(held_with_message(run, self.message))
             except (UnfreezeError, OSError):
                 _end_with_traceback()
             self._queue.put(run)
@@ -117,13 +117,13 @@ def _end_with_traceback() -> NoReturn:
     os._exit(1)
 
 
-def wait(settings: Settings, idle_seconds: float = IDLE_SECONDS) -> Run:
+def run_warm_trainer(settings: Settings, idle_seconds: float = IDLE_SECONDS) -> Run:
     """Load what training needs, prepare what is asked for on standard input, and carry out the run that comes."""
-    orders = Orders(io.FileIO(sys.stdin.fileno(), closefd=False), word="Loading TensorFlow")
+    orders = Orders(io.FileIO(sys.stdin.fileno(), closefd=False), message="Loading TensorFlow")
     with without_scikit_learn():
         from core.training import loop
 
-    orders.word = "Building the network"
+    orders.message = "Building the network"
     prepared = None
     while isinstance(order := orders.newest(idle_seconds), str):
         with suppress(UnfreezeError):  # the run will say it, to somebody who reads it

@@ -28,12 +28,12 @@ from core.training.transfer.run_export import OPTIMIZER, WEIGHTS
 if TYPE_CHECKING:
     import h5py
 
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 CANNOT = 3
 """How the process ends that has said why the model cannot be built."""
 
 
-def rebuild_aside(run: Run, still_wanted: Callable[[], None] = lambda: None) -> None:
+def rebuild_in_child(run: Run, still_wanted: Callable[[], None] = lambda: None) -> None:
     """Have a process build the model and the graph of a run whose folder holds the weights.
 
     `still_wanted` is called a few times a second, and may raise to give up.
@@ -47,7 +47,7 @@ def rebuild_aside(run: Run, still_wanted: Callable[[], None] = lambda: None) -> 
     try:
         while child.poll() is None:
             still_wanted()
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
     finally:
         child.kill()
         said = child.communicate()[0].decode(errors="replace").strip()

@@ -29,7 +29,7 @@ from core.recipe.recipe import Recipe
 from core.runs.store import Label, Run, RunStore
 from core.settings import MEGABYTE, Limits, Settings
 from core.training.transfer import imported_arrays, imported_facts
-from core.training.transfer.rebuild import rebuild_aside
+from core.training.transfer.rebuild import rebuild_in_child
 from core.training.transfer.run_export import (
     FORMAT,
     MANIFEST,
@@ -280,7 +280,7 @@ def _build_model(unpacked: Path, run: Run, proof: Any, on_progress: Progress) ->
     weights = run.folder / WEIGHTS
     (unpacked / WEIGHTS).replace(weights)
     on_progress("Building the network", None)
-    rebuild_aside(run, lambda: on_progress("Building the network", None))
+    rebuild_in_child(run, lambda: on_progress("Building the network", None))
     weights.unlink()
     run.log_file.unlink(missing_ok=True)
     graph = ServingGraph(run.serving_folder)

@@ -37,7 +37,7 @@ def queue() -> Queue:
 def queue_keeper() -> threading.Thread:
     """What goes on with the queue where no trainer could: after one was killed, or the server was started again."""
     arguments = (queue(), services.warm_trainer(), threading.Event())
-    keeper = threading.Thread(target=trainers.keep_going, args=arguments, daemon=True, name="queue")
+    keeper = threading.Thread(target=trainers.run_queue, args=arguments, daemon=True, name="queue")
     keeper.start()
     return keeper
 

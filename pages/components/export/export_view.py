@@ -36,7 +36,7 @@ def show_exports(run: Run) -> None:
         " **certificate**. Before you can download it, a separate process that has nothing but this file classifies"
         " photos, and its predictions are compared with those of the model here."
     )
-    going = _under_way(jobs.look(run))
+    going = _under_way(jobs.read_exports(run))
     st.fragment(_cards, run_every=LOOK_EVERY_SECONDS if going else None)(run, going)
 
 
@@ -47,7 +47,7 @@ def _under_way(found: dict[str, Export]) -> bool:
 def _cards(run: Run, going: bool) -> None:
     if not run.folder.is_dir():  # it was deleted meanwhile
         st.rerun()
-    found = jobs.look(run)
+    found = jobs.read_exports(run)
     if going and not _under_way(found):
         st.rerun()
     if trouble := state.take(TROUBLE):

@@ -34,7 +34,7 @@ def show_queue(waiting: Sequence[Run], going: Sequence[Run]) -> None:
 def _look(going: list[str], waiting: list[str]) -> None:
     """Draw the queue; as soon as it holds other runs than when the page was drawn, have all of it drawn."""
     queue = runs.queue()
-    order, active = queue.look()
+    order, active = queue.queued_and_active()
     if [run.id for run in active] != going or sorted(run.id for run in order) != waiting:
         st.rerun()
     for run in active:
@@ -90,7 +90,7 @@ def _waiting_row(queue: Queue, run: Run, place: int, count: int) -> None:
 
 def show_place(run: Run) -> None:
     """Where a run stands in the queue, and what goes before it."""
-    order, active = runs.queue().look()
+    order, active = runs.queue().queued_and_active()
     before = order.index(run) if run in order else 0
     with st.container(horizontal=True, vertical_alignment="center", key="run-head"):
         badge(QUEUED)

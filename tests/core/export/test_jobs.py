@@ -50,7 +50,7 @@ def run(finished_run: FinishedRun, tmp_path: Path) -> Run:
 @pytest.mark.parametrize("chosen", HERE, ids=lambda chosen: chosen.key)
 def test_every_format_is_proven_by_a_process_that_has_the_zip_alone(exporter: Exporter, chosen: ExportFormat) -> None:
     jobs.make(exporter, chosen)
-    made = jobs.look(exporter.run)[chosen.key]
+    made = jobs.read_exports(exporter.run)[chosen.key]
     assert made.state == PROVEN, made.error
     found = made.parity
     assert found and found.photos >= LEAST and found.tested == len(exporter.trial.labels) > 0
@@ -102,7 +102,7 @@ def test_a_faulty_export_is_caught_and_not_offered(
 ) -> None:
     monkeypatch.setattr(writers, "faulty", fault, raising=False)
     jobs.make(exporter, replace(OPENVINO, write="faulty"))
-    found = jobs.look(exporter.run)["openvino"]
+    found = jobs.read_exports(exporter.run)["openvino"]
     assert found.state == FAILED and found.error
     assert not jobs.zip_file(exporter.run, OPENVINO).exists()
 
@@ -112,13 +112,13 @@ def test_exports_are_made_on_request_and_are_out_of_date_once_the_model_changes(
 ) -> None:
     for name, value in finished_run.workplace.variables().items():
         monkeypatch.setenv(name, value)
-    assert jobs.look(run)["openvino"] == Export()
+    assert jobs.read_exports(run)["openvino"] == Export()
     jobs.request(run, [OPENVINO])
-    eventually(lambda: jobs.look(run)["openvino"].state not in (WAITING, MAKING), "it was made")
-    assert jobs.look(run)["openvino"].state == PROVEN
+    eventually(lambda: jobs.read_exports(run)["openvino"].state not in (WAITING, MAKING), "it was made")
+    assert jobs.read_exports(run)["openvino"].state == PROVEN
     eventually(lambda: not is_locked(run.exports_folder / LOCK), "the process ended")
     (run.serving_folder / "graph.xml").touch()
-    assert jobs.look(run)["openvino"].state == STALE
+    assert jobs.read_exports(run)["openvino"].state == STALE
 
 
 def test_what_waits_can_be_cancelled_and_what_died_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,13 +126,13 @@ def test_what_waits_can_be_cancelled_and_what_died_is_said(run: Run, monkeypatch
     monkeypatch.setattr(jobs, "_start", started.append)
     jobs.request(run, [OPENVINO])
     jobs.request(run, [OPENVINO])
-    assert started == [run] and jobs.look(run)["openvino"].state == WAITING
+    assert started == [run] and jobs.read_exports(run)["openvino"].state == WAITING
     jobs.cancel(run, OPENVINO)
-    assert jobs.look(run)["openvino"].state == NOT_MADE
+    assert jobs.read_exports(run)["openvino"].state == NOT_MADE
     jobs._write_state(run, OPENVINO, Export(MAKING, model=jobs.version_of(run)))
-    assert jobs.look(run)["openvino"] == Export(FAILED, error=DIED, model=jobs.version_of(run))
+    assert jobs.read_exports(run)["openvino"] == Export(FAILED, error=DIED, model=jobs.version_of(run))
     jobs.cancel(run, OPENVINO)
-    assert jobs.look(run)["openvino"].state == NOT_MADE
+    assert jobs.read_exports(run)["openvino"].state == NOT_MADE
 
 
 def test_a_run_that_is_going_and_a_format_without_its_packages_are_refused(run: Run) -> None:
@@ -152,4 +152,4 @@ def test_without_its_photos_an_export_says_what_is_missing(run: Run, finished_ru
     settings = replace(finished_run.workplace.settings, dataset_roots=(tmp_path.resolve(),))
     run.exports_folder.mkdir()
     jobs.make(Exporter(run, run.exports_folder / "work", settings), OPENVINO)
-    assert "can no longer be read" in jobs.look(run)["openvino"].error
+    assert "can no longer be read" in jobs.read_exports(run)["openvino"].error

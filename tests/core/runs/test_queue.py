@@ -56,7 +56,7 @@ for number in range(10):
     with suppress(RunError):  # somebody has just begun it
         queue.move(run, -3)
     begun = queue.advance(start)
-while queue.waiting():
+while queue.queued():
     queue.advance(start)
 """
 """Adds ten runs, moves them towards the front, and begins whichever has its turn, with as many others as there are."""
@@ -100,19 +100,19 @@ def ended(queue: Queue, state: str = STOPPED, **values: Any) -> Run:
 
 
 def test_nothing_waits_in_a_store_that_is_not_there_and_looking_makes_none(queue: Queue) -> None:
-    assert queue.waiting() == [] and queue.advance(begin) == []
+    assert queue.queued() == [] and queue.advance(begin) == []
     assert not queue.store.root.exists()
 
 
 def test_runs_wait_in_the_order_they_came_and_begin_one_at_a_time(queue: Queue, three: list[Run]) -> None:
-    assert queue.waiting() == three
+    assert queue.queued() == three
     assert {run.read_status().state for run in three} == {QUEUED}
     assert queue.store.active() is None
     before = time.time()
     assert queue.advance(begin) == [three[0]]
     status = three[0].read_status()
     assert status.state == STARTING and status.started is not None and status.started >= before
-    assert queue.waiting() == three[1:] and queue.advance(begin) == []
+    assert queue.queued() == three[1:] and queue.advance(begin) == []
     three[0].write_status(replace(status, state=FINISHED))
     assert queue.advance(begin) == [three[1]]
 
@@ -120,7 +120,7 @@ def test_runs_wait_in_the_order_they_came_and_begin_one_at_a_time(queue: Queue, 
 def test_as_many_begin_as_may_go_at_once(queue: Queue, three: list[Run]) -> None:
     two = Queue(queue.store, parallel=2)
     assert two.advance(begin) == three[:2]
-    assert two.advance(begin) == [] and two.waiting() == [three[2]]
+    assert two.advance(begin) == [] and two.queued() == [three[2]]
 
 
 def test_runs_that_ended_paused_or_cannot_be_read_are_in_nobodys_way(queue: Queue) -> None:
@@ -150,15 +150,15 @@ def test_a_run_that_waited_for_hours_counts_as_going_once_it_was_given_to_a_trai
 )
 def test_the_last_run_moves(queue: Queue, three: list[Run], places: int, order: tuple[int, ...]) -> None:
     queue.move(three[2], places)
-    assert queue.waiting() == [three[number] for number in order]
+    assert queue.queued() == [three[number] for number in order]
 
 
 def test_the_first_run_moves_back_and_the_last_one_to_the_front(queue: Queue, three: list[Run]) -> None:
     first, second, third = three
     queue.move(first, 1)
-    assert queue.waiting() == [second, first, third]
+    assert queue.queued() == [second, first, third]
     queue.move_to_front(third)
-    assert queue.waiting() == [third, second, first]
+    assert queue.queued() == [third, second, first]
     assert queue.advance(begin) == [third]
 
 
@@ -172,14 +172,14 @@ def test_what_does_not_wait_is_neither_moved_nor_cancelled(queue: Queue, three: 
     for ask in (queue.cancel, queue.add):
         with pytest.raises(RunNotFound):
             ask(three[1])
-    assert queue.waiting() == [three[2]]
+    assert queue.queued() == [three[2]]
 
 
 def test_a_run_that_waits_is_not_deleted_but_cancelled(queue: Queue, three: list[Run]) -> None:
     with pytest.raises(RunBusy, match="Take it out of the queue first"):
         queue.store.delete(three[1].id)
     queue.cancel(three[1])
-    assert queue.waiting() == [three[0], three[2]] and not three[1].folder.exists()
+    assert queue.queued() == [three[0], three[2]] and not three[1].folder.exists()
 
 
 @pytest.mark.parametrize(
@@ -189,9 +189,9 @@ def test_a_run_that_waits_is_not_deleted_but_cancelled(queue: Queue, three: list
 def test_with_a_damaged_order_the_oldest_run_comes_first(queue: Queue, three: list[Run], content: bytes) -> None:
     queue.move_to_front(three[2])
     queue.file.write_bytes(content)
-    assert queue.waiting() == three
+    assert queue.queued() == three
     queue.move(three[0], 1)
-    assert queue.waiting() == [three[1], three[0], three[2]]
+    assert queue.queued() == [three[1], three[0], three[2]]
 
 
 def test_without_an_order_the_oldest_run_comes_first_and_runs_it_does_not_name_come_last(
@@ -199,9 +199,9 @@ def test_without_an_order_the_oldest_run_comes_first_and_runs_it_does_not_name_c
 ) -> None:
     queue.move_to_front(three[2])
     queue.file.unlink()
-    assert queue.waiting() == three
+    assert queue.queued() == three
     queue.file.write_text(f'["{three[1].id}", "{three[1].id}"]', "utf-8")
-    assert queue.waiting() == [three[1], three[0], three[2]]
+    assert queue.queued() == [three[1], three[0], three[2]]
 
 
 def test_an_order_that_cannot_be_written_is_told_and_the_run_waits_all_the_same(queue: Queue, three: list[Run]) -> None:
@@ -209,13 +209,13 @@ def test_an_order_that_cannot_be_written_is_told_and_the_run_waits_all_the_same(
     queue.file.mkdir()
     with pytest.raises(RunError, match="The order of the queue cannot be kept"):
         queue.create(nothing)
-    assert len(queue.waiting()) == 4 and queue.waiting()[:3] == three
+    assert len(queue.queued()) == 4 and queue.queued()[:3] == three
 
 
 def test_a_run_whose_trainer_could_not_be_started_keeps_its_place(queue: Queue, three: list[Run]) -> None:
     with pytest.raises(RunError, match=r"could not be started\. The run keeps its place in the queue"):
         queue.advance(refuse)
-    assert queue.waiting() == three
+    assert queue.queued() == three
     assert queue.advance(begin) == [three[0]]
 
 
@@ -224,7 +224,7 @@ def test_a_run_that_ended_waits_to_go_on_behind_all_others(queue: Queue, three: 
     run.request_stop()
     run.request_pause()
     queue.add(run)
-    assert queue.waiting() == [*three, run] and has_begun(run) and not has_begun(three[0])
+    assert queue.queued() == [*three, run] and has_begun(run) and not has_begun(three[0])
     status = run.read_status()
     assert (status.state, status.error, status.ended, status.started) == (QUEUED, "", None, None)
     assert (status.best_epoch, status.created, status.spent) == (4, 50.0, 15.0)
@@ -248,7 +248,7 @@ def test_cancelling_a_run_that_was_to_go_on_makes_it_what_it_was(queue: Queue, s
         assert run.recipe_values() != chosen
         queue.cancel(run)
         assert run.read_status() == before and run.recipe_values() == chosen
-        assert queue.waiting() == [] and queue.store.runs() == [run] and not run.former_folder.exists()
+        assert queue.queued() == [] and queue.store.runs() == [run] and not run.former_folder.exists()
 
 
 def test_a_crashed_run_that_was_to_go_on_and_was_cancelled_has_crashed_when_it_did(queue: Queue) -> None:
@@ -307,5 +307,5 @@ def test_whatever_several_sessions_do_at_once_each_run_is_begun_or_cancelled(que
         done.result()
     gone = [done.result() for done in cancelled if done.result() is not None]
     assert len(begun) == len(set(begun)) and not set(begun) & set(gone)
-    assert set(begun) | set(gone) == set(runs) and queue.waiting() == []
+    assert set(begun) | set(gone) == set(runs) and queue.queued() == []
     assert set(queue.store.runs()) == set(begun)

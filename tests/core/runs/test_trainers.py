@@ -66,14 +66,14 @@ def test_runs_go_one_after_the_other_without_browser_and_server(workplace: Workp
     first, second, third = (run.read_status() for run in runs)
     assert first.ended and second.started and second.ended and third.started
     assert first.ended <= second.started and second.ended <= third.started
-    assert Queue(workplace.store).waiting() == []
+    assert Queue(workplace.store).queued() == []
 
 
 def test_two_may_go_at_once_and_the_next_begins_where_it_would_begin_from_the_start(
     workplace: Workplace, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UNFREEZE_PARALLEL", "2")
-    runs = [workplace.waiting_run(**LONG) for _ in range(3)]
+    runs = [workplace.queued_run(**LONG) for _ in range(3)]
     assert trainers.advance(Queue(queue.store, parallel=2)) == runs[:2]
     eventually(lambda: all(run.read_status().state == RUNNING for run in runs[:2]), f"both go: {states(runs)}")
     first, third = trainer_of(runs[0]), runs[2]
@@ -86,7 +86,7 @@ def test_two_may_go_at_once_and_the_next_begins_where_it_would_begin_from_the_st
 
 
 def test_a_trainer_that_fails_passes_the_turn_on(workplace: Workplace, queue: Queue) -> None:
-    broken, next_one = workplace.waiting_run(), workplace.waiting_run(**LONG)
+    broken, next_one = workplace.queued_run(), workplace.queued_run(**LONG)
     broken.classes_file.unlink()
     assert trainers.advance(queue) == [broken]
     eventually(lambda: next_one.read_status().state == RUNNING, f"the next one goes: {states([broken, next_one])}")
@@ -94,7 +94,7 @@ def test_a_trainer_that_fails_passes_the_turn_on(workplace: Workplace, queue: Qu
 
 
 def test_after_a_trainer_was_killed_the_queue_goes_on(workplace: Workplace, queue: Queue) -> None:
-    killed, next_one = workplace.waiting_run(**LONG), workplace.waiting_run(**LONG)
+    killed, next_one = workplace.queued_run(**LONG), workplace.queued_run(**LONG)
     trainers.advance(queue)
     eventually(lambda: killed.read_status().state == RUNNING, "the trainer came")
     os.kill(trainer_of(killed), signal.SIGKILL)
@@ -106,14 +106,14 @@ def test_after_a_trainer_was_killed_the_queue_goes_on(workplace: Workplace, queu
 def test_what_cannot_be_started_is_tried_again(
     workplace: Workplace, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = workplace.waiting_run(**LONG)
+    run = workplace.queued_run(**LONG)
     with monkeypatch.context() as broken:
         broken.setattr(sys, "executable", str(workplace.home / "no python"))
         with pytest.raises(RunError, match=r"could not be started \(No such file.*keeps its place"):
             trainers.advance(queue)
         with looked_after(queue):
-            threading.Event().wait(2 * trainers.LOOK_SECONDS)
-        assert queue.waiting() == [run]
+            threading.Event().wait(2 * trainers.POLL_SECONDS)
+        assert queue.queued() == [run]
     with looked_after(queue):
         eventually(lambda: run.read_status().state == RUNNING, f"the run goes:\n{run.log_tail()}")
 
@@ -122,7 +122,7 @@ def test_what_cannot_be_started_is_tried_again(
 def looked_after(queue: Queue) -> Iterator[None]:
     """The server's part, which looks whose turn it is."""
     ended = threading.Event()
-    keeper = threading.Thread(target=trainers.keep_going, args=(queue, None, ended))
+    keeper = threading.Thread(target=trainers.run_queue, args=(queue, None, ended))
     keeper.start()
     try:
         yield

@@ -33,7 +33,7 @@ def test_what_is_launched_while_another_run_goes_waits_complete(workplace: Workp
     parts = (folder.labels * 0).astype("int8")
     first = launch(busy, workplace.recipe(), folder, parts)
     second = enqueue(busy, workplace.recipe(seed=4), folder, parts, label)
-    assert busy.waiting() == [first, second]
+    assert busy.queued() == [first, second]
     assert first.read_status().message == "Waiting its turn" and first.class_names() == ("blue", "red")
     assert second.recipe_values()["seed"] == 4 and second.split_file.exists() and second.read_label() == label
 
@@ -45,7 +45,7 @@ def test_a_run_that_ended_before_its_time_goes_on_in_its_turn(workplace: Workpla
     resume(busy, run)
     status = run.read_status()
     assert (status.state, status.error, status.best_epoch, status.spent) == (QUEUED, "", 1, 10.0)
-    assert busy.waiting() == [run] and not run.stop_requested()
+    assert busy.queued() == [run] and not run.stop_requested()
     with pytest.raises(RunBusy, match="waits already"):
         resume(busy, run)
 
@@ -91,5 +91,5 @@ def test_what_cannot_go_on_is_told_and_stays_as_it_was(workplace: Workplace, bus
         resume(busy, run)
     with pytest.raises(FolderError, match="Put it back"):
         extend(busy, run, 1)
-    assert busy.waiting() == [] and run.read_status().state == STOPPED and going.read_status().state == STARTING
+    assert busy.queued() == [] and run.read_status().state == STOPPED and going.read_status().state == STARTING
     assert run.recipe_values()["more_epochs"] == []

@@ -8,9 +8,9 @@ from tests.conftest import PATIENCE, PROJECT, Workplace
 
 IMPATIENT = """
 from core.settings import settings_from
-from core.training.process.warm_trainer import wait
+from core.training.process.warm_trainer import run_warm_trainer
 
-wait(settings_from(), idle_seconds=0.1)
+run_warm_trainer(settings_from(), idle_seconds=0.1)
 """
 """A trainer that waits a tenth of a second for each order."""
 

@@ -45,7 +45,7 @@ def served(place: Workplace, errors: Path) -> Iterator["subprocess.Popen[bytes]"
 def test_the_server_starts_without_warnings_reaps_its_trainers_and_ends_with_ctrl_c(
     workplace: Workplace, tmp_path: Path
 ) -> None:
-    run, errors = workplace.waiting_run(), tmp_path / "errors.txt"
+    run, errors = workplace.queued_run(), tmp_path / "errors.txt"
     with served(workplace, errors) as server:
         eventually(lambda: run.read_status().state == RUNNING, "the server has the run carried out")
         trainer = trainer_of(run)
