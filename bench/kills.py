@@ -24,6 +24,7 @@ import numpy as np
 
 from core.inference.prediction import Predictor
 from core.recipe.augmentations import Choice
+from core.runs.messages import text_of
 from core.runs.store import CRASHED, FINISHED, STARTING, Run
 from core.training.checkpoint import Checkpoints
 from tests.conftest import PROJECT, Workplace, write_colours
@@ -109,7 +110,7 @@ def killed_once(run: Run, alone: Run, place: Workplace, when: float) -> Outcome:
     child = start(run, place)
     child.wait()
     at_work = status.state in (CRASHED, STARTING)
-    return Outcome(when, status.message, at_work, max(0.0, lost), found is not None, fault_of(run, alone))
+    return Outcome(when, text_of(status.message), at_work, max(0.0, lost), found is not None, fault_of(run, alone))
 
 
 def main() -> None:

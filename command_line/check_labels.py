@@ -12,6 +12,7 @@ from core.formatting import percent
 from core.labels.dataset_check import DatasetCheck, check
 from core.models import weights
 from core.models.backbones import BACKBONES, backbone
+from core.runs.messages import text_of
 from core.runs.store import ACTIVE, FINISHED, RunStore
 from core.settings import Settings
 from core.training.dataset_features import features
@@ -74,7 +75,7 @@ def _features(dataset: Dataset, network: str, settings: Settings, output: Output
     run = features.start(store, request)
     try:
         while (status := run.read_status()).state in ACTIVE:
-            output.progress(status.message, status.progress)
+            output.progress(text_of(status.message), status.progress)
             time.sleep(LOOK_SECONDS)
     except KeyboardInterrupt:
         run.request_stop()

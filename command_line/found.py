@@ -11,6 +11,7 @@ from core.errors import RecipeError, RunError, RunNotFound, UnfreezeError
 from core.models.backbones import backbone
 from core.recipe.recipe import Recipe
 from core.recipe.recipe_book import MOST_BYTES, SUFFIX, RecipeBook
+from core.runs.messages import text_of
 from core.runs.store import Run, RunStore, Status
 from core.settings import Settings
 
@@ -86,7 +87,7 @@ def name_of(run: Run) -> str:
 
 def facts_of(run: Run, status: Status) -> dict[str, Any]:
     """What is known of a run, as JSON values."""
-    values = {name: getattr(status, name) for name in TOLD}
+    values = {name: getattr(status, name) for name in TOLD} | {"message": text_of(status.message)}
     seconds = status.seconds(status.ended) if status.ended else None
     return {"id": run.id, "name": name_of(run), "folder": str(run.folder), **values, "seconds": seconds}
 

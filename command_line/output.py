@@ -1,7 +1,6 @@
 """What commands say: results on standard output, as text or as JSON; everything else on standard error."""
 
 import json
-import re
 import shutil
 import sys
 import time
@@ -19,9 +18,6 @@ DRAW_SECONDS = 0.1
 
 INTERRUPTED = 130
 """What a process returns that was ended by Ctrl-C: 128 + SIGINT."""
-
-SHARE = re.compile(r",? [0-9]+ ?%")
-"""How far something is, where a run's status says so in words."""
 
 CLEAR_LINE = "\r\x1b[K"
 
@@ -55,10 +51,9 @@ class Output:
     def progress(self, what: str, share: float | None, detail: str = "") -> None:
         """Show what is being done, the share of it that is done, 0 to 1, and figures; in a file, `what` alone, once."""
         if not sys.stderr.isatty():
-            words = SHARE.sub("", what)
-            if words != self._told:
-                self._told = words
-                print(words, file=sys.stderr)
+            if what != self._told:
+                self._told = what
+                print(what, file=sys.stderr)
             return
         if time.monotonic() - self._when >= DRAW_SECONDS:
             self._when = time.monotonic()

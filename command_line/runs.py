@@ -12,6 +12,7 @@ from command_line.found import facts_of, name_of, run_called, status_of
 from command_line.output import Output, listing, percent_or_dash, table
 from core.errors import RunError
 from core.formatting import duration
+from core.runs.messages import text_of
 from core.runs.store import Run, RunStore, Status
 from core.settings import Settings
 from core.training.transfer.run_export import export_run, file_name
@@ -49,7 +50,7 @@ def show(options: argparse.Namespace, settings: Settings, output: Output) -> int
     """Show one run with its recipe."""
     run = run_called(options.which, settings)
     status, recipe = run.read_status(), run.recipe_values()
-    said = {**_row(run, status), "folder": str(run.folder), "message": status.message, "error": status.error}
+    said = {**_row(run, status), "folder": str(run.folder), "message": text_of(status.message), "error": status.error}
     choices = {name.replace("_", " "): json.dumps(value) for name, value in recipe.items()}
     text = f"{listing({name: value for name, value in said.items() if value})}\n\nRecipe\n{listing(choices)}"
     output.result({**facts_of(run, status), "recipe": recipe}, text)

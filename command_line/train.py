@@ -10,9 +10,10 @@ from command_line.found import dataset_in, facts_of, name_of, recipe_called
 from command_line.output import INTERRUPTED, Output
 from core.data.subsets import TRAINING
 from core.errors import RunBusy
-from core.formatting import duration, percent
+from core.formatting import duration, percent, whole
 from core.recipe.recipe_book import fitted_to
 from core.runs import trainers
+from core.runs.messages import text_of
 from core.runs.queue import Queue
 from core.runs.store import ACTIVE, CRASHED, FAILED, QUEUED, Label, Run, RunStore, Status
 from core.settings import Settings
@@ -102,13 +103,15 @@ def _stop(run: Run, queue: Queue, output: Output) -> bool:
 
 def _doing(status: Status) -> str:
     epoch = f"epoch {status.epoch} of {status.epochs}" if status.epoch and status.epochs else ""
-    return " · ".join(part for part in (status.message, epoch) if part)
+    return " · ".join(part for part in (text_of(status.message, with_share=False), epoch) if part)
 
 
 def _figures(status: Status) -> str:
+    share = status.message.values.get("share")
+    done = f"{whole(float(share))} done" if share is not None else ""
     best = f"validation {percent(status.best_val_accuracy)}" if status.best_val_accuracy is not None else ""
     left = f"about {duration(status.seconds_left)} left" if status.seconds_left is not None else ""
-    return " · ".join(part for part in (best, left) if part)
+    return " · ".join(part for part in (done, best, left) if part)
 
 
 def _ending(run: Run, status: Status) -> str:

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
+from core.runs.messages import Message
+
 HEAD, FINE_TUNE, FROM_SCRATCH = "head", "fine-tune", "from scratch"
 
-PHASE_WORDS = {
-    HEAD: "Training the head",
-    FINE_TUNE: "Fine-tuning",
-    FROM_SCRATCH: "Training everything from scratch",
-}
+PHASE_KEYS = {HEAD: "train-head", FINE_TUNE: "fine-tune", FROM_SCRATCH: "train-all"}
+"""The kinds of phases, with the keys of their messages."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +20,9 @@ class Phase:
         learning_rate: Its peak.
         unfreeze_point: As in the recipe.
         relative_cost: Seconds of a step in relation to the other phases, a first guess until steps were measured.
-        kind: A key of `PHASE_WORDS`; the name, if that is one.
+        kind: A key of `PHASE_KEYS`; the name, if that is one.
         unfreeze_layer: As in the recipe.
+        added: 0, or which of the phases that were added after the run had ended, from 1.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Phase:
     relative_cost: float
     kind: str = ""
     unfreeze_layer: str = ""
+    added: int = 0
 
     def __post_init__(self) -> None:
         """Take the name for the kind where none is given."""
@@ -43,6 +44,9 @@ class Phase:
         return self.unfreeze_point, self.unfreeze_layer
 
     @property
-    def words(self) -> str:
+    def message(self) -> Message:
         """What is going on, for the person who watches."""
-        return PHASE_WORDS[self.kind] + self.name.removeprefix(self.kind)
+        key = PHASE_KEYS[self.kind]
+        if self.added:
+            return Message(f"{key}-added", {"number": self.added})
+        return Message(key) if self.name == self.kind else Message(f"{key}-from", {"point": self.unfreeze_point})

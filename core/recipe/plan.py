@@ -74,7 +74,7 @@ def phases_of(recipe: Recipe, chosen: Backbone) -> tuple[Phase, ...]:
         head = Phase(HEAD, recipe.head_epochs, recipe.head_learning_rate, "none", 1.0)
         phases = tuple(phase for phase in (head, *_fine_tuning(recipe, chosen)) if phase.epochs)
     added = (
-        replace(phases[-1], name=f"{phases[-1].kind}, added {number}", epochs=epochs)
+        replace(phases[-1], name=f"{phases[-1].kind}, added {number}", epochs=epochs, added=number)
         for number, epochs in enumerate(recipe.more_epochs, 1)
     )
     return (*phases, *added)

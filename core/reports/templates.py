@@ -7,6 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from core.formatting import percent, photos, whole
 from core.reports.card_facts import day
+from core.runs.messages import text_of
 
 MARKDOWN_SIGNS = "\\`*_[]<>#|~"
 
@@ -44,5 +45,6 @@ _TEMPLATES.filters |= {
     "number": _number,
     "percent": percent,
     "photos": photos,
+    "text_of": text_of,
     "whole": whole,
 }

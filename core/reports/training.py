@@ -14,6 +14,7 @@ from core.recipe.recipe import Recipe
 from core.recipe.wording import in_words, title_of, value_in_words
 from core.reports import charts
 from core.reports.facts import ReportFacts
+from core.runs.messages import text_of
 
 ALWAYS_SHOWN = (
     "backbone",
@@ -67,7 +68,7 @@ def phases(recipe: Recipe) -> list[tuple[str, str, str, str]]:
     """Each phase: its name, its epochs, what learns, and the highest learning rate."""
     return [
         (
-            each.words,
+            text_of(each.message),
             f"{each.epochs}",
             value_in_words("unfreeze_point", each.unfreeze_point),
             np.format_float_positional(each.learning_rate, trim="-"),

@@ -13,6 +13,43 @@ Value = str | int | float
 
 TEXTS: Mapping[str, str] = {
     "sentence": "{text}",
+    # waiting and starting
+    "queued": "Waiting in the queue",
+    "removed-from-queue": "Removed from the queue",
+    "starting": "Starting",
+    "starting-trainer": "Starting the trainer",
+    "loading-tensorflow": "Loading TensorFlow",
+    "building-network": "Building the network",
+    # preparing
+    "indexing-photos": "Looking at the photos",
+    "benchmarking": "Measuring the speed of this computer",
+    "loading-weights": "Loading the pretrained weights",
+    "downloading-weights": "Downloading the pretrained weights, {bytes} so far",
+    "decoding-photos": "Reading the photos",
+    "computing-photos": "Running the frozen layers on each photo",
+    "writing-features": "Writing the result",
+    # training
+    "train-head": "Training the head",
+    "train-head-added": "Training the head, additional epochs ({number})",
+    "fine-tune": "Fine-tuning",
+    "fine-tune-from": "Fine-tuning from {point}",
+    "fine-tune-added": "Fine-tuning, additional epochs ({number})",
+    "train-all": "Training everything from scratch",
+    "train-all-added": "Training everything from scratch, additional epochs ({number})",
+    "timing-fine-tuning": "Measuring how long fine-tuning will take",
+    "computing-version": "Running the frozen layers on version {number} of each photo",
+    "find-rate-train-head": "Trying learning rates for the head",
+    "find-rate-fine-tune": "Trying learning rates for fine-tuning",
+    "find-rate-train-all": "Trying learning rates for training from scratch",
+    "finishing": "Writing the model and testing it",
+    # how it ended
+    "finished": "Finished",
+    "failed": "Failed",
+    "stopped-untrained": "Nothing was trained",
+    "stopped": "The best model so far is kept",
+    "paused-before-training": "Paused before the first epoch",
+    "paused": "Paused in epoch {epoch} of {epochs}",
+    "exported-unfinished": "It had not finished when it was exported",
     # which data a phase is trained on, and why
     "cached": "The frozen layers run once for each photo; their output is cached.",
     "cached-versions": (
@@ -48,9 +85,24 @@ class Message:
     key: str = ""
     values: Mapping[str, Value] = field(default_factory=dict, hash=False)
 
+    @classmethod
+    def from_json(cls, value: Any) -> "Message":
+        """What was stored: a key with values, or by former versions a sentence; raises `ValueError` for others."""
+        if isinstance(value, str):
+            return cls("sentence", {"text": value}) if value else cls()
+        key, values = (value.get("key"), value.get("values")) if isinstance(value, dict) else (None, None)
+        if not isinstance(key, str) or not isinstance(values, dict):
+            raise ValueError(f"a message must be a key with values, not {str(value)[:80]}")
+        if not all(isinstance(each, str | int | float) for each in values.values()):
+            raise ValueError(f"the values of the message {key[:80]} must be texts and numbers")
+        return cls(key, values)
+
     def __bool__(self) -> bool:
         """Whether there is something to tell."""
         return bool(self.key)
+
+
+NO_MESSAGE = Message()
 
 
 def text_of(message: Message, *, with_share: bool = True) -> str:

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from core.errors import RunBusy, RunError
 from core.files import write_atomically
+from core.runs.messages import Message
 from core.runs.store import ACTIVE, QUEUED, STARTING, STOPPED, Run, RunStore, Status
 
-WAITING = Status(state=QUEUED, message="Waiting its turn")
+WAITING = Status(state=QUEUED, message=Message("queued"))
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Queue:
             if has_begun(run):
                 _restore_former(run)
             else:
-                run.write_status(replace(status, state=STOPPED, message="Taken out of the queue"))
+                run.write_status(replace(status, state=STOPPED, message=Message("removed-from-queue")))
                 self.store.delete(run.id)
 
     def advance(self, start: Callable[[Run], None]) -> list[Run]:
@@ -133,7 +134,7 @@ class Queue:
             if run is None:
                 return None
             waited = run.read_status()
-            run.write_status(replace(waited, state=STARTING, message="Starting the trainer", started=time.time()))
+            run.write_status(replace(waited, state=STARTING, message=Message("starting-trainer"), started=time.time()))
             self._write(self.queued())
         return run, waited
 

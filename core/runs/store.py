@@ -20,6 +20,7 @@ from core.errors import RunBusy, RunError, RunNotFound
 from core.files import write_atomically
 from core.processes.locks import is_locked, locked
 from core.processes.logs import tail
+from core.runs.messages import NO_MESSAGE, Message
 
 QUEUED, STARTING, RUNNING, PAUSED, FINISHED, STOPPED, FAILED, CRASHED = (
     "queued",
@@ -47,7 +48,7 @@ class Status:
         state: "queued", "starting", "running", "paused", "finished", "stopped", "failed"; "crashed" is never written,
             only concluded.
         phase: "preparing", "weights", "head", "fine-tune", "finishing" or "" at the end.
-        message: One sentence for the person who watches.
+        message: What is going on, for the person who watches.
         progress: Share of the present phase that is done, 0 to 1, or None where it cannot be told.
         epoch, epochs: The epoch under way, from 1, and how many there will be, over all phases.
         created, started, ended: Seconds since 1970 UTC; None while not yet. `started` is when it was last begun or
@@ -57,7 +58,7 @@ class Status:
         images_per_second: Throughput of training, or None.
         best_epoch, best_val_loss, best_val_accuracy: The best epoch by validation loss so far.
         test_accuracy, test_correct, test_count: Measured once, at the end, on the test part.
-        way: What the present phase is fed with, and why: a sentence.
+        caching: Whether the present phase trains on cached outputs of the frozen layers, and why.
         first_accuracy, first_training, first_validation, first_seconds: What a first head could do, fitted to so many
             training photos and tried on so many validation photos, so many seconds after the run began.
         left_out: How many photos could not be read; they are listed in the run's `left_out.json`.
@@ -66,7 +67,7 @@ class Status:
 
     state: str = STARTING
     phase: str = ""
-    message: str = ""
+    message: Message = NO_MESSAGE
     progress: float | None = None
     epoch: int = 0
     epochs: int = 0
@@ -82,7 +83,7 @@ class Status:
     test_accuracy: float | None = None
     test_correct: int | None = None
     test_count: int | None = None
-    way: str = ""
+    caching: Message = NO_MESSAGE
     first_accuracy: float | None = None
     first_training: int | None = None
     first_validation: int | None = None
@@ -97,7 +98,19 @@ class Status:
         return self.spent + max(0.0, (self.ended or now) - (self.started or self.created))
 
 
-JUST_MADE = Status(message="Starting the trainer")
+JUST_MADE = Status(message=Message("starting-trainer"))
+
+STORED_AS: Mapping[str, str] = {"caching": "way"}
+"""Names of attributes of a status in its file, where they are others."""
+
+
+def _status_from(values: Any) -> Status:
+    """The status that a file holds; what a newer version has written besides is left. Raises `ValueError`."""
+    if not isinstance(values, dict):
+        raise ValueError(f"a status must be an object, not {type(values).__name__}")
+    stored = {each.name: STORED_AS.get(each.name, each.name) for each in fields(Status)}
+    found = {name: values[key] for name, key in stored.items() if key in values}
+    return Status(**found | {name: Message.from_json(found[name]) for name in ("message", "caching") if name in found})
 
 
 @dataclass(frozen=True)
@@ -288,15 +301,14 @@ class Run:
 
     def _written_status(self) -> Status:
         try:
-            values = json.loads(self.status_file.read_text("utf-8"))
-            known = {known.name for known in fields(Status)}
-            return Status(**{name: value for name, value in values.items() if name in known})
+            return _status_from(json.loads(self.status_file.read_text("utf-8")))
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise RunError(f"The run {self.id} has no readable status ({error}).") from error
 
     def write_status(self, status: Status) -> None:
         """Replace the status as a whole."""
-        write_atomically(self.status_file, json.dumps(asdict(status), indent=1))
+        values = {STORED_AS.get(name, name): value for name, value in asdict(status).items()}
+        write_atomically(self.status_file, json.dumps(values, indent=1))
 
     def request_stop(self) -> None:
         """Ask the trainer to stop; it looks at every batch."""

@@ -13,6 +13,7 @@ from core.errors import RunError
 from core.inference.embeddings_job import compute_if_missing
 from core.processes.children import BACKGROUND, settle_in
 from core.runs import trainers
+from core.runs.messages import Message
 from core.runs.queue import Queue
 from core.runs.store import Run, RunStore
 from core.settings import Settings, settings_from
@@ -60,7 +61,7 @@ def passing_on(settings: Settings, environ: Mapping[str, str]) -> Iterator[None]
 
 def carry_out(run: Run, settings: Settings) -> None:
     """Carry out a run, holding its lock from the first moment to the last."""
-    with held_with_message(run, "Loading TensorFlow"):
+    with held_with_message(run, Message("loading-tensorflow")):
         with without_scikit_learn():
             from core.training.loop import train
         train(run, settings)
@@ -68,7 +69,7 @@ def carry_out(run: Run, settings: Settings) -> None:
 
 def find_rate(run: Run, settings: Settings) -> None:
     """Try learning rates out, as `carry_out` carries out a run."""
-    with held_with_message(run, "Loading TensorFlow"):
+    with held_with_message(run, Message("loading-tensorflow")):
         with without_scikit_learn():
             from core.training.lr_finder.range_test import sweep
         sweep(run, settings)
@@ -76,7 +77,7 @@ def find_rate(run: Run, settings: Settings) -> None:
 
 def compute_features(run: Run, settings: Settings) -> None:
     """Compute features of photos, as `carry_out` carries out a run."""
-    with held_with_message(run, "Loading TensorFlow"):
+    with held_with_message(run, Message("loading-tensorflow")):
         with without_scikit_learn():
             from core.training.dataset_features.job import compute
         compute(run, settings)

@@ -15,7 +15,7 @@ from core.models.trainable import changing, choose_learning, learner_of, values_
 from core.recipe.phases import FROM_SCRATCH, Phase
 from core.recipe.plan import PhasePlan
 from core.recipe.recipe import Recipe
-from core.runs.messages import text_of
+from core.runs.messages import Message
 from core.runs.store import Run
 from core.training.callbacks import PauseAsked, RunCallback, StopAsked, obey
 from core.training.checkpoint import Checkpoint, Checkpoints
@@ -137,7 +137,7 @@ class Fitting:
         self._choose(phase)
         if _learner_key(plan) not in self._learners:
             self._learners[_learner_key(plan)] = self._make_learner(plan)
-        self._recorder.begin_phase(phase, text_of(plan.reason))
+        self._recorder.begin_phase(phase, plan.reason)
         if self._at.epoch == self._at.step == 0:
             self.callback.begin_phase(self._schedule(), self._steps)
 
@@ -239,7 +239,7 @@ class Fitting:
         missing = self._outputs.count_missing(training, version, boundaries)
         if missing:
             self._seconds_left = self._recorder.estimator.seconds_left(self._phase, self._at.epoch, 0)
-            self._recorder.begin_computing(f"Computing version {version + 1} of each photo")
+            self._recorder.begin_computing(Message("computing-version", {"number": version + 1}))
         self._outputs.compute(training, version, boundaries, lambda done: self._on_photos(done, missing))
         self._estimate_rest()
 
@@ -295,7 +295,7 @@ class Fitting:
         self._choose(plan.phase)
         learner = self._learners[_learner_key(plan)] = self._make_learner(plan)
         version = self._loader.made[0] if plan.augmented and plan.cached else ORIGINAL
-        self._recorder.tell(message="Measuring how long fine-tuning will take")
+        self._recorder.tell(message=Message("timing-fine-tuning"))
         batches = self._loader.training(plan, version, 0, self._loader.stretch(0, 0, PROBE_STEPS))
         seconds = seconds_of_step(learner, batches)
         self._recorder.estimator.step(plan.phase, seconds)

@@ -108,7 +108,7 @@ def telling_how_it_ends(run: Run) -> Iterator[Recorder]:
     try:
         yield recorder
     except StopAsked:
-        end(recorder, STOPPED, "Nothing was trained yet")
+        end(recorder, STOPPED, Message("stopped-untrained"))
     except PauseAsked:
         end(recorder, PAUSED, _how_far(recorder.status))
     except UnfreezeError as error:
@@ -131,9 +131,9 @@ def _carry_out(run: Run, settings: Settings, recorder: Recorder, prepared: Prepa
         stopped = _fit(run, all_there, recorder)
     _finish(run, all_there, recorder)
     if stopped:
-        end(recorder, STOPPED, "The best model so far is kept")
+        end(recorder, STOPPED, Message("stopped"))
     else:
-        end(recorder, FINISHED, "Finished")
+        end(recorder, FINISHED, Message("finished"))
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def ready(
     """
     keras.utils.set_random_seed(recipe.seed)
     chosen = backbone(recipe.backbone)
-    recorder.tell(phase="preparing", message="Looking at the photos", progress=None)
+    recorder.tell(phase="preparing", message=Message("indexing-photos"), progress=None)
     given = look_at(run, recipe, chosen, settings)
     if most:
         given = a_few_of(given, most)
@@ -233,17 +233,17 @@ def _logs(run: Run, recipe: Recipe, recorder: Recorder) -> Iterator[None]:
         yield
 
 
-def _how_far(status: Status) -> str:
+def _how_far(status: Status) -> Message:
     if not status.epoch:
-        return "Paused before the first epoch"
-    return f"Paused in epoch {status.epoch} of {status.epochs}"
+        return Message("paused-before-training")
+    return Message("paused", {"epoch": status.epoch, "epochs": status.epochs})
 
 
 def _fit_into_time(
     run: Run, recipe: Recipe, settings: Settings, recorder: Recorder, prepared: Prepared | None
 ) -> tuple[Recipe, Prepared | None]:
     """Measure this machine on a few of the photos, and settle what of a recipe the time decides."""
-    recorder.tell(phase="preparing", message="Measuring this computer", progress=None)
+    recorder.tell(phase="preparing", message=Message("benchmarking"), progress=None)
     available = [row for row in timed_variants() if weights.look_up(row, settings)]
     if not available:
         raise WeightsNotFound(weights.describe_missing(backbone(recipe.backbone), settings))
@@ -286,7 +286,7 @@ def _first_pass(
             plans = [replace(plan, boundary="", views=0, reason=reason) for plan in plans]
     if not all(plan.cached for plan in plans):
         needed = np.concatenate([given.subsets["training"], given.subsets["validation"]])
-        recorder.begin_computing("Reading the photos")
+        recorder.begin_computing(Message("decoding-photos"))
         given.photos.decode(needed, lambda done: _on_photos(run, recorder, done, len(needed)))
     tested = np.concatenate([given.subsets["validation"], given.subsets["test"]])
     given.photos.decode(tested, lambda done: _on_photos(run, recorder, done, len(tested)))
@@ -310,7 +310,7 @@ def _compute_first(
     training, validation = (random.permutation(given.subsets[name]) for name in ("training", "validation"))
     total = len(training) + len(validation)
     new = outputs.count_missing(training, version, boundaries) + outputs.count_missing(validation, ORIGINAL, boundaries)
-    recorder.begin_computing("Looking at each photo for the first time")
+    recorder.begin_computing(Message("computing-photos"))
     done, known, seen = 0, FIRST_TRAINING, FIRST_VALIDATION
     while done < total:
         for photos, number, most in ((validation, ORIGINAL, seen), (training, version, known)):
@@ -400,9 +400,9 @@ def fetch_weights(run: Run, chosen: Backbone, settings: Settings, recorder: Reco
     def on_bytes(done: int, total: int | None) -> None:
         obey(run)
         share = done / total if total else None
-        recorder.tell_often(message=f"Downloading weights, {done / 1e6:.0f} MB so far", progress=share)
+        recorder.tell_often(message=Message("downloading-weights", {"bytes": done}), progress=share)
 
-    recorder.tell(phase="weights", message="Loading the pretrained weights", progress=None)
+    recorder.tell(phase="weights", message=Message("loading-weights"), progress=None)
     return weights.fetch(chosen, settings, on_bytes)
 
 
@@ -416,7 +416,7 @@ def _build(run: Run, recipe: Recipe, chosen: Backbone, settings: Settings, recor
 def _finish(run: Run, given: Ready, recorder: Recorder) -> None:
     """Take the best weights, write the graph that predicts, and measure it, once, on the test subset."""
     model, data = given.model, given.data
-    recorder.tell(phase="finishing", message="Writing the model and testing it", progress=None, seconds_left=None)
+    recorder.tell(phase="finishing", message=Message("finishing"), progress=None, seconds_left=None)
     model.load_weights(run.best_file)
     run.embeddings_file.unlink(missing_ok=True)  # of the model before these epochs
     write_graph(model, run.serving_folder)
@@ -432,7 +432,7 @@ def _finish(run: Run, given: Ready, recorder: Recorder) -> None:
     _report_left_out(run, given.given.folder, given.given.photos.failures, recorder)
 
 
-def end(recorder: Recorder, state: str, message: str) -> None:
+def end(recorder: Recorder, state: str, message: Message) -> None:
     """Tell that the run has ended, or pauses."""
     recorder.tell(state=state, phase="", message=message, progress=None, seconds_left=None, ended=time.time())
 
@@ -440,7 +440,7 @@ def end(recorder: Recorder, state: str, message: str) -> None:
 def _fail(run: Run, recorder: Recorder, sentence: str) -> None:
     run.error_file.write_text(traceback.format_exc(), "utf-8")
     recorder.tell(error=sentence)
-    end(recorder, FAILED, "Failed")
+    end(recorder, FAILED, Message("failed"))
 
 
 def _in_words(error: Exception) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from core.errors import TrainingDiverged
 from core.recipe.phases import Phase
+from core.runs.messages import NO_MESSAGE, Message
 from core.runs.prediction_history import validations
 from core.runs.store import ACTIVE, RUNNING, Run, Status
 
@@ -116,7 +117,7 @@ class Recorder:
         self._phase: Phase | None = None
         self._written = 0.0
         self._step_began = 0.0
-        self._computing_began, self._computing = 0.0, ""
+        self._computing_began, self._computing = 0.0, NO_MESSAGE
         self._smooth: tuple[float, ...] | None = None
         self._log: Callable[[Mapping[str, Any], int], None] | None = None
 
@@ -173,18 +174,18 @@ class Recorder:
         self.estimator.plan(phases)
         self.tell(epochs=sum(phase.epochs for phase in phases))
 
-    def begin_phase(self, phase: Phase, way: str) -> None:
-        """Enter one of the planned phases; `way` says what it is fed with."""
+    def begin_phase(self, phase: Phase, caching: Message) -> None:
+        """Enter one of the planned phases, which trains on cached outputs or not."""
         self._phase = phase
-        self.tell(phase=phase.kind, way=way, message=phase.words, progress=self._share(0, 0))
+        self.tell(phase=phase.kind, caching=caching, message=phase.message, progress=self._share(0, 0))
 
     def begin_epoch(self, epoch: int, step: int = 0) -> None:
         """An epoch of the phase begins, from 0, or goes on after so many steps."""
         phase = self._present()
         number = self._epochs_before() + epoch + 1
-        self.tell(phase=phase.kind, message=phase.words, epoch=number, progress=self._share(epoch, step))
+        self.tell(phase=phase.kind, message=phase.message, epoch=number, progress=self._share(epoch, step))
 
-    def begin_computing(self, message: str) -> None:
+    def begin_computing(self, message: Message) -> None:
         """The frozen part is about to be computed for some photos."""
         self._computing_began, self._computing = self._clock(), message
         self.tell(message=message, progress=self._status.progress if self._phase else 0.0)
@@ -197,8 +198,8 @@ class Recorder:
         if self._phase is None:
             self.tell_often(progress=share, images_per_second=rate)
         else:  # the bar shows how far the epochs are
-            words = f"{self._computing}, {share:.0%}"
-            self.tell_often(message=words, images_per_second=rate, seconds_left=seconds_left)
+            message = replace(self._computing, values={**self._computing.values, "share": round(share, 2)})
+            self.tell_often(message=message, images_per_second=rate, seconds_left=seconds_left)
 
     def tell_first(self, accuracy: float, training: int, validation: int) -> None:
         """A first head, fitted to so many photos, has this accuracy on so many validation photos."""

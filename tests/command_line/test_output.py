@@ -41,7 +41,7 @@ def test_a_file_gets_each_word_once(capsys: pytest.CaptureFixture[str]) -> None:
         for done in range(5):
             counting(done, 5)
     for share in range(5):
-        output.progress(f"Comparing, {share} %", None)
+        output.progress("Comparing", None, f"{share} %")
     assert capsys.readouterr().err == "Looking at every photo\nComparing\n"
     output.result({"name": "Übung"}, "never shown")
     assert json.loads(capsys.readouterr().out) == {"name": "Übung"}

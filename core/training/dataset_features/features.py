@@ -17,6 +17,7 @@ from core.data.scan.folder import Scan
 from core.errors import RunError, RunNotReady, UnfreezeError
 from core.models.backbones import backbone
 from core.runs import trainers
+from core.runs.messages import Message
 from core.runs.store import ACTIVE, FINISHED, Run, RunStore, Status
 
 COMPUTE = "--features"
@@ -28,7 +29,7 @@ KEPT = 4
 
 PHOTOS, ROWS, LISTED = "photos.json", "features.npy", "features.json"
 
-FIRST = Status(message="Starting")
+FIRST = Status(message=Message("starting"))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from core.files import write_atomically
 from core.models.backbones import FEATURES, Backbone, backbone
 from core.models.build import build_model
 from core.models.heads import Head
+from core.runs.messages import Message
 from core.runs.store import FINISHED, Run
 from core.settings import GIGABYTE, Settings
 from core.training.callbacks import obey
@@ -37,7 +38,7 @@ def compute(run: Run, settings: Settings) -> None:
     """Compute the features of every photo that was asked for; every outcome ends up in the folder's status."""
     with telling_how_it_ends(run) as recorder:
         request = read_request(run)
-        recorder.tell(phase="preparing", message="Looking at the photos", progress=None)
+        recorder.tell(phase="preparing", message=Message("indexing-photos"), progress=None)
         photos = _photos(run, request, backbone(request.backbone), settings)
         digests = photos.digests()
         frozen = _frozen(run, backbone(request.backbone), settings, recorder)
@@ -47,7 +48,7 @@ def compute(run: Run, settings: Settings) -> None:
         except FeatureCacheError:  # a run is using what is kept, or there is no room: then without it
             own = FeatureCache(run.work_folder / "trunk", OWN_BYTES)
             _compute(run, request, frozen, photos, digests, own, recorder)
-        end(recorder, FINISHED, "Finished")
+        end(recorder, FINISHED, Message("finished"))
 
 
 def _photos(run: Run, request: Request, chosen: Backbone, settings: Settings) -> Photos:
@@ -74,14 +75,14 @@ def _compute(
     with FrozenOutputs(store, frozen, photos, digests, None) as outputs:
         everything = np.arange(len(photos))
         missing = outputs.count_missing(everything, ORIGINAL, (FEATURES,))
-        recorder.begin_computing("Looking at each photo")
+        recorder.begin_computing(Message("computing-photos"))
 
         def on_photos(done: int) -> None:
             obey(run)
             recorder.computing(done, missing)
 
         outputs.compute(everything, ORIGINAL, (FEATURES,), on_photos)
-        recorder.tell(message="Writing the result", progress=None)
+        recorder.tell(message=Message("writing-features"), progress=None)
         _write(run, request, photos, digests, outputs)
 
 

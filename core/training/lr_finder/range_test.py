@@ -8,9 +8,10 @@ from typing import Any
 import keras
 
 from core.models.trainable import changing, values_of
-from core.recipe.phases import HEAD
+from core.recipe.phases import HEAD, PHASE_KEYS
 from core.recipe.plan import PhasePlan
 from core.recipe.recipe import Recipe
+from core.runs.messages import Message
 from core.runs.store import FINISHED, Run
 from core.settings import Settings
 from core.training.callbacks import obey
@@ -49,12 +50,12 @@ def sweep(run: Run, settings: Settings) -> None:
         with ready(run, recipe, settings, recorder, most=MOST) as given:
             for number, plan in enumerate(given.plans):
                 _sweep_phase(run, given, plan, recorder, number)
-        end(recorder, FINISHED, "Finished")
+        end(recorder, FINISHED, Message("finished"))
 
 
 def _sweep_phase(run: Run, given: Ready, plan: PhasePlan, recorder: Recorder, number: int) -> None:
     phase = plan.phase
-    recorder.tell(phase=phase.kind, message=f"Trying learning rates: {phase.words.lower()}", progress=0.0)
+    recorder.tell(phase=phase.kind, message=Message(f"find-rate-{PHASE_KEYS[phase.kind]}"), progress=0.0)
     choose_for(given.model, given.chosen, given.recipe, phase)
     before = values_of(changing(given.model))
     trial = _Trial(run, phase.kind, recorder, number, len(given.plans))

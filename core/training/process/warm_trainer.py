@@ -19,6 +19,7 @@ from queue import Empty, SimpleQueue
 from typing import NoReturn
 
 from core.errors import UnfreezeError
+from core.runs.messages import Message
 from core.runs.store import Run
 from core.settings import Settings
 from core.training.recorder import begun
@@ -41,7 +42,7 @@ def without_scikit_learn() -> Iterator[None]:
 
 
 @contextmanager
-def held_with_message(run: Run, message: str) -> Iterator[None]:
+def held_with_message(run: Run, message: Message) -> Iterator[None]:
     """Hold the lock of a run that begins, with a status that says so to the person who watches."""
     with run.held():
         run.write_status(replace(begun(run.read_status(), time.time()), phase="preparing", message=message))
@@ -55,7 +56,7 @@ class Orders:
         message: What the status of a run that comes now is to say.
     """
 
-    def __init__(self, stream: io.RawIOBase, message: str) -> None:
+    def __init__(self, stream: io.RawIOBase, message: Message) -> None:
         """Begin to read."""
         self.message = message
         self._stream = stream
@@ -119,11 +120,11 @@ def _end_with_traceback() -> NoReturn:
 
 def run_warm_trainer(settings: Settings, idle_seconds: float = IDLE_SECONDS) -> Run:
     """Load what training needs, prepare what is asked for on standard input, and carry out the run that comes."""
-    orders = Orders(io.FileIO(sys.stdin.fileno(), closefd=False), message="Loading TensorFlow")
+    orders = Orders(io.FileIO(sys.stdin.fileno(), closefd=False), message=Message("loading-tensorflow"))
     with without_scikit_learn():
         from core.training import loop
 
-    orders.message = "Building the network"
+    orders.message = Message("building-network")
     prepared = None
     while isinstance(order := orders.newest(idle_seconds), str):
         with suppress(UnfreezeError):  # the run will say it, to somebody who reads it

@@ -12,8 +12,9 @@ from typing import Any, get_type_hints
 from core.data.intake.incoming import UNSEEN
 from core.errors import TransferError
 from core.files import write_atomically
-from core.recipe.phases import PHASE_WORDS
-from core.runs.store import FAILED, FINISHED, STOPPED, Label, Run, Status
+from core.recipe.phases import PHASE_KEYS
+from core.runs.messages import Message
+from core.runs.store import FAILED, FINISHED, STOPPED, STORED_AS, Label, Run, Status
 
 LONGEST_TEXT, LONGEST_NAME = 2_000, 255
 MAX_FACTS = 60
@@ -93,18 +94,19 @@ def class_names(unpacked: Path) -> tuple[str, ...]:
 def status(unpacked: Path, has_model: bool, tested: Tested | None) -> Status:
     """The status that the run has here: of a run that has ended, whatever it was; test figures are counted anew."""
     values, kinds = read_object(unpacked / "status.json"), get_type_hints(Status)
-    names = [each.name for each in fields(Status) if each.name in values]
-    found: dict[str, Any] = {**vars(Status(**{name: _checked(name, values[name], kinds[name]) for name in names}))}
+    stored = {each.name: STORED_AS.get(each.name, each.name) for each in fields(Status)}
+    checked = {name: _checked(key, values[key], kinds[name]) for name, key in stored.items() if key in values}
+    found: dict[str, Any] = {**vars(Status(**checked))}
     for names_together in TOGETHER:
         if any(found[name] is None for name in names_together):
             found |= dict.fromkeys(names_together)
     if found["state"] == FINISHED and not (has_model and tested):
         raise TransferError("This run says that it has finished, but it brings no model, or no test of it.")
-    found["message"] = "Finished" if found["state"] == FINISHED else "It had not finished when it was exported"
+    found["message"] = Message("finished" if found["state"] == FINISHED else "exported-unfinished")
     found["state"] = found["state"] if found["state"] in KEPT_STATES else STOPPED
     found["created"] = found["created"] or time.time()
     found["ended"] = found["ended"] or found["created"]
-    found |= {name: MARKUP.sub("", found[name]) for name in ("way", "error")}
+    found["error"] = _cleaned(found["error"])
     found |= {"test_correct": None, "test_count": None, "test_accuracy": None}
     if tested:
         accuracy = tested.correct / tested.count
@@ -176,10 +178,28 @@ def _checked(name: str, value: Any, kind: Any) -> Any:
         return None
     if kind is str and isinstance(value, str):
         return _text(value)
+    if kind is Message:
+        return _message(name, value)
     whole = kind in (int, int | None)
     if _is_number(value, whole) and 0 <= value <= RANGES.get(name, LARGEST):
         return value
     raise TransferError(f"The status of this run has {name} = {str(value)[:40]!r}, which cannot be.")
+
+
+def _message(name: str, value: Any) -> Message:
+    try:
+        found = Message.from_json(value)
+    except ValueError as error:
+        raise TransferError(f"The status of this run has a {name} that cannot be: {error}.") from error
+    numbers = [each for each in found.values.values() if not isinstance(each, str)]
+    if len(found.values) > MAX_FACTS or not all(_is_number(each) and abs(each) <= LARGEST for each in numbers):
+        raise TransferError(f"The status of this run has a {name} with values that cannot be.")
+    cleaned = {key: _cleaned(each) if isinstance(each, str) else each for key, each in found.values.items()}
+    return Message(_cleaned(found.key), {_cleaned(key): each for key, each in cleaned.items()})
+
+
+def _cleaned(text: str) -> str:
+    return MARKUP.sub("", _text(text))
 
 
 def _is_number(value: Any, whole: bool = False) -> bool:
@@ -195,7 +215,7 @@ def _row(line: str, number: int) -> dict[str, Any]:
     fits = isinstance(found, dict) and all(type(found.get(name)) in kinds for name, kinds in ROW.items())
     if (
         not fits
-        or found["phase"] not in PHASE_WORDS
+        or found["phase"] not in PHASE_KEYS
         or not all(_is_fine(found[name]) for name in ROW if name != "phase")
     ):
         raise TransferError(f"Line {number:,} of the metrics is not one: {line[:100]!r}.")

@@ -7,6 +7,7 @@ from core.data.dataset import Dataset
 from core.errors import RunError, UnfreezeError
 from core.models import weights
 from core.models.backbones import BACKBONES, Backbone, backbone
+from core.runs.messages import text_of
 from core.runs.store import ACTIVE, CRASHED, FAILED, STOPPED, Run, Status
 from core.training.budget.throughput import known_pace
 from core.training.dataset_features import features
@@ -115,6 +116,6 @@ def _watch(run: Run) -> None:
     if status.state not in ACTIVE:
         st.rerun()
     rate = f" · {status.images_per_second:.0f} photos a second" if status.images_per_second else ""
-    st.progress(min(1.0, status.progress or 0.0), f"{status.message}…{rate}")
+    st.progress(min(1.0, status.progress or 0.0), f"{text_of(status.message)}…{rate}")
     st.button("Stop", icon=":material/stop:", key="stop-features", on_click=run.request_stop)
     st.caption("You can close this page: the work goes on, and the result is here when you come back.")

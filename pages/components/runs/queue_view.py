@@ -7,6 +7,7 @@ import streamlit as st
 
 from core import formatting
 from core.errors import RunError
+from core.runs.messages import text_of
 from core.runs.queue import Queue
 from core.runs.store import QUEUED, Run, Status
 from pages.components.cached import runs
@@ -62,7 +63,7 @@ def _going_row(run: Run) -> None:
 def _how_far(status: Status) -> str:
     epoch = f"epoch {status.epoch} of {status.epochs}" if status.epoch and status.epochs else ""
     left = f"about {formatting.duration(status.seconds_left)} left" if status.seconds_left is not None else ""
-    return " · ".join(part for part in (markdown.escape(status.message), epoch, left) if part)
+    return " · ".join(part for part in (markdown.escape(text_of(status.message)), epoch, left) if part)
 
 
 def _waiting_row(queue: Queue, run: Run, place: int, count: int) -> None:

@@ -13,6 +13,7 @@ from core.evaluation.metrics import accuracy_interval
 from core.recipe.augmentations import Choice
 from core.recipe.phases import FINE_TUNE
 from core.recipe.recipe import Recipe
+from core.runs.messages import text_of
 from core.runs.store import ACTIVE, CRASHED, FAILED, PAUSED, QUEUED, STOPPED, Run, Status
 from pages.components.export.report_view import offer
 from pages.components.runs.code_view import show_code
@@ -82,7 +83,8 @@ def _watch(run: Run, recipe: Recipe) -> None:
 def _progress(run: Run, status: Status, rows: Sequence[dict[str, Any]]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="run-head"):
         badge(status.state)
-        st.markdown(f"**{status.message}**" + ("…" if status.progress is None else ""), width="stretch")
+        ellipsis = "…" if status.progress is None else ""
+        st.markdown(f"**{markdown.escape(text_of(status.message))}**{ellipsis}", width="stretch")
         pause_and_stop(run, status)
     st.progress(min(1.0, status.progress or 0.0))
     _first_look(status)
@@ -142,8 +144,8 @@ def _outcome(run: Run, status: Status) -> None:
 def _ending(status: Status) -> str:
     trained = formatting.duration(status.seconds(time.time()))
     if status.state == PAUSED:
-        return f"**{markdown.escape(status.message)}**, after {trained}; go on whenever you like."
-    words = f"{markdown.escape(status.message)}, " if status.state == STOPPED else ""
+        return f"**{markdown.escape(text_of(status.message))}**, after {trained}; go on whenever you like."
+    words = f"{markdown.escape(text_of(status.message))}, " if status.state == STOPPED else ""
     return f"{words}after {trained}"
 
 
@@ -202,7 +204,8 @@ def _curves(rows: Sequence[dict[str, Any]], recipe: Recipe, status: Status) -> N
         alt="Learning rate in force over epochs, logarithmic",
     )
     words = "Training: the network on changed photos while it learns, smoothed. Validation: on photos kept apart."
-    st.caption(f"{words}  \n:material/bolt: {status.way}" if status.way else words)
+    caching = markdown.escape(text_of(status.caching))
+    st.caption(f"{words}  \n:material/bolt: {caching}" if caching else words)
 
 
 def _details(run: Run, recipe: Recipe, status: Status) -> None:

@@ -12,6 +12,7 @@ from core.errors import RunNotFound, UnfreezeError
 from core.recipe.phases import FINE_TUNE, FROM_SCRATCH, HEAD
 from core.recipe.recipe import Recipe
 from core.recipe.recipe_book import Loaded
+from core.runs.messages import text_of
 from core.runs.store import ACTIVE, FINISHED, Run
 from core.training.lr_finder import finder
 from core.training.lr_finder.finder import Sweep
@@ -71,7 +72,7 @@ def _watch(run: Run, recipe: Recipe, going: bool) -> None:
     if going and status.state not in ACTIVE:
         st.rerun()
     if going:
-        st.progress(min(1.0, status.progress or 0.0), status.message)
+        st.progress(min(1.0, status.progress or 0.0), text_of(status.message))
         st.button("Stop", icon=":material/stop:", key="stop-search", on_click=run.request_stop)
     elif status.state != FINISHED:
         st.caption(f":material/info: {status.error or 'The search was ended before it was through.'}")

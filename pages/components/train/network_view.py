@@ -116,7 +116,7 @@ def show_costs(chosen: Backbone, plans: Sequence[PhasePlan], costs: Costs, known
     for cost in costs.phases:
         phase = cost.phase
         count = drawings.count(_learnable(chosen, phase.unfreeze_point, phase.unfreeze_layer) + learned)
-        rows.append((phase.words, count, str(phase.epochs), f"about {brief(cost.epoch_seconds)}"))
+        rows.append((text_of(phase.message), count, str(phase.epochs), f"about {brief(cost.epoch_seconds)}"))
     st.html(drawings.table(("Phase", "Learns", "Epochs", "An epoch"), rows))
     source = "as earlier runs on this computer went" if known.measured else "a guess, until a first run has measured it"
     icon = "bolt" if plans[-1].cached else "hourglass_top"

@@ -5,7 +5,7 @@ import pytest
 
 from core.models.backbones import BACKBONES, FEATURES, Backbone, backbone
 from core.recipe.augmentations import Choice
-from core.recipe.phases import PHASE_WORDS
+from core.recipe.phases import PHASE_KEYS
 from core.recipe.plan import LARGEST, PhasePlan, phases_of, plan_phases, row_bytes, row_shape
 from core.recipe.recipe import Recipe
 from core.runs.messages import Message, text_of
@@ -56,7 +56,7 @@ def test_a_phase_costs_more_the_more_of_the_network_learns(row: Backbone) -> Non
     for point in row.unfreeze_points:
         recipe = Recipe(dataset="d", backbone=row.key, unfreeze_point=point)
         found = phases_of(recipe, row)
-        assert all(phase.name in PHASE_WORDS and phase.epochs > 0 for phase in found)
+        assert all(phase.name in PHASE_KEYS and phase.epochs > 0 for phase in found)
         costs.append(found[-1].relative_cost)
     assert costs == sorted(costs) and costs[0] >= 1
 

@@ -17,6 +17,7 @@ from core.formatting import percent, whole
 from core.recipe.recipe import Recipe
 from core.reports.facts import Photo, ReportContext, ReportFacts, Suspect, read_report_facts
 from core.reports.report import Report, report_of
+from core.runs.messages import Message
 from core.runs.store import Run
 from tests.conftest import FinishedRun
 
@@ -142,7 +143,7 @@ def test_names_of_classes_and_files_are_never_taken_for_html(facts: ReportFacts)
         card=replace(facts.card, name=BAD, dataset=BAD, class_names=names, found=evil, made=BAD, versions={BAD: BAD}),
         context=replace(facts.context, suspects=(), decisions=(BAD,)),
         recipe=replace(facts.recipe, dataset=f"/photos/{BAD}"),
-        status=replace(facts.status, way=BAD),
+        status=replace(facts.status, caching=Message("sentence", {"text": BAD})),
         examples={BAD: (replace(photo, jpeg=b"x"), photo)},
         mistakes=(photo,),
         environment={BAD: [BAD]},

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from core.errors import RunBusy, RunError, RunNotFound
+from core.runs.messages import Message
 from core.runs.queue import Queue, has_begun
 from core.runs.store import (
     CRASHED,
@@ -94,7 +95,9 @@ def three(queue: Queue) -> list[Run]:
 def ended(queue: Queue, state: str = STOPPED, **values: Any) -> Run:
     """A run that ended a while ago, after ten seconds."""
     run = queue.store.create(recipe)
-    status = Status(state=state, created=50.0, started=100.0, ended=110.0, message="Old words", error="Old error")
+    status = Status(
+        state=state, created=50.0, started=100.0, ended=110.0, message=Message("finished"), error="Old error"
+    )
     run.write_status(replace(status, **values))
     return run
 

@@ -13,6 +13,7 @@ import pytest
 
 from core.errors import RunBusy, RunError, RunNotFound
 from core.files import write_atomically
+from core.runs.messages import Message, text_of
 from core.runs.store import (
     CRASHED,
     FAILED,
@@ -40,14 +41,15 @@ REPLACER = """
 import sys
 from dataclasses import replace
 from pathlib import Path
+from core.runs.messages import Message
 from core.runs.store import Run
 run = Run(Path(sys.argv[1]))
 with run.held():
     status = run.read_status()
     print("writing", flush=True)
     for number in range(int(sys.argv[2])):
-        word = f"{number} "
-        run.write_status(replace(status, state="running", epoch=number, message=word * 400))
+        message = Message("sentence", {"text": f"{number} " * 400})
+        run.write_status(replace(status, state="running", epoch=number, message=message))
     run.write_status(replace(status, state="finished"))
 """
 
@@ -68,7 +70,9 @@ def store_at(store: RunStore, now: float) -> RunStore:
 def going_long_ago(store: RunStore, state: str = RUNNING) -> Run:
     """A run that says to be active and whose trainer must have locked it by now."""
     run = store_at(store, time.time() - 2 * START_SECONDS).create(nothing)
-    run.write_status(replace(run.read_status(), state=state, phase="head", message="Training", seconds_left=9.0))
+    run.write_status(
+        replace(run.read_status(), state=state, phase="head", message=Message("train-head"), seconds_left=9.0)
+    )
     return run
 
 
@@ -124,7 +128,7 @@ def test_a_status_comes_back_as_it_was_written(store: RunStore) -> None:
     status = Status(
         state=FINISHED,
         phase="head",
-        message="Fertig – 終わり",
+        message=Message("paused", {"epoch": 3, "epochs": 4}),
         progress=0.5,
         epoch=3,
         epochs=4,
@@ -140,7 +144,7 @@ def test_a_status_comes_back_as_it_was_written(store: RunStore) -> None:
         test_accuracy=0.5,
         test_correct=3,
         test_count=6,
-        way="once",
+        caching=Message("no-room", {"bytes": 3_000_000_000}),
         first_accuracy=0.5,
         first_training=200,
         first_validation=104,
@@ -148,10 +152,35 @@ def test_a_status_comes_back_as_it_was_written(store: RunStore) -> None:
         left_out=2,
         error="none",
     )
-    assert all(value != getattr(Status(), name) for name, value in asdict(status).items())
+    assert all(value != getattr(Status(), name) for name, value in vars(status).items())
     run.write_status(status)
     assert run.read_status() == status
     assert status.seconds(now=99.0) == 60.5 + 7.25
+    stored = json.loads(run.status_file.read_text("utf-8"))
+    assert stored["message"] == {"key": "paused", "values": {"epoch": 3, "epochs": 4}}, "no sentence is stored"
+    assert stored["way"] == {"key": "no-room", "values": {"bytes": 3_000_000_000}}
+
+
+def test_sentences_that_a_former_version_stored_are_shown_as_they_are(store: RunStore) -> None:
+    run = store.create(nothing)
+    former = {"state": "stopped", "message": "The best model – 終わり", "way": "Every epoch computes {everything}."}
+    run.status_file.write_text(json.dumps(former), "utf-8")
+    status = run.read_status()
+    assert (text_of(status.message), text_of(status.caching)) == (former["message"], former["way"])
+    run.write_status(status)
+    assert run.read_status() == status
+    run.status_file.write_text(json.dumps(former | {"way": ""}), "utf-8")
+    assert not run.read_status().caching
+
+
+@pytest.mark.parametrize(
+    "message", [7, ["a"], {"key": 3, "values": {}}, {"key": "paused"}, {"key": "a", "values": {"b": []}}]
+)
+def test_a_message_of_another_kind_is_no_readable_status(store: RunStore, message: object) -> None:
+    run = store.create(nothing)
+    run.status_file.write_text(json.dumps({"state": "stopped", "message": message}), "utf-8")
+    with pytest.raises(RunError, match="message"):
+        run.read_status()
 
 
 def test_a_label_comes_back_and_where_there_is_none_it_is_empty(store: RunStore) -> None:
@@ -264,7 +293,7 @@ def test_a_trainer_that_holds_its_run_is_running_and_once_killed_has_crashed(sto
         status = run.read_status()
         assert store.active() is None
     assert (status.state, status.phase, status.seconds_left) == (CRASHED, "", None)
-    assert status.message == "Training", "what it did last stays readable"
+    assert status.message == Message("train-head"), "what it did last stays readable"
     assert status.ended == pytest.approx(run.status_file.stat().st_mtime, abs=0.01)
     assert json.loads(run.status_file.read_text("utf-8"))["state"] == RUNNING, "lookers never write"
 
@@ -334,7 +363,7 @@ def test_a_reader_never_sees_half_of_a_status(store: RunStore) -> None:
         while (status := run.read_status()).state != FINISHED:
             assert status.state in (STARTING, RUNNING)
             if status.state == RUNNING:
-                assert status.message == f"{status.epoch} " * 400
+                assert status.message.values == {"text": f"{status.epoch} " * 400}
                 epochs.append(status.epoch)
         assert writer.wait(PATIENCE) == 0
     assert epochs == sorted(epochs) and len(set(epochs)) > 5

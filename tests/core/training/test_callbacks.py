@@ -12,6 +12,7 @@ from core.errors import TrainingDiverged
 from core.models.sample_predictions import SamplePredictions
 from core.recipe.phases import Phase
 from core.recipe.recipe import Recipe
+from core.runs.messages import Message
 from core.runs.prediction_history import read_predictions
 from core.runs.store import Run, RunStore
 from core.training.callbacks import RunCallback, save_model
@@ -25,7 +26,7 @@ EPOCHS = 4
 VALIDATION_BATCHES = 3
 PHASES = (Phase("head", EPOCHS, 0.01, "none", 1.0), Phase("fine-tune", EPOCHS, 0.01, "all", 1.0))
 CONSTANT = Recipe(dataset="d", schedule="constant")
-WAY = "Everything learns, so every epoch computes everything."
+CACHING = Message("all-trainable")
 
 
 class Saboteur(keras.callbacks.Callback):  # type: ignore[misc]
@@ -115,7 +116,7 @@ def scene(tmp_path: Path) -> Scene:
     run = RunStore(tmp_path / "runs").create(lambda making: None)
     recorder = Recorder(run)
     recorder.plan(PHASES, STEPS, 2)
-    recorder.begin_phase(PHASES[0], WAY)
+    recorder.begin_phase(PHASES[0], CACHING)
     callback = RunCallback(run, recorder, model, predictions)
     callback.begin_phase(Schedule(CONSTANT, 0.01, EPOCHS, STEPS), STEPS)
     return Scene(run, recorder, callback, model)
@@ -183,7 +184,7 @@ def test_a_stop_while_validating_ends_with_that_batch(scene: Scene) -> None:
 def test_a_stop_between_two_calls_of_fit_lets_one_batch_pass(scene: Scene) -> None:
     scene.fit()
     scene.run.request_stop()
-    scene.recorder.begin_phase(PHASES[1], WAY)
+    scene.recorder.begin_phase(PHASES[1], CACHING)
     counter = Saboteur("never", 0, 0, lambda model: None)
     scene.fit(counter)
     assert scene.callback.interrupted and counter.seen["train"] == 1

@@ -23,6 +23,7 @@ from core.models.openvino_runtime import BATCH
 from core.models.weights import look_up
 from core.recipe import plan
 from core.recipe.augmentations import Choice
+from core.runs.messages import Message
 from core.runs.store import CRASHED, FINISHED, STOPPED, Run
 from core.settings import Settings
 from core.training import loop
@@ -36,7 +37,7 @@ from core.training.recorder import Recorder
 from tests.conftest import PATIENCE, Workplace, eventually, photos_of, trainer, write_colours
 
 LITE = backbone("efficientnet-lite0")
-ONCE = "The frozen layers run once for each photo; their output is cached."
+ONCE = Message("cached")
 TIMES = ("seconds", "images_per_second")
 
 
@@ -68,12 +69,12 @@ class Place:
 
     def carried_out(self, run: Run, settings: Settings | None = None, prepared: loop.Prepared | None = None) -> "Done":
         """Let this process be the trainer of a run, and see what its phases are fed with."""
-        ways: dict[str, str] = {}
+        ways: dict[str, Message] = {}
         begin_phase = Recorder.begin_phase
 
-        def remember(self: Recorder, phase: Any, way: str) -> None:
-            ways[phase.name] = way
-            begin_phase(self, phase, way)
+        def remember(self: Recorder, phase: Any, caching: Message) -> None:
+            ways[phase.name] = caching
+            begin_phase(self, phase, caching)
 
         with pytest.MonkeyPatch.context() as patch, run.held():
             patch.setattr(Recorder, "begin_phase", remember)
@@ -87,7 +88,7 @@ class Done:
     """A run that has ended: its folder, the way of each phase, and the outputs that it used."""
 
     run: Run
-    ways: Mapping[str, str]
+    ways: Mapping[str, Message]
     outputs: Watched
 
     @cached_property
@@ -178,9 +179,9 @@ def test_a_network_without_weights_here_cannot_be_prepared(place: Place) -> None
 
 
 def test_each_phase_says_what_it_was_fed_with_and_why(kept: Done, plain: Done) -> None:
-    assert kept.ways == {"head": ONCE, "fine-tune": ONCE} and kept.status.way == ONCE
-    as_asked = "Not cached (switched off in the recipe): every epoch runs the whole network."
-    assert plain.ways == {"head": as_asked, "fine-tune": as_asked} and plain.status.way == as_asked
+    assert kept.ways == {"head": ONCE, "fine-tune": ONCE} and kept.status.caching == ONCE
+    as_asked = Message("caching-off")
+    assert plain.ways == {"head": as_asked, "fine-tune": as_asked} and plain.status.caching == as_asked
     assert (plain.outputs.computed, plain.outputs.gathered) == (0, [])
 
 
@@ -224,7 +225,7 @@ def test_without_room_a_run_goes_the_plain_way_and_says_so(place: Place, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(Recorder, "begin_epoch", that_is_enough)
         done = place.carried_out(run, tight)
-    assert done.status.way.startswith("Not cached (needs ")
+    assert done.status.caching.key == "no-room" and done.status.caching.values["bytes"]
     assert (done.status.state, done.outputs.computed) == (STOPPED, 0), done.status.error
 
 
@@ -232,9 +233,7 @@ def test_while_somebody_else_holds_a_shard_a_run_goes_the_plain_way_and_says_so(
     with shards_held(place):
         done = place.carried_out(place.new_run(head_epochs=1, fine_tune_epochs=0))
     assert done.status.state == FINISHED, done.status.error
-    assert done.status.way.startswith(
-        "Not cached: every epoch runs the whole network. Another run is using what was kept"
-    )
+    assert done.status.caching.key == "cache-failed"
 
 
 @pytest.fixture(scope="module")
@@ -263,10 +262,7 @@ def test_epochs_take_each_version_in_turn_and_new_ones_where_they_are_cheap(stop
     assert (first_look, measured) == (0, 0)
     assert head == [0, 1, 0], "two versions in turn"
     assert fine == [3, 4, 5], "then a new one for each epoch of the last phase"
-    assert (
-        stopped.ways["head"]
-        == "The frozen layers run once for each of 2 versions of each photo; their output is cached."
-    )
+    assert stopped.ways["head"] == Message("cached-versions", {"number": 2})
     names = {json.loads(file.read_text("utf-8"))["key"]["view"] for file in trunk_keys(stopped)}
     assert len(names - {"original"}) == 5
 
@@ -277,7 +273,7 @@ def trunk_keys(done: Done) -> list[Path]:
 
 def test_a_stop_amid_fine_tuning_keeps_the_best_model(stopped: Done) -> None:
     status, rows = stopped.status, stopped.run.read_metrics()
-    assert (status.state, status.message) == (STOPPED, "The best model so far is kept"), status.error
+    assert (status.state, status.message) == (STOPPED, Message("stopped")), status.error
     assert rows[-1]["partial"] and (rows[-1]["phase"], rows[-1]["epoch"]) == ("fine-tune", 6)
     losses = {row["epoch"]: row["val_loss"] for row in rows if "val_loss" in row}
     assert set(losses) == {1, 2, 3, 4, 5} and status.best_epoch == min(losses, key=lambda epoch: losses[epoch])
@@ -302,7 +298,7 @@ def test_a_stop_while_computing_ends_at_once_and_what_was_computed_stays(
     with monkeypatch.context() as patch:
         patch.setattr(Recorder, "computing", stop_at_once)
         stopped = place.carried_out(run)
-    assert (stopped.status.state, stopped.status.message) == (STOPPED, "Nothing was trained yet")
+    assert (stopped.status.state, stopped.status.message) == (STOPPED, Message("stopped-untrained"))
     assert run.read_metrics() == [] and not run.work_folder.exists() and not run.best_file.exists()
     training, validation = (len(photos_of(run, part)) for part in ("training", "validation"))
     assert told == [(validation, training + validation)]
@@ -323,7 +319,7 @@ def test_a_run_that_is_killed_while_computing_leaves_what_the_next_one_goes_on_f
         message = run.read_status().message
         child.send_signal(signal.SIGKILL)
         child.wait(PATIENCE)
-    assert (run.read_status().state, message) == (CRASHED, "Looking at each photo for the first time")
+    assert (run.read_status().state, message) == (CRASHED, Message("computing-photos"))
     records = sum(file.stat().st_size // RECORD_BYTES for file in trunk.glob(f"*/{PHOTOS}"))
     following = place.new_run(fine_tune_epochs=0, head_epochs=1)
     done = place.carried_out(following)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from core.errors import FolderError, RecipeError, RunBusy, RunError, RunNotFound, RunNotReady
+from core.runs.messages import Message
 from core.runs.queue import Queue
 from core.runs.store import FAILED, FINISHED, PAUSED, QUEUED, STARTING, STOPPED, Label, Run
 from core.training.launch import enqueue, extend, launch, resume
@@ -34,7 +35,7 @@ def test_what_is_launched_while_another_run_goes_waits_complete(workplace: Workp
     first = launch(busy, workplace.recipe(), folder, parts)
     second = enqueue(busy, workplace.recipe(seed=4), folder, parts, label)
     assert busy.queued() == [first, second]
-    assert first.read_status().message == "Waiting its turn" and first.class_names() == ("blue", "red")
+    assert first.read_status().message == Message("queued") and first.class_names() == ("blue", "red")
     assert second.recipe_values()["seed"] == 4 and second.split_file.exists() and second.read_label() == label
 
 

@@ -18,6 +18,7 @@ from core.errors import RunNotReady
 from core.inference.prediction import Predictor
 from core.models.backbones import backbone
 from core.models.serving import PROBABILITIES, ServingGraph
+from core.runs.messages import Message
 from core.runs.store import CRASHED, FAILED, FINISHED, RUNNING, STOPPED, Run, Status
 from core.settings import Settings, settings_from
 from core.training.budget import throughput
@@ -70,11 +71,11 @@ def test_a_run_finishes_and_knows_its_colours(finished_run: FinishedRun) -> None
     assert status.state == FINISHED, finished_run.run.log_tail()
     assert status.test_accuracy is not None and status.test_accuracy >= 0.9
     assert (status.epoch, status.epochs, status.left_out, status.error) == (2, 2, 0, "")
-    assert (status.phase, status.message, status.progress, status.seconds_left) == ("", "Finished", None, None)
+    assert (status.phase, status.message, status.progress, status.seconds_left) == ("", Message("finished"), None, None)
     assert status.started is not None and status.ended is not None
     assert status.created <= status.started <= status.ended
     assert status.images_per_second is not None and status.images_per_second > 0
-    assert status.way == "Not cached (all layers are trained): every epoch runs the whole network."
+    assert status.caching == Message("all-trainable")
     assert status.first_accuracy is None, "there is nothing frozen to look at"
 
 
@@ -213,7 +214,7 @@ def test_a_stop_before_there_is_anything_to_train_ends_at_once(workplace: Workpl
     run = workplace.new_run()
     run.request_stop()
     status = carried_out_here(run, workplace.settings)
-    assert (status.state, status.message) == (STOPPED, "Nothing was trained yet")
+    assert (status.state, status.message) == (STOPPED, Message("stopped-untrained"))
     assert run.read_metrics() == [] and not run.work_folder.exists()
 
 

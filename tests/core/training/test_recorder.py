@@ -7,6 +7,7 @@ import pytest
 
 from core.errors import TrainingDiverged
 from core.recipe.phases import Phase
+from core.runs.messages import Message
 from core.runs.store import RUNNING, Run, RunStore
 from core.training.recorder import SMOOTHING, VALIDATION_SHARE, WRITE_SECONDS, Estimator, Recorder
 
@@ -19,7 +20,7 @@ KEYS = {"phase", "epoch", "step", "position", "partial", "seconds", "learning_ra
 TRAINING_KEYS = KEYS | {"loss", "accuracy", "images_per_second"}
 VALIDATION_KEYS = KEYS | {"version", "val_loss", "val_accuracy"}
 
-WAY = "Every epoch computes everything, as the recipe asks for."
+CACHING = Message("caching-off")
 
 
 @dataclass
@@ -56,22 +57,22 @@ def scene(tmp_path: Path) -> Scene:
     run = RunStore(tmp_path / "runs").create(lambda making: None)
     recorder = Recorder(run, clock)
     recorder.plan((HEAD, FINE), steps=4, batch_size=8)
-    recorder.begin_phase(HEAD, WAY)
+    recorder.begin_phase(HEAD, CACHING)
     return Scene(run, clock, recorder)
 
 
 def test_a_recorder_goes_on_from_the_status_and_says_that_training_runs(scene: Scene) -> None:
     status = scene.recorder.status
     assert (status.state, status.started, status.epochs) == (RUNNING, 1000.0, 5)
-    assert (status.phase, status.message, status.progress) == ("head", "Training the head", 0.0)
-    assert status.way == WAY
+    assert (status.phase, status.message, status.progress) == ("head", Message("train-head"), 0.0)
+    assert status.caching == CACHING
     with scene.run.held():
         assert scene.run.read_status() == status
 
 
 def test_rows_have_a_schema_and_positions_go_on_over_the_phases(scene: Scene) -> None:
     for phase in (HEAD, FINE):
-        scene.recorder.begin_phase(phase, WAY)
+        scene.recorder.begin_phase(phase, CACHING)
         for epoch in range(phase.epochs):
             for step in range(1, 5):
                 scene.step(epoch, step)
@@ -95,7 +96,7 @@ def test_rows_have_a_schema_and_positions_go_on_over_the_phases(scene: Scene) ->
 def test_the_status_follows_the_steps(scene: Scene) -> None:
     shares = []
     for phase in (HEAD, FINE):
-        scene.recorder.begin_phase(phase, WAY)
+        scene.recorder.begin_phase(phase, CACHING)
         for epoch in range(phase.epochs):
             for step in range(1, 5):
                 scene.step(epoch, step)
@@ -120,15 +121,15 @@ def test_a_status_that_changes_often_is_written_now_and_then(scene: Scene) -> No
     assert scene.run.status_file.read_text("utf-8") == written
     assert scene.recorder.status.progress == 0.25
     scene.clock.now += 2 * WRITE_SECONDS
-    scene.recorder.tell_often(message="Still reading")
+    scene.recorder.tell_often(message=Message("decoding-photos"))
     with scene.run.held():
-        assert (scene.run.read_status().progress, scene.run.read_status().message) == (0.25, "Still reading")
+        assert (scene.run.read_status().progress, scene.run.read_status().message) == (0.25, Message("decoding-photos"))
 
 
 def test_loss_and_accuracy_are_smoothed_from_the_first_batch_on_and_across_phases(scene: Scene) -> None:
     scene.step(0, 1, loss=2.0, accuracy=0.0)
     scene.step(0, 2, loss=1.0, accuracy=1.0)
-    scene.recorder.begin_phase(FINE, WAY)
+    scene.recorder.begin_phase(FINE, CACHING)
     scene.step(0, 1, loss=0.0, accuracy=1.0)
     kept = SMOOTHING
     second = kept * 2 + (1 - kept) * 1
@@ -139,7 +140,7 @@ def test_loss_and_accuracy_are_smoothed_from_the_first_batch_on_and_across_phase
 def test_the_best_epoch_is_the_one_of_least_validation_loss_over_all_phases(scene: Scene) -> None:
     assert scene.recorder.end_validation(0, 4, 0.75, 0.5, 1.0, 0.01, 0)
     assert not scene.recorder.end_validation(1, 4, 0.75, 0.9, 1.0, 0.01, 0)
-    scene.recorder.begin_phase(FINE, WAY)
+    scene.recorder.begin_phase(FINE, CACHING)
     assert not scene.recorder.end_validation(0, 4, 0.8, 0.95, 1.0, 0.01, 0)
     assert scene.recorder.end_validation(1, 4, 0.5, 0.625, 1.0, 0.01, 0)
     status = scene.recorder.status
@@ -149,7 +150,7 @@ def test_the_best_epoch_is_the_one_of_least_validation_loss_over_all_phases(scen
 
 
 def test_an_epoch_that_was_cut_short_is_marked(scene: Scene) -> None:
-    scene.recorder.begin_phase(FINE, WAY)
+    scene.recorder.begin_phase(FINE, CACHING)
     scene.step(1, 1)
     scene.recorder.end_partial_epoch(1, 1, 0.005)
     row = scene.rows()[-1]
@@ -160,7 +161,7 @@ def test_an_epoch_that_was_cut_short_is_marked(scene: Scene) -> None:
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
 def test_a_loss_that_is_no_number_ends_training_with_advice(scene: Scene, loss: float) -> None:
-    scene.recorder.begin_phase(FINE, WAY)
+    scene.recorder.begin_phase(FINE, CACHING)
     scene.recorder.begin_step()
     with pytest.raises(TrainingDiverged) as caught:
         scene.recorder.end_step(1, 4, loss, 0.5, learning_rate=0.0)
@@ -255,24 +256,23 @@ def test_a_changed_plan_changes_the_epochs_and_what_remains(scene: Scene) -> Non
     assert scene.recorder.status.epochs == 3
     after = scene.recorder.estimator.seconds_left(HEAD, 0, 4) or 0.0
     assert 0 < after < before
-    scene.recorder.begin_phase(replace(FINE, epochs=1), WAY)
+    scene.recorder.begin_phase(replace(FINE, epochs=1), CACHING)
     scene.step(0, 4)
     assert scene.recorder.status.progress == 1.0
 
 
 def test_computing_tells_how_far_it_is_and_how_fast_and_an_epoch_takes_the_word_back(scene: Scene) -> None:
-    scene.recorder.begin_computing("Computing version 2 of each photo")
+    scene.recorder.begin_computing(Message("computing-version", {"number": 2}))
     before = scene.recorder.status.progress
     scene.clock.now += 4
     scene.recorder.computing(20, 80, seconds_left=33.0)
     status = scene.recorder.status
-    assert (status.message, status.progress) == ("Computing version 2 of each photo, 25%", before), (
-        "epochs move the bar"
-    )
+    assert status.message == Message("computing-version", {"number": 2, "share": 0.25})
+    assert status.progress == before, "epochs move the bar"
     assert (status.images_per_second, status.seconds_left) == (5.0, 33.0)
     scene.recorder.begin_epoch(1)
     status = scene.recorder.status
-    assert (status.phase, status.message, status.progress) == ("head", "Training the head", 0.2)
+    assert (status.phase, status.message, status.progress) == ("head", Message("train-head"), 0.2)
 
 
 def test_the_first_look_says_when_it_first_came_and_later_looks_only_what_they_found(scene: Scene) -> None:

@@ -21,6 +21,7 @@ from core.models.heads import POOLING_LAYERS
 from core.recipe.augmentations import AUGMENTATION_OF, Choice
 from core.recipe.phases import Phase
 from core.recipe.recipe import OPTIMIZERS, SCHEDULES, Recipe
+from core.runs.messages import Message, text_of
 from core.runs.store import CRASHED, FAILED, FINISHED, PAUSED, STOPPED, Run, Status
 from core.training import recorder
 from core.training.checkpoint import Checkpoints
@@ -131,7 +132,8 @@ def test_a_run_that_was_paused_goes_on_bit_for_bit(workplace: Workplace, name: s
     for epoch, step in ((0, 2), (1, 1), (1, 2), (2, 1)) if name == "baseline" else ((1, 1), (2, 1)):
         status = interrupted(parted, workplace, Run.request_pause, epoch, step)
         assert (status.state, status.error) == (PAUSED, ""), status
-        assert status.message == f"Paused in epoch {epoch + 1} of {status.epochs}" and status.ended is not None
+        assert status.message == Message("paused", {"epoch": epoch + 1, "epochs": status.epochs})
+        assert status.ended is not None
         assert not any(row["partial"] for row in parted.read_metrics())
     status = go(parted, workplace)
     assert status.state == FINISHED and status.spent > 0, status.error
@@ -143,7 +145,7 @@ def test_a_pause_before_anything_was_learned_begins_anew(workplace: Workplace) -
     run = workplace.new_run(**SMALL_STEPS)
     run.request_pause()
     status = go(run, workplace)
-    assert (status.state, status.message) == (PAUSED, "Paused before the first epoch")
+    assert (status.state, status.message) == (PAUSED, Message("paused-before-training"))
     assert not run.has_checkpoint()
     run.clear_requests()
     assert go(run, workplace).state == FINISHED
@@ -311,9 +313,9 @@ def test_gradual_unfreezing_frees_one_block_after_the_other(workplace: Workplace
     messages: list[str] = []
     begin_phase = Recorder.begin_phase
 
-    def remember(self: Recorder, phase: Phase, way: str) -> None:
-        messages.append(phase.words)
-        begin_phase(self, phase, way)
+    def remember(self: Recorder, phase: Phase, caching: Message) -> None:
+        messages.append(text_of(phase.message))
+        begin_phase(self, phase, caching)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Recorder, "begin_phase", remember)

@@ -18,6 +18,7 @@ from core.evaluation.training_dynamics import read_training_dynamics
 from core.inference.prediction import Predictor
 from core.recipe.recipe import Recipe
 from core.runs.embeddings import read_embeddings
+from core.runs.messages import Message, text_of
 from core.runs.queue import Queue
 from core.runs.store import FINISHED, STOPPED, Run, RunStore
 from core.settings import Settings
@@ -62,7 +63,7 @@ def test_every_reader_finds_what_was_there(arrived: tuple[Settings, ImportedRun]
     assert after.read_metrics() == before.read_metrics()
     assert after.split_file.read_bytes() == before.split_file.read_bytes()
     status = before.read_status()
-    assert after.read_status() == replace(status, message="Finished")
+    assert after.read_status() == replace(status, message=Message("finished"))
     for part in SUBSETS[1:]:
         np.testing.assert_array_equal(measured(after, part).right, measured(before, part).right)
     np.testing.assert_array_equal(read_embeddings(after).embedding, read_embeddings(before).embedding)
@@ -149,12 +150,14 @@ def test_no_run_comes_in_that_seems_to_go_on(
 ) -> None:
     told = changed_json(small["status.json"], state=state, test_accuracy=1.0, test_correct=10**6, seconds_left=5)
     error = "[click](http://x) ![](http://x/y.png)"
-    told = changed_json(told, error=error, first_validation=None)
+    caching = {"key": "cache-failed", "values": {"error": error, "[a](b)": 1}}
+    told = changed_json(told, error=error, first_validation=None, way=caching, message=error)
     run = import_run(io.BytesIO(put_together({**small, "status.json": told})), home_at(tmp_path, finished_run)).run
     status = run.read_status()
     assert status.state == STOPPED and status.seconds_left is None and status.first_accuracy is None
     assert status.test_correct == finished_run.run.read_status().test_correct, "counted anew"
-    assert "[" not in status.error and "<" not in status.error
+    assert "[" not in status.error + text_of(status.caching) + text_of(status.message)
+    assert status.caching.key == "cache-failed" and "click" in text_of(status.caching)
 
 
 def with_entry(name: str, content: bytes = b"x") -> Callable[[dict[str, bytes]], bytes]:
@@ -266,6 +269,8 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], bytes], str]] = {
     ),
     "no split at all": (with_entry("split.csv", b"\x00\xff"), "split of this run"),
     "a status of text": (edited("status.json", epoch="many"), "epoch = 'many'"),
+    "a status with a message of lists": (edited("status.json", way={"key": "a", "values": {"b": []}}), "way"),
+    "a status with a huge value": (edited("status.json", way={"key": "a", "values": {"b": 1e300}}), "way"),
     "a status of no number": (with_entry("status.json", b'{"state": "stopped", "created": NaN}'), "NaN is no number"),
     "an accuracy of three": (edited("status.json", best_val_accuracy=3), "best_val_accuracy"),
     "a year too far": (edited("status.json", created=1e30), "created"),
