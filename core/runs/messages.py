@@ -27,6 +27,7 @@ TEXTS: Mapping[str, str] = {
     "downloading-weights": "Downloading the pretrained weights, {bytes} so far",
     "decoding-photos": "Reading the photos",
     "computing-photos": "Running the frozen layers on each photo",
+    "computing-features": "Computing the features of each photo",
     "writing-features": "Writing the result",
     # training
     "train-head": "Training the head",

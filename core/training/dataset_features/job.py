@@ -75,7 +75,7 @@ def _compute(
     with FrozenOutputs(store, frozen, photos, digests, None) as outputs:
         everything = np.arange(len(photos))
         missing = outputs.count_missing(everything, ORIGINAL, (FEATURES,))
-        recorder.begin_computing(Message("computing-photos"))
+        recorder.begin_computing(Message("computing-features"))
 
         def on_photos(done: int) -> None:
             obey(run)
