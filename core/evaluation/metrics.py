@@ -71,6 +71,16 @@ class Evaluation:
         """(N,): whether that is the photo's class."""
         return np.asarray(self.predicted == self.labels)
 
+    @property
+    def correct(self) -> int:
+        """How many photos are classified correctly."""
+        return int(self.right.sum())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the accuracy, see `accuracy_interval`."""
+        return accuracy_interval(self.correct, len(self))
+
     @cached_property
     def confidence(self) -> NDArray[np.float32]:
         """(N,): the probability of the most probable class."""

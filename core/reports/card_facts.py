@@ -1,4 +1,4 @@
-"""What is known of a model, as plain values, so that a page, a report and an export tell the same of it."""
+"""What is known of a model, as plain values, so that a page, a report and an export say the same about it."""
 
 import json
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from core.data.split import read_split_csv
 from core.data.subsets import SUBSETS, TEST
 from core.errors import RunError, RunNotReady
+from core.evaluation import run_results
 from core.evaluation.metrics import ClassScores, Evaluation, class_scores
-from core.evaluation.run_results import evaluation
 from core.models.backbones import Backbone, backbone
 from core.recipe.plan import starts_from_nothing
 from core.recipe.recipe import Recipe
 from core.runs.store import Run
 
 PROGRAMS: Mapping[str, str] = {"tensorflow": "TensorFlow", "keras": "Keras"}
-"""What a model card says of the environment."""
+"""The packages that a model card names, as the environment does and as people do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +34,9 @@ class CardFacts:
         dataset: The name of the dataset's folder.
         backbone: Its network.
         from_nothing: Whether it began with random weights instead of pretrained ones.
-        class_names: K names, in the order of its answers.
-        counts: (K, 3), int: photos of each class in the training, validation and test part.
-        found: What it says of the test photos; None where it has not been measured.
+        class_names: K names, in the order of its outputs.
+        counts: (K, 3), int: photos of each class in each of the subsets.
+        evaluation: Its predictions on the test photos; None where it has not been tested.
         made: The day on which it was trained, as in "26 November 2026"; empty where that is not known.
         versions: Names of programs with their versions.
 
@@ -50,25 +50,25 @@ class CardFacts:
     from_nothing: bool
     class_names: tuple[str, ...]
     counts: NDArray[np.int64]
-    found: Evaluation | None = None
+    evaluation: Evaluation | None = None
     made: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check that the facts fit together."""
         if self.counts.shape != (len(self.class_names), 3):
-            raise ValueError(f"counts {self.counts.shape} do not fit {len(self.class_names)} classes in three parts")
-        if self.found is not None and self.found.class_names != self.class_names:
-            raise ValueError(f"the evaluation is of {self.found.class_names}, the model of {self.class_names}")
+            raise ValueError(f"counts {self.counts.shape} do not fit {len(self.class_names)} classes in three subsets")
+        if self.evaluation is not None and self.evaluation.class_names != self.class_names:
+            raise ValueError(f"the evaluation is of {self.evaluation.class_names}, the model of {self.class_names}")
 
     @cached_property
     def scores(self) -> ClassScores | None:
-        """How well each class is told from the others; None where that has not been measured."""
-        return None if self.found is None else class_scores(self.found.confusion)
+        """How well each class is recognised; None where it has not been tested."""
+        return None if self.evaluation is None else class_scores(self.evaluation.confusion)
 
-    def part(self, number: int) -> int:
-        """How many photos there are in a part."""
-        return int(self.counts[:, number].sum())
+    def photos_in(self, subset: int) -> int:
+        """How many photos there are in a subset."""
+        return int(self.counts[:, subset].sum())
 
 
 def read_card_facts(run: Run, name: str) -> CardFacts:
@@ -96,15 +96,15 @@ def read_card_facts(run: Run, name: str) -> CardFacts:
 
 
 def tested(run: Run) -> Evaluation | None:
-    """What the model says of the test photos; None where it has not been measured."""
+    """The model's predictions on the test photos; None where it has not been tested."""
     try:
-        return evaluation(run, SUBSETS[TEST])
+        return run_results.evaluation(run, SUBSETS[TEST])
     except RunNotReady:
         return None
 
 
 def read_environment(run: Run) -> dict[str, Any]:
-    """Versions and hardware; nothing where the trainer did not come to writing them."""
+    """Versions and hardware; nothing where the trainer ended before it wrote them."""
     try:
         values = json.loads(run.environment_file.read_text("utf-8"))
     except FileNotFoundError:
@@ -121,10 +121,10 @@ def day(moment: float) -> str:
 
 
 def _counts(run: Run, class_names: tuple[str, ...]) -> NDArray[np.int64]:
-    """(K, 3): photos of each class in each part of the split."""
-    folder, parts = read_split_csv(run.split_file, run.folder)
+    """(K, 3): photos of each class in each subset."""
+    folder, subsets = read_split_csv(run.split_file, run.folder)
     place = {name: number for number, name in enumerate(class_names)}
     counts = np.zeros((len(class_names), len(SUBSETS)), np.int64)
-    for label, part in zip(folder.labels, parts, strict=True):
-        counts[place[folder.class_names[label]], part] += 1
+    for label, subset in zip(folder.labels, subsets, strict=True):
+        counts[place[folder.class_names[label]], subset] += 1
     return counts

@@ -76,7 +76,7 @@ class ReportFacts:
         examples: Some training photos of each class, by its name; not of every class where there are many.
         mistakes: Test photos that are mistaken for another class, the most confident first, as many as are shown.
         suspects: Photos whose labels are probably wrong, as many as are shown.
-        timeline: Its predictions on the validation photos after each epoch; None where they were not kept.
+        dynamics: Its predictions on the validation photos after each epoch; None where they were not kept.
         temperature: The calibration temperature; None where there are no predictions on validation photos.
         environment: Versions and hardware.
         left_out: Photos that could not be read, each with the reason.
@@ -90,7 +90,7 @@ class ReportFacts:
     examples: dict[str, tuple[Photo, ...]]
     mistakes: tuple[Photo, ...]
     suspects: tuple[Photo, ...]
-    timeline: TrainingDynamics | None
+    dynamics: TrainingDynamics | None
     temperature: float | None
     environment: dict[str, Any]
     left_out: tuple[tuple[str, str], ...]
@@ -132,9 +132,9 @@ def read_report_facts(run: Run, context: ReportContext, roots: Sequence[Path], m
         run.read_status(),
         run.read_metrics(),
         _examples(run, card.class_names, reader),
-        _mistakes(card.found, reader),
+        _mistakes(card.evaluation, reader),
         reader.photos([(each.path, _suspicion(each)) for each in (context.suspects or ())[:MOST_SUSPECTS]]),
-        _timeline(run),
+        _dynamics(run),
         _temperature(run),
         read_environment(run),
         _left_out(run),
@@ -173,7 +173,7 @@ def _suspicion(suspect: Suspect) -> str:
     return f"labelled {suspect.given}, perhaps {suspect.suggested} ({whole(suspect.confidence)})"
 
 
-def _timeline(run: Run) -> TrainingDynamics | None:
+def _dynamics(run: Run) -> TrainingDynamics | None:
     try:
         return read_training_dynamics(run)
     except RunError:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.data.subsets import TEST, TRAINING, VALIDATION
 from core.evaluation.calibration import reliability, trust
-from core.evaluation.metrics import ClassScores, Confused, Evaluation, accuracy_interval, most_confused
+from core.evaluation.metrics import ClassScores, Confused, Evaluation, most_confused
 from core.formatting import listed, percent, photos, whole
 from core.models.backbones import Backbone
 from core.reports.card_facts import CardFacts
@@ -80,9 +80,9 @@ def _what_it_is(facts: CardFacts) -> Iterator[str]:
 
 def _trained_on(facts: CardFacts) -> Iterator[str]:
     yield (
-        f"It was trained on {photos(facts.part(TRAINING))} of the dataset “{facts.dataset}”."
-        f" {facts.part(VALIDATION):,} more were used for validation, to choose the epoch whose model is kept, and"
-        f" {facts.part(TEST):,} were held out to test it."
+        f"It was trained on {photos(facts.photos_in(TRAINING))} of the dataset “{facts.dataset}”."
+        f" {facts.photos_in(VALIDATION):,} more were used for validation, to choose the epoch whose model is kept, and"
+        f" {facts.photos_in(TEST):,} were held out to test it."
     )
     learned = facts.counts[:, TRAINING]
     most, least = int(learned.argmax()), int(learned.argmin())
@@ -107,11 +107,11 @@ def _beginning(facts: CardFacts) -> str:
 
 
 def _good_at(facts: CardFacts) -> Iterator[str]:
-    if facts.found is None or facts.scores is None:
+    if facts.evaluation is None or facts.scores is None:
         yield "Unknown: it has not been tested."
         return
-    yield _grade(facts.found)
-    yield _against_always_the_same(facts, facts.found)
+    yield _grade(facts.evaluation)
+    yield _against_always_the_same(facts, facts.evaluation)
     if len(good := _good_classes(facts.scores)):
         yield (
             f"It is reliable for {listed([_with_figures(facts, facts.scores, label) for label in good], 6)}."
@@ -126,8 +126,7 @@ def _good_at(facts: CardFacts) -> Iterator[str]:
 
 
 def _grade(found: Evaluation) -> str:
-    correct, count = int(found.right.sum()), len(found)
-    low, high = accuracy_interval(correct, count)
+    correct, count, (low, high) = found.correct, len(found), found.interval
     return (
         f"It classified {correct:,} of {photos(count, 'test')} correctly, {percent(correct / count)}. On other photos"
         f" from the same source, expect between {whole(low)} and {whole(high)} (95 % interval)."
@@ -140,7 +139,7 @@ def _against_always_the_same(facts: CardFacts, found: Evaluation) -> str:
     always = (
         f"always guessing {facts.class_names[most]}, which would be right {percent(float(shares[most]))} of the time"
     )
-    low, high = accuracy_interval(int(found.right.sum()), len(found))
+    low, high = found.interval
     if low > shares[most]:
         return f"That is clearly better than {always}."
     return f"That is {'worse' if high < shares[most] else 'not clearly better'} than {always}: it has learned little."
@@ -159,13 +158,13 @@ def _with_figures(facts: CardFacts, scores: ClassScores, label: int) -> str:
 
 
 def _fails(facts: CardFacts) -> Iterator[str]:
-    if facts.found is None or facts.scores is None:
+    if facts.evaluation is None or facts.scores is None:
         yield "Unknown: it has not been tested. Do not rely on it before it has been."
         return
-    yield from _bias(facts, facts.found, facts.scores)
-    yield from _mistakes(facts, facts.found)
+    yield from _bias(facts, facts.evaluation, facts.scores)
+    yield from _mistakes(facts, facts.evaluation)
     yield from _poor_classes(facts, facts.scores)
-    yield from _too_few(facts, facts.found, facts.scores)
+    yield from _too_few(facts, facts.evaluation, facts.scores)
 
 
 def _bias(facts: CardFacts, found: Evaluation, scores: ClassScores) -> Iterator[str]:
@@ -187,7 +186,7 @@ def _mistakes(facts: CardFacts, found: Evaluation) -> Iterator[str]:
     for pair in pairs:
         yield confused_words(pair, facts.class_names)
     if not pairs:
-        low, _ = accuracy_interval(len(found), len(found))
+        low, _ = found.interval
         yield (
             f"It made no mistakes on its {photos(len(found), 'test')}. That does not mean that it never makes any: an"
             f" error rate of up to {percent(1 - low)} would still be consistent with this."
@@ -219,7 +218,7 @@ def _lowest_first(chosen: NDArray[np.bool_], shares: NDArray[np.float64]) -> NDA
 
 
 def _too_few(facts: CardFacts, found: Evaluation, scores: ClassScores) -> Iterator[str]:
-    low, high = accuracy_interval(int(found.right.sum()), len(found))
+    low, high = found.interval
     if high - low > WIDE:
         yield (
             f"It was tested on only {photos(len(found))}: its true accuracy could be anywhere between {whole(low)} and"
@@ -235,14 +234,14 @@ def _too_few(facts: CardFacts, found: Evaluation, scores: ClassScores) -> Iterat
 
 
 def _sure(facts: CardFacts) -> Iterator[str]:
-    if facts.found is None:
+    if facts.evaluation is None:
         yield "Unknown: it has not been tested."
         return
-    found = reliability(facts.found.probabilities, facts.found.labels)
+    found = reliability(facts.evaluation.probabilities, facts.evaluation.labels)
     yield trust(found)
-    sure = facts.found.confidence >= GOOD
+    sure = facts.evaluation.confidence >= GOOD
     if sure.any():
-        right, count = int(facts.found.right[sure].sum()), int(sure.sum())
+        right, count = int(facts.evaluation.right[sure].sum()), int(sure.sum())
         yield (
             f"When it was at least {whole(GOOD)} confident, it was right for {right:,} of {photos(count, 'test')}"
             f" ({percent(right / count)})."
@@ -268,9 +267,9 @@ def _not_for(facts: CardFacts) -> Iterator[str]:
 
 
 def _wrong_of_a_hundred(facts: CardFacts) -> str:
-    if facts.found is None:
+    if facts.evaluation is None:
         return "How often it is wrong has not even been measured."
-    low, high = accuracy_interval(int(facts.found.right.sum()), len(facts.found))
+    low, high = facts.evaluation.interval
     least, most = int(100 * (1 - high)), int(np.ceil(100 * (1 - low)))
     return f"In a hundred photos like its test photos, expect {least} to {most} wrong predictions."
 

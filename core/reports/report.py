@@ -57,7 +57,7 @@ def report_of(facts: ReportFacts) -> Report:
 
 def _sections(facts: ReportFacts) -> Iterator[tuple[str, str]]:
     """The sections that have something to say: the name of the place in the file, and the title."""
-    found, context = facts.card.found, facts.context
+    found, context = facts.card.evaluation, facts.context
     yield "card", "Model card"
     yield "data", "The data"
     yield "recipe", "How it was trained"
@@ -93,7 +93,7 @@ def _values(facts: ReportFacts) -> dict[str, Any]:
         "phases": training.phases(facts.recipe),
         "choices": training.choices(facts.recipe),
         "curves": training.curves(facts),
-        "learned": training.learned(facts.timeline),
+        "learned": training.learned(facts.dynamics),
         "suspect_count": None if suspects is None else len(suspects),
         "suspects": facts.suspects,
         "decisions": facts.context.decisions,
@@ -104,11 +104,11 @@ def _values(facts: ReportFacts) -> dict[str, Any]:
 
 def _test(facts: ReportFacts) -> dict[str, Any]:
     """What is shown of the test."""
-    found = facts.card.found
+    found = facts.card.evaluation
     if found is None:
-        return {"tested": None}
+        return {"test": None}
     return {
-        "tested": results.tested(found),
+        "test": found,
         "class_rows": results.class_rows(found),
         "matrix": results.confusion_matrix(found),
         "confusions": [

@@ -18,52 +18,18 @@ MOST_CELLS, MOST_NAMED_COLUMNS = 12, 6
 
 
 @dataclass(frozen=True)
-class Tested:
-    """How many test photos are classified correctly, and the 95 % interval of the accuracy, as shares of 1."""
-
-    correct: int
-    count: int
-    interval: tuple[float, float]
-
-    @property
-    def wrong(self) -> int:
-        """How many are mistaken for another class."""
-        return self.count - self.correct
-
-
-@dataclass(frozen=True)
-class ClassRow:
-    """A class in the table of scores: its test photos, and recall and precision in percent, "–" where unknown."""
-
-    name: str
-    photos: int
-    recall: str
-    bar: Markup
-    precision: str
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of the confusion matrix: "right", "wrong" or "none", how full its colour is, 0 to 1, and its count."""
-
-    kind: str
-    share: float
-    count: int
-
-
-@dataclass(frozen=True)
 class Matrix:
     """A confusion matrix of M classes.
 
     Attributes:
         names: M names.
-        rows: M rows of M cells.
+        rows: M rows of M cells: "right", "wrong" or "none", how full the colour is, 0 to 1, and the count.
         numbered: Whether columns are headed by numbers because their names would not fit.
         shortened: Whether there are more classes.
     """
 
     names: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[tuple[str, float, int], ...], ...]
     numbered: bool
     shortened: bool
 
@@ -87,14 +53,11 @@ class Calibrated:
     scaled_error: float
 
 
-def tested(found: Evaluation) -> Tested:
-    """How the test went."""
-    correct, count = int(found.right.sum()), len(found)
-    return Tested(correct, count, accuracy_interval(correct, count))
+def class_rows(found: Evaluation) -> list[tuple[str, int, str, Markup, str]]:
+    """How well each class is recognised; of very many classes those with the lowest F1.
 
-
-def class_rows(found: Evaluation) -> list[ClassRow]:
-    """How well each class is recognised; of very many those with the lowest F1."""
+    For each its name, its test photos, its recall in percent and as a bar, and its precision; "–" where unknown.
+    """
     scores = class_scores(found.confusion)
     shown = np.arange(len(found.class_names))
     if len(shown) > MOST_CLASSES:
@@ -105,7 +68,7 @@ def class_rows(found: Evaluation) -> list[ClassRow]:
         bar = charts.interval(hits / support, *accuracy_interval(hits, support)) if support else Markup()
         recall = percent(hits / support) if support else "–"
         precision = percent(float(scores.precision[i])) if scores.predicted[i] else "–"
-        rows.append(ClassRow(found.class_names[i], support, recall, bar, precision))
+        rows.append((found.class_names[i], support, recall, bar, precision))
     return rows
 
 
@@ -118,9 +81,9 @@ def confusion_matrix(found: Evaluation) -> Matrix:
     return Matrix(names, tuple(rows), len(shown) > MOST_NAMED_COLUMNS, len(shown) < len(found.class_names))
 
 
-def _cell(count: int, support: int, right: bool) -> Cell:
+def _cell(count: int, support: int, right: bool) -> tuple[str, float, int]:
     kind = "right" if right else "wrong" if count else "none"
-    return Cell(kind, 0.75 * (count / max(1, support)) ** 0.5, count)
+    return (kind, 0.75 * (count / max(1, support)) ** 0.5, count)
 
 
 def calibrated(found: Evaluation, temperature: float | None) -> Calibrated:

@@ -128,7 +128,7 @@ def test_the_facts_of_a_real_run_are_read_from_its_folder(finished_run: Finished
     known = read_card_facts(finished_run.run, "blue or red")
     assert known.dataset == "colours" and known.backbone.key == "baseline-cnn" and known.from_nothing
     assert known.class_names == ("blue", "red") and known.counts.sum() == 30
-    assert known.found is not None and len(known.found) == known.counts[:, 2].sum()
+    assert known.evaluation is not None and len(known.evaluation) == known.counts[:, 2].sum()
     assert set(known.versions) == {"TensorFlow", "Keras"} and known.made
     correct = finished_run.run.read_status().test_correct
-    assert f"classified {correct} of {len(known.found)} test photos correctly" in as_markdown(known)
+    assert f"classified {correct} of {len(known.evaluation)} test photos correctly" in as_markdown(known)

@@ -134,13 +134,15 @@ def test_what_there_is_nothing_to_say_of_is_left_out(made: Report) -> None:
 
 def test_names_of_classes_and_files_are_never_taken_for_html(facts: ReportFacts) -> None:
     names = (BAD, f"{BAD}2")
-    found = facts.card.found
+    found = facts.card.evaluation
     assert found is not None
     evil = Evaluation(names, found.paths, found.labels, found.probabilities)
     photo = Photo(f"{BAD}.jpg", BAD, b"")
     known = replace(
         facts,
-        card=replace(facts.card, name=BAD, dataset=BAD, class_names=names, found=evil, made=BAD, versions={BAD: BAD}),
+        card=replace(
+            facts.card, name=BAD, dataset=BAD, class_names=names, evaluation=evil, made=BAD, versions={BAD: BAD}
+        ),
         context=replace(facts.context, suspects=(), decisions=(BAD,)),
         recipe=replace(facts.recipe, dataset=f"/photos/{BAD}"),
         status=replace(facts.status, caching=Message("sentence", {"text": BAD})),
@@ -204,7 +206,7 @@ def test_many_classes_are_shortened(facts: ReportFacts) -> None:
     told_of_it = np.full((360, 120), 0.1 / 119, np.float32)
     told_of_it[np.arange(360), np.where(np.arange(360) % 3, labels, (labels + 1) % 120)] = 0.9
     found = Evaluation(names, (), labels, told_of_it)
-    card = replace(facts.card, class_names=names, counts=np.full((120, 3), 3), found=found)
+    card = replace(facts.card, class_names=names, counts=np.full((120, 3), 3), evaluation=found)
     examples = {name: facts.examples["blue"][:1] for name in names[:36]}
     made = report_of(replace(facts, card=card, examples=examples))
     words = Reading(made.html).words()
