@@ -31,7 +31,7 @@ from core.inference.prediction import Predictor
 from core.runs.store import Run
 from core.settings import Settings
 
-Tell = Callable[[str, int, int], None]
+Progress = Callable[[str, int, int], None]
 """Is told what is being done, and how many photos of how many are done."""
 
 
@@ -51,28 +51,28 @@ class Exporter:
     settings: Settings
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
-    def make(self, chosen: ExportFormat, file: Path, tell: Tell) -> ParityReport:
+    def make(self, chosen: ExportFormat, file: Path, progress: Progress) -> ParityReport:
         """Write the ZIP file of a format, proven or not; the caller looks at the parity report.
 
         Raises:
             UnfreezeError: There is no model, no photo, or `predict.py` fails.
         """
         folder = self._empty("export")
-        tell("Reading photos and computing the model's predictions", 0, 0)
+        progress("Reading photos and computing the model's predictions", 0, 0)
         trial, predictor, _ = self.trial, self.predictor, self.expected
-        tell("Converting the model", 0, 0)
+        progress("Converting the model", 0, 0)
         getattr(writers, chosen.write)(trained_network(self.run), folder / chosen.model, trial.fitted)
         tested = [photo.file for photo in trial.photos[: len(trial.labels) or None]]
         samples = one_of_each(trial.labels, tested) if len(trial.labels) else tested
         write_package(folder, chosen, self.run, predictor, samples)
         zipped(folder, file)
-        found = self.prove(chosen, file, tell)
+        found = self.verify(chosen, file, progress)
         with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
             for name, text in parity_files(found).items():
                 archive.writestr(f"{file.stem}/{name}", text)
         return found
 
-    def prove(self, chosen: ExportFormat, file: Path, tell: Tell) -> ParityReport:
+    def verify(self, chosen: ExportFormat, file: Path, progress: Progress) -> ParityReport:
         """Unpack a ZIP file into an empty folder, run it alone, and compare its predictions with the run's."""
         alone, home = self._empty("alone"), self._empty("home")
         with zipfile.ZipFile(file) as archive:
@@ -82,7 +82,7 @@ class Exporter:
             unpacked,
             self.trial.folder,
             home,
-            lambda done: tell("Verifying it in a separate process", done, count),
+            lambda done: progress("Verifying it in a separate process", done, count),
             self.processes.append,
         )
         pairs = PairedPredictions(self.expected, given, self.trial.labels)
@@ -118,7 +118,7 @@ class Exporter:
 
     @cached_property
     def expected(self) -> NDArray[np.float32]:
-        """What the run's own model says of them, (N, K)."""
+        """The run's own probabilities for them, (N, K)."""
         limit = self.settings.limits.pixels
         photos = (decode(photo.file, self.predictor.resolution, limit) for photo in self.trial.photos)
         return np.concatenate([self.predictor.predict([photo]).probabilities for photo in photos])

@@ -35,7 +35,7 @@ NOT_MADE, WAITING, MAKING, PROVEN, FAILED, STALE = "not made", "waiting", "makin
 UNDER_WAY = (WAITING, MAKING)
 
 START_SECONDS = 20.0
-"""How long a process may take to begin before another one is started."""
+"""How long a process may take to start before another one is started."""
 
 LOCK_SECONDS = 0.5
 """How long to wait for another process that makes exports, or only looks whether one does."""
@@ -53,7 +53,7 @@ DIED = "The export process ended unexpectedly; memory may have run out. Try agai
 
 @dataclass(frozen=True)
 class Export:
-    """How far an export is.
+    """The state of an export.
 
     Attributes:
         state: "not made", "waiting", "making", "proven", "failed"; "stale" is never written, only concluded: the run
@@ -61,7 +61,7 @@ class Export:
         stage: What is being done.
         done, total: Photos on which it has been tried, of how many; 0 of 0 before that.
         error: Why it failed, a sentence.
-        model: What tells the model that it was made of from the one that the run has after more epochs.
+        model: The version of the model that it was made of, see `version_of`.
         parity: What was measured, in the file under "certificate"; None before that.
     """
 
@@ -96,7 +96,7 @@ def zip_file(run: Run, chosen: ExportFormat) -> Path:
 
 
 def request(run: Run, formats: Sequence[ExportFormat]) -> None:
-    """Ask for exports that are not under way yet, and have them made.
+    """Request exports that are not under way yet, and start making them.
 
     Raises:
         RunBusy: The run is still going.
@@ -118,7 +118,7 @@ def request(run: Run, formats: Sequence[ExportFormat]) -> None:
 
 
 def read_exports(run: Run) -> dict[str, Export]:
-    """How far the exports of a run are, by format; goes on with what waits when nobody does."""
+    """How far the exports of a run are, by format; starts the process again where exports wait and none runs."""
     found = {chosen.key: _look_at(run, chosen) for chosen in FORMATS}
     if any(export.state == WAITING for export in found.values()):
         _start_if_needed(run)
@@ -126,7 +126,7 @@ def read_exports(run: Run) -> dict[str, Export]:
 
 
 def cancel(run: Run, chosen: ExportFormat) -> None:
-    """Take a request back; what is being made is ended within a moment."""
+    """Cancel an export; one that is being made ends within a moment."""
     if _look_at(run, chosen).state == WAITING:
         _state_file(run, chosen).unlink(missing_ok=True)
     elif run.exports_folder.is_dir():
@@ -157,7 +157,7 @@ def _read(run: Run, chosen: ExportFormat) -> Export:
 
 
 def version_of(run: Run) -> int:
-    """What tells a run's model from the one that it has after more epochs; 0 while there is none."""
+    """A number that changes with a run's model, as after more epochs; 0 while there is none."""
     try:
         return (run.serving_folder / GRAPH).stat().st_mtime_ns
     except FileNotFoundError:
@@ -223,13 +223,13 @@ def make(exporter: "Exporter", chosen: ExportFormat) -> None:
     run, model = exporter.run, version_of(exporter.run)
     zip_file(run, chosen).unlink(missing_ok=True)
 
-    def tell(stage: str, done: int, total: int) -> None:
+    def progress(stage: str, done: int, total: int) -> None:
         _write_state(run, chosen, Export(MAKING, stage, done, total, model=model))
 
-    tell("Loading TensorFlow", 0, 0)
+    progress("Loading TensorFlow", 0, 0)
     made = exporter.work / f"{run.id}-{chosen.key}.zip"
     try:
-        parity = exporter.make(chosen, made, tell)
+        parity = exporter.make(chosen, made, progress)
     except UnfreezeError as error:
         return _write_state(run, chosen, Export(FAILED, error=str(error), model=model))
     except CONVERSION_ERRORS as error:
@@ -249,7 +249,7 @@ def make(exporter: "Exporter", chosen: ExportFormat) -> None:
 
 
 def _end_when_cancelled(run: Run, chosen: ExportFormat, exporter: "Exporter", done: threading.Event) -> None:
-    """End this process, and the one that proves an export, once somebody has cancelled it."""
+    """End this process, and the one that verifies an export, once it is cancelled."""
     while not done.wait(CANCEL_SECONDS):
         if _cancel_file(run, chosen).exists():
             for process in exporter.processes:

@@ -20,7 +20,7 @@ from core.runs.store import Run
 from core.settings import Settings
 
 LEAST, MOST_TESTED = 50, 400
-"""Photos on which every export is tried at least, and test photos that are used at most."""
+"""The fewest photos that every export is tried on, and the most test photos that are used."""
 
 MOST_BYTES = 500_000_000
 """Of a dataset with very large files, fewer photos are used."""
@@ -111,7 +111,7 @@ class Trial:
 
 
 def write_trial_photos(run: Run, side: int, folder: Path, settings: Settings) -> Trial:
-    """Write photos of a run's dataset, chosen by chance but always the same ones, and unusual files of some.
+    """Write photos of a run's dataset, a random but reproducible choice, and unusual files of some.
 
     Args:
         run: The run.
@@ -156,16 +156,16 @@ def _unusual(photos: Sequence[TrialPhoto], settings: Settings) -> Iterator[tuple
 
 @dataclass(frozen=True, eq=False)
 class _Source:
-    """A run's dataset, and which photo is in which part."""
+    """A run's dataset, and which photo is in which subset."""
 
     folder: ImageFolder
-    parts: NDArray[np.int8]
+    subsets: NDArray[np.int8]
     settings: Settings
 
-    def some(self, part: int, most: int) -> Iterator[tuple[int, bytes, str]]:
-        """Label, content and ending of photos of a part that can be read, in an order of chance."""
+    def some(self, subset: int, most: int) -> Iterator[tuple[int, bytes, str]]:
+        """Label, content and ending of readable photos of a subset, in random order."""
         found, room = 0, MOST_BYTES
-        for i in np.random.default_rng(0).permutation(np.flatnonzero(self.parts == part)):
+        for i in np.random.default_rng(0).permutation(np.flatnonzero(self.subsets == subset)):
             if found == most or room < 0:
                 return
             try:

@@ -1,6 +1,6 @@
-"""Pictures of a report as SVG, drawn by hand: no script, no library, and colours that follow light, dark and print.
+"""Charts of a report as SVG, drawn by hand: no script, no library, and colours that follow light, dark and print.
 
-Colours, lines and sizes are classes of `report_style.css`. Lines are told apart by dots, not by colour alone.
+Colours, lines and sizes are classes of `report_style.css`. Lines differ by dots, not by colour alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Axis:
-    """Values along one side of a chart; they lie evenly between `low` and `high`, low < high.
+    """Values along one side of a chart; linear between `low` and `high`, low < high.
 
     Attributes:
         low, high: Its ends.
@@ -55,7 +55,7 @@ class Axis:
         return tuple(number * step for number in range(first, last + 1))
 
     def share(self, value: float) -> float:
-        """Where a value lies, 0 at the low end and 1 at the high one; what lies outside is put at the end."""
+        """The position of a value, 0 at the low end and 1 at the high one, clipped to these."""
         return min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
 
 
@@ -87,7 +87,7 @@ def reliability(found: Reliability, alt: str) -> Markup:
 
 
 def interval(share: float, low: float, high: float) -> Markup:
-    """A share of 1 as a small bar with its interval as a line; its figure stands beside it in words."""
+    """A share of 1 as a small bar with its interval as a line; its value is written beside it."""
     x, left, right = (100 * value for value in (share, low, high))
     return Markup(
         '<svg class="interval" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'

@@ -1,7 +1,7 @@
 """A report of a run as one HTML file, to be read on a screen, printed and handed in.
 
-It holds everything: pictures are drawn as SVG, photos lie inside as small JPEG files. There is no script in it, it asks
-for nothing from anywhere, and it tells browsers to refuse both. Names of classes and files may be anything; the
+It is self-contained: charts are SVG, photos are embedded as small JPEG files. It has no script, requests nothing from
+anywhere, and forbids browsers both. Names of classes and files may be anything; the
 template escapes all text. A name, a date and what somebody noticed can be typed into it.
 """
 
@@ -35,7 +35,7 @@ class Report:
 
     Attributes:
         html: The whole file.
-        sections: How many there are.
+        sections: How many sections it has.
         photos: How many photos it shows.
         gone: How many could not be read, and are named instead.
     """
@@ -132,7 +132,7 @@ def _at_a_glance(facts: ReportFacts) -> list[tuple[str, str]]:
 
 
 def _class_counts(facts: ReportFacts) -> list[list[str]]:
-    """Photos of each class in each part and in all, and of all classes in the last row; of very many the largest."""
+    """Photos of each class by subset and in total, and of all classes in the last row; of very many the largest."""
     card = facts.card
     shown = np.arange(len(card.class_names))
     if len(shown) > MOST_CLASSES:

@@ -87,7 +87,7 @@ def _cell(count: int, support: int, right: bool) -> tuple[str, float, int]:
 
 
 def calibrated(found: Evaluation, temperature: float | None) -> Calibrated:
-    """Whether it is right as often as it says, and what a temperature would change about that."""
+    """How well confidence and accuracy agree, and how well they would at a temperature."""
     before = reliability(found.probabilities, found.labels)
     alt = "Accuracy by confidence: " + "; ".join(
         f"{whole(float(sure))} confident, right in {whole(float(right))} of {photos(int(count))}"

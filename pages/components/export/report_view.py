@@ -22,7 +22,7 @@ DECIDED = {
     RELABEL: "relabelled",
     KEEP: "checked and found right",
 }
-"""What was done with photos that somebody has decided about."""
+"""What decisions on photos did to them."""
 
 
 def show(shown: LoadedRun) -> None:
@@ -111,16 +111,16 @@ def _last_check(recipe: Recipe) -> DatasetCheck | None:
 
 
 def _decisions(recipe: Recipe) -> tuple[str, ...]:
-    """What was decided about photos of the dataset; nothing where it is gone."""
+    """The decisions on photos of the dataset; none where it is gone."""
     try:
         root = check_inside(recipe.dataset, services.settings().dataset_roots)
-        return decisions_in_words(datasets.reviews().read(root))
+        return describe_decisions(datasets.reviews().read(root))
     except DataError:
         return ()
 
 
-def decisions_in_words(review: Review) -> tuple[str, ...]:
-    """How many photos somebody has decided about, and how."""
+def describe_decisions(review: Review) -> tuple[str, ...]:
+    """How many photos there are decisions on, by kind, a sentence each."""
     counts = Counter(decision.action for decision in review.standing().values())
     return tuple(
         f"{photos(counts[action])} {'was' if counts[action] == 1 else 'were'} {words}."

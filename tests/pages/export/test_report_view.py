@@ -9,7 +9,7 @@ from core.data.scan.folder import ImageFolder
 from core.labels.dataset_check import DatasetCheck
 from core.labels.label_checks import LabelIssues
 from core.reports.facts import Suspect
-from pages.components.export.report_view import decisions_in_words, suspects_of
+from pages.components.export.report_view import describe_decisions, suspects_of
 
 
 def test_suspects_are_taken_from_a_check_of_labels() -> None:
@@ -27,7 +27,7 @@ def test_decisions_are_counted_as_they_stand() -> None:
         Decision(EXCLUDE, {"c": "3", "d": "4"}),
     ):
         review = review.with_decision(decision)
-    assert decisions_in_words(review) == (
+    assert describe_decisions(review) == (
         "2 photos were left out of the dataset.",
         "1 photo was relabelled.",
         "1 photo was checked and found right.",
