@@ -132,6 +132,12 @@ KINDS: Mapping[str, tuple[type, str]] = {
 }
 """What a settings file may hold."""
 
+BOOLEANS: Mapping[str, bool] = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
+"""What a variable that switches something can be, in any case."""
+
 MOST_PARALLEL = 16
 
 
@@ -140,18 +146,17 @@ def settings_from(environ: Mapping[str, str] = os.environ) -> Settings:
 
     `UNFREEZE_HOME` (default `~/unfreeze`), `UNFREEZE_DATASETS` (folders, joined as in PATH; default the user's home),
     `UNFREEZE_WEIGHTS` (default `weights` in the home above), `KERAS_HOME` (default `~/.keras`) and
-    `UNFREEZE_OFFLINE=1` to forbid downloads, `UNFREEZE_WARM=0` to have no trainer wait with TensorFlow loaded, and
-    `UNFREEZE_PARALLEL` (default 1) for how many runs may go at once. In the file: `datasets`, `weights`, `offline`,
-    `warm`, `parallel`, and a table `[limits]` with whole numbers by the names of `Limits`.
+    `UNFREEZE_OFFLINE=1` to forbid downloads, `UNFREEZE_WARM=0` to have no trainer wait with TensorFlow loaded (both
+    take any of `BOOLEANS`), and `UNFREEZE_PARALLEL` (default 1) for how many runs may go at once. In the file:
+    `datasets`, `weights`, `offline`, `warm`, `parallel`, and a table `[limits]` with whole numbers by the names of
+    `Limits`.
 
-    Raises `SettingsError` when the file holds anything else.
+    Raises `SettingsError` when the file or a variable holds anything else.
     """
     user = Path.home()
     home = _folder(environ.get("UNFREEZE_HOME") or user / "unfreeze")
     filed = _from_file(home / FILE_NAME)
     listed = [part for part in environ.get("UNFREEZE_DATASETS", "").split(os.pathsep) if part]
-    offline = environ.get("UNFREEZE_OFFLINE", "1" if filed.get("offline") else "")
-    warm = environ.get("UNFREEZE_WARM", "1" if filed.get("warm", True) else "0")
     return Settings(
         home=home,
         dataset_roots=tuple(
@@ -159,8 +164,8 @@ def settings_from(environ: Mapping[str, str] = os.environ) -> Settings:
         ),
         weights_folder=_folder(environ.get("UNFREEZE_WEIGHTS") or filed.get("weights") or home / "weights"),
         keras_cache=_folder(environ.get("KERAS_HOME") or user / ".keras") / "models",
-        allow_downloads=offline not in ("1", "true", "yes"),
-        keep_warm=warm in ("1", "true", "yes"),
+        allow_downloads=not _switch(environ, "UNFREEZE_OFFLINE", filed.get("offline", False)),
+        keep_warm=_switch(environ, "UNFREEZE_WARM", filed.get("warm", True)),
         parallel=_parallel(home / FILE_NAME, filed.get("parallel", 1), environ.get("UNFREEZE_PARALLEL", "")),
         limits=_limits(home / FILE_NAME, filed.get("limits", {})),
     )
@@ -176,13 +181,20 @@ def _from_file(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise SettingsError(f"The settings file {file} cannot be read ({error}). Mend it, or remove it.") from error
+        raise SettingsError(f"The settings file {file} cannot be read ({error}). Correct it, or remove it.") from error
     for name, value in values.items():
         kind, words = KINDS.get(name, (type(None), f"one of {', '.join(KINDS)}"))
         texts = value if isinstance(value, list) else []
         if not isinstance(value, kind) or not all(isinstance(text, str) for text in texts):
             raise SettingsError(f"The settings file {file} has {name} = {value!r}; it must be {words}.")
     return values
+
+
+def _switch(environ: Mapping[str, str], name: str, filed: bool) -> bool:
+    text = environ.get(name, "").strip()
+    if text and text.lower() not in BOOLEANS:
+        raise SettingsError(f"The variable {name} is {text!r}; it must be one of {', '.join(BOOLEANS)}.")
+    return BOOLEANS[text.lower()] if text else filed
 
 
 def _parallel(file: Path, filed: Any, variable: str) -> int:

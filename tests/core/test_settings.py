@@ -85,6 +85,36 @@ def test_how_many_runs_go_at_once(home: Path) -> None:
             settings_from({"UNFREEZE_HOME": str(home), "UNFREEZE_PARALLEL": wrong})
 
 
+@pytest.mark.parametrize(
+    ("text", "on"),
+    [
+        *((text, True) for text in ("1", "true", "True", "TRUE", "yes", "Yes", "on", "ON", " on ")),
+        *((text, False) for text in ("0", "false", "False", "no", "No", "off", "OFF")),
+    ],
+)
+def test_variables_switch_in_any_case_whatever_the_file_says(home: Path, text: str, on: bool) -> None:
+    (home / "settings.toml").write_text(f"offline = {str(not on).lower()}\nwarm = {str(not on).lower()}\n")
+    settings = settings_from({"UNFREEZE_HOME": str(home), "UNFREEZE_OFFLINE": text, "UNFREEZE_WARM": text})
+    assert (settings.allow_downloads, settings.keep_warm) == (not on, on)
+
+
+@pytest.mark.parametrize("name", ["UNFREEZE_OFFLINE", "UNFREEZE_WARM"])
+@pytest.mark.parametrize("text", ["2", "ja", "offline", "tru"])
+def test_a_variable_that_switches_nothing_is_an_error_that_says_what_is_accepted(
+    home: Path, name: str, text: str
+) -> None:
+    with pytest.raises(
+        SettingsError, match=f"{name} is '{text}'; it must be one of 1, true, yes, on, 0, false, no, off"
+    ):
+        settings_from({"UNFREEZE_HOME": str(home), name: text})
+
+
+def test_an_empty_variable_leaves_the_choice_to_the_file(home: Path) -> None:
+    (home / "settings.toml").write_text("offline = true\nwarm = false\n")
+    settings = settings_from({"UNFREEZE_HOME": str(home), "UNFREEZE_OFFLINE": "", "UNFREEZE_WARM": ""})
+    assert not settings.allow_downloads and not settings.keep_warm
+
+
 def test_limits_are_read_from_the_file_and_the_others_stay(home: Path) -> None:
     (home / "settings.toml").write_text("offline = true\n[limits]\nfiles = 12\nfile_bytes = 9_000_000\n")
     settings = settings_from({"UNFREEZE_HOME": str(home)})
