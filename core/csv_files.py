@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 FORMULA = re.compile(r"'*(?:[=@\t\r\n]|[+-](?![0-9]+(?:[.,][0-9]+)?\Z))")
 """How a text begins that spreadsheets would compute, or that looks like one which was guarded; a number is none."""
@@ -16,6 +16,12 @@ def csv_file(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
     writer.writerow(map(guarded, columns))
     writer.writerows(map(guarded, row) for row in rows)
     return text.getvalue().encode("utf-8-sig", errors="replace")
+
+
+def csv_of_named(rows: Sequence[Mapping[str, str]]) -> bytes:
+    """The same for rows that name their columns, as the first one does; an empty table where there are none."""
+    columns = tuple(rows[0]) if rows else ()
+    return csv_file(columns, ([row.get(name, "") for name in columns] for row in rows))
 
 
 def guarded(text: str) -> str:

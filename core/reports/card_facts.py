@@ -89,13 +89,13 @@ def read_card_facts(run: Run, name: str) -> CardFacts:
         starts_from_nothing(recipe, chosen),
         class_names,
         _counts(run, class_names),
-        tested(run),
+        _tested(run),
         day(status.ended) if status.ended else "",
         {words: str(environment[key]) for key, words in PROGRAMS.items() if key in environment},
     )
 
 
-def tested(run: Run) -> Evaluation | None:
+def _tested(run: Run) -> Evaluation | None:
     """The model's predictions on the test photos; None where it has not been tested."""
     try:
         return run_results.evaluation(run, SUBSETS[TEST])

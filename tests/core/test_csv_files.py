@@ -3,7 +3,7 @@ import io
 
 import pytest
 
-from core.csv_files import csv_file, guarded, unguarded
+from core.csv_files import csv_file, csv_of_named, guarded, unguarded
 
 COMPUTED = ("=1+1", "+cmd", "-1/a.png", "@SUM(A1)", "\tname", "\rname", "\n=1", "+", "-", "-1.5e3", "--1")
 HARMLESS = ("rose", "", "-1", "+0.5", "-1,5", "a=b", "it's", "'quoted'", "1-2", 'a,"b"', "Ä", "12")
@@ -29,3 +29,9 @@ def test_every_cell_of_a_file_is_guarded_and_names_that_are_no_text_do_not_fail(
     assert content.startswith(b"\xef\xbb\xbf")
     rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
     assert rows == [["photo", "'=class"], ["a?.png", "'=evil()"], ['b,"c".png', "rose"]]
+
+
+def test_rows_that_name_their_columns_may_lack_some_and_may_be_none() -> None:
+    content = csv_of_named([{"photo": "a.png", "class": "@x"}, {"photo": "b.png"}])
+    assert content.decode("utf-8-sig").splitlines() == ["photo,class", "a.png,'@x", "b.png,"]
+    assert csv_of_named([]).decode("utf-8-sig").strip() == ""

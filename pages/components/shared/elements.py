@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from core.csv_files import csv_file
+from core.csv_files import csv_of_named
 
 ROWS_SHOWN = 1000
 
@@ -32,10 +32,9 @@ def long_list(rows: Sequence[Mapping[str, str]], file_name: str) -> None:
 
 def download_list(rows: Sequence[Mapping[str, str]], file_name: str) -> None:
     """A button that downloads rows as a CSV file."""
-    names = list(rows[0])
     st.download_button(
         "Download the list (CSV)",
-        lambda: csv_file(names, ([row.get(name, "") for name in names] for row in rows)),
+        lambda: csv_of_named(rows),
         file_name,
         "text/csv",
         icon=":material/download:",
