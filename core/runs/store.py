@@ -20,6 +20,7 @@ from core.errors import RunBusy, RunError, RunNotFound
 from core.files import write_atomically
 from core.processes.locks import is_locked, locked
 from core.processes.logs import tail
+from core.runs.json_lines import GrowingFiles
 from core.runs.messages import NO_MESSAGE, Message
 
 QUEUED, STARTING, RUNNING, PAUSED, FINISHED, STOPPED, FAILED, CRASHED = (
@@ -36,6 +37,8 @@ ACTIVE = (STARTING, RUNNING)
 
 START_SECONDS = 30.0
 """How long a new trainer may take to lock its run before it counts as crashed."""
+
+_METRICS = GrowingFiles()
 
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 
@@ -369,21 +372,11 @@ class Run:
             write_atomically(self.metrics_file, "".join(json.dumps(row) + "\n" for row in kept))
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Every complete line of the metrics, oldest first.
+        """Every complete line of the metrics, oldest first; lines that were read before are not parsed again.
 
         A half-written last line is left for the next look; what a power cut has damaged ends the list.
         """
-        try:
-            text = self.metrics_file.read_text("utf-8", errors="replace")
-        except FileNotFoundError:
-            return []
-        rows: list[dict[str, Any]] = []
-        for line in text[: text.rfind("\n") + 1].splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                break
-        return rows
+        return _METRICS.read(self.metrics_file)
 
     def log_tail(self, characters: int = 4000) -> str:
         """The end of what the trainer printed, or an empty text."""
