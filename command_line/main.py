@@ -45,7 +45,7 @@ class Command:
 
 COMMANDS = (
     Command("train", "train a model as a recipe says", train.EXAMPLES, train.add, train.train),
-    Command("predict", "say what is in photos, with a run's model", predict.EXAMPLES, predict.add, predict.predict),
+    Command("predict", "classify photos with a run's model", predict.EXAMPLES, predict.add, predict.predict),
     Command(
         "check-labels",
         "find labels of a dataset that are probably wrong",
@@ -53,7 +53,7 @@ COMMANDS = (
         check_labels.add,
         check_labels.check_labels,
     ),
-    Command("export", "write a run's model for other programs, proven", export.EXAMPLES, export.add, export.export),
+    Command("export", "convert a run's model for other programs", export.EXAMPLES, export.add, export.export),
     Command("runs", "list, show, delete, export and import runs", runs.EXAMPLES, runs.add, runs.list_all),
 )
 

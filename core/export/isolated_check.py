@@ -1,5 +1,5 @@
-"""Running an export as a stranger would: a process of its own, in a folder with nothing but the export, isolated from
-our modules. No TensorFlow here."""
+"""Running an export as its recipient does: in a process of its own, in a folder with nothing but the export, isolated
+from our modules. No TensorFlow here."""
 
 import json
 import os

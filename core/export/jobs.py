@@ -238,7 +238,9 @@ def make(exporter: "Exporter", chosen: ExportFormat) -> None:
         return _write_state(run, chosen, Export(FAILED, error=why, model=model))
     if version_of(run) != model:
         _write_state(
-            run, chosen, Export(FAILED, error="The run went on meanwhile, and has another model now.", model=model)
+            run,
+            chosen,
+            Export(FAILED, error="The run was trained further meanwhile, and has another model now.", model=model),
         )
     elif parity.proven:
         os.replace(made, zip_file(run, chosen))

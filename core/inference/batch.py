@@ -1,11 +1,11 @@
-"""What a model makes of many photos, in the background, whoever watches.
+"""Predictions for many photos, computed in the background, also while nobody watches.
 
 Knows nothing of screens, so other parts use it for photos that come in from outside, too: list what there is
 (`uploaded`, `zipped`, `in_folder` of `core.inference.sources`), hand the listing to a `BatchJob`, and take a `Batch`
 from it at any time: names, bytes on demand, probabilities, embeddings, and what could not be used.
 
-The first photos are predicted in a thread of this process, so that an answer comes at once; more go to a niced child
-process, so that pages stay quick, and a photo that brings its reader down is left out, no more.
+The first photos are predicted in a thread of this process, so that there are results at once; more go to a niced child
+process, so that pages stay quick, and a photo that crashes its reader is merely left out.
 """
 
 import logging
@@ -47,7 +47,7 @@ Find = Callable[[Callable[[], None]], Listing]
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """N photos that were read, and what a model makes of each.
+    """N photos that were read, and a model's prediction for each.
 
     Attributes:
         photos: In the order in which they were read.
@@ -75,7 +75,7 @@ class BatchJob:
 
     Attributes:
         id: Different for each job.
-        done: How many photos were looked at so far, those included that could not be read.
+        done: How many photos were processed so far, including those that could not be read.
         total: How many there are, as far as is known.
         listing: Whether it is still being found out which photos there are.
         error: Why it ended early, or None.
@@ -125,7 +125,7 @@ class BatchJob:
         return self._over.is_set()
 
     def seconds_left(self) -> float | None:
-        """Return an estimate by the pace so far; None while there is too little to go by."""
+        """Return an estimate from the throughput so far; None while it is too early for one."""
         seconds, photos = time.time() - self._began[0], self.done - self._began[1]
         return seconds / photos * (self.total - self.done) if photos > 0 and seconds > 1 else None
 
@@ -260,10 +260,10 @@ def _chunks(contents: Iterator[tuple[Photo, bytes | str]]) -> Iterator[list[tupl
 
 
 class FolderJobs:
-    """What models make of folders, by run and folder, for all sessions. Its methods may be called from any thread."""
+    """Predictions for folders, by run and folder, for all sessions. Its methods may be called from any thread."""
 
     def __init__(self, settings: Settings) -> None:
-        """Predict what lies under the roots of these settings."""
+        """Predict photos under the roots of these settings."""
         self._settings = settings
         self._lock = threading.Lock()
         self._jobs: OrderedDict[tuple[str, str], BatchJob] = OrderedDict()
@@ -274,9 +274,9 @@ class FolderJobs:
             return self._jobs.get((model, folder))
 
     def begin(self, model: str, folder: str, predictor: Predictor, serving_folder: Path) -> BatchJob:
-        """Begin to predict a folder, anew if that was done before.
+        """Start to predict a folder, again if that was done before.
 
-        The folder should have gone through `core.data.scan.walk.check_inside`; else the job soon says why not.
+        The folder should have gone through `core.data.scan.walk.check_inside`; otherwise the job ends with the reason.
         """
         limits, roots = self._settings.limits, self._settings.dataset_roots
         job = BatchJob(predictor, serving_folder, limits.pixels)

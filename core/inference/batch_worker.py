@@ -74,7 +74,7 @@ class Worker:
         self.responder = Responder(module_command("core.inference.batch_worker", json.dumps(facts)))
 
     def predict(self, contents: Sequence[bytes]) -> list[Answer]:
-        """Predict photos; should the child die, each is tried alone, to find the one to blame."""
+        """Predict photos; when the child dies, each is tried alone, to find the cause."""
         with suppress(ResponderDied, OSError):
             return [self.responder.ask(lambda requests: _send(requests, contents), _receive_answer)]
         if len(contents) == 1:

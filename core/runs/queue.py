@@ -1,8 +1,8 @@
 """The queue: runs that wait their turn, in an order that people can change.
 
-That a run waits stands in its own status. One file in the store holds the order and nothing else, so that nothing but
-the order is lost with it: whoever it does not name comes last, the oldest first. Server, sessions and trainers that
-have just ended all change it, each under the store's lock.
+Each run's own status says that it is queued. One file in the store holds the order and nothing else, so that only the
+order is lost with it: runs that it does not name come last, the oldest first. The server, its sessions and trainers
+that have just ended all change it, each under the store's lock.
 """
 
 import json
@@ -27,8 +27,8 @@ class Queue:
     """The queue of a store.
 
     Attributes:
-        store: Whose runs wait.
-        parallel: How many runs may go at once, from 1 on.
+        store: The runs.
+        parallel: How many runs may train at the same time, at least 1.
     """
 
     store: RunStore
@@ -40,11 +40,11 @@ class Queue:
         return self.store.root / "queue.json"
 
     def queued(self) -> list[Run]:
-        """The runs that wait, the next one first."""
+        """The queued runs, the next one first."""
         return self.queued_and_active()[0]
 
     def queued_and_active(self) -> tuple[list[Run], list[Run]]:
-        """The runs that wait, the next one first, and those that are going, the oldest first."""
+        """The queued runs, the next one first, and the active ones, the oldest first."""
         found = [(run, status) for run in self.store.runs() if (status := _status_of(run))]
         found.sort(key=lambda pair: pair[1].created)
         queued = {run.id: run for run, status in found if status.state == QUEUED}
@@ -52,7 +52,7 @@ class Queue:
         return [*listed, *queued.values()], [run for run, status in found if status.state in ACTIVE]
 
     def create(self, fill: Callable[[Run], None]) -> Run:
-        """Make a run, as `RunStore.create` does, that waits behind all others; leftovers of crashes are swept away."""
+        """Make a run, as `RunStore.create` does, at the end of the queue; leftovers of crashes are deleted."""
         with self.store.exclusive():
             self.store.sweep()
             run = self.store.create(fill, WAITING)
@@ -60,15 +60,15 @@ class Queue:
         return run
 
     def add(self, run: Run, recipe: str = "") -> None:
-        """Have a run that has ended wait to go on, behind all others, with another recipe (JSON) where one is given.
+        """Put a run that has ended at the end of the queue, to go on, with another recipe (JSON) where one is given.
 
-        What it was before is kept beside it, until it begins. Raises `RunBusy` where it is going or waits already, and
+        Its former state is kept beside it until it starts. Raises `RunBusy` where it is active or queued already, and
         `RunNotFound` where it was deleted.
         """
         with self.store.exclusive():
             status = self.store.get(run.id).read_status()
             if status.state in (*ACTIVE, QUEUED):
-                raise RunBusy(f"The run {run.id} is going or waits already.")
+                raise RunBusy(f"The run {run.id} is active or queued already.")
             _keep_former(run)
             if recipe:
                 write_atomically(run.recipe_file, recipe)
@@ -79,29 +79,29 @@ class Queue:
             self._put_last(run)
 
     def move(self, run: Run, places: int) -> None:
-        """Move a run by so many places, to the front if they are negative; raises `RunBusy` once it has begun."""
+        """Move a run by so many places, to the front if they are negative; raises `RunBusy` once it has started."""
         with self.store.exclusive():
             order = self.queued()
             if run not in order:
-                raise RunBusy(f"The run {run.id} does not wait any more.")
+                raise RunBusy(f"The run {run.id} is not in the queue any more.")
             place = order.index(run) + places
             order.remove(run)
             order.insert(max(0, place), run)
             self._write(order)
 
     def move_to_front(self, run: Run) -> None:
-        """Make a run the next one; raises `RunBusy` once it has begun."""
+        """Make a run the next one; raises `RunBusy` once it has started."""
         self.move(run, -sys.maxsize)
 
     def cancel(self, run: Run) -> None:
-        """Take a run out of the queue: one that had ended is what it was before, one that never began is deleted.
+        """Remove a run from the queue: one that had ended gets its former state back, one that never began is deleted.
 
-        Raises `RunBusy` once it has begun, and `RunNotFound` where it was deleted.
+        Raises `RunBusy` once it has started, and `RunNotFound` where it was deleted.
         """
         with self.store.exclusive():
             status = self.store.get(run.id).read_status()
             if status.state != QUEUED:
-                raise RunBusy(f"The run {run.id} does not wait any more: it has just begun. Stop it instead.")
+                raise RunBusy(f"The run {run.id} is not in the queue any more: it has just started. Stop it instead.")
             if has_begun(run):
                 _restore_former(run)
             else:
@@ -109,7 +109,7 @@ class Queue:
                 self.store.delete(run.id)
 
     def advance(self, start: Callable[[Run], None]) -> list[Run]:
-        """While fewer runs are going than may, have `start` begin the next one; return what has begun.
+        """While fewer runs are active than may be, have `start` start the next one; return those that were started.
 
         Raises `RunError` when `start` does; the run then keeps its place.
         """
@@ -120,13 +120,13 @@ class Queue:
                 start(run)
             except RunError as error:
                 self._put_first(run, waited)
-                raise RunError(f"{error} The run keeps its place in the queue, and is tried again.") from error
+                raise RunError(f"{error} The run keeps its place in the queue and will be tried again.") from error
             shutil.rmtree(run.former_folder, ignore_errors=True)
             begun.append(run)
         return begun
 
     def _take(self) -> tuple[Run, Status] | None:
-        """Take the next run out, which from then on counts as going; its status until then is returned, too."""
+        """Take the next run out, which counts as active from then on; its former status is returned, too."""
         if self._next() is None:  # as nearly always: nobody needs to be kept out
             return None
         with self.store.exclusive():
@@ -162,11 +162,11 @@ class Queue:
         try:
             write_atomically(self.file, json.dumps([run.id for run in order]))
         except OSError as error:
-            raise RunError(f"The order of the queue cannot be kept ({error.strerror}). Is the disk full?") from error
+            raise RunError(f"The order of the queue cannot be saved ({error.strerror}). Is the disk full?") from error
 
 
 def has_begun(run: Run) -> bool:
-    """Whether a run that waits had been going before, and can be what it was then."""
+    """Whether a queued run had trained before, so that its former state can be restored."""
     return run.former_folder.is_dir()
 
 

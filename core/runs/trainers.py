@@ -19,7 +19,7 @@ ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": "100000000000",
     "MALLOC_TOP_PAD_": "268435456",
 }
-"""How glibc's allocator is set for a trainer, where the user has not set it; other allocators take no notice."""
+"""How glibc's allocator is set for a trainer, where the user has not set it; other allocators ignore it."""
 
 TRAINER, WAIT = "core.training", "--wait"
 """The module that a trainer runs, and what makes it a warm one."""
@@ -56,7 +56,7 @@ def start(run: Run, warm: Standby | None = None, environ: Mapping[str, str] = os
 
 
 def start_side_job(run: Run, flag: str, what: str) -> None:
-    """Have a trainer do something else in a folder like a run's, outside the queue.
+    """Have a trainer do something else in a folder like that of a run, outside the queue.
 
     Args:
         run: The folder.
@@ -83,7 +83,7 @@ def advance(queue: Queue, warm: Standby | None = None, environ: Mapping[str, str
 
 
 def run_queue(queue: Queue, warm: Standby | None, ended: threading.Event) -> None:
-    """Look every few seconds whether it is the turn of a run, until the event; for what no trainer could pass on.
+    """Start queued runs whose turn it is, every few seconds until the event, in case no trainer has started them.
 
     What fails is tried again: nobody is there to read a message.
     """

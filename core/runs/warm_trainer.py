@@ -1,4 +1,4 @@
-"""A trainer that waits, warm, while a person still chooses: TensorFlow is loaded when Start is clicked.
+"""The warm trainer: it loads TensorFlow while a person still chooses, and is ready when Start is clicked.
 
 `WarmTrainer` is the server's side, `core.training.process.warm_trainer` the child's. Each message is a line of JSON on
 the child's standard input: `{"prepare": {"backbone": KEY}}` any number of times, then `{"run": FOLDER}` once.
@@ -21,7 +21,7 @@ TensorFlow up to 0.5 s, and longer from a slow disk."""
 
 
 class WarmTrainer:
-    """Keeps at most one trainer waiting, for all sessions of a server."""
+    """Keeps at most one warm trainer, for all sessions of a server."""
 
     def __init__(self) -> None:
         """Start nothing yet."""
@@ -30,9 +30,9 @@ class WarmTrainer:
         self._asked = ""
 
     def prepare(self, backbone: str) -> None:
-        """Have a trainer wait that is ready for this variant, by its key; returns at once, whatever comes of it.
+        """Have a warm trainer prepared for this variant, by its key; returns at once, whether that succeeds or not.
 
-        A trainer that came down over a variant is not replaced for that same one.
+        A trainer that crashed over a variant is not replaced for the same one.
         """
         with self._lock:
             if backbone == self._asked and self._child is not None and self._child.poll() != 0:
@@ -44,7 +44,7 @@ class WarmTrainer:
                 self._asked = backbone
 
     def hand_over(self, run: Run) -> bool:
-        """Give a run to the trainer that waits, which then belongs to the run alone.
+        """Give a run to the warm trainer, which then belongs to the run alone.
 
         Returns:
             Whether it was taken. If not, no trainer has it, and a new one can be started.
@@ -58,7 +58,7 @@ class WarmTrainer:
         return _is_taken(run, child)
 
     def close(self) -> None:
-        """End the trainer that waits, if there is one."""
+        """End the warm trainer, if there is one."""
         child = self._let_go()
         if child is not None:
             with child:
@@ -71,7 +71,7 @@ class WarmTrainer:
 
 
 def _start() -> "subprocess.Popen[bytes] | None":
-    with suppress(OSError):  # no more processes can be started; Start will say so
+    with suppress(OSError):  # no more processes can be started; Start reports it
         return trainers.start_warm()
     return None
 

@@ -23,7 +23,7 @@ from core.training.process.warm_trainer import held_with_message, run_warm_train
 
 
 def main(argument: str, folder: str = "") -> None:
-    """Carry out the run in the folder that the argument names, or wait for one to come; then pass the turn on.
+    """Carry out the run in the folder that the argument names, or wait for one to come; then start the next one.
 
     With `--find-rate`, the folder that follows is that of a search for a learning rate; with `--features`, that of a
     job that computes features.
@@ -31,7 +31,7 @@ def main(argument: str, folder: str = "") -> None:
     settle_in(BACKGROUND)
     settings, environ = settings_from(), dict(os.environ)
     os.environ["KERAS_HOME"] = str(settings.keras_home)
-    with passing_on(settings, environ):
+    with next_run_afterwards(settings, environ):
         if argument == trainers.WAIT:
             compute_if_missing(run_warm_trainer(settings), settings)
         elif argument == FIND_RATE:
@@ -45,10 +45,10 @@ def main(argument: str, folder: str = "") -> None:
 
 
 @contextmanager
-def passing_on(settings: Settings, environ: Mapping[str, str]) -> Iterator[None]:
+def next_run_afterwards(settings: Settings, environ: Mapping[str, str]) -> Iterator[None]:
     """Start the next run of the queue at the end, however it ends, in the environment that this process was given.
 
-    What this process has changed in its own, Keras' home, is not for the next one, which would look there for weights.
+    The change of Keras' home in this process is not for the next one, which would look there for weights.
     """
     try:
         yield
@@ -68,7 +68,7 @@ def carry_out(run: Run, settings: Settings) -> None:
 
 
 def find_rate(run: Run, settings: Settings) -> None:
-    """Try learning rates out, as `carry_out` carries out a run."""
+    """Try learning rates, as `carry_out` carries out a run."""
     with held_with_message(run, Message("loading-tensorflow")):
         with without_scikit_learn():
             from core.training.lr_finder.range_test import sweep

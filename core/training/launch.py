@@ -53,7 +53,7 @@ def resume(queue: Queue, run: Run, warm: WarmTrainer | None = None) -> None:
     """Have a run that was paused or stopped, has failed or has crashed go on from where it last was, in its turn.
 
     Raises:
-        RunBusy: It is going or waits already.
+        RunBusy: It is active or queued already.
         RunNotReady: It came from another installation, without what it could go on from.
         RunError: It has finished, was deleted, or the system refuses to start a trainer.
         FolderError: Its photos are gone.
@@ -70,7 +70,7 @@ def extend(queue: Queue, run: Run, epochs: int, warm: WarmTrainer | None = None)
     """Have a run that has ended train so many epochs more than it was to, in its turn.
 
     Raises:
-        RunBusy: It is going or waits already.
+        RunBusy: It is active or queued already.
         RunNotReady: It has kept nothing to go on from.
         RunError: It was deleted, or the system refuses to start a trainer.
         RecipeError: The number of epochs is below 1.

@@ -1,8 +1,8 @@
-"""TensorFlow Datasets as a way in: photos are fetched by name and written out as class folders.
+"""TensorFlow Datasets as a source of photos: they are fetched by name and written out as class folders.
 
-The server only asks and looks. The work is done by a child process,
+The server only starts and watches. The work is done by a child process,
 `python -m core.data.intake.catalogue_worker WORK_FOLDER`, because it needs TensorFlow.
-All that the two know of each other lies in that one folder, so a fetch is found again
+The two communicate through that one folder alone, so a fetch is found again
 after a reload, and after a restart of the server.
 """
 
@@ -28,7 +28,7 @@ from core.settings import Settings
 RUNNING, FINISHED, FAILED, CANCELLED = "running", "finished", "failed", "cancelled"
 
 INSTALL = "uv run --no-dev --extra tfds app.py"
-"""The command that starts the app with what this way in needs; it need be given only once."""
+"""The command that starts the app with the package that is needed here; once is enough."""
 
 NAME = re.compile(
     r"(?P<dataset>[a-z][a-z0-9_]*)(/(?P<variant>[A-Za-z0-9_.-]+))?(:(?P<version>[0-9]+(\.([0-9]+|\*)){2}))?"
@@ -48,8 +48,8 @@ WAY_OUT = (
     "You can also download photos on another computer and open their folder here, or begin with the built-in sample."
 )
 DIED = (
-    "The download ended without a word; perhaps memory or the disk was full, or the computer was switched off. Start it"
-    " again: what had arrived in full is not downloaded a second time."
+    "The download ended without a message; perhaps memory or the disk was full, or the computer was switched off. Start"
+    " it again: files that had arrived completely are not downloaded a second time."
 )
 
 
@@ -59,7 +59,7 @@ class Offer:
 
     Attributes:
         name: In the catalogue.
-        title: In words.
+        title: The name that people read.
         classes: How many classes.
         photos: How many photos, in all its parts.
         megabytes: Size of the download, in units of 1,000,000 bytes.
@@ -111,7 +111,7 @@ class Progress:
         name: The dataset.
         state: "running", "finished", "failed" or "cancelled".
         words: What is being done, or how it ended, as a sentence without a full stop.
-        share: Share of the present step that is done, 0 to 1, or None where it cannot be told.
+        share: Share of the present step that is done, 0 to 1, or None where it is unknown.
         photos: How many photos are written.
         error: The sentences to show when it failed.
         folder: The new dataset, once it is finished.
@@ -165,19 +165,19 @@ class Fetch:
         return self.work_folder / "temporary"
 
     def read(self) -> Progress:
-        """The progress as written, corrected for a worker that died without a word; never fails."""
+        """The progress as written, corrected for a worker that died without a message; never fails."""
         written = self._written()
         if written.state != RUNNING or self._is_locked():
             return written
         if not written.arrived and time.time() - written.created < START_SECONDS:
             return written
-        written = self._written()  # the last words may have come between our first look and the lock's release
+        written = self._written()  # it may have written its end between our first look and the lock's release
         return written if written.state != RUNNING else replace(written, state=FAILED, share=None, error=DIED)
 
     def cancel(self) -> None:
         """End the worker at once and remove what it has written; nothing happens where it has ended already.
 
-        Archives that had arrived in full are kept until another dataset is fetched, so that the next try has them.
+        Archives that had arrived completely are kept until another dataset is fetched, so that the next try has them.
 
         Raises:
             DataError: The worker cannot be ended.
@@ -193,14 +193,14 @@ class Fetch:
         self.clean_up()
         written = self._written()
         if written.state == RUNNING:
-            words = "Cancelled. What had arrived in full is kept for the next try"
+            words = "Cancelled. Files that had arrived completely are kept for the next try"
             self.write(replace(written, state=CANCELLED, words=words, share=None, photos=0, unfinished=""))
 
     def dismiss(self, keep_download: bool = True) -> None:
         """Forget a fetch that has ended. The dataset that it made stays.
 
         Args:
-            keep_download: Whether archives that had arrived in full are kept for the next try.
+            keep_download: Whether archives that had arrived completely are kept for the next try.
 
         Raises:
             DataError: It is still going.
@@ -326,7 +326,7 @@ def start(name: str, settings: Settings, modules: Sequence[str] = ()) -> Fetch:
 
 
 def _clear_downloads(folder: Path, keep: str) -> None:
-    """Remove what earlier tries have left, but for whole archives of the dataset that is tried again."""
+    """Remove what earlier tries have left, except complete archives of the dataset that is tried again."""
     for left in folder.iterdir() if folder.is_dir() else ():
         if left.name != keep:
             shutil.rmtree(left, ignore_errors=True)
@@ -352,8 +352,8 @@ def _checked(name: str, settings: Settings) -> str:
     match = NAME.fullmatch(name)
     if match is None:
         raise DataError(
-            f"“{name[:60]}” is not a name in the catalogue of TensorFlow Datasets. Names are made of small letters,"
-            " digits and underscores, as in “tf_flowers”, “eurosat/rgb” or “cifar10:3.0.2”."
+            f"“{name[:60]}” is not a name in the catalogue of TensorFlow Datasets. Names are made of lower-case"
+            " letters, digits and underscores, as in “tf_flowers”, “eurosat/rgb” or “cifar10:3.0.2”."
         )
     if not settings.allow_downloads:
         raise DataError(

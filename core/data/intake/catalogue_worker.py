@@ -55,7 +55,7 @@ FAILURES: tuple[tuple[Callable[[BaseException], bool], str], ...] = (
     ),
     (
         lambda error: isinstance(error, ImportError),
-        "“{name}” needs a package that is not installed: {said}. Choose another dataset.",
+        "“{name}” needs a package that is not installed: {message}. Choose another dataset.",
     ),
     (
         lambda error: type(error).__name__ == "NonMatchingChecksumError",
@@ -64,8 +64,8 @@ FAILURES: tuple[tuple[Callable[[BaseException], bool], str], ...] = (
     ),
     (
         lambda error: type(error).__name__ == "DownloadError",
-        "“{name}” could not be downloaded: {host} did not give the file ({said}). Its owners may have moved it. Try"
-        " again later, or choose another dataset.",
+        "“{name}” could not be downloaded: {host} did not deliver the file ({message}). Its owners may have moved it."
+        " Try again later, or choose another dataset.",
     ),
     (
         lambda error: isinstance(error, NETWORK) or type(error).__module__.startswith("requests."),
@@ -73,10 +73,10 @@ FAILURES: tuple[tuple[Callable[[BaseException], bool], str], ...] = (
         " check it, and try again. {way_out}",
     ),
 )
-"""What to say of an error, or of one that caused it; the first that fits."""
+"""The message for an error, or for one that caused it; the first that fits."""
 
 UNKNOWN_FAILURE = (
-    "TensorFlow Datasets could not prepare “{name}” ({kind}: {said}). All that it said is in {log}. {way_out}"
+    "TensorFlow Datasets could not prepare “{name}” ({kind}: {message}). Its whole output is in {log}. {way_out}"
 )
 
 
@@ -116,7 +116,7 @@ def main(work_folder: Path) -> None:
             # The process is about to end: whatever it was, the person who waits must read of it.
             traceback.print_exc()
             fetch.clean_up()
-            sentence = str(error) if isinstance(error, UnfreezeError) else in_plain_words(error, fetch)
+            sentence = str(error) if isinstance(error, UnfreezeError) else explain(error, fetch)
             reporter.tell(state=FAILED, words="Failed", share=None, photos=0, unfinished="", error=sentence)
             sys.stderr.flush()
             os._exit(1)  # other downloads of the same dataset may still be going on in threads; nobody waits for them
@@ -127,7 +127,7 @@ def fetch_dataset(request: Request, reporter: Reporter) -> None:
 
     Raises:
         DataError: It is not known, holds no photos with classes, is too large, or there is no room for it.
-        Exception: Whatever TensorFlow Datasets raises; see `in_plain_words`.
+        Exception: Whatever TensorFlow Datasets raises; see `explain`.
     """
     for module in request.modules:
         importlib.import_module(module)
@@ -153,8 +153,8 @@ def fetch_dataset(request: Request, reporter: Reporter) -> None:
     reporter.tell(state=FINISHED, words=words, share=1.0, photos=written.photos, folder=str(folder), unfinished="")
 
 
-def in_plain_words(error: BaseException, fetch: Fetch) -> str:
-    """Say what went wrong while a dataset was fetched, and what can be done about it."""
+def explain(error: BaseException, fetch: Fetch) -> str:
+    """The message for what went wrong while a dataset was fetched, and what can be done about it."""
     name, chain = fetch.request().name, list(_chain(error))
     fitting = ((sentence, link) for fits, sentence in FAILURES for link in chain if fits(link))
     sentence, cause = next(fitting, (UNKNOWN_FAILURE, error))
@@ -162,7 +162,7 @@ def in_plain_words(error: BaseException, fetch: Fetch) -> str:
         name=name,
         host=_host(chain),
         kind=type(cause).__name__,
-        said=_first_line(cause),
+        message=_first_line(cause),
         reason=_reason(cause),
         log=fetch.log_file,
         way_out=WAY_OUT,
@@ -170,7 +170,7 @@ def in_plain_words(error: BaseException, fetch: Fetch) -> str:
 
 
 def _prepare_libraries() -> None:
-    """Make downloads fail soon: left alone they try ten times, for 200 s, and wait without end for an answer."""
+    """Make downloads fail soon: by default they are tried ten times, for 200 s, and wait for an answer for ever."""
     import requests  # type: ignore[import-untyped, unused-ignore]
     import tensorflow_datasets as tfds  # type: ignore[import-untyped, unused-ignore]
     from tensorflow_datasets.core.download import downloader  # type: ignore[import-untyped, unused-ignore]
@@ -239,7 +239,7 @@ def _arrived(found: int, expected: int) -> dict[str, Any]:
         arrived = f": {in_words(found)} have arrived" if found else ""
         return {"words": f"Downloading and sorting{arrived}", "share": None}
     if not found:
-        return {"words": "Asking for the download", "share": None}
+        return {"words": "Requesting the download", "share": None}
     if found >= expected:
         return {"words": "Unpacking and sorting what has arrived; this can take some minutes", "share": None}
     words = f"Downloading: {found / MEGABYTE:,.0f} of {expected / MEGABYTE:,.0f} MB"
@@ -287,7 +287,7 @@ def _host(chain: list[BaseException]) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the bare reason: what libraries wrap around it says nothing to the person who waits."""
+    """Return the bare reason: what libraries wrap around it does not help the person who waits."""
     inner = getattr(error.args[0], "reason", None) if error.args else None
     return _first_line(inner or error).rpartition("): ")[2][:200] or type(error).__name__
 

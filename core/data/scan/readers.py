@@ -1,8 +1,8 @@
 """Reading many photos on all cores: a few in threads, more in child processes.
 
 Pillow lets go of the interpreter's lock while it decodes, but for small photos that is too little of the work: two
-threads are slower than one. Child processes use every core whatever the size, and a photo that brings one down does not
-bring the server down.
+threads are slower than one. Child processes use every core whatever the size, and a photo that crashes one leaves
+the server alone.
 """
 
 import base64
@@ -27,7 +27,7 @@ FEW = 256
 CHUNK, CHUNK_BYTES = 32, 8_000_000
 """Photos that are handed over at a time: so many, or fewer where they are large."""
 
-FATAL = "reading it brought the reader down, so the photo is taken for damaged"
+FATAL = "reading it crashed the reader, so the photo is treated as damaged"
 
 Reading = tuple[Outcome, bool]
 """What a photo is, or why it cannot be used, and whether that stays so as long as the file is the same."""
@@ -37,7 +37,7 @@ class Readers:
     """Reads photos below one folder. What is submitted is read in the order in which it came, roughly."""
 
     def __init__(self, root: Path, roots: Sequence[Path], max_pixels: int, *, few: int = FEW) -> None:
-        """Start nothing yet. `roots` are where photos may lie, resolved."""
+        """Start nothing yet. `roots` are the folders where photos may be, resolved."""
         self._root, self._roots, self._max_pixels = root, tuple(roots), max_pixels
         self._few, self._submitted = few, 0
         self._pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
@@ -52,7 +52,7 @@ class Readers:
         return _in_order([self._pool.submit(way, chunk) for chunk in _chunks(files)])
 
     def close(self) -> None:
-        """Give up what is not read yet."""
+        """Stop reading; what has not been read yet is not read."""
         self._closed = True
         self._end_responders()
         self._pool.shutdown(cancel_futures=True)
@@ -71,7 +71,7 @@ class Readers:
         return [read(self._root / path, self._roots, self._max_pixels) for path in paths]
 
     def _in_child(self, paths: Sequence[str]) -> list[Reading]:
-        """Have photos read by this thread's child. Should it die, each is read alone, to find the one to blame."""
+        """Have photos read by this thread's child. When it dies, each is read alone, to find the cause."""
         if self._closed:
             return []
         try:
@@ -92,7 +92,7 @@ class Readers:
 
 
 def read(path: Path, roots: Sequence[Path], max_pixels: int) -> Reading:
-    """Read a photo to its end, if it lies within `roots`."""
+    """Read a photo to its end, if it is within `roots`."""
     try:
         return inspect(check_photo(path, roots), max_pixels), True
     except PhotoOutOfReach as error:

@@ -28,7 +28,7 @@ MEASURED, BATCHES = 16, 5
 
 
 class PreviewWorker:
-    """A child process that applies augmentations; started at the first request and again should it die."""
+    """A child process that applies augmentations; started at the first request, and again when it has died."""
 
     def __init__(self, keras_home: Path) -> None:
         """Start nothing yet; Keras will keep its configuration in `keras_home`."""

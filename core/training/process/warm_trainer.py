@@ -1,4 +1,4 @@
-"""A trainer that waits for its run; `core.runs.warm_trainer` is the server's side.
+"""The warm trainer's own side: it gets its run later; `core.runs.warm_trainer` is the server's side.
 
 Orders are read in a thread from the first moment on, while the main thread loads TensorFlow and then prepares what was
 asked for, so that a run is locked as soon as it comes, and the end of the server ends all this at once.
@@ -25,7 +25,7 @@ from core.settings import Settings
 from core.training.recorder import begun
 
 IDLE_SECONDS = 900.0
-"""How long a trainer waits for a next order, with some hundred megabytes of memory, before it ends by itself."""
+"""How long a warm trainer, which takes some hundred megabytes of memory, waits for orders before it ends by itself."""
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def without_scikit_learn() -> Iterator[None]:
 
 @contextmanager
 def held_with_message(run: Run, message: Message) -> Iterator[None]:
-    """Hold the lock of a run that begins, with a status that says so to the person who watches."""
+    """Hold the lock of a run that starts, with a status that shows this message."""
     with run.held():
         run.write_status(replace(begun(run.read_status(), time.time()), phase="preparing", message=message))
         yield
@@ -53,7 +53,7 @@ class Orders:
     """What the server asks for, read from a stream by a thread of its own, which ends the process with the stream.
 
     Attributes:
-        message: What the status of a run that comes now is to say.
+        message: What the status of a run that comes now shows.
     """
 
     def __init__(self, stream: io.RawIOBase, message: Message) -> None:
@@ -127,7 +127,7 @@ def run_warm_trainer(settings: Settings, idle_seconds: float = IDLE_SECONDS) -> 
     orders.message = Message("building-network")
     prepared = None
     while isinstance(order := orders.newest(idle_seconds), str):
-        with suppress(UnfreezeError):  # the run will say it, to somebody who reads it
+        with suppress(UnfreezeError):  # the run will fail with the same message
             prepared = loop.prepare(order, settings)
     with orders.held():
         loop.train(order, settings, prepared)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import h5py
 
 POLL_SECONDS = 0.1
-CANNOT = 3
-"""How the process ends that has said why the model cannot be built."""
+REFUSED = 3
+"""Exit code of a process that has printed why the model cannot be built."""
 
 
 def rebuild_in_child(run: Run, still_wanted: Callable[[], None] = lambda: None) -> None:
@@ -50,9 +50,9 @@ def rebuild_in_child(run: Run, still_wanted: Callable[[], None] = lambda: None) 
             time.sleep(POLL_SECONDS)
     finally:
         child.kill()
-        said = child.communicate()[0].decode(errors="replace").strip()
-    if child.returncode == CANNOT:
-        raise TransferError(said)
+        message = child.communicate()[0].decode(errors="replace").strip()
+    if child.returncode == REFUSED:
+        raise TransferError(message)
     if child.returncode:
         raise TransferError(f"The model could not be built. {run.log_tail(300).strip()}")
 
@@ -113,19 +113,19 @@ def _fill(places: "h5py.File", arrays: Arrays) -> None:
                 f" expected {place.dtype} {place.shape}."
             )
         if not np.isfinite(values).all():
-            raise TransferError(f"The weights are damaged: {name} holds something that is no number.")
+            raise TransferError(f"The weights are damaged: {name} holds values that are not finite numbers.")
         place[...] = values
 
 
 def main(folder: str) -> int:
-    """Build the model of the run in a folder; what cannot be is said on standard output."""
+    """Build the model of the run in a folder; where that is impossible, the reason is printed."""
     os.environ["KERAS_HOME"] = str(settings_from().keras_home)
     try:
         with without_scikit_learn():
             rebuild(Run(Path(folder)))
     except UnfreezeError as error:
         print(error)
-        return CANNOT
+        return REFUSED
     return 0
 
 

@@ -24,9 +24,8 @@ def serve_unless_served(script: str) -> None:
         settings_from()
     except SettingsError as error:
         sys.exit(str(error))
-    import_module(
-        "pages.components.runs.run_view"
-    )  # and with it all that pages draw with, so that no visitor waits for it
-    runs.queue_keeper()  # runs that wait do not wait for a visitor
+    # Most of what pages draw with, so that no visitor waits for it; and the queue goes on without a visitor.
+    import_module("pages.components.runs.run_view")
+    runs.queue_keeper()
     PagesManager.uses_pages_directory = False
     sys.exit(cli.main(["run", script, *sys.argv[1:]], prog_name="streamlit"))

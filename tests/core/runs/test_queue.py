@@ -167,7 +167,7 @@ def test_the_first_run_moves_back_and_the_last_one_to_the_front(queue: Queue, th
 
 def test_what_does_not_wait_is_neither_moved_nor_cancelled(queue: Queue, three: list[Run]) -> None:
     queue.advance(begin)
-    with pytest.raises(RunBusy, match="does not wait any more"):
+    with pytest.raises(RunBusy, match="is not in the queue any more"):
         queue.move(three[0], 1)
     with pytest.raises(RunBusy, match="Stop it instead"):
         queue.cancel(three[0])
@@ -210,7 +210,7 @@ def test_without_an_order_the_oldest_run_comes_first_and_runs_it_does_not_name_c
 def test_an_order_that_cannot_be_written_is_told_and_the_run_waits_all_the_same(queue: Queue, three: list[Run]) -> None:
     queue.file.unlink()
     queue.file.mkdir()
-    with pytest.raises(RunError, match="The order of the queue cannot be kept"):
+    with pytest.raises(RunError, match="The order of the queue cannot be saved"):
         queue.create(nothing)
     assert len(queue.queued()) == 4 and queue.queued()[:3] == three
 
@@ -232,13 +232,13 @@ def test_a_run_that_ended_waits_to_go_on_behind_all_others(queue: Queue, three: 
     assert (status.state, status.error, status.ended, status.started) == (QUEUED, "", None, None)
     assert (status.best_epoch, status.created, status.spent) == (4, 50.0, 15.0)
     assert not run.stop_requested() and not run.pause_requested()
-    with pytest.raises(RunBusy, match="is going or waits already"):
+    with pytest.raises(RunBusy, match="is active or queued already"):
         queue.add(run)
     queue.move_to_front(run)
     assert queue.advance(begin) == [run]
     assert 15 <= run.read_status().seconds(time.time()) < 15 + START_SECONDS
     assert not has_begun(run) and list(run.folder.glob("former*")) == []
-    with pytest.raises(RunBusy, match="is going or waits already"):
+    with pytest.raises(RunBusy, match="is active or queued already"):
         queue.add(run)
 
 

@@ -19,7 +19,7 @@ import pytest
 from core.data.intake import catalogue
 from core.data.intake.catalogue import CANCELLED, FAILED, FINISHED, OFFERED, RUNNING, Fetch, Progress, Request, start
 from core.data.intake.catalogue_records import find_builder, find_columns, folder_names, parts_of
-from core.data.intake.catalogue_worker import Reporter, fetch_dataset, in_plain_words
+from core.data.intake.catalogue_worker import Reporter, explain, fetch_dataset
 from core.data.scan.layout import Layout, place
 from core.data.scan.walk import Walk
 from core.data.subsets import TEST, TRAINING
@@ -204,7 +204,7 @@ def wrapped(error: Exception) -> Exception:
 )
 def test_what_goes_wrong_is_said_in_words(error: Exception, words: str, settings: Settings) -> None:
     reporter = asked(settings, "tiny")
-    assert re.search(words, in_plain_words(error, reporter.fetch))
+    assert re.search(words, explain(error, reporter.fetch))
 
 
 @needs_tfds
@@ -346,11 +346,11 @@ def test_a_killed_worker_is_noticed_and_the_next_start_sweeps_up(
     wait_for(fetch, lambda progress: progress.share is not None)
     os.kill(int((fetch.work_folder / "pid").read_text()), signal.SIGKILL)
     progress = ended(fetch)
-    assert progress.state == FAILED and "without a word" in progress.error and "Start it again" in progress.error
+    assert progress.state == FAILED and "without a message" in progress.error and "Start it again" in progress.error
     monkeypatch.setenv("TINY_URL", f"{server}/gone")
     progress = ended(begin("tiny_download"))
     assert progress.state == FAILED
-    assert "127.0.0.1 did not give the file" in progress.error and "404" in progress.error
+    assert "127.0.0.1 did not deliver the file" in progress.error and "404" in progress.error
     assert photos_in(settings.home / "tfds" / "data") == []
 
 

@@ -312,7 +312,7 @@ def test_a_model_that_says_something_else_is_not_kept(finished_run: FinishedRun,
         (lambda arrays: arrays.pop("layers/dense/vars/0"), "first layers/dense/vars/0"),
         (lambda arrays: arrays.update(more=np.zeros(2)), "first more"),
         (lambda arrays: arrays.update({"layers/dense/vars/0": np.zeros((2, 2), np.float32)}), r"is float32 \(2, 2\)"),
-        (lambda arrays: arrays["layers/dense/vars/0"].fill(np.nan), "no number"),
+        (lambda arrays: arrays["layers/dense/vars/0"].fill(np.nan), "not finite numbers"),
     ],
 )
 def test_weights_of_another_network_are_refused(
