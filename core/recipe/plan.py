@@ -1,6 +1,6 @@
 """What a run is going to do, known before it begins and without Keras: its phases, and the input of each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -13,6 +13,9 @@ from core.runs.messages import Message
 FULL_COST = 2.7
 """A step with everything learning against one with all but the head frozen, as measured on B0 with two cores."""
 
+
+ORIGINAL = -1
+"""The number of the version that is the photo itself; the others are numbered by the epoch that takes them first."""
 
 EXACT_BYTES, STORED_BYTES = 4, 2
 """Bytes per number cached of a photo as it is, and of an augmented version."""
@@ -142,6 +145,43 @@ def plan_phases(
         promised += needed if plan.cached else 0
         plans.append(plan)
     return tuple(plans)
+
+
+def first_versions(plans: Sequence[PhasePlan]) -> list[int]:
+    """The versions of the training photos that are cached before the first epoch."""
+    return [0] if any(plan.cached and plan.augmented for plan in plans) else []
+
+
+def version_of(plan: PhasePlan, epoch: int, made: Sequence[int]) -> int:
+    """Which version of the training photos an epoch takes.
+
+    Args:
+        plan: The input of its phase.
+        epoch: Its number in the run, from 0.
+        made: The versions that are cached, in the order in which they were made.
+
+    Returns:
+        The number of the version; in a cached phase one that is not in `made` is to be computed.
+    """
+    if not plan.augmented:
+        return ORIGINAL
+    if not plan.cached or plan.fresh or epoch in made or len(made) < plan.views:
+        return epoch
+    return made[epoch % len(made)]
+
+
+def new_versions(plans: Sequence[PhasePlan]) -> list[int]:
+    """For each phase, how many versions of the training photos are computed and cached during its epochs."""
+    made, begun, counts = first_versions(plans), 0, []
+    for plan in plans:
+        before = len(made)
+        for epoch in range(begun, begun + plan.phase.epochs):
+            version = version_of(plan, epoch, made)
+            if plan.cached and plan.augmented and version not in made:
+                made.append(version)
+        begun += plan.phase.epochs
+        counts.append(len(made) - before)
+    return counts
 
 
 def _bytes(plan: PhasePlan, recipe: Recipe, chosen: Backbone, training: int, validation: int) -> int:

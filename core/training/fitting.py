@@ -13,13 +13,13 @@ from core.models.backbones import Backbone
 from core.models.sample_predictions import SamplePredictions
 from core.models.trainable import changing, choose_learning, learner_of, values_of
 from core.recipe.phases import FROM_SCRATCH, Phase
-from core.recipe.plan import PhasePlan
+from core.recipe.plan import ORIGINAL, PhasePlan
 from core.recipe.recipe import Recipe
 from core.runs.messages import Message
 from core.runs.store import Run
 from core.training.callbacks import PauseAsked, RunCallback, StopAsked, obey
 from core.training.checkpoint import Checkpoint, Checkpoints
-from core.training.feature_cache.extraction import ORIGINAL, FrozenOutputs
+from core.training.feature_cache.extraction import FrozenOutputs
 from core.training.inputs.data_loader import DataLoader, TrainingData
 from core.training.recorder import Recorder
 from core.training.schedule import Schedule
@@ -232,7 +232,9 @@ class Fitting:
             self._write_checkpoint()
 
     def _version(self) -> int:
-        return self._loader.version(self._plan, self._epochs_done, self._compute)
+        version = self._loader.version(self._plan, self._epochs_done, self._compute)
+        self._estimate_rest()
+        return version
 
     def _compute(self, version: int) -> None:
         training, boundaries = self._data.subsets["training"], self._boundaries_from_here()
@@ -241,7 +243,6 @@ class Fitting:
             self._seconds_left = self._recorder.estimator.seconds_left(self._phase, self._at.epoch, 0)
             self._recorder.begin_computing(Message("computing-version", {"number": version + 1}))
         self._outputs.compute(training, version, boundaries, lambda done: self._on_photos(done, missing))
-        self._estimate_rest()
 
     def _on_photos(self, done: int, total: int) -> None:
         obey(self._run)
@@ -274,7 +275,8 @@ class Fitting:
                 " Put the old file back into the weights folder, or start a new run."
             )
         self._at = Position(*found.facts["position"])
-        self._epochs_done, self._loader.made = found.facts["epochs_done"], list(found.facts["versions"])
+        self._epochs_done = found.facts["epochs_done"]
+        self._loader.made = list(found.facts["versions"]) or self._loader.made
         self._choose(self._phase)
         learner = self._learners[_learner_key(self._plan)] = self._make_learner(self._plan)
         learner.optimizer.build(learner.trainable_variables)
@@ -328,7 +330,7 @@ class Fitting:
         views = max((plan.views for plan in self._plans if plan.cached and plan.augmented), default=0)
         total = sum(plan.phase.epochs for plan in self._plans)
         subsets = self._data.subsets
-        estimator.pending = max(0, min(views, total) - len(self._loader.made) - 1) * len(subsets["training"])
+        estimator.pending = max(0, min(views, total) - len(self._loader.made)) * len(subsets["training"])
         tested = len(subsets["validation"]) + len(subsets["test"])
         estimator.finishing = WRITING_SECONDS + tested / (estimator.photos_per_second or PHOTOS_PER_SECOND)
 

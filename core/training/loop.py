@@ -27,7 +27,7 @@ from core.models.frozen import graph_to, tensor_at, weights_hash
 from core.models.heads import AVERAGE, Head
 from core.models.openvino_runtime import BATCH, OpenVINOModel
 from core.models.serving import PROBABILITIES, ServingGraph, write_graph
-from core.recipe.plan import PhasePlan, plan_phases
+from core.recipe.plan import ORIGINAL, PhasePlan, first_versions, plan_phases
 from core.recipe.recipe import Recipe
 from core.runs.messages import Message
 from core.runs.store import FAILED, FINISHED, PAUSED, STOPPED, Run, Status
@@ -37,7 +37,7 @@ from core.training.budget.time_budget import Counts, Pace, fitted, timed_variant
 from core.training.callbacks import PauseAsked, StopAsked, obey
 from core.training.environment import describe_environment
 from core.training.feature_cache.cache import FeatureCache
-from core.training.feature_cache.extraction import ORIGINAL, Frozen, FrozenOutputs
+from core.training.feature_cache.extraction import Frozen, FrozenOutputs
 from core.training.fitting import Fitting
 from core.training.inputs.augmenter import Versions
 from core.training.inputs.data_loader import DataLoader, TrainingData
@@ -198,7 +198,7 @@ def ready(
         plans = _first_pass(run, given, plans, outputs, recorder)
         throughput.remember(settings.home, chosen.key, outputs.computed, outputs.seconds)
         data = _training_data(run, recipe, given, recorder)
-        loader = DataLoader(recipe, chosen, data, outputs, versions)
+        loader = DataLoader(recipe, chosen, data, outputs, versions, first_versions(plans))
         yield Ready(recipe, chosen, model, given, data, plans, loader, outputs)
 
 

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from core.files import write_atomically
 from core.models.backbones import BACKBONES, FEATURES, Backbone, backbone
 from core.models.heads import feature_width
 from core.recipe.phases import Phase
-from core.recipe.plan import PhasePlan
+from core.recipe.plan import PhasePlan, new_versions
 from core.recipe.recipe import Recipe
 from core.training.budget.time_budget import (
     FIXED_SECONDS,
@@ -159,7 +159,7 @@ def costs_of(
     forward, seen = pace.forward_seconds(chosen), _seen_in_an_epoch(recipe, counts)
     version = counts.training * (forward + each)
     phases = []
-    for plan, new in zip(plans, _new_versions(plans), strict=True):
+    for plan, new in zip(plans, new_versions(plans), strict=True):
         changed = version * new / plan.phase.epochs if plan.cached else seen.training * each
         phases.append(PhaseCost(plan.phase, _learning(plan, recipe, chosen, pace, seen) + changed))
     first = version + counts.validation * forward if any(plan.cached for plan in plans) else 0.0
@@ -184,16 +184,6 @@ def _learning(plan: PhasePlan, recipe: Recipe, chosen: Backbone, pace: Pace, see
     share = chosen.work_share(plan.phase.unfreeze_point)
     step = PLAIN_FORWARD + (PLAIN_LEARNING - PLAIN_FORWARD) * share
     return (step * seen.training + PLAIN_FORWARD * seen.validation) * pace.forward_seconds(chosen)
-
-
-def _new_versions(plans: Sequence[PhasePlan]) -> Iterator[int]:
-    """Of each phase, for how many epochs a new version of each photo is computed; one is there before the first."""
-    begun = 0
-    for plan in plans:
-        last = begun + plan.phase.epochs
-        until = last if plan.fresh else min(last, plan.views)
-        yield max(0, until - max(begun, 1)) if plan.augmented else 0
-        begun = last
 
 
 def _gigaflops() -> float:

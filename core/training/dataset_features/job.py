@@ -16,13 +16,14 @@ from core.files import write_atomically
 from core.models.backbones import FEATURES, Backbone, backbone
 from core.models.build import build_model
 from core.models.heads import Head
+from core.recipe.plan import ORIGINAL
 from core.runs.messages import Message
 from core.runs.store import FINISHED, Run
 from core.settings import GIGABYTE, Settings
 from core.training.callbacks import obey
 from core.training.dataset_features.features import LISTED, ROWS, Request, read_request
 from core.training.feature_cache.cache import FeatureCache
-from core.training.feature_cache.extraction import ORIGINAL, Frozen, FrozenOutputs
+from core.training.feature_cache.extraction import Frozen, FrozenOutputs
 from core.training.inputs.photos import Photos, in_chunks
 from core.training.loop import end, fetch_weights, telling_how_it_ends
 from core.training.recorder import Recorder

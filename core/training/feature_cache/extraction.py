@@ -16,7 +16,7 @@ from core.models.backbones import FEATURES, Backbone
 from core.models.frozen import FrozenPart, graph_to, on_this_machine, tensor_at, weights_hash
 from core.models.heads import AVERAGE
 from core.models.openvino_runtime import BATCH, EXACT
-from core.recipe.plan import row_shape
+from core.recipe.plan import ORIGINAL, row_shape
 from core.training.feature_cache.cache import FeatureCache, Shard, ShardKey
 from core.training.inputs.augmenter import Versions
 from core.training.inputs.batches import Gather
@@ -24,9 +24,6 @@ from core.training.inputs.photos import Photos, ahead, in_chunks
 
 CODE = 2
 """Raise it when what is kept would come out differently: decoding, augmenting, preprocessing, cutting."""
-
-ORIGINAL = -1
-"""The number of the version that is the photo itself."""
 
 NEAR = "near"
 """The precision of outputs of augmented versions: exact, or so near to it that bfloat16 is as good."""

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from core.errors import FeatureCacheError
 from core.models.backbones import Backbone
-from core.recipe.plan import PhasePlan, row_shape
+from core.recipe.plan import ORIGINAL, PhasePlan, row_shape, version_of
 from core.recipe.recipe import Recipe
-from core.training.feature_cache.extraction import ORIGINAL, FrozenOutputs
+from core.training.feature_cache.extraction import FrozenOutputs
 from core.training.inputs.augmenter import Versions
 from core.training.inputs.batches import Gather, batches
 from core.training.inputs.mixing import Softening, softening_of
@@ -53,11 +53,12 @@ class DataLoader:
         data: TrainingData,
         outputs: FrozenOutputs,
         versions: Versions | None,
+        made: Sequence[int] = (),
     ) -> None:
-        """Compute nothing yet."""
+        """Compute nothing yet; `made` are versions whose outputs are cached already."""
         self._recipe, self._chosen, self._data = recipe, chosen, data
         self._outputs, self._versions = outputs, versions
-        self.made: list[int] = []
+        self.made = list(made)
 
     @property
     def steps(self) -> int:
@@ -75,20 +76,19 @@ class DataLoader:
 
     def version(self, plan: PhasePlan, epoch: int, compute: Callable[[int], None]) -> int:
         """Which version of the photos an epoch of the run takes; `compute` makes sure that it is cached."""
-        if not plan.augmented:
-            return ORIGINAL
-        if not plan.cached:
-            return epoch
-        if epoch in self.made or epoch < plan.views or plan.fresh:
-            try:
-                compute(epoch)
-                self.made = list(dict.fromkeys([*self.made, epoch]))
-                return epoch
-            except FeatureCacheError as error:  # there is no room for another one: those that there are serve again
-                print(error, flush=True)
-        kept = self.made[epoch % len(self.made)]
-        compute(kept)
-        return kept
+        version = version_of(plan, epoch, self.made)
+        if not (plan.augmented and plan.cached):
+            return version
+        try:
+            compute(version)
+        except FeatureCacheError as error:
+            if version in self.made or not self.made:
+                raise
+            print(error, flush=True)  # there is no room for another version: those that there are serve again
+            version = self.made[epoch % len(self.made)]
+            compute(version)
+        self.made = list(dict.fromkeys([*self.made, version]))
+        return version
 
     def stretch(self, epoch: int, first: int, last: int) -> NDArray[np.intp]:
         """Positions of the photos that an epoch takes from step `first` to before step `last`."""

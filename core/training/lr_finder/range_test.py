@@ -9,13 +9,12 @@ import keras
 
 from core.models.trainable import changing, values_of
 from core.recipe.phases import HEAD, PHASE_KEYS
-from core.recipe.plan import PhasePlan
+from core.recipe.plan import ORIGINAL, PhasePlan
 from core.recipe.recipe import Recipe
 from core.runs.messages import Message
 from core.runs.store import FINISHED, Run
 from core.settings import Settings
 from core.training.callbacks import obey
-from core.training.feature_cache.extraction import ORIGINAL
 from core.training.fitting import choose_for, learner_for
 from core.training.loop import Ready, end, ready, telling_how_it_ends
 from core.training.lr_finder.finder import STEPS, has_exploded, rate_at, smoothed

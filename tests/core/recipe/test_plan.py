@@ -1,12 +1,25 @@
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import pytest
 
 from core.models.backbones import BACKBONES, FEATURES, Backbone, backbone
+from core.models.heads import FLATTEN, POOLING_LAYERS
 from core.recipe.augmentations import Choice
 from core.recipe.phases import PHASE_KEYS
-from core.recipe.plan import LARGEST, PhasePlan, phases_of, plan_phases, row_bytes, row_shape
+from core.recipe.plan import (
+    LARGEST,
+    ORIGINAL,
+    PhasePlan,
+    first_versions,
+    new_versions,
+    phases_of,
+    plan_phases,
+    row_bytes,
+    row_shape,
+    version_of,
+)
 from core.recipe.recipe import Recipe
 from core.runs.messages import Message, text_of
 
@@ -124,3 +137,45 @@ def test_on_b0_maps_are_kept_from_block3_on_and_no_earlier() -> None:
     assert kept == ["none", "top_conv", "block7", "block6", "block5", "block4", "block3"]
     photo = B0.resolution**2 * 3
     assert row_bytes(B0, "block3", augmented=True) <= LARGEST * photo < row_bytes(B0, "block2", augmented=True)
+
+
+def versions_seen(found: tuple[PhasePlan, ...]) -> list[tuple[PhasePlan, int, bool]]:
+    """For each epoch of a run its plan, the version that it takes, and whether that was cached before."""
+    made = first_versions(found)
+    seen: list[tuple[PhasePlan, int, bool]] = []
+    for plan in [each for each in found for _ in range(each.phase.epochs)]:
+        version = version_of(plan, len(seen), made)
+        seen.append((plan, version, version in made))
+        if plan.cached and plan.augmented and version not in made:
+            made.append(version)
+    return seen
+
+
+@pytest.mark.parametrize("gradual", [False, True])
+@pytest.mark.parametrize("row", BACKBONES, ids=lambda row: row.key)
+def test_every_epoch_of_every_recipe_takes_a_version_that_is_cached_or_can_be(row: Backbone, gradual: bool) -> None:
+    kinds = set()
+    for pooling, point, augmented, views, mixup in product(
+        POOLING_LAYERS, row.unfreeze_points, ({}, TURNED), (0, 1, 4), (0.0, 0.2)
+    ):
+        choices = {"pooling": pooling, "unfreeze_point": point, "views": views, "mixup": mixup, "gradual": gradual}
+        found = plans(row, True, augmentations=augmented, **choices)
+        seen = versions_seen(found)
+        kinds.add(tuple(plan.cached for plan in found))
+        for plan, version, _ in seen:
+            assert plan.cached == (plan.views > 0) and plan.augmented == bool(augmented)
+            assert (version == ORIGINAL) == (not augmented)
+        taken = {version for plan, version, _ in seen if plan.cached and plan.augmented and not plan.fresh}
+        assert len(taken) <= views
+        fresh = sum(plan.augmented and plan.cached and not known for plan, _, known in seen)
+        assert fresh == sum(new_versions(found))
+    assert ((False, True) in kinds) == (row.key in ("efficientnet-b6", "efficientnet-b7"))
+
+
+def test_a_phase_that_is_cached_after_one_that_is_not_begins_with_the_version_that_is_there() -> None:
+    b6 = backbone("efficientnet-b6")
+    for views, expected in ((1, [0, 0, 0, 0, 0, 0, 0]), (2, [3, 0, 3, 0, 3, 0, 3]), (4, [3, 4, 5, 4, 5, 0, 3])):
+        found = plans(b6, views=views, pooling=FLATTEN, augmentations=TURNED, fine_tune_epochs=7)
+        assert [(plan.cached, plan.views) for plan in found] == [(False, 0), (True, views)]
+        assert [version for _, version, _ in versions_seen(found)] == [0, 1, 2, *expected]
+        assert new_versions(found) == [0, views - 1]

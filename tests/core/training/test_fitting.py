@@ -18,18 +18,20 @@ from numpy.typing import NDArray
 from core.inference.prediction import Predictor
 from core.models.backbones import FEATURES, backbone
 from core.models.build import build_model
-from core.models.heads import Head
+from core.models.heads import FLATTEN, Head
 from core.models.openvino_runtime import BATCH
 from core.models.weights import look_up
 from core.recipe import plan
 from core.recipe.augmentations import Choice
+from core.recipe.plan import ORIGINAL
 from core.runs.messages import Message
-from core.runs.store import CRASHED, FINISHED, STOPPED, Run
+from core.runs.store import CRASHED, FINISHED, PAUSED, STOPPED, Run
 from core.settings import Settings
 from core.training import loop
 from core.training.callbacks import StopAsked
+from core.training.checkpoint import Checkpoints
 from core.training.feature_cache.cache import LOCK, PHOTOS, RECORD_BYTES
-from core.training.feature_cache.extraction import ORIGINAL, FrozenOutputs
+from core.training.feature_cache.extraction import FrozenOutputs
 from core.training.fitting import seconds_of_step
 from core.training.inputs.batches import Gather, batches
 from core.training.loop import train
@@ -327,6 +329,54 @@ def test_a_run_that_is_killed_while_computing_leaves_what_the_next_one_goes_on_f
     assert done.status.state == FINISHED and done.ways == {"head": ONCE}
     assert 0 < records < photos and done.outputs.computed == photos - records
     assert done.status.test_accuracy is not None and done.status.test_accuracy >= 0.9
+
+
+KINDS: Mapping[str, tuple[dict[str, Any], list[bool]]] = {
+    "everything cached, several versions": ({"views": 2}, [True, True]),
+    "the head alone, one version": ({"views": 1, "unfreeze_point": "all"}, [True, False]),
+    "fine-tuning alone, photos as they are": ({"pooling": FLATTEN, "augmentations": {}}, [False, True]),
+    "fine-tuning alone, one version": ({"pooling": FLATTEN, "views": 1}, [False, True]),
+    "fine-tuning alone, a new version in each epoch": ({"pooling": FLATTEN, "views": 2}, [False, True]),
+    "nothing, photos mixed": ({"mixup": 0.2}, [False, False]),
+    "nothing, from scratch": ({"weights": "random", "fine_tune_epochs": 0}, [False]),
+}
+"""Choices for each kind of plan, and whether each of its phases is cached where a flattened head is too wide to be."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_of_every_kind_of_plan_trains(kind: str, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    choices, cached = KINDS[kind]
+    monkeypatch.setattr(plan, "LARGEST", 0.3)  # so that Lite0's flattened maps are too wide, as B6's really are
+    monkeypatch.setattr(plan, "FRESH_FROM", 0.0 if "new version" in kind else 1.0)
+    usual = {"augmentations": {"flip_horizontal": Choice(1)}, "head_epochs": 1, "fine_tune_epochs": 2}
+    done = place.carried_out(place.new_run(**{**usual, **choices}))
+    assert done.status.state == FINISHED, done.status.error
+    assert [reason.key.startswith("cached") for reason in done.ways.values()] == cached
+    versions = [row["version"] for row in done.run.read_metrics() if "val_loss" in row]
+    if kind == "fine-tuning alone, one version":
+        assert versions == [0, 0, 0]
+    if kind == "fine-tuning alone, a new version in each epoch":
+        assert versions == [0, 1, 2]
+
+
+def test_a_run_that_is_paused_before_anything_is_cached_goes_on(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "LARGEST", 0.3)
+    flip = {"flip_horizontal": Choice(1)}
+    run = place.new_run(pooling=FLATTEN, views=1, augmentations=flip, head_epochs=2, fine_tune_epochs=1)
+    end_step = Recorder.end_step
+
+    def pause(self: Recorder, epoch: int, *more: Any) -> None:
+        end_step(self, epoch, *more)
+        run.request_pause()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "end_step", pause)
+        assert place.carried_out(run).status.state == PAUSED
+    run.clear_requests()
+    written = Checkpoints(run.checkpoints_folder).read()
+    assert written is not None
+    Checkpoints(run.checkpoints_folder).write(replace(written, facts={**written.facts, "versions": []}))  # as in 0.1.0
+    assert place.carried_out(run).status.state == FINISHED, run.read_status().error
 
 
 def small_network() -> keras.Model:

@@ -19,10 +19,10 @@ from core.models.heads import Head
 from core.models.openvino_runtime import BATCH
 from core.models.weights import look_up
 from core.recipe.augmentations import Choice
-from core.recipe.plan import row_shape
+from core.recipe.plan import ORIGINAL, row_shape
 from core.settings import GIGABYTE
 from core.training.feature_cache.cache import ROWS, FeatureCache
-from core.training.feature_cache.extraction import ORIGINAL, Frozen, FrozenOutputs
+from core.training.feature_cache.extraction import Frozen, FrozenOutputs
 from core.training.inputs.augmenter import Versions
 from core.training.inputs.photos import Photos
 from tests.conftest import Workplace, write_colours
