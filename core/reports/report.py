@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from core.evaluation.metrics import most_confused
-from core.formatting import duration
 from core.reports import model_card, results, training
 from core.reports.facts import ReportFacts
 from core.reports.results import MOST_CLASSES
@@ -49,7 +48,9 @@ class Report:
 def report_of(facts: ReportFacts) -> Report:
     """Write the report."""
     sections = tuple(_sections(facts))
-    html = render("report.html.jinja", sections=sections, short=SHORT, **_values(facts), **_test(facts))
+    html = render(
+        "report.html.jinja", facts=facts, sections=sections, short=SHORT, **_shown(facts), **_shown_of_test(facts)
+    )
     wanted = [photo for shown in (*facts.examples.values(), facts.mistakes, facts.suspects) for photo in shown]
     there = sum(bool(photo.jpeg) for photo in wanted)
     return Report(html.strip().replace(" %", "\u00a0%"), len(sections), there, len(wanted) - there)
@@ -76,15 +77,11 @@ def _sections(facts: ReportFacts) -> Iterator[tuple[str, str]]:
         yield "environment", "Versions and hardware"
 
 
-def _values(facts: ReportFacts) -> dict[str, Any]:
-    """What is shown of the data and of the training."""
+def _shown(facts: ReportFacts) -> dict[str, Any]:
+    """What is computed for the data and the training."""
     examples = {name: shown for name, shown in facts.examples.items() if shown}
-    suspects = facts.context.suspects
     return {
-        "card": facts.card,
         "card_sections": model_card.card(facts.card),
-        "status": facts.status,
-        "at_a_glance": _at_a_glance(facts),
         "class_counts": _class_counts(facts),
         "most_classes": MOST_CLASSES,
         "shortened": len(facts.card.class_names) > MOST_CLASSES,
@@ -94,41 +91,23 @@ def _values(facts: ReportFacts) -> dict[str, Any]:
         "choices": training.choices(facts.recipe),
         "curves": training.curves(facts),
         "learned": training.learned(facts.dynamics),
-        "suspect_count": None if suspects is None else len(suspects),
-        "suspects": facts.suspects,
-        "decisions": facts.context.decisions,
-        "left_out": facts.left_out,
         "environment": [(name, _plain(value)) for name, value in facts.environment.items()],
     }
 
 
-def _test(facts: ReportFacts) -> dict[str, Any]:
-    """What is shown of the test."""
-    found = facts.card.evaluation
-    if found is None:
-        return {"test": None}
+def _shown_of_test(facts: ReportFacts) -> dict[str, Any]:
+    """What is computed for the test."""
+    test = facts.card.evaluation
+    if test is None:
+        return {}
     return {
-        "test": found,
-        "class_rows": results.class_rows(found),
-        "matrix": results.confusion_matrix(found),
+        "class_rows": results.class_rows(test),
+        "matrix": results.confusion_matrix(test),
         "confusions": [
-            model_card.confused_words(pair, found.class_names) for pair in most_confused(found.confusion, PAIRS)
+            model_card.confused_words(pair, test.class_names) for pair in most_confused(test.confusion, PAIRS)
         ],
-        "mistakes_shown": facts.mistakes,
-        "calibrated": results.calibrated(found, facts.temperature),
+        "calibrated": results.calibrated(test, facts.temperature),
     }
-
-
-def _at_a_glance(facts: ReportFacts) -> list[tuple[str, str]]:
-    card, status = facts.card, facts.status
-    return [
-        ("Dataset", card.dataset),
-        ("Classes", f"{len(card.class_names):,}"),
-        ("Photos", f"{int(card.counts.sum()):,}"),
-        ("Network", card.backbone.name),
-        ("Epochs", f"{status.epoch} of {status.epochs}"),
-        ("Time", duration(status.seconds(status.ended or 0.0))),
-    ]
 
 
 def _class_counts(facts: ReportFacts) -> list[list[str]]:

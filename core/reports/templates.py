@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from core.formatting import percent, photos, whole
+from core.formatting import duration, percent, photos, whole
 from core.reports.card_facts import day
 from core.runs.messages import text_of
 
@@ -41,6 +41,7 @@ _TEMPLATES = Environment(
 _TEMPLATES.filters |= {
     "base64": _base64,
     "day": day,
+    "duration": duration,
     "markdown": markdown,
     "number": _number,
     "percent": percent,
