@@ -50,9 +50,9 @@ def show_augmentations(folder: ImageFolder, training_photos: int) -> Mapping[str
 def set_up(dataset: Dataset) -> None:
     """Everything that can be chosen, and Start."""
     with reporting():
-        folder, parts = dataset.used(datasets.split_of(dataset, 0))
+        start = draft.present(dataset)
+        folder, parts = draft.used_photos(dataset, start)
     counts = Counts(*(int(np.sum(parts == number)) for number in range(3)))
-    start = draft.present(folder, counts.training)
     for note in start.notes:
         st.info(note, icon=":material/info:")
     above = st.container(horizontal=True)

@@ -6,10 +6,16 @@ Each start is a new edition, whose number is part of the widgets' keys, so that 
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.dataset import Dataset
 from core.data.scan.folder import ImageFolder
+from core.data.subsets import TRAINING
 from core.errors import RecipeError
 from core.recipe.recipe import Recipe
 from core.recipe.recipe_book import Loaded, fitted_to
+from pages.components.cached import datasets
 from pages.components.shared import state
 
 DRAFT, HANDED = "draft", "recipe"
@@ -37,20 +43,32 @@ class Draft:
         """The same for a choice that only makes sense with the backbone it was made for."""
         return default if self.recipe is None or self.recipe.backbone != backbone else getattr(self.recipe, name)
 
+    def now(self, name: str, default: Any) -> Any:
+        """What the widget for a choice holds, before it is drawn."""
+        held = state.widget(self.key(name))
+        return self.first(name, default) if held is None else held
+
     def key(self, name: str) -> str:
         """The key of the widget for a choice."""
         return f"{name}-{self.edition}"
 
 
-def present(folder: ImageFolder, training_photos: int) -> Draft:
+def present(dataset: Dataset) -> Draft:
     """The present start; what another page has handed over becomes it."""
     handed = state.take(HANDED)
     if handed is not None:
         try:
-            start_from(fitted_to(Recipe.from_json(handed), folder, training_photos))
+            recipe = Recipe.from_json(handed)
+            folder, parts = dataset.used(datasets.split_of(dataset, recipe.split_seed))
+            start_from(fitted_to(recipe, folder, int(np.sum(parts == TRAINING))))
         except RecipeError as error:
             start_over((str(error),))
-    return kept(folder)
+    return kept(dataset.folder)
+
+
+def used_photos(dataset: Dataset, start: Draft) -> tuple[ImageFolder, NDArray[np.int8]]:
+    """The photos that a run would take, and the subset of each under the seed of the split that is chosen."""
+    return dataset.used(datasets.split_of(dataset, start.now("split_seed", Recipe.split_seed)))
 
 
 def kept(folder: ImageFolder) -> Draft:

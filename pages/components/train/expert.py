@@ -9,7 +9,6 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.models.backbones import Backbone
 from core.recipe.recipe import CHOICES, RANGES, SWITCHES, Recipe
-from pages.components.shared import state
 from pages.components.train.draft import Draft
 
 RATE, REGULAR, HEAD, EPOCHS, UNFREEZING, SEEDS, LOGS = GROUPS = (
@@ -201,9 +200,7 @@ def values_now(draft: Draft, around: Around) -> dict[str, Any]:
     for row in ROWS:
         first = getattr(Recipe, row.name)
         if row.shown(values, around):
-            first = draft.first(row.name, first)
-            found = state.widget(draft.key(row.name))
-            first = first if found is None else found
+            first = draft.now(row.name, first)
         values[row.name] = first
     return values
 
