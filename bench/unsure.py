@@ -20,6 +20,7 @@ from core.inference.batch import BatchJob
 from core.inference.out_of_distribution import OutOfDistributionDetector
 from core.inference.prediction import Predictor
 from core.inference.sources import in_folder
+from core.recipe.run_recipe import read_recipe
 from core.runs.embeddings import read_embeddings
 from core.runs.store import Run, RunStore
 from core.settings import Limits
@@ -43,7 +44,7 @@ def row(run: Run, folder: Path) -> str:
     flagged = detector.is_out_of_distribution(job.batch().embedding)
     alarms = detector.is_out_of_distribution(known.of(TEST).embedding)
     low, high = accuracy_interval(int(alarms.sum()), len(alarms))
-    trained_on = Path(str(run.recipe_values()["dataset"])).name
+    trained_on = Path(read_recipe(run).dataset).name
     return (
         f"| {trained_on} | {folder.name} | {len(flagged):,} | {np.mean(flagged):.1%} | {len(alarms):,}"
         f" | {np.mean(alarms):.1%} ({low:.1%} to {high:.1%}) |"

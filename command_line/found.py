@@ -11,6 +11,7 @@ from core.errors import RecipeError, RunError, RunNotFound, UnfreezeError
 from core.models.backbones import backbone
 from core.recipe.recipe import Recipe
 from core.recipe.recipe_book import MOST_BYTES, SUFFIX, RecipeBook
+from core.recipe.run_recipe import read_recipe
 from core.runs.messages import text_of
 from core.runs.store import Run, RunStore, Status
 from core.settings import Settings
@@ -78,7 +79,7 @@ def name_of(run: Run) -> str:
     """What a run is called: by a person, or else after its network and its dataset."""
     label = run.read_label()
     try:
-        recipe = Recipe.from_values(run.recipe_values())
+        recipe = read_recipe(run)
         name = label.name or f"{backbone(recipe.backbone).name} on {Path(recipe.dataset).name}"
     except UnfreezeError:
         name = label.name

@@ -4,7 +4,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from command_line.files import target_of, writing
@@ -12,6 +12,7 @@ from command_line.found import facts_of, name_of, run_called, status_of
 from command_line.output import Output, listing, percent_or_dash, table
 from core.errors import RunError
 from core.formatting import duration
+from core.recipe.run_recipe import read_recipe
 from core.runs.messages import text_of
 from core.runs.store import Run, RunStore, Status
 from core.settings import Settings
@@ -49,7 +50,7 @@ def list_all(options: argparse.Namespace, settings: Settings, output: Output) ->
 def show(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Show one run with its recipe."""
     run = run_called(options.which, settings)
-    status, recipe = run.read_status(), run.recipe_values()
+    status, recipe = run.read_status(), asdict(read_recipe(run))
     said = {**_row(run, status), "folder": str(run.folder), "message": text_of(status.message), "error": status.error}
     choices = {name.replace("_", " "): json.dumps(value) for name, value in recipe.items()}
     text = f"{listing({name: value for name, value in said.items() if value})}\n\nRecipe\n{listing(choices)}"

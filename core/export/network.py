@@ -8,7 +8,7 @@ from core.errors import RunNotReady
 from core.models.backbones import backbone
 from core.models.build import build_model
 from core.models.heads import Head
-from core.recipe.recipe import Recipe
+from core.recipe.run_recipe import read_recipe
 from core.runs.store import Run
 
 PHOTOS, PROBABILITIES = "photos", "probabilities"
@@ -22,7 +22,7 @@ def trained_network(run: Run) -> keras.Model:
     """
     if not run.best_file.exists():
         raise RunNotReady(f"The run {run.id} has no model yet. Wait until it has ended.")
-    recipe = Recipe.from_values(run.recipe_values())
+    recipe = read_recipe(run)
     head = Head(pooling=recipe.pooling, batch_norm=recipe.head_batch_norm)
     model = build_model(backbone(recipe.backbone), head, len(run.class_names()), None)
     model.load_weights(run.best_file)

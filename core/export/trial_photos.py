@@ -15,7 +15,7 @@ from core.data.scan.walk import check_photo
 from core.data.split import read_split_csv
 from core.data.subsets import TEST, TRAINING, VALIDATION
 from core.errors import ExportError, PhotoError
-from core.recipe.recipe import Recipe
+from core.recipe.run_recipe import read_recipe
 from core.runs.store import Run
 from core.settings import Settings
 
@@ -122,7 +122,7 @@ def write_trial_photos(run: Run, side: int, folder: Path, settings: Settings) ->
     Raises:
         UnfreezeError: The dataset or the split cannot be read, or the photos are gone.
     """
-    root = check_inside(Recipe.from_values(run.recipe_values()).dataset, settings.dataset_roots)
+    root = check_inside(read_recipe(run).dataset, settings.dataset_roots)
     source = _Source(*read_split_csv(run.split_file, root), settings)
     photos: list[TrialPhoto] = []
 

@@ -26,6 +26,7 @@ from core.files import write_atomically
 from core.models.serving import EMBEDDING, GRAPH, PROBABILITIES, ServingGraph
 from core.processes.children import ATTENDED, module_command, not_started, settle_in, start_logged_job
 from core.processes.locks import is_locked, locked, was_touched_within
+from core.recipe.run_recipe import read_recipe
 from core.runs.embeddings import Embeddings, write_embeddings
 from core.runs.store import Run
 from core.settings import Settings, settings_from
@@ -113,7 +114,7 @@ def compute(run: Run, settings: Settings) -> None:
         UnfreezeError: The folder, the split or the model cannot be used.
     """
     graph, version = ServingGraph(run.serving_folder), _version(run)
-    root = check_inside(str(run.recipe_values().get("dataset", "")), settings.dataset_roots)
+    root = check_inside(read_recipe(run).dataset, settings.dataset_roots)
     folder, parts = read_split_csv(run.split_file, root)
     chosen = _as_many_as_fit(parts, graph.width)
     lost: set[int] = set()

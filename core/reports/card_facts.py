@@ -18,7 +18,7 @@ from core.evaluation import run_results
 from core.evaluation.metrics import ClassScores, Evaluation, class_scores
 from core.models.backbones import Backbone, backbone
 from core.recipe.plan import starts_from_nothing
-from core.recipe.recipe import Recipe
+from core.recipe.run_recipe import read_recipe
 from core.runs.store import Run
 
 PROGRAMS: Mapping[str, str] = {"tensorflow": "TensorFlow", "keras": "Keras"}
@@ -80,7 +80,7 @@ def read_card_facts(run: Run, name: str) -> CardFacts:
         RunError: Something else of the run cannot be read.
     """
     class_names, status, environment = run.class_names(), run.read_status(), read_environment(run)
-    recipe = Recipe.from_values(run.recipe_values())
+    recipe = read_recipe(run)
     chosen = backbone(recipe.backbone)
     return CardFacts(
         name,

@@ -21,6 +21,7 @@ from core.evaluation.run_results import evaluation, photos_of
 from core.evaluation.training_dynamics import TrainingDynamics, read_training_dynamics
 from core.formatting import percent, whole
 from core.recipe.recipe import Recipe
+from core.recipe.run_recipe import read_recipe
 from core.reports.card_facts import CardFacts, read_card_facts, read_environment
 from core.runs.store import Run, Status
 
@@ -122,7 +123,7 @@ def read_report_facts(run: Run, context: ReportContext, roots: Sequence[Path], m
     Raises:
         UnfreezeError: The run's folder does not hold what it should.
     """
-    recipe = Recipe.from_values(run.recipe_values())
+    recipe = read_recipe(run)
     reader = PhotoReader(Path(recipe.dataset), tuple(roots), max_pixels)
     card = read_card_facts(run, context.name)
     return ReportFacts(

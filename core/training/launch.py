@@ -12,6 +12,7 @@ from core.data.scan.folder import ImageFolder
 from core.data.split import write_split_csv
 from core.errors import FolderError, RunError, RunNotReady
 from core.recipe.recipe import Recipe
+from core.recipe.run_recipe import chosen_recipe
 from core.runs import trainers
 from core.runs.queue import Queue
 from core.runs.store import FINISHED, Label, Run, RunStore
@@ -61,7 +62,7 @@ def resume(queue: Queue, run: Run, warm: WarmTrainer | None = None) -> None:
     if queue.store.get(run.id).read_status().state == FINISHED:
         raise RunError("This run has finished: there is nothing left to go on with. Give it more epochs instead.")
     _require_own(run)
-    _require_photos(_recipe_of(run))
+    _require_photos(chosen_recipe(run))
     queue.add(run)
     trainers.advance(queue, warm)
 
@@ -79,7 +80,7 @@ def extend(queue: Queue, run: Run, epochs: int, warm: WarmTrainer | None = None)
     _require_own(run)
     if not queue.store.get(run.id).has_checkpoint():
         raise RunNotReady("This run has kept nothing to go on from. Start a new one with more epochs.")
-    recipe = _recipe_of(run)
+    recipe = chosen_recipe(run)
     _require_photos(recipe)
     longer = replace(recipe, more_epochs=(*recipe.more_epochs, epochs), minutes=0)
     queue.add(run, longer.to_json())
@@ -106,10 +107,6 @@ def _require_own(run: Run) -> None:
             "This run was trained elsewhere and imported: its model can be used, but what training could go on from was"
             " not brought along. Start a new run with its recipe."
         )
-
-
-def _recipe_of(run: Run) -> Recipe:
-    return Recipe.from_values(run.recipe_values())
 
 
 def _require_photos(recipe: Recipe) -> None:

@@ -29,6 +29,7 @@ from core.models.openvino_runtime import BATCH, OpenVINOModel
 from core.models.serving import PROBABILITIES, ServingGraph, write_graph
 from core.recipe.plan import ORIGINAL, PhasePlan, first_versions, plan_phases
 from core.recipe.recipe import Recipe
+from core.recipe.run_recipe import read_recipe, settle
 from core.runs.messages import Message
 from core.runs.store import FAILED, FINISHED, PAUSED, STOPPED, Run, Status
 from core.settings import Settings
@@ -122,7 +123,7 @@ def telling_how_it_ends(run: Run) -> Iterator[Recorder]:
 
 
 def _carry_out(run: Run, settings: Settings, recorder: Recorder, prepared: Prepared | None) -> None:
-    recipe = Recipe.from_values(run.recipe_values())
+    recipe = read_recipe(run)
     keras.utils.clear_session()
     if recipe.minutes and not run.has_checkpoint():
         recipe, prepared = _fit_into_time(run, recipe, settings, recorder, prepared)
@@ -258,7 +259,7 @@ def _fit_into_time(
     counts = Counts(*(int((parts == number).sum()) for number in range(len(SUBSETS))))
     left = recipe.minutes * 60 - recorder.seconds
     fitting = fitted(recipe, available, measured, counts, left)
-    write_atomically(run.recipe_file, fitting.to_json())
+    settle(run, fitting)
     return fitting, prepared
 
 

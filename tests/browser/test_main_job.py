@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from core.recipe.recipe import Recipe
+from core.recipe.run_recipe import read_recipe
 from core.runs.store import RUNNING, STOPPED
 from tests.browser.conftest import Screen, Server, free_port
 from tests.conftest import Workplace, eventually
@@ -93,7 +93,7 @@ def test_so_many_minutes_with_a_trainer_that_waits(workplace: Workplace, new_scr
         expect(screen.text("First look")).to_be_visible()
         expect(screen.text("accuracy on the test photos")).to_be_visible()
         [run] = workplace.store.runs()
-        recipe, status = Recipe.from_values(run.recipe_values()), run.read_status()
+        recipe, status = read_recipe(run), run.read_status()
         assert (recipe.minutes, recipe.backbone) == (3, "efficientnet-lite0")
         assert status.epochs >= 3 and (status.first_training, status.first_validation) == (22, 2)
         assert not screen.problems()

@@ -12,6 +12,7 @@ from core.models import weights
 from core.models.backbones import Backbone, backbone
 from core.recipe.plan import PhasePlan, plan_phases, starts_from_nothing
 from core.recipe.recipe import Recipe
+from core.recipe.run_recipe import read_recipe
 from core.runs.store import Run
 from core.settings import Settings
 from core.training.checkpoint import Checkpoints
@@ -190,7 +191,7 @@ def read_run_history(run: Run, settings: Settings) -> RunHistory:
         UnfreezeError: It has no validated epoch yet, its folder does not say all that there is to tell, or cannot be
             read.
     """
-    recipe = Recipe.from_values(run.recipe_values())
+    recipe = read_recipe(run)
     left_out = _left_out(run)
     with run.split_file.open(encoding="utf-8-sig", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["file"] not in left_out]

@@ -83,7 +83,7 @@ def script_archive(run: Run, settings: Settings) -> bytes:
         archive.writestr("README.txt", _how_to_run(history))
         archive.writestr("requirements.txt", _requirements(run))
         archive.write(run.split_file, "split.csv")
-        archive.write(run.recipe_file, "recipe.json")
+        archive.writestr("recipe.json", history.recipe.to_json())
         if history.weights.endswith('.npz"'):
             archive.writestr(json.loads(history.weights), _lite_arrays(history, settings), zipfile.ZIP_STORED)
     return buffer.getvalue()

@@ -10,7 +10,7 @@ import keras
 from core.models.trainable import changing, values_of
 from core.recipe.phases import HEAD, PHASE_KEYS
 from core.recipe.plan import ORIGINAL, PhasePlan
-from core.recipe.recipe import Recipe
+from core.recipe.run_recipe import read_recipe
 from core.runs.messages import Message
 from core.runs.store import FINISHED, Run
 from core.settings import Settings
@@ -43,7 +43,7 @@ SPARED: Mapping[str, Any] = {
 def sweep(run: Run, settings: Settings) -> None:
     """Try learning rates for each phase of a recipe; every outcome ends up in the folder's status."""
     with telling_how_it_ends(run) as recorder:
-        recipe = replace(Recipe.from_values(run.recipe_values()), **SPARED)
+        recipe = replace(read_recipe(run), **SPARED)
         size = min(recipe.batch_size, MOST["training"])
         recipe = replace(recipe, batch_size=size, steps_per_epoch=STEPS)
         with ready(run, recipe, settings, recorder, most=MOST) as given:

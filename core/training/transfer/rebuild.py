@@ -18,7 +18,7 @@ from core.models.backbones import backbone
 from core.models.heads import Head, feature_width
 from core.models.serving import write_graph
 from core.processes.children import QUIET, module_command, start_helper
-from core.recipe.recipe import Recipe
+from core.recipe.run_recipe import read_recipe
 from core.runs.store import Run
 from core.settings import settings_from
 from core.training.process.warm_trainer import without_scikit_learn
@@ -67,7 +67,7 @@ def rebuild(run: Run) -> None:
     from core.models.build import build_model
     from core.training.callbacks import save_model
 
-    recipe, arrays = Recipe.from_values(run.recipe_values()), read_npz(run.folder / WEIGHTS)
+    recipe, arrays = read_recipe(run), read_npz(run.folder / WEIGHTS)
     head = Head(recipe.dropout, recipe.pooling, recipe.head_batch_norm, recipe.seed)
     chosen, classes = backbone(recipe.backbone), len(run.class_names())
     _require_enough(arrays, feature_width(chosen, recipe.pooling) * classes)

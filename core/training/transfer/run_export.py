@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from core.errors import RunBusy, RunError
 from core.models.serving import PROBABILITIES, ServingGraph
+from core.recipe.run_recipe import read_recipe
 from core.runs.store import ACTIVE, QUEUED, Run
 from core.settings import GIGABYTE, MEGABYTE
 
@@ -121,11 +123,16 @@ def _pieces(run: Run) -> Iterator[tuple[str, Callable[[], bytes]]]:
     for known in RUN_FILES:
         file = run.folder / known.name
         if known.required or file.exists():
-            yield known.name, file.read_bytes
+            yield known.name, partial(_recipe, run) if file == run.recipe_file else file.read_bytes
     for file in sorted(run.timeline_folder.glob("*.npy")):
         yield f"{PREDICTION_HISTORY}{file.name}", file.read_bytes
     if run.best_file.exists():
         yield WEIGHTS, lambda: _as_npz(weights_of(run.best_file))
+
+
+def _recipe(run: Run) -> bytes:
+    """What the run trains by as its recipe, which is all that whoever imports it needs to know."""
+    return read_recipe(run).to_json().encode()
 
 
 def weights_of(best_file: Path) -> dict[str, NDArray[Any]]:

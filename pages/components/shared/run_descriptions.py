@@ -7,6 +7,7 @@ from pathlib import Path
 from core.errors import UnfreezeError
 from core.models.backbones import backbone
 from core.recipe.recipe import Recipe
+from core.recipe.run_recipe import read_recipe
 from core.runs.store import Run, Status
 from pages.components.cached import runs
 
@@ -33,7 +34,7 @@ def all_runs() -> tuple[list[LoadedRun], list[tuple[str, str]]]:
 
 def recipe_of(run: Run) -> Recipe:
     """The recipe that a run was started with."""
-    return Recipe.from_values(run.recipe_values())
+    return read_recipe(run)
 
 
 def describe(recipe: Recipe) -> str:

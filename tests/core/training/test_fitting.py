@@ -1,7 +1,9 @@
 """Runs of a real pretrained network whose frozen part is computed once; most in this process, which adds nothing."""
 
+import io
 import json
 import signal
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +17,7 @@ import portalocker
 import pytest
 from numpy.typing import NDArray
 
+from core.export.network import trained_network
 from core.inference.prediction import Predictor
 from core.models.backbones import FEATURES, backbone
 from core.models.build import build_model
@@ -24,18 +27,23 @@ from core.models.weights import look_up
 from core.recipe import plan
 from core.recipe.augmentations import Choice
 from core.recipe.plan import ORIGINAL
+from core.recipe.recipe import Recipe
+from core.recipe.run_recipe import read_recipe
+from core.reports.card_facts import read_card_facts
 from core.runs.messages import Message
 from core.runs.store import CRASHED, FINISHED, PAUSED, STOPPED, Run
 from core.settings import Settings
 from core.training import loop
 from core.training.callbacks import StopAsked
 from core.training.checkpoint import Checkpoints
+from core.training.codegen.run_history import read_run_history
 from core.training.feature_cache.cache import LOCK, PHOTOS, RECORD_BYTES
 from core.training.feature_cache.extraction import FrozenOutputs
 from core.training.fitting import seconds_of_step
 from core.training.inputs.batches import Gather, batches
 from core.training.loop import train
 from core.training.recorder import Recorder
+from core.training.transfer.run_export import exported_bytes
 from tests.conftest import PATIENCE, Workplace, eventually, photos_of, trainer, write_colours
 
 LITE = backbone("efficientnet-lite0")
@@ -329,6 +337,21 @@ def test_a_run_that_is_killed_while_computing_leaves_what_the_next_one_goes_on_f
     assert done.status.state == FINISHED and done.ways == {"head": ONCE}
     assert 0 < records < photos and done.outputs.computed == photos - records
     assert done.status.test_accuracy is not None and done.status.test_accuracy >= 0.9
+
+
+def test_what_a_time_budget_settles_is_trained_and_moved_and_the_recipe_stays_as_chosen(place: Place) -> None:
+    run = place.new_run(backbone="efficientnet-b7", minutes=0.1, views=0)
+    chosen = run.recipe_file.read_bytes()
+    done = place.carried_out(run)
+    assert done.status.state == FINISHED, done.status.error
+    assert run.recipe_file.read_bytes() == chosen
+    trained = read_recipe(run)
+    assert (trained.backbone, trained.unfreeze_point, trained.minutes) == (LITE.key, "none", 0.1)
+    assert Predictor(run).resolution == LITE.resolution and read_card_facts(run, "a run").backbone == LITE
+    assert trained_network(run).count_params() == build_model(LITE, Head(), 2, None).count_params()
+    with zipfile.ZipFile(io.BytesIO(exported_bytes(run))) as archive:
+        assert Recipe.from_json(archive.read("recipe.json").decode()) == trained
+    assert read_run_history(run, place.workplace.settings).chosen == LITE
 
 
 KINDS: Mapping[str, tuple[dict[str, Any], list[bool]]] = {

@@ -1,0 +1,51 @@
+"""The recipe of a run: what a person chose, and what the run trains by once a time budget has settled the rest.
+
+`recipe.json` in the run's folder stays what the person chose. What the trainer settles is in a file of its own beside
+it, and takes precedence over the choices of the same names. Version 0.1.0 wrote it into `recipe.json` itself; its runs
+have no such file, and are read the same way.
+"""
+
+import json
+from typing import Any
+
+from core.errors import RecipeError
+from core.files import write_atomically
+from core.recipe.recipe import Recipe
+from core.runs.store import Run
+
+SETTLED_FILE = "settled_recipe.json"
+SETTLED = ("backbone", "unfreeze_point", "views", "head_epochs", "fine_tune_epochs")
+"""The choices that a time budget settles."""
+
+
+def chosen_recipe(run: Run) -> Recipe:
+    """What a person chose for a run.
+
+    Raises:
+        RecipeError: It is no recipe.
+        RunError: It cannot be read.
+    """
+    return Recipe.from_values(run.recipe_values())
+
+
+def read_recipe(run: Run) -> Recipe:
+    """What a run trains by; raises what `chosen_recipe` does."""
+    return Recipe.from_values({**run.recipe_values(), **_settled(run)})
+
+
+def settle(run: Run, recipe: Recipe) -> None:
+    """Write down what a time budget has settled: those choices as they are in this recipe."""
+    values = {name: getattr(recipe, name) for name in SETTLED}
+    write_atomically(run.folder / SETTLED_FILE, json.dumps(values, indent=2))
+
+
+def _settled(run: Run) -> dict[str, Any]:
+    try:
+        values = json.loads((run.folder / SETTLED_FILE).read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"What the time budget settled for the run {run.id} cannot be read ({error}).") from error
+    if not isinstance(values, dict) or not set(values) <= set(SETTLED):
+        raise RecipeError(f"{SETTLED_FILE} of the run {run.id} may hold {', '.join(SETTLED)}, and nothing else.")
+    return values
