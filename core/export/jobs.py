@@ -121,6 +121,9 @@ def read_exports(run: Run) -> dict[str, Export]:
     """How far the exports of a run are, by format; starts the process again where exports wait and none runs."""
     found = {chosen.key: _look_at(run, chosen) for chosen in FORMATS}
     if any(export.state == WAITING for export in found.values()):
+        if _has_died_at_its_start(run):
+            _fail_all(run, WAITING, DIED)
+            return {chosen.key: _look_at(run, chosen) for chosen in FORMATS}
         _start_if_needed(run)
     return found
 
@@ -183,6 +186,20 @@ def _start_if_needed(run: Run) -> None:
         _start(run)
 
 
+def _has_died_at_its_start(run: Run) -> bool:
+    """Whether a process was started that ended before it could make anything; starting another would end the same."""
+    started, lock = run.exports_folder / STARTED, run.exports_folder / LOCK
+    return not is_locked(lock) and started.exists() and not was_touched_within(started, START_SECONDS)
+
+
+def _fail_all(run: Run, state: str, error: str) -> None:
+    """Have all exports in a state count as failed; they are made again when somebody requests that."""
+    for chosen in FORMATS:
+        if _read(run, chosen).state == state:
+            _write_state(run, chosen, Export(FAILED, error=error, model=version_of(run)))
+    (run.exports_folder / STARTED).unlink(missing_ok=True)
+
+
 def _start(run: Run) -> None:
     log_file, command = run.exports_folder / LOG, module_command("core.export.jobs", str(run.folder.resolve()))
     try:
@@ -198,7 +215,6 @@ def make_all(run: Run, settings: Settings) -> None:
     with suppress(FileNotFoundError), locked(folder / LOCK, LOCK_SECONDS) as held:  # the run may be deleted any moment
         if not held:
             return
-        (folder / STARTED).unlink(missing_ok=True)
         work = folder / "work"
         shutil.rmtree(work, ignore_errors=True)
         try:
@@ -210,6 +226,7 @@ def make_all(run: Run, settings: Settings) -> None:
 def _make_waiting(run: Run, work: Path, settings: Settings) -> None:
     from core.export.exporter import Exporter
 
+    _fail_all(run, MAKING, DIED)  # what a process before this one has not finished
     exporter = Exporter(run, work, settings)
     while chosen := next((each for each in FORMATS if _read(run, each).state == WAITING), None):
         done = threading.Event()

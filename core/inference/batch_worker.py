@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from core.data.images import decode
 from core.data.scan.readers import FATAL
-from core.errors import PhotoError
+from core.errors import DataError, PhotoError
 from core.models.serving import EMBEDDING, PROBABILITIES, ServingGraph
-from core.processes.children import ATTENDED, module_command, settle_in
+from core.processes.children import ATTENDED, module_command, not_started, settle_in
 from core.processes.responder import Responder, ResponderDied, read_exactly
 
 SIZE = struct.Struct("<Q")
@@ -74,9 +74,19 @@ class Worker:
         self.responder = Responder(module_command("core.inference.batch_worker", json.dumps(facts)))
 
     def predict(self, contents: Sequence[bytes]) -> list[Answer]:
-        """Predict photos; when the child dies, each is tried alone, to find the cause."""
-        with suppress(ResponderDied, OSError):
+        """Predict photos; when the child dies, each is tried alone, to find the cause.
+
+        Raises:
+            DataError: The child cannot be started.
+        """
+        try:
             return [self.responder.ask(lambda requests: _send(requests, contents), _receive_answer)]
+        except OSError as error:
+            raise DataError(not_started("The process that predicts photos", error)) from error
+        except ResponderDied:
+            return self._predict_one_by_one(contents)
+
+    def _predict_one_by_one(self, contents: Sequence[bytes]) -> list[Answer]:
         if len(contents) == 1:
             nothing = np.zeros((0, 0), np.float32)
             return [Answer((FATAL,), nothing, nothing)]

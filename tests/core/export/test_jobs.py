@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -17,9 +18,9 @@ from core.errors import ExportError, RunBusy
 from core.export import jobs, writers
 from core.export.exporter import Exporter
 from core.export.formats import FORMATS, ExportFormat, export_format
-from core.export.jobs import DIED, FAILED, LOCK, MAKING, NOT_MADE, PROVEN, STALE, WAITING, Export
+from core.export.jobs import DIED, FAILED, LOCK, MAKING, NOT_MADE, PROVEN, STALE, STARTED, WAITING, Export
 from core.export.trial_photos import LEAST
-from core.processes.locks import is_locked
+from core.processes.locks import is_locked, locked
 from core.runs.store import RUNNING, Run, Status
 from tests.conftest import FinishedRun, eventually
 
@@ -133,6 +134,30 @@ def test_what_waits_can_be_cancelled_and_what_died_is_said(run: Run, monkeypatch
     assert jobs.read_exports(run)["openvino"] == Export(FAILED, error=DIED, model=jobs.version_of(run))
     jobs.cancel(run, OPENVINO)
     assert jobs.read_exports(run)["openvino"].state == NOT_MADE
+
+
+def test_a_process_that_dies_at_its_start_is_a_failure_and_is_not_started_again_by_itself(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Run] = []
+    monkeypatch.setattr(jobs, "_start", started.append)
+    jobs.request(run, [OPENVINO])
+    os.utime(run.exports_folder / STARTED, (1, 1))
+    died = Export(FAILED, error=DIED, model=jobs.version_of(run))
+    assert jobs.read_exports(run)["openvino"] == died == jobs.read_exports(run)["openvino"]
+    assert started == [run]
+    jobs.request(run, [OPENVINO])
+    assert started == [run, run] and jobs.read_exports(run)["openvino"].state == WAITING
+
+
+def test_what_a_process_left_unfinished_is_a_failure_while_the_next_one_works(
+    run: Run, finished_run: FinishedRun
+) -> None:
+    run.exports_folder.mkdir()
+    jobs._write_state(run, OPENVINO, Export(MAKING, model=jobs.version_of(run)))
+    jobs.make_all(run, finished_run.workplace.settings)
+    with locked(run.exports_folder / LOCK, 1):
+        assert jobs.read_exports(run)["openvino"].error == DIED
 
 
 def test_a_run_that_is_going_and_a_format_without_its_packages_are_refused(run: Run) -> None:

@@ -168,6 +168,17 @@ def test_a_photo_that_brings_the_child_down_is_left_out(
     assert sum(len(answer.probabilities) for answer in answers) == 2
 
 
+def test_where_no_process_can_be_started_the_job_says_so_and_no_photo_is_called_damaged(
+    finished_run: FinishedRun, predictor: Predictor
+) -> None:
+    colours = finished_run.workplace.colours
+    job = job_of(finished_run, predictor, few=5)
+    job._child.responder.command = ["/no/such/program"]
+    job.add(lambda stop: in_folder(colours, [colours], Limits()))
+    assert job.wait(PATIENCE) and "could not be started (No such file" in str(job.error)
+    assert len(job.batch()) == 5 and job.batch().left_out == ()
+
+
 def test_a_folder_is_found_again_and_must_lie_where_it_may_be_read(
     finished_run: FinishedRun, predictor: Predictor, tmp_path: Path
 ) -> None:
