@@ -60,6 +60,14 @@ class FoldedConvolution(keras.layers.Layer):  # type: ignore[misc, unused-ignore
         return tf.nn.bias_add(result, shift)
 
 
+class PassThrough(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
+    """Where a layer was whose work another one does now; unlike `Identity` it takes the mask that the layer took."""
+
+    def call(self, inputs: tf.Tensor, mask: Any = None) -> tf.Tensor:
+        """Hand on what comes."""
+        return inputs
+
+
 def folded_network(model: keras.Model) -> keras.Model:
     """Build the folded network of a flat functional model, not compiled.
 
@@ -73,7 +81,7 @@ def folded_network(model: keras.Model) -> keras.Model:
         if layer.name in norms:
             return FoldedConvolution(layer, norms[layer.name])
         if layer.name in absorbed:
-            return keras.layers.Identity(name=f"passed_{layer.name}")
+            return PassThrough(name=f"passed_{layer.name}")
         if isinstance(layer, keras.layers.Activation) and layer.activation is keras.activations.silu:
             return Swish(name=f"swish_{layer.name}")
         return layer

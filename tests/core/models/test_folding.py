@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.models.backbones import Backbone, backbone
 from core.models.build import build_model
-from core.models.folding import FoldedConvolution, Swish, folded_network
+from core.models.folding import FoldedConvolution, PassThrough, Swish, folded_network
 from core.models.heads import Head
 from core.models.trainable import choose_learning, learner_of
 
@@ -113,7 +113,7 @@ def test_a_folded_network_computes_and_learns_as_its_original_with_every_norm_fo
     folded = folded_network(model)
     norms_folded = [layer for layer in folded.layers if isinstance(layer, FoldedConvolution)]
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    assert len(norms_folded) == len(norms) == sum(isinstance(layer, keras.layers.Identity) for layer in folded.layers)
+    assert len(norms_folded) == len(norms) == sum(isinstance(layer, PassThrough) for layer in folded.layers)
     expected = answer(model, photos(4))
     assert np.ptp(expected, axis=0).max() > 0.01, "the photos must not all look the same to the model"
     assert distance(answer(folded, photos(4)), expected) < TOLERANCE
@@ -137,7 +137,7 @@ def test_from_scratch_nothing_is_folded_and_norms_learn_the_same() -> None:
     model, row = lively("efficientnet-lite0")
     choose_learning(model, row, "all", from_scratch=True)
     folded = folded_network(model)
-    assert not any(isinstance(layer, FoldedConvolution | keras.layers.Identity) for layer in folded.layers)
+    assert not any(isinstance(layer, FoldedConvolution | PassThrough) for layer in folded.layers)
     means = model.get_layer("block3a_project_bn").moving_mean.numpy()
     assert_same_training(folded, model)
     assert not np.array_equal(model.get_layer("block3a_project_bn").moving_mean.numpy(), means)
