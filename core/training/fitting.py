@@ -2,7 +2,6 @@
 
 import statistics
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import keras
@@ -19,8 +18,7 @@ from core.runs.messages import Message
 from core.runs.store import Run
 from core.training.callbacks import PauseAsked, RunCallback, StopAsked, obey
 from core.training.checkpoint import Checkpoint, Checkpoints
-from core.training.feature_cache.extraction import FrozenOutputs
-from core.training.inputs.data_loader import DataLoader, TrainingData
+from core.training.preparation import Ready
 from core.training.recorder import Recorder
 from core.training.schedule import Schedule
 
@@ -56,30 +54,20 @@ class Fitting:
         callback: What watches every step.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        recipe: Recipe,
-        chosen: Backbone,
-        model: keras.Model,
-        data: TrainingData,
-        plans: Sequence[PhasePlan],
-        loader: DataLoader,
-        outputs: FrozenOutputs,
-        recorder: Recorder,
-    ) -> None:
-        """Get ready to train the classifier `model` by the given plans."""
-        self._run, self._recipe, self._chosen, self._model = run, recipe, chosen, model
-        self._data, self._plans, self._recorder = data, list(plans), recorder
-        self._loader, self._outputs, self._steps = loader, outputs, loader.steps
+    def __init__(self, run: Run, given: Ready, recorder: Recorder) -> None:
+        """Get ready to train, by the plans, what was prepared."""
+        self._run, self._recorder = run, recorder
+        self._recipe, self._chosen, self._model, self._data = given.recipe, given.chosen, given.model, given.data
+        self._plans, self._loader, self._outputs = list(given.plans), given.loader, given.outputs
+        self._steps = given.loader.steps
         self._learners: dict[tuple[str, ...], keras.Model] = {}
         self._checkpoints = Checkpoints(run.checkpoints_folder)
         self._at = Position()
         self._epochs_done = 0
         self._epoch_seconds = 0.0
         self._seconds_left: float | None = None
-        self._predictions = SamplePredictions(len(data.subsets["validation"]))
-        self.callback = RunCallback(run, recorder, model, self._predictions)
+        self._predictions = SamplePredictions(len(given.data.subsets["validation"]))
+        self.callback = RunCallback(run, recorder, given.model, self._predictions)
 
     def fit(self) -> bool:
         """Train to the end; returns whether a stop was asked for.

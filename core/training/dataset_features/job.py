@@ -25,7 +25,8 @@ from core.training.dataset_features.features import LISTED, ROWS, Request, read_
 from core.training.feature_cache.cache import FeatureCache
 from core.training.feature_cache.extraction import Frozen, FrozenOutputs
 from core.training.inputs.photos import Photos, in_chunks
-from core.training.loop import end, fetch_weights, telling_how_it_ends
+from core.training.loop import end, telling_how_it_ends
+from core.training.preparation import fetch_weights
 from core.training.recorder import Recorder
 
 OWN_BYTES = 1000 * GIGABYTE

@@ -16,8 +16,9 @@ from core.runs.store import FINISHED, Run
 from core.settings import Settings
 from core.training.callbacks import obey
 from core.training.fitting import choose_for, learner_for
-from core.training.loop import Ready, end, ready, telling_how_it_ends
+from core.training.loop import end, telling_how_it_ends
 from core.training.lr_finder.finder import STEPS, has_exploded, rate_at, smoothed
+from core.training.preparation import Ready, ready
 from core.training.recorder import Recorder
 
 MOST: Mapping[str, int] = {"training": 512, "validation": 8, "test": 1}

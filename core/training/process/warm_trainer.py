@@ -122,13 +122,13 @@ def run_warm_trainer(settings: Settings, idle_seconds: float = IDLE_SECONDS) -> 
     """Load what training needs, prepare what is asked for on standard input, and carry out the run that comes."""
     orders = Orders(io.FileIO(sys.stdin.fileno(), closefd=False), message=Message("loading-tensorflow"))
     with without_scikit_learn():
-        from core.training import loop
+        from core.training import loop, preparation
 
     orders.message = Message("building-network")
     prepared = None
     while isinstance(order := orders.newest(idle_seconds), str):
         with suppress(UnfreezeError):  # the run will fail with the same message
-            prepared = loop.prepare(order, settings)
+            prepared = preparation.prepare(order, settings)
     with orders.held():
         loop.train(order, settings, prepared)
     return order

@@ -33,7 +33,7 @@ from core.reports.card_facts import read_card_facts
 from core.runs.messages import Message
 from core.runs.store import CRASHED, FINISHED, PAUSED, STOPPED, Run
 from core.settings import Settings
-from core.training import loop
+from core.training import preparation
 from core.training.callbacks import StopAsked
 from core.training.checkpoint import Checkpoints
 from core.training.codegen.run_history import read_run_history
@@ -42,6 +42,7 @@ from core.training.feature_cache.extraction import FrozenOutputs
 from core.training.fitting import seconds_of_step
 from core.training.inputs.batches import Gather, batches
 from core.training.loop import train
+from core.training.preparation import Prepared, prepare
 from core.training.recorder import Recorder
 from core.training.transfer.run_export import exported_bytes
 from tests.conftest import PATIENCE, Workplace, eventually, photos_of, trainer, write_colours
@@ -77,7 +78,7 @@ class Place:
         usual = {"backbone": LITE.key, "unfreeze_point": "block7", "head_epochs": 2, "fine_tune_epochs": 2}
         return self.workplace.new_run(**{**usual, **choices})
 
-    def carried_out(self, run: Run, settings: Settings | None = None, prepared: loop.Prepared | None = None) -> "Done":
+    def carried_out(self, run: Run, settings: Settings | None = None, prepared: Prepared | None = None) -> "Done":
         """Let this process be the trainer of a run, and see what its phases are fed with."""
         ways: dict[str, Message] = {}
         begin_phase = Recorder.begin_phase
@@ -88,7 +89,7 @@ class Place:
 
         with pytest.MonkeyPatch.context() as patch, run.held():
             patch.setattr(Recorder, "begin_phase", remember)
-            patch.setattr(loop, "FrozenOutputs", Watched)
+            patch.setattr(preparation, "FrozenOutputs", Watched)
             train(run, settings or self.workplace.settings, prepared)
         return Done(run, ways, Watched.last)
 
@@ -177,7 +178,7 @@ def test_kept_outputs_give_the_metrics_of_the_plain_way_for_the_head_and_for_fin
 
 def test_what_was_prepared_before_the_run_came_changes_nothing(tmp_path: Path, kept: Done) -> None:
     elsewhere = place_in(tmp_path)
-    prepared = loop.prepare(LITE.key, elsewhere.workplace.settings)
+    prepared = prepare(LITE.key, elsewhere.workplace.settings)
     assert prepared is not None
     done = elsewhere.carried_out(elsewhere.new_run(), prepared=prepared)
     assert done.outputs.computed == kept.outputs.computed and done.outputs._frozen.graph is prepared.graph
@@ -185,7 +186,7 @@ def test_what_was_prepared_before_the_run_came_changes_nothing(tmp_path: Path, k
 
 
 def test_a_network_without_weights_here_cannot_be_prepared(place: Place) -> None:
-    assert loop.prepare("efficientnet-b7", place.workplace.settings) is None
+    assert prepare("efficientnet-b7", place.workplace.settings) is None
 
 
 def test_each_phase_says_what_it_was_fed_with_and_why(kept: Done, plain: Done) -> None:

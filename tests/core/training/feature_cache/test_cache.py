@@ -285,14 +285,14 @@ def test_a_second_process_reuses_what_the_first_has_kept(cache: FeatureCache) ->
 
 
 def test_what_is_committed_does_not_wait_for_the_end(cache: FeatureCache, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "COMMIT_SECONDS", math.inf)
+    monkeypatch.setattr(feature_cache, "COMMIT_SECONDS", math.inf)
     with opened(cache) as shard:
         [photos] = cache.root.glob(f"*/{PHOTOS}")
         shard.add(DIGESTS[:5], rows_of(DIGESTS[:5]))
         assert photos.stat().st_size == 0
         shard.commit()
         assert photos.stat().st_size == 5 * RECORD_BYTES
-        monkeypatch.setattr(cache, "COMMIT_SECONDS", 0.0)
+        monkeypatch.setattr(feature_cache, "COMMIT_SECONDS", 0.0)
         shard.add(DIGESTS[5:7], rows_of(DIGESTS[5:7]))
         assert photos.stat().st_size == 7 * RECORD_BYTES, "committed by itself"
 
@@ -556,7 +556,7 @@ def test_some_of_the_disk_stays_free(cache: FeatureCache) -> None:
     free, spare = boundless._disk()
     assert GIGABYTE <= spare <= 10 * GIGABYTE
     assert not boundless.room(free) and not boundless.room(free - spare // 2)
-    with pytest.raises(NoRoom, match="stay free"), opened(boundless, needed=free):
+    with pytest.raises(NoRoom, match="are kept free"), opened(boundless, needed=free):
         pytest.fail("it was opened")
     assert boundless.room(MEGABYTE) == (free > spare + MEGABYTE)
 
@@ -611,7 +611,7 @@ def test_shards_that_stayed_empty_are_swept(cache: FeatureCache) -> None:
 
 def test_a_full_disk_ends_the_adding_and_spoils_nothing(cache: FeatureCache) -> None:
     first, rest, last = said(CROWDED, cache).splitlines()
-    assert first.startswith("20 NoRoom The disk is full: nothing more can be kept in ")
+    assert first.startswith("20 NoRoom The disk is full: the feature cache in ")
     assert (rest, last) == ("20 20", "no more")
     with opened(cache) as shard:
         assert_holds(shard, DIGESTS[:20])
