@@ -82,11 +82,11 @@ def test_photos_that_are_gone_are_left_out(forgetful: Run, finished_run: Finishe
     assert str(gone.relative_to(dataset)) not in read_embeddings(forgetful).paths
 
 
-def test_what_goes_wrong_is_said_and_can_be_tried_again(forgetful: Run, finished_run: FinishedRun) -> None:
+def test_a_failure_is_kept_and_can_be_tried_again(forgetful: Run, finished_run: FinishedRun) -> None:
     settings = finished_run.workplace.settings
     compute_if_missing(forgetful, replace(settings, dataset_roots=(settings.home / "datasets",)))
-    said = request(forgetful)
-    assert said is not None and str(finished_run.workplace.colours) in said.error
+    failed = request(forgetful)
+    assert failed is not None and str(finished_run.workplace.colours) in failed.error
     retry(forgetful)
     compute_if_missing(forgetful, settings)
     assert request(forgetful) is None
@@ -127,7 +127,7 @@ def is_computing(run: Run) -> bool:
     return found
 
 
-def test_an_unexpected_failure_is_told_once_and_is_not_tried_again_by_itself(
+def test_an_unexpected_failure_is_shown_once_and_is_not_tried_again_by_itself(
     forgetful: Run, finished_run: FinishedRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in finished_run.workplace.variables().items():
@@ -135,7 +135,7 @@ def test_an_unexpected_failure_is_told_once_and_is_not_tried_again_by_itself(
     classes = forgetful.classes_file.read_text("utf-8")
     forgetful.classes_file.write_text(json.dumps({"class_names": ["blue", "no such class"]}), "utf-8")
     request(forgetful)
-    eventually(lambda: bool((found := request(forgetful)) and found.error), "the failure is told")
+    eventually(lambda: bool((found := request(forgetful)) and found.error), "the failure is kept")
     failed = request(aged(forgetful))
     assert failed is not None and failed.error.startswith("An unexpected ValueError (tuple.index")
     assert request(aged(forgetful)) == failed
@@ -174,4 +174,4 @@ def test_a_run_without_a_model_is_a_failure_only_where_its_embeddings_are_asked_
     compute_if_missing(forgetful, finished_run.workplace.settings)
     assert not (forgetful.folder / PROGRESS).exists()
     request(forgetful)
-    eventually(lambda: request(forgetful) == EmbeddingsProgress(error=NO_MODEL), "it is told")
+    eventually(lambda: request(forgetful) == EmbeddingsProgress(error=NO_MODEL), "the failure is kept")

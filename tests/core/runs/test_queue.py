@@ -102,7 +102,7 @@ def ended(queue: Queue, state: str = STOPPED, **values: Any) -> Run:
     return run
 
 
-def test_nothing_waits_in_a_store_that_is_not_there_and_looking_makes_none(queue: Queue) -> None:
+def test_nothing_is_queued_in_a_store_that_is_not_there_and_reading_makes_none(queue: Queue) -> None:
     assert queue.queued() == [] and queue.advance(begin) == []
     assert not queue.store.root.exists()
 
@@ -178,7 +178,7 @@ def test_what_does_not_wait_is_neither_moved_nor_cancelled(queue: Queue, three: 
     assert queue.queued() == [three[2]]
 
 
-def test_a_run_that_waits_is_not_deleted_but_cancelled(queue: Queue, three: list[Run]) -> None:
+def test_a_queued_run_is_not_deleted_but_cancelled(queue: Queue, three: list[Run]) -> None:
     with pytest.raises(RunBusy, match="Take it out of the queue first"):
         queue.store.delete(three[1].id)
     queue.cancel(three[1])
@@ -207,7 +207,9 @@ def test_without_an_order_the_oldest_run_comes_first_and_runs_it_does_not_name_c
     assert queue.queued() == [three[1], three[0], three[2]]
 
 
-def test_an_order_that_cannot_be_written_is_told_and_the_run_waits_all_the_same(queue: Queue, three: list[Run]) -> None:
+def test_an_order_that_cannot_be_written_is_an_error_and_the_run_is_queued_anyway(
+    queue: Queue, three: list[Run]
+) -> None:
     queue.file.unlink()
     queue.file.mkdir()
     with pytest.raises(RunError, match="The order of the queue cannot be saved"):
@@ -222,7 +224,7 @@ def test_a_run_whose_trainer_could_not_be_started_keeps_its_place(queue: Queue, 
     assert queue.advance(begin) == [three[0]]
 
 
-def test_a_run_that_ended_waits_to_go_on_behind_all_others(queue: Queue, three: list[Run]) -> None:
+def test_a_run_that_ended_goes_on_behind_all_others(queue: Queue, three: list[Run]) -> None:
     run = ended(queue, best_epoch=4, spent=5.0)
     run.request_stop()
     run.request_pause()

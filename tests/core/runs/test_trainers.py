@@ -39,12 +39,12 @@ def test_a_trainer_outlives_the_process_that_launched_it(finished_run: FinishedR
     assert finished_run.run.read_status().state == FINISHED, finished_run.run.log_tail()
 
 
-def test_a_trainer_that_cannot_even_start_leaves_its_words_in_the_log(tmp_path: Path) -> None:
+def test_a_trainer_that_cannot_even_start_leaves_the_reason_in_the_log(tmp_path: Path) -> None:
     store = RunStore(tmp_path / "runs")
     run = store.create(nothing)
     run.status_file.write_text("{", "utf-8")
     trainers.start(run)
-    eventually(lambda: "has no readable status" in run.log_tail(), "the trainer has said why it ends")
+    eventually(lambda: "has no readable status" in run.log_tail(), "the trainer has logged why it ends")
 
 
 def test_what_was_chosen_is_in_the_folder_of_the_run(finished_run: FinishedRun) -> None:
@@ -57,10 +57,10 @@ def test_what_was_chosen_is_in_the_folder_of_the_run(finished_run: FinishedRun) 
 def test_runs_go_one_after_the_other_without_browser_and_server(workplace: Workplace) -> None:
     recipes = [workplace.recipe(seed=seed).to_json() for seed in (1, 2, 3)]
     arguments = [sys.executable, "-c", LAUNCHER, str(workplace.store.root), *recipes]
-    said = subprocess.run(
+    launched = subprocess.run(
         arguments, cwd=PROJECT, env=workplace.environment(), check=True, stdout=subprocess.PIPE, timeout=PATIENCE
     )
-    runs = [workplace.store.get(name) for name in said.stdout.decode().split()]
+    runs = [workplace.store.get(name) for name in launched.stdout.decode().split()]
     assert [run.read_status().state for run in runs[1:]] == [QUEUED, QUEUED]
     eventually(lambda: all(run.read_status().state == FINISHED for run in runs), "all have finished")
     first, second, third = (run.read_status() for run in runs)
@@ -132,7 +132,7 @@ def looked_after(queue: Queue) -> Iterator[None]:
 
 
 def states(runs: list[Run]) -> list[tuple[str, str]]:
-    """How far runs are, with what their trainers last said."""
+    """How far runs are, with the ends of their logs."""
     return [(run.read_status().state, run.log_tail(1000)) for run in runs]
 
 

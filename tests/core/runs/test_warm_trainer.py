@@ -24,10 +24,10 @@ from pathlib import Path
 warm = WarmTrainer()
 for line in sys.stdin:
     name, _, value = line.strip().partition(" ")
-    said = warm.prepare(value) if name == "prepare" else warm.hand_over(Run(Path(value)))
-    print(said, 0 if warm._child is None else warm._child.pid, flush=True)
+    printed = warm.prepare(value) if name == "prepare" else warm.hand_over(Run(Path(value)))
+    print(printed, 0 if warm._child is None else warm._child.pid, flush=True)
 """
-"""A server in small: does what it is told, and says what came of it and which process it keeps waiting."""
+"""A server in small: carries out orders, and prints their results and the process id of its warm trainer."""
 
 
 class Server:
@@ -47,8 +47,8 @@ class Server:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(f"{order}\n")
         self._process.stdin.flush()
-        said, pid = self._process.stdout.readline().split()
-        return said, int(pid)
+        printed, pid = self._process.stdout.readline().split()
+        return printed, int(pid)
 
     def kill(self) -> None:
         with self._process:
@@ -80,12 +80,12 @@ def stopped_at_the_end(run: Run) -> Iterator[Run]:
         eventually(lambda: run.read_status().state not in ACTIVE, f"the run ended:\n{run.log_tail()}")
 
 
-def test_a_waiting_trainer_ends_with_the_server(workplace: Workplace) -> None:
+def test_a_warm_trainer_ends_with_the_server(workplace: Workplace) -> None:
     server = Server(workplace)
     _, pid = server.ask("prepare baseline-cnn")
     assert alive(pid)
     server.kill()
-    eventually(lambda: not alive(pid), "the waiting trainer ended")
+    eventually(lambda: not alive(pid), "the warm trainer ended")
 
 
 def test_a_run_that_was_handed_over_outlives_the_server_and_ends_as_a_cold_one(
@@ -122,12 +122,12 @@ def test_of_two_sessions_that_start_at_once_one_gets_the_trainer_and_can_stop_it
     assert runs[taken.index(False)].status_file.read_text("utf-8") == untouched[runs[taken.index(False)].id]
 
 
-def test_launching_takes_the_trainer_that_waits(workplace: Workplace, warm: WarmTrainer) -> None:
+def test_launching_takes_the_warm_trainer(workplace: Workplace, warm: WarmTrainer) -> None:
     warm.prepare("baseline-cnn")
     child, folder = child_of(warm), workplace.folder()
     run = launch(Queue(workplace.store), workplace.recipe(), folder, (folder.labels * 0).astype("int8"), warm)
     assert run.is_locked() and child.poll() is None
-    eventually(lambda: run.read_status().state != STARTING, "the trainer had said that it has the run")
+    eventually(lambda: run.read_status().state != STARTING, "the trainer wrote that it has the run")
     child.kill()
     child.wait()
     assert run.read_status().state == CRASHED
@@ -140,7 +140,7 @@ def test_a_killed_trainer_takes_no_run_and_a_new_one_is_started(workplace: Workp
     run.status_file.write_text("{", "utf-8")  # the new trainer ends at once, with a word
     assert not warm.hand_over(run) and not run.log_tail()
     trainers.start(run, warm)
-    eventually(lambda: "has no readable status" in run.log_tail(), "the new trainer has said why it ends")
+    eventually(lambda: "has no readable status" in run.log_tail(), "the new trainer has logged why it ends")
 
 
 def test_a_trainer_that_does_not_react_is_ended(workplace: Workplace, warm: WarmTrainer) -> None:
@@ -152,7 +152,7 @@ def test_a_trainer_that_does_not_react_is_ended(workplace: Workplace, warm: Warm
     assert not run.is_locked() and run.read_status().state == STARTING
 
 
-def test_a_trainer_that_cannot_take_a_run_leaves_its_words_in_the_log(workplace: Workplace, warm: WarmTrainer) -> None:
+def test_a_trainer_that_cannot_take_a_run_leaves_the_reason_in_the_log(workplace: Workplace, warm: WarmTrainer) -> None:
     warm.prepare("baseline-cnn")
     run = workplace.new_run()
     run.status_file.write_text("{", "utf-8")
@@ -160,7 +160,7 @@ def test_a_trainer_that_cannot_take_a_run_leaves_its_words_in_the_log(workplace:
     assert "has no readable status" in run.log_tail()
 
 
-def test_a_trainer_waits_on_through_changes_of_mind(warm: WarmTrainer) -> None:
+def test_a_warm_trainer_is_kept_through_changes_of_mind(warm: WarmTrainer) -> None:
     warm.prepare("baseline-cnn")
     child = child_of(warm)
     for backbone in ("efficientnet-b0", "efficientnet-b0", "baseline-cnn"):

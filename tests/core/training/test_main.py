@@ -12,11 +12,11 @@ from core.training.process.warm_trainer import run_warm_trainer
 
 run_warm_trainer(settings_from(), idle_seconds=0.1)
 """
-"""A trainer that waits a tenth of a second for each order."""
+"""A warm trainer that waits a tenth of a second for each order."""
 
 
 @contextmanager
-def waiting(place: Workplace, *command: str) -> Iterator["subprocess.Popen[bytes]"]:
+def warm_trainer(place: Workplace, *command: str) -> Iterator["subprocess.Popen[bytes]"]:
     """A process that takes orders on its standard input; it does not outlive the block."""
     child = subprocess.Popen(
         [sys.executable, *command],
@@ -31,16 +31,16 @@ def waiting(place: Workplace, *command: str) -> Iterator["subprocess.Popen[bytes
         child.kill()
 
 
-def test_a_waiting_trainer_ends_with_its_input_also_in_the_middle_of_a_line(workplace: Workplace) -> None:
-    for said in (b"", b'{"prepare": {"backbone": "baseline-cnn"}}\n', b'{"run": "/now'):
-        with waiting(workplace, "-m", "core.training", "--wait") as child:
-            _, errors = child.communicate(said, timeout=PATIENCE)
+def test_a_warm_trainer_ends_with_its_input_also_in_the_middle_of_a_line(workplace: Workplace) -> None:
+    for orders in (b"", b'{"prepare": {"backbone": "baseline-cnn"}}\n', b'{"run": "/now'):
+        with warm_trainer(workplace, "-m", "core.training", "--wait") as child:
+            _, errors = child.communicate(orders, timeout=PATIENCE)
         assert child.returncode == 0, errors
     assert not (workplace.home / "keras").exists(), "it did not first load Keras to the end"
 
 
 def test_what_cannot_be_prepared_is_forgotten_and_a_trainer_without_orders_ends(workplace: Workplace) -> None:
-    with waiting(workplace, "-c", IMPATIENT) as child:
+    with warm_trainer(workplace, "-c", IMPATIENT) as child:
         assert child.stdin is not None and child.stderr is not None
         child.stdin.write(json.dumps({"prepare": {"backbone": "no-such-network"}}).encode() + b"\n")
         assert child.wait(PATIENCE) == 0
