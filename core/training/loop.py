@@ -26,7 +26,8 @@ from core.recipe.run_recipe import read_recipe, settle
 from core.runs.messages import Message
 from core.runs.store import FAILED, FINISHED, PAUSED, STOPPED, Run, Status
 from core.settings import Settings
-from core.training.budget.time_budget import Counts, Pace, fitted, timed_variants
+from core.training.budget.cost_model import Counts, Throughput
+from core.training.budget.time_budget import fitted, timed_variants
 from core.training.callbacks import PauseAsked, StopAsked
 from core.training.environment import describe_environment
 from core.training.fitting import Fitting
@@ -135,7 +136,7 @@ def _fit_into_time(
     folder, parts = read_split_csv(run.split_file, root)
     files = [folder.absolute(index) for index in np.random.default_rng(0).permutation(len(folder))[:PROBE_PHOTOS]]
     few = Photos(files, probe.resolution, run.work_folder / "few.npy", settings.dataset_roots, settings.limits.pixels)
-    measured = Pace(_photos_per_second(prepared, few), probe.flops)
+    measured = Throughput(_photos_per_second(prepared, few), probe.flops)
     counts = Counts(*(int((parts == number).sum()) for number in range(len(SUBSETS))))
     left = recipe.minutes * 60 - recorder.seconds
     fitting = fitted(recipe, available, measured, counts, left)

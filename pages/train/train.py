@@ -15,8 +15,8 @@ from core.recipe.augmentations import AUGMENTATION_OF, Choice, default_augmentat
 from core.recipe.plan import plan_phases
 from core.recipe.recipe import Recipe, default_recipe, default_unfreeze_point
 from core.training.budget.augmentation_costs import in_words
-from core.training.budget.throughput import costs_of, known_pace
-from core.training.budget.time_budget import Counts
+from core.training.budget.cost_model import Counts, costs_of
+from core.training.budget.throughput import known_throughput
 from core.training.launch import launch
 from pages.components.cached import datasets, runs, services
 from pages.components.runs.run_view import show_run
@@ -134,10 +134,10 @@ def explain(places: Mapping[str, DeltaGenerator], around: Around, head: Sequence
 def show_costs(chosen: Backbone, recipe: Recipe, head: Sequence[Layer], counts: Counts) -> None:
     """What each phase will take on this machine."""
     plans = plan_phases(recipe, chosen, counts.training, counts.validation, services.feature_cache().room)
-    known = known_pace(services.settings().home, chosen, services.guessed_pace())
+    known = known_throughput(services.settings().home, chosen, services.guessed_throughput())
     milliseconds = services.augmentation_costs().milliseconds(recipe.augmentations)
     augmenting = None if milliseconds is None else milliseconds / 1000 * (chosen.resolution / 224) ** 2
-    costs = costs_of(recipe, chosen, plans, known.pace, counts, augmenting)
+    costs = costs_of(recipe, chosen, plans, known.throughput, counts, augmenting)
     st.subheader("What it takes", anchor=False)
     network_view.show_costs(chosen, plans, costs, known, head)
 

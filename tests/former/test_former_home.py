@@ -29,7 +29,7 @@ from core.runs.embeddings import read_embeddings
 from core.runs.queue import Queue
 from core.runs.store import STOPPED, Run, RunStore
 from core.settings import Settings, settings_from
-from core.training.budget.throughput import guessed_pace, known_pace
+from core.training.budget.throughput import guessed_throughput, known_throughput
 from core.training.codegen.script import training_script
 from core.training.lr_finder.finder import sweeps
 from tests.conftest import eventually, trainer
@@ -171,7 +171,7 @@ def test_decisions_about_photos_hold(former: FormerHome, name: str) -> None:
 def test_settings_measured_speed_and_searched_rates_are_known(former: FormerHome) -> None:
     assert not former.settings.allow_downloads and former.settings.limits.uploads == 150
     assert former.settings.limits.feature_cache_bytes == 1_000_000_000
-    known = known_pace(former.settings.home, backbone("efficientnet-lite0"), guessed_pace())
+    known = known_throughput(former.settings.home, backbone("efficientnet-lite0"), guessed_throughput())
     assert known.measured
     for each in former.expected["rate_finder"]:
         search = RunStore(former.settings.home / "rate_finder").get(each["run"])

@@ -1,48 +1,27 @@
-"""How long epochs will take, said before a run starts: from what former runs measured here, or else from a guess.
+"""How fast this machine is, said before a run starts: what former runs measured here, or else a guess.
 
-Nothing here imports Keras. A trainer calls `remember`, pages call `known_pace` and `costs_of`.
+Nothing here imports Keras. A trainer calls `remember`, pages call `known_throughput`.
 """
 
 import json
 import math
 import os
 import time
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from core.files import write_atomically
-from core.models.backbones import BACKBONES, FEATURES, Backbone, backbone
-from core.models.heads import feature_width
-from core.recipe.phases import Phase
-from core.recipe.plan import PhasePlan, new_versions
-from core.recipe.recipe import Recipe
-from core.training.budget.time_budget import (
-    FIXED_SECONDS,
-    HEAD_EPOCH_SECONDS,
-    Counts,
-    Pace,
-    augmenting_seconds,
-    learning_seconds,
-)
+from core.models.backbones import BACKBONES, Backbone, backbone
+from core.training.budget.cost_model import Throughput, augmenting_seconds
 
 FILE_NAME = "pace.json"
 
 ENOUGH = 1_000
 """Photos that a measurement rests on at least."""
-
-PLAIN_FORWARD = 2.7
-"""A step in TensorFlow in which nothing but the head learns, against a forward pass through OpenVINO.
-
-60 photos a second against 165, for B0 on two cores.
-"""
-
-PLAIN_LEARNING = 6.0
-"""A step in which everything learns, likewise: 28 photos a second."""
 
 EFFICIENCY = 0.68
 """How many operations of an EfficientNet are done in the time of one of a matrix product on all cores.
@@ -53,55 +32,18 @@ EFFICIENCY = 0.68
 PRODUCT_SIDE, PRODUCTS, GUESS_SECONDS = 64, 8, 0.05
 """What is timed to guess: products of square matrices so small that numpy computes them on one core."""
 
-USUAL_TRAINING = 2_200
-"""Training photos for which an epoch of the head takes `HEAD_EPOCH_SECONDS`."""
-
-WIDTH_FOR_FREE = 10_000
-"""Features that a head reads in that time; more take longer."""
-
 
 @dataclass(frozen=True)
 class Known:
     """How fast this machine is, as far as that is known.
 
     Attributes:
-        pace: The pace.
+        throughput: The throughput.
         measured: Whether a run has measured it here; else it is a guess.
     """
 
-    pace: Pace
+    throughput: Throughput
     measured: bool
-
-
-@dataclass(frozen=True)
-class PhaseCost:
-    """What a phase will take.
-
-    Attributes:
-        phase: The phase.
-        epoch_seconds: Of one of its epochs in the mean, validation and new versions of photos included.
-    """
-
-    phase: Phase
-    epoch_seconds: float
-
-
-@dataclass(frozen=True)
-class Costs:
-    """What a run will take.
-
-    Attributes:
-        beside: Seconds of all but epochs: starting, looking at each photo for the first time, the test at the end.
-        phases: Of each phase, in order.
-    """
-
-    beside: float
-    phases: tuple[PhaseCost, ...]
-
-    @property
-    def total(self) -> float:
-        """Seconds from Start to the tested model."""
-        return self.beside + sum(cost.phase.epochs * cost.epoch_seconds for cost in self.phases)
 
 
 def remember(home: Path, key: str, photos: int, seconds: float) -> None:
@@ -118,7 +60,7 @@ def remember(home: Path, key: str, photos: int, seconds: float) -> None:
         write_atomically(home / FILE_NAME, json.dumps(rates, indent=1))
 
 
-def known_pace(home: Path, chosen: Backbone, guess: Pace) -> Known:
+def known_throughput(home: Path, chosen: Backbone, guess: Throughput) -> Known:
     """What a run with this backbone measured, or the latest with another one; where there was none, the guess."""
     rates = _read(home)
     key = chosen.key if chosen.key in rates else max(rates, key=lambda each: rates[each]["measured"], default="")
@@ -127,63 +69,14 @@ def known_pace(home: Path, chosen: Backbone, guess: Pace) -> Known:
     row = backbone(key)
     whole = 1 / rates[key]["photos_per_second"]
     forward = max(whole / 2, whole - augmenting_seconds(row))
-    return Known(Pace(1 / forward, row.flops), True)
+    return Known(Throughput(1 / forward, row.flops), True)
 
 
-def guessed_pace() -> Pace:
+def guessed_throughput() -> Throughput:
     """A guess from how fast numpy multiplies matrices here; takes a twentieth of a second."""
     cores = os.cpu_count() or 1
     reference = backbone("efficientnet-b0")
-    return Pace(EFFICIENCY * cores * _gigaflops() * 1e9 / (2 * reference.flops), reference.flops)
-
-
-def costs_of(
-    recipe: Recipe,
-    chosen: Backbone,
-    plans: Sequence[PhasePlan],
-    pace: Pace,
-    counts: Counts,
-    augmenting: float | None = None,
-) -> Costs:
-    """What a run will take.
-
-    Args:
-        recipe: What was chosen.
-        chosen: Its backbone.
-        plans: Of `plan_phases`.
-        pace: What is known of this machine.
-        counts: Numbers of photos.
-        augmenting: Seconds that augmenting a photo takes; None where that was not measured.
-    """
-    each = (augmenting_seconds(chosen) if augmenting is None else augmenting) if recipe.augmentations else 0.0
-    forward, seen = pace.forward_seconds(chosen), _seen_in_an_epoch(recipe, counts)
-    version = counts.training * (forward + each)
-    phases = []
-    for plan, new in zip(plans, new_versions(plans), strict=True):
-        changed = version * new / plan.phase.epochs if plan.cached else seen.training * each
-        phases.append(PhaseCost(plan.phase, _learning(plan, recipe, chosen, pace, seen) + changed))
-    first = version + counts.validation * forward if any(plan.cached for plan in plans) else 0.0
-    return Costs(FIXED_SECONDS + first + (counts.validation + counts.test) * forward, tuple(phases))
-
-
-def _seen_in_an_epoch(recipe: Recipe, counts: Counts) -> Counts:
-    """Photos that go by in an epoch: as many steps as the recipe says, and a validation every so many of them."""
-    steps = recipe.steps_per_epoch or math.ceil(counts.training / recipe.batch_size)
-    validations = max(1, steps // recipe.validate_every) if recipe.validate_every else 1
-    training = steps * recipe.batch_size if recipe.steps_per_epoch else counts.training
-    return replace(counts, training=training, validation=validations * counts.validation)
-
-
-def _learning(plan: PhasePlan, recipe: Recipe, chosen: Backbone, pace: Pace, seen: Counts) -> float:
-    """Seconds of an epoch without new versions."""
-    if plan.boundary == FEATURES:
-        wider = feature_width(chosen, recipe.pooling) / WIDTH_FOR_FREE
-        return HEAD_EPOCH_SECONDS * seen.training / USUAL_TRAINING * max(1.0, wider)
-    if plan.cached:
-        return learning_seconds(chosen, plan.phase.unfreeze_point, pace, seen)
-    share = chosen.work_share(plan.phase.unfreeze_point)
-    step = PLAIN_FORWARD + (PLAIN_LEARNING - PLAIN_FORWARD) * share
-    return (step * seen.training + PLAIN_FORWARD * seen.validation) * pace.forward_seconds(chosen)
+    return Throughput(EFFICIENCY * cores * _gigaflops() * 1e9 / (2 * reference.flops), reference.flops)
 
 
 def _gigaflops() -> float:
@@ -199,7 +92,7 @@ def _gigaflops() -> float:
 
 
 def _read(home: Path) -> dict[str, dict[str, float]]:
-    """What was remembered; a file that is damaged is as good as none, since the next run writes it anew."""
+    """What was remembered; a file that is damaged is as good as none, since the next run replaces it."""
     try:
         values: Any = json.loads((home / FILE_NAME).read_text("utf-8"))
     except (OSError, ValueError):

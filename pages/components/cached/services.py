@@ -9,7 +9,7 @@ from core.runs.warm_trainer import WarmTrainer
 from core.settings import Settings, settings_from
 from core.training.budget import throughput
 from core.training.budget.augmentation_costs import AugmentationCosts
-from core.training.budget.time_budget import Pace
+from core.training.budget.cost_model import Throughput
 from core.training.feature_cache.cache import FeatureCache
 from core.training.process.preview import PreviewWorker
 
@@ -47,9 +47,9 @@ def warm_trainer() -> WarmTrainer | None:
 
 
 @st.cache_resource(show_spinner=False)
-def guessed_pace() -> Pace:
+def guessed_throughput() -> Throughput:
     """How fast this machine may be, before a run has measured it."""
-    return throughput.guessed_pace()
+    return throughput.guessed_throughput()
 
 
 @st.cache_resource

@@ -9,7 +9,7 @@ from core.models import weights
 from core.models.backbones import BACKBONES, Backbone, backbone
 from core.runs.messages import text_of
 from core.runs.store import ACTIVE, CRASHED, FAILED, STOPPED, Run, Status
-from core.training.budget.throughput import known_pace
+from core.training.budget.throughput import known_throughput
 from core.training.dataset_features import features
 from core.training.dataset_features.features import Features, Request
 from pages.components.cached import datasets, services
@@ -94,8 +94,8 @@ def _offer(request: Request, new: int, chosen: Backbone, last: Status | None) ->
             " look. Then each label is judged by the photos around it, and those that stand out are shown to you, one"
             " by one. No training is needed, and your photos are never changed."
         )
-    pace = known_pace(services.settings().home, chosen, services.guessed_pace()).pace
-    seconds = START_SECONDS + new * pace.forward_seconds(chosen)
+    throughput = known_throughput(services.settings().home, chosen, services.guessed_throughput()).throughput
+    seconds = START_SECONDS + new * throughput.forward_seconds(chosen)
     st.caption(
         f":material/schedule: {new:,} photos, about {formatting.duration(seconds)}, less where training has looked"
         " at them before. It is done once; later checks start at once."

@@ -47,7 +47,7 @@ class Around:
         chosen: The backbone.
         point: The unfreeze point.
         from_scratch: Whether everything learns from the start.
-        timed: Whether a time box decides variant, unfreeze point, epochs and kept versions.
+        timed: Whether a time budget decides variant, unfreeze point, epochs and kept versions.
     """
 
     chosen: Backbone

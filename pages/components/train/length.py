@@ -26,7 +26,7 @@ def choose(start: Draft, training_photos: int) -> dict[str, Any]:
 
 
 def _minutes(start: Draft) -> dict[str, Any]:
-    """A time box."""
+    """A time budget."""
     first = round(start.first("minutes", 0)) or 5
     key = start.key("minutes")
     minutes = st.number_input(

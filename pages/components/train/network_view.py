@@ -10,7 +10,8 @@ from core.models.backbones import Backbone
 from core.recipe.plan import PhasePlan, starts_from_nothing
 from core.recipe.recipe import Recipe, default_unfreeze_point
 from core.runs.messages import text_of
-from core.training.budget.throughput import Costs, Known
+from core.training.budget.cost_model import Costs
+from core.training.budget.throughput import Known
 from pages.components.cached import models
 from pages.components.shared import drawings, state
 from pages.components.train.draft import Draft

@@ -42,7 +42,7 @@ def choose(start: Draft) -> tuple[Backbone, str]:
 
 
 def choose_for_minutes() -> tuple[Backbone, str]:
-    """What a time box chooses from."""
+    """What a time budget chooses from."""
     here = [row for row in timed_variants() if weights.look_up(row, services.settings())]
     names = ", ".join(row.name for row in here) or "none"
     st.markdown(f"The best variant that there is time for, of those whose weights are on this computer: **{names}**.")

@@ -242,8 +242,8 @@ def test_a_run_remembers_how_fast_this_machine_is(workplace: Workplace, monkeypa
     status = carried_out_here(workplace.new_run(**choices), workplace.settings)
     assert status.state == FINISHED, status.error
     chosen = backbone("efficientnet-lite0")
-    known = throughput.known_pace(workplace.home, chosen, throughput.guessed_pace())
-    assert known.measured and known.pace.flops == chosen.flops
+    known = throughput.known_throughput(workplace.home, chosen, throughput.guessed_throughput())
+    assert known.measured and known.throughput.flops == chosen.flops
 
 
 def test_random_weights_are_used_when_they_were_asked_for(workplace: Workplace) -> None:

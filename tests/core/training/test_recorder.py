@@ -9,7 +9,9 @@ from core.errors import TrainingDiverged
 from core.recipe.phases import Phase
 from core.runs.messages import Message
 from core.runs.store import RUNNING, Run, RunStore
-from core.training.recorder import SMOOTHING, VALIDATION_SHARE, WRITE_SECONDS, Estimator, Recorder
+from core.training.budget.cost_model import VALIDATION_SHARE
+from core.training.budget.remaining_time import Estimator
+from core.training.recorder import SMOOTHING, WRITE_SECONDS, Recorder
 
 HEAD = Phase("head", 2, 1e-2, "none", 1.0)
 FINE = Phase("fine-tune", 3, 1e-4, "block6", 2.0)
