@@ -39,7 +39,7 @@ def verdicts(browser: Browser, place: Workplace, archive: bytes) -> tuple[float,
         screen = Screen(server, context.new_page())
         opened = time.perf_counter()
         screen.page.goto(f"{server.address}/label_check")
-        screen.page.get_by_role("radio", name="Photos with a claimed label").click()
+        screen.page.get_by_role("radio", name="Photos with given labels").click()
         screen.page.get_by_test_id("stFileUploaderDropzoneInput").wait_for(state="attached")
         handed_over = time.perf_counter()
         sent: FilePayload = {"name": "claims.zip", "mimeType": "application/zip", "buffer": archive}

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.data.subsets import TEST, VALIDATION
-from core.evaluation.calibration import fit_temperature
+from core.data.subsets import TEST
 from core.evaluation.metrics import accuracy_interval
 from core.inference.batch import BatchJob
 from core.inference.out_of_distribution import OutOfDistributionDetector
@@ -35,8 +34,7 @@ HEAD = (
 def row(run: Run, folder: Path) -> str:
     """One line of the table."""
     known = read_embeddings(run)
-    held_out = known.of(VALIDATION)
-    detector = OutOfDistributionDetector.fit(known, fit_temperature(held_out.probabilities, held_out.labels))
+    detector = OutOfDistributionDetector.fit(known)
     job = BatchJob(Predictor(run), run.serving_folder, Limits().pixels)
     job.add(lambda stop: in_folder(folder, [folder], Limits(), stop))
     while not job.wait(60):

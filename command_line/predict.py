@@ -1,4 +1,4 @@
-"""`unfreeze predict`: what a run's model says about photos."""
+"""`unfreeze predict`: the predictions of a run's model for photos."""
 
 import argparse
 from contextlib import ExitStack
@@ -6,15 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from command_line.found import run_called
 from command_line.output import INTERRUPTED, Output, table
 from core.data.scan.walk import LeftOut
 from core.errors import DataError, RunError
 from core.formatting import percent
 from core.inference.batch import Batch, BatchJob, Find
+from core.inference.decision import OUT_OF_DISTRIBUTION, UNSURE, Decisions, decide, read_decision_rule
 from core.inference.out_of_distribution import OutOfDistributionDetector
 from core.inference.prediction import Predictor
 from core.inference.sources import in_folder, named, zipped
@@ -25,13 +23,17 @@ from core.settings import Limits, Settings
 LOOK_SECONDS = 0.2
 ZIP = ".zip"
 
+DIGITS = 7
+"""Decimals of probabilities in JSON."""
+
 EXAMPLES = """examples:
   unfreeze predict latest photo.jpg
   unfreeze predict 1f3a ~/holiday more.zip        folders and ZIP files, with all photos in them
   unfreeze predict latest ~/holiday --json | jq '.photos[] | select(.unlike_training)'
 
-Photos that are like none of the training photos are marked: what the model says of them is worth little. Ctrl-C ends
-it with what was predicted until then.
+The answers are those of the Predict page: probabilities are calibrated, and an answer below the least confidence that
+was chosen there (60 % unless it was changed) is unsure. Photos unlike the training photos are marked: their predictions
+are worth little. Ctrl-C ends it with the predictions made until then.
 """
 
 
@@ -42,7 +44,7 @@ def add(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> Non
 
 
 def predict(options: argparse.Namespace, settings: Settings, output: Output) -> int:
-    """Predict on photos, one row for each."""
+    """Predict photos, one row for each."""
     run = run_called(options.which, settings)
     predictor = Predictor(run)
     job = BatchJob(predictor, run.serving_folder, settings.limits.pixels)
@@ -53,14 +55,14 @@ def predict(options: argparse.Namespace, settings: Settings, output: Output) -> 
     if job.error is not None:
         raise job.error
     batch = job.batch()
-    rows = _rows(batch, predictor.class_names, _unlike(run, batch))
+    rows = _rows(run, batch, predictor.class_names)
     left_out = [{"file": entry.path, "why": entry.reason} for entry in batch.left_out]
-    output.result({"run": run.id, "photos": rows, "left_out": left_out}, _in_words(rows, batch.left_out))
+    output.result({"run": run.id, "photos": rows, "left_out": left_out}, _as_text(rows, batch.left_out))
     return INTERRUPTED if interrupted else int(not rows)
 
 
 def _listing(path: Path, limits: Limits, opened: ExitStack) -> Find:
-    """What finds the photos that a person has named; the files are read, and nothing else, wherever they are."""
+    """Lists the photos that a person has named; only these files are read, wherever they are."""
     if path.is_dir():
         return partial(in_folder, path, (path.resolve(),), limits)
     if path.suffix.lower() == ZIP:
@@ -81,42 +83,44 @@ def _wait(job: BatchJob, output: Output) -> bool:
     except KeyboardInterrupt:
         job.cancel()
         job.wait(60)
-        output.say("Stopped. What follows was predicted until then.")
+        output.say("Stopped. These are the predictions made until then.")
         return True
     return False
 
 
-def _unlike(run: Run, batch: Batch) -> NDArray[np.bool_] | None:
-    """Which photos are like none of the training photos, `(N,)`; None where the run has not kept these."""
+def _decide(run: Run, batch: Batch) -> tuple[Decisions, bool]:
+    """The decisions, and whether it is known which photos are unlike the training photos."""
+    rule = read_decision_rule(run)
     try:
-        detector = OutOfDistributionDetector.fit(read_embeddings(run), temperature=1.0)
+        detector = OutOfDistributionDetector.fit(read_embeddings(run))
     except (RunError, ValueError):
-        return None
-    return detector.is_out_of_distribution(batch.embedding) if len(batch) else np.zeros(0, bool)
+        return decide(batch.probabilities, rule), False
+    return decide(batch.probabilities, rule, detector.ood_scores(batch.embedding) if len(batch) else None), True
 
 
-def _rows(batch: Batch, names: tuple[str, ...], unlike: NDArray[np.bool_] | None) -> list[dict[str, Any]]:
-    best = batch.probabilities.argmax(axis=1)
-    shares = batch.probabilities.astype(np.float64).round(4).tolist()
+def _rows(run: Run, batch: Batch, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    found, compared = _decide(run, batch)
+    shares = found.probabilities.round(DIGITS).tolist()
     return [
         {
             "file": photo.name,
-            "class": names[best[i]],
-            "probability": shares[i][best[i]],
-            "unlike_training": None if unlike is None else bool(unlike[i]),
+            "class": names[found.predicted[i]],
+            "probability": shares[i][found.predicted[i]],
+            "unsure": bool(found.unsure[i]),
+            "unlike_training": bool(found.out_of_distribution[i]) if compared else None,
             "probabilities": dict(zip(names, shares[i], strict=True)),
         }
         for i, photo in enumerate(batch.photos)
     ]
 
 
-def _in_words(rows: list[dict[str, Any]], left_out: tuple[LeftOut, ...]) -> str:
+def _as_text(rows: list[dict[str, Any]], left_out: tuple[LeftOut, ...]) -> str:
     shown = [
         {
             "file": row["file"],
             "class": row["class"],
             "probability": percent(row["probability"]),
-            "note": "unlike the training photos" if row["unlike_training"] else "",
+            "note": OUT_OF_DISTRIBUTION if row["unlike_training"] else UNSURE if row["unsure"] else "",
         }
         for row in rows
     ]

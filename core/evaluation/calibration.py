@@ -1,4 +1,4 @@
-"""Whether a model is right as often as it says: reliability, temperature scaling, and accuracy against coverage.
+"""Calibration: whether confidence matches accuracy, temperature scaling, and selective prediction.
 
 Functions of arrays: probabilities `(N, K)`, each row summing to 1, and labels `(N,)`, whole numbers 0..K-1.
 """
@@ -27,7 +27,7 @@ TINY = 1e-8
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """How often a model is right where it is about so sure; only the M steps that hold photos, the least sure first.
+    """Accuracy by confidence, in equal steps; only the M steps that hold photos, the lowest confidence first.
 
     Attributes:
         confidence: (M,), mean probability of the predicted class.
@@ -60,11 +60,11 @@ class Reliability:
 
 @dataclass(frozen=True, eq=False)
 class Coverage:
-    """What a model is right about if it answers only where it is sure enough; the strictest of M limits first.
+    """Accuracy of a model that answers only from a confidence on; the strictest of M thresholds first.
 
     Attributes:
-        limit: (M,), the lowest confidence that counts as sure, falling.
-        share: (M,), the share of photos that are answered, rising to 1.
+        limit: (M,), the thresholds of confidence, falling.
+        share: (M,), the share of photos with an answer (coverage), rising to 1.
         accuracy: (M,), the share of those whose answer is right.
 
     Raises:
@@ -81,14 +81,14 @@ class Coverage:
             raise ValueError(f"limits {self.limit.shape} do not fit {self.share.shape} and {self.accuracy.shape}")
 
     def at_least(self, share: float) -> int:
-        """The strictest limit that answers at least this share of photos, 0..1, as a position."""
+        """The strictest threshold with at least this coverage, 0..1, as a position."""
         return int(np.searchsorted(self.share, share - 1e-12))
 
 
 def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
     """Return the temperature that makes probabilities of held-out photos most fitting; 1 where there are no photos.
 
-    Above 1 the model says too much, below 1 too little. Which class is the most probable does not change. It is the
+    Above 1 the model is overconfident, below 1 underconfident. The most probable class does not change. It is the
     temperature with the lowest cross-entropy, as in C. Guo et al., "On calibration of modern neural networks", ICML
     2017. Of N photos, the label counts (N + 1) / (N + 2) and the most probable other class the rest, as in J. Platt,
     "Probabilistic outputs for support vector machines", 1999: else a model that is right about all of a few photos
@@ -116,7 +116,7 @@ def with_temperature(probabilities: ArrayLike, temperature: float) -> NDArray[np
 
 
 def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int = BINS) -> Reliability:
-    """Sort photos by how sure the model is, into equal steps from 0 to 1, and count how often it is right in each.
+    """Sort photos by confidence into equal steps from 0 to 1, and count how often the model is right in each.
 
     A confidence on a border counts to the step below, as in Guo et al. 2017.
     """
@@ -131,18 +131,18 @@ def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int = BINS) -
 
 
 def coverage(probabilities: ArrayLike, labels: ArrayLike) -> Coverage:
-    """Return what a model is right about if it may be silent where it is less sure than a limit.
+    """Return the accuracy of a model that can abstain below a confidence, for every threshold.
 
     It is the risk-coverage curve of R. El-Yaniv and Y. Wiener, "On the foundations of noise-free selective
-    classification", JMLR 11 (2010), with accuracy, 1 - risk. Photos of equal confidence are answered together.
+    classification", JMLR 11 (2010), with accuracy, 1 - risk. Photos of equal confidence go together.
     """
     found = np.asarray(probabilities, dtype=np.float64)
     sure, right = found.max(1), found.argmax(1) == np.asarray(labels)
     order = np.argsort(-sure, kind="stable")
-    falling, answered = sure[order], np.arange(1, len(sure) + 1)
+    falling, accepted = sure[order], np.arange(1, len(sure) + 1)
     last = np.append(np.diff(falling) != 0, True)[: len(sure)]
-    accuracy = np.cumsum(right[order]) / answered
-    return Coverage(falling[last], answered[last] / max(1, len(sure)), accuracy[last])
+    accuracy = np.cumsum(right[order]) / accepted
+    return Coverage(falling[last], accepted[last] / max(1, len(sure)), accuracy[last])
 
 
 def _logits(probabilities: ArrayLike) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
-"""Photos as points in two dimensions, near each other where the model finds them alike; and the same in words.
+"""Embeddings as points in two dimensions, close to each other where the model finds photos similar.
 
-A map in two dimensions bends what has hundreds: that two groups are apart on it says little, that photos are neighbours
-says more. So the words are about neighbours among the embeddings themselves.
+A map in two dimensions distorts a space of hundreds: distances between groups mean little, neighbours mean more. So
+classes are compared by neighbours among the embeddings themselves.
 """
 
 from dataclasses import dataclass
@@ -37,8 +37,8 @@ class EmbeddingMap:
     Attributes:
         paths: M paths, relative to the dataset's folder.
         labels: (M,), their classes.
-        predicted: (M,), what they are taken for.
-        points: (M, 2), where they lie.
+        predicted: (M,), the predicted classes.
+        points: (M, 2).
         own: (M,), which share of the nearest photos of each has its class, 0..1.
         shares: (K, K), see `neighbourhood`.
 
@@ -60,7 +60,7 @@ class EmbeddingMap:
             raise ValueError(f"{len(self.paths)} photos do not fit points {self.points.shape} and {self.shares.shape}")
 
     def among_others(self, share: float) -> NDArray[np.intp]:
-        """Photos of which at least this share of neighbours has other classes, as positions, the strangest first."""
+        """Photos with at least this share of neighbours of other classes, as positions, the largest share first."""
         found = np.flatnonzero(1 - self.own >= share)
         return found[np.argsort(self.own[found], kind="stable")]
 
@@ -75,7 +75,7 @@ def map_of(known: Embeddings) -> EmbeddingMap:
 
 
 def sample(labels: NDArray[np.int32], most: int = MOST_PHOTOS, seed: int = 0) -> NDArray[np.intp]:
-    """Return the positions of at most so many photos, drawn by chance, rising; all where there are no more."""
+    """Return the positions of at most so many photos, drawn at random, rising; all where there are no more."""
     if len(labels) <= most:
         return np.arange(len(labels))
     return np.sort(np.random.default_rng(seed).permutation(len(labels))[:most])

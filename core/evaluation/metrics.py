@@ -1,4 +1,4 @@
-"""How good a model is, from predictions on photos that it has not learned from."""
+"""Metrics of a classifier, from predictions on photos that were not used in training."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +27,7 @@ def accuracy_interval(correct: int, count: int, z: float = Z_95) -> tuple[float,
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What a model says of N photos whose classes are known, all of one part.
+    """Predictions for N photos with known classes, all of one subset.
 
     Attributes:
         class_names: K names, in the order of the columns.
@@ -88,7 +88,7 @@ class Evaluation:
 
     @cached_property
     def confusion(self) -> NDArray[np.int64]:
-        """(K, K): how many photos of a class (row) are taken for a class (column)."""
+        """(K, K): how many photos of a class (row) are predicted as a class (column)."""
         classes = len(self.class_names)
         pairs = self.labels.astype(np.int64) * classes + self.predicted
         return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
@@ -100,29 +100,29 @@ class Evaluation:
         return float((((self.probabilities > own) | first).sum(1) < k).mean())
 
     def in_cell(self, label: int, taken_for: int) -> NDArray[np.intp]:
-        """Photos of a class that are taken for a class, as positions, the most sure first."""
+        """Photos of a class that are predicted as a class, as positions, the highest confidence first."""
         found = np.flatnonzero((self.labels == label) & (self.predicted == taken_for))
         return found[np.argsort(-self.confidence[found], kind="stable")]
 
     def most_wrong(self) -> NDArray[np.intp]:
-        """Photos that are taken for another class, as positions, the most sure first."""
+        """Wrongly predicted photos, as positions, the highest confidence first."""
         found = np.flatnonzero(~self.right)
         return found[np.argsort(-self.confidence[found], kind="stable")]
 
     def least_sure(self) -> NDArray[np.intp]:
-        """All photos, as positions, the least sure first."""
+        """All photos, as positions, the lowest confidence first."""
         return np.argsort(self.confidence, kind="stable")
 
 
 @dataclass(frozen=True, eq=False)
 class ClassScores:
-    """How well each of K classes is told from the others; 0 where there is nothing to count.
+    """Scores of K classes; 0 where there is nothing to count.
 
     Attributes:
         support: (K,), how many photos the class has.
-        predicted: (K,), how many photos are taken for it.
-        precision: (K,), which share of what is taken for it belongs to it.
-        recall: (K,), which share of its photos is found.
+        predicted: (K,), how many photos are predicted as it.
+        precision: (K,), the share of these that belongs to it.
+        recall: (K,), the share of its photos that is predicted as it.
         f1: (K,), the harmonic mean of the two.
     """
 
@@ -134,14 +134,14 @@ class ClassScores:
 
     @property
     def macro_f1(self) -> float:
-        """The mean of f1 over classes that have photos or are answered; every class counts alike."""
+        """The mean of f1 over classes that have photos or are predicted; every class counts alike."""
         seen = (self.support > 0) | (self.predicted > 0)
         return float(self.f1[seen].mean()) if seen.any() else 0.0
 
 
 @dataclass(frozen=True)
 class Confused:
-    """Photos of one class that are taken for another: how many, of how many that the class has."""
+    """Photos of one class that are predicted as another: how many, of how many that the class has."""
 
     label: int
     taken_for: int

@@ -1,4 +1,4 @@
-"""What a run came to, photo by photo, read from its folder."""
+"""The results of a run, photo by photo, read from its folder."""
 
 import json
 from zipfile import BadZipFile
@@ -15,10 +15,10 @@ from core.runs.store import Run
 
 
 def evaluation(run: Run, part: str) -> Evaluation:
-    """What the run's best model says of the photos of a part, "validation" or "test".
+    """The predictions of the run's best model for the photos of a subset, "validation" or "test".
 
     Raises:
-        RunNotReady: The run has not been measured.
+        RunNotReady: The run has not been evaluated.
         RunError: What it left behind cannot be read.
     """
     try:
@@ -29,19 +29,21 @@ def evaluation(run: Run, part: str) -> Evaluation:
         photos, _ = photos_of(run, part)
         return Evaluation(run.class_names(), photos if len(photos) == len(labels) else (), labels, probabilities)
     except FileNotFoundError as error:
-        raise RunNotReady(f"The run {run.id} has not been measured on its {part} photos.") from error
+        raise RunNotReady(f"The run {run.id} has not been evaluated on its {part} photos.") from error
     except (OSError, EOFError, BadZipFile, ValueError, KeyError) as error:
-        raise RunError(f"What the run {run.id} left of its {part} photos cannot be read ({error}).") from error
+        raise RunError(
+            f"The predictions of the run {run.id} for its {part} photos cannot be read ({error})."
+        ) from error
 
 
 def measured(run: Run, part: str) -> Measured:
-    """How right the run's best model is about the photos of a part; raises as `evaluation` does."""
+    """The accuracy of the run's best model on the photos of a subset; raises as `evaluation` does."""
     found = evaluation(run, part)
     return Measured(int(found.right.sum()), len(found), found.paths, found.right[: len(found.paths)])
 
 
 def photos_of(run: Run, part: str) -> tuple[tuple[str, ...], NDArray[np.intp]]:
-    """The photos of a part in the order of the split, less those that could not be read; none where that is lost.
+    """The photos of a subset in the order of the split, less those that could not be read; none where that is unknown.
 
     Returns their paths, relative to the dataset's folder, and their labels `(N,)`.
     """
@@ -57,5 +59,5 @@ def photos_of(run: Run, part: str) -> tuple[tuple[str, ...], NDArray[np.intp]]:
 
 
 def photos_in(run: Run, part: str) -> int:
-    """How many photos the run's split has in a part; 0 where the split cannot be read."""
+    """How many photos the run's split has in a subset; 0 where the split cannot be read."""
     return len(photos_of(run, part)[0])

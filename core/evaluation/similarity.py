@@ -1,4 +1,4 @@
-"""How alike photos are: cosine similarity between their features. Functions of arrays."""
+"""Similarity of photos: the cosine between their features. Functions of arrays."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +16,7 @@ def unit_rows(features: ArrayLike) -> NDArray[np.float32]:
 
 
 def nearest(queries: ArrayLike, features: ArrayLike, k: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """The k photos most like each query, the most alike first.
+    """The k photos most similar to each query, the most similar first.
 
     Args:
         queries: Shape (Q, D).

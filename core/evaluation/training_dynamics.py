@@ -53,15 +53,15 @@ class TrainingDynamics:
 
 
 def read_training_dynamics(run: Run) -> TrainingDynamics:
-    """The timeline of a run, also of one that is going.
+    """The training dynamics of a run, also of one in progress.
 
     Raises:
-        RunNotReady: It was not kept, or it is lost which photos it is of.
+        RunNotReady: Nothing was kept, or it is unknown for which photos.
         RunError: It cannot be read.
     """
-    epochs, answers = read_predictions(run)
+    epochs, history = read_predictions(run)
     paths, labels = photos_of(run, SUBSETS[VALIDATION])
-    if len(paths) != answers.shape[2]:
-        raise RunNotReady("It is lost which validation photos this run's predictions were for.")
-    predicted, confidence, given = answers[:, 0].astype(np.intp), answers[:, 1], answers[:, 2]
+    if len(paths) != history.shape[2]:
+        raise RunNotReady("It is no longer known which validation photos this run's predictions were for.")
+    predicted, confidence, given = history[:, 0].astype(np.intp), history[:, 1], history[:, 2]
     return TrainingDynamics(paths, labels, epochs, predicted, confidence, given)

@@ -17,6 +17,7 @@ from core.data.images import decode
 from core.export.formats import ExportFormat
 from core.export.parity import ParityReport, as_text
 from core.export.predict_script import predict_script
+from core.inference import decision
 from core.inference.prediction import Predictor
 from core.reports.card_facts import read_card_facts
 from core.reports.model_card import as_markdown
@@ -42,6 +43,7 @@ def write_package(folder: Path, chosen: ExportFormat, run: Run, predictor: Predi
     texts = {
         "labels.txt": "".join(f"{name}\n" for name in names),
         "preprocessing.json": json.dumps(preprocessing(predictor.resolution), indent=1),
+        decision.FILE: decision.read_decision_rule(run).to_json(),
         "predict.py": predict_script(chosen),
         "requirements.txt": requirements(chosen),
         "MODEL_CARD.md": model_card_of(run),

@@ -1,4 +1,4 @@
-"""What a model answers about many photos: what is shown, sorted, corrected by hand, and taken away."""
+"""The predictions of a model for many photos: filtered, sorted, corrected by hand, downloaded and saved."""
 
 import io
 from collections import Counter
@@ -18,11 +18,9 @@ from core.data.intake import collect
 from core.data.intake.file_names import safe_name
 from core.data.scan.walk import LeftOut
 from core.errors import PhotoError
-from core.inference.out_of_distribution import ANSWER, OUT_OF_DISTRIBUTION, UNSURE, answers
+from core.inference.decision import PREDICTED, Decisions
 from core.inference.sources import Photo
 from core.settings import GIGABYTE, Limits
-
-UNSURE_FOLDER, UNLIKE_FOLDER = "unsure", "something else"
 
 MOST_BYTES = 2 * GIGABYTE
 """What a sorted archive may hold, since it passes through the memory of the server."""
@@ -30,31 +28,27 @@ MOST_BYTES = 2 * GIGABYTE
 ORDERS: Mapping[str, Callable[["PredictionTable"], NDArray[np.intp]]] = {
     "as they came": lambda found: np.arange(len(found)),
     "name": lambda found: np.argsort(np.array([photo.name.casefold() for photo in found.photos]), kind="stable"),
-    "least sure first": lambda found: np.argsort(found.confidence, kind="stable"),
-    "most sure first": lambda found: np.argsort(-found.confidence, kind="stable"),
-    "least like the training photos first": lambda found: np.argsort(-found.ood_score, kind="stable"),
+    "least sure first": lambda found: np.argsort(found.decisions.confidence, kind="stable"),
+    "most sure first": lambda found: np.argsort(-found.decisions.confidence, kind="stable"),
+    "least like the training photos first": lambda found: np.argsort(-found.decisions.ood_scores, kind="stable"),
 }
 """In which order photos can be shown."""
 
 
 @dataclass(frozen=True, eq=False)
 class PredictionTable:
-    """N photos, K classes, and what a model says of each.
+    """N photos, K classes, and the predictions for each.
 
     Attributes:
         class_names: K.
         photos: N.
-        probabilities: (N, K), calibrated.
-        ood_score: (N,), 0..1, see `core.inference.out_of_distribution`.
-        least_confidence: From which confidence on an answer counts as one.
+        decisions: Of the N photos.
         corrected: Classes that a person has given, by position of the photo.
     """
 
     class_names: tuple[str, ...]
     photos: tuple[Photo, ...]
-    probabilities: NDArray[np.float64]
-    ood_score: NDArray[np.float64]
-    least_confidence: float = 0.0
+    decisions: Decisions
     corrected: Mapping[int, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -62,36 +56,21 @@ class PredictionTable:
         return len(self.photos)
 
     @cached_property
-    def predicted(self) -> NDArray[np.intp]:
-        """The most probable class of each, (N,)."""
-        return np.asarray(self.probabilities.argmax(1), np.intp)
-
-    @cached_property
-    def confidence(self) -> NDArray[np.float64]:
-        """Its probability, (N,)."""
-        return np.asarray(self.probabilities.max(1), np.float64)
-
-    @cached_property
-    def said(self) -> NDArray[np.str_]:
-        """What the model says of each: `ANSWER`, `UNSURE` or `OUT_OF_DISTRIBUTION`, (N,)."""
-        return answers(self.confidence, self.ood_score, self.least_confidence)
-
-    @cached_property
     def classes(self) -> NDArray[np.intp]:
-        """The class that each photo is sorted into, (N,): corrected or answered, else -1."""
-        found = np.where(self.said == ANSWER, self.predicted, -1)
+        """The class that each photo is sorted into, (N,): the corrected or the predicted one, else -1."""
+        found = np.where(self.decisions.kinds == PREDICTED, self.decisions.predicted, -1)
         for place, label in self.corrected.items():
             found[place] = label
         return found
 
     def is_open(self, kind: str) -> NDArray[np.bool_]:
-        """Which photos are `UNSURE` or `OUT_OF_DISTRIBUTION`, and nobody has said better, (N,)."""
-        return np.asarray((self.said == kind) & (self.classes < 0), bool)
+        """Which photos are of a kind of `core.inference.decision` that gives no class, and not corrected, (N,)."""
+        return np.asarray((self.decisions.kinds == kind) & (self.classes < 0), bool)
 
     def top(self, place: int, k: int) -> list[tuple[str, float]]:
         """The k most probable classes of a photo with their probabilities, the most probable first."""
-        order = np.argsort(-self.probabilities[place], kind="stable")[:k]
-        return [(self.class_names[label], float(self.probabilities[place, label])) for label in order]
+        shares = self.decisions.probabilities[place]
+        return [(self.class_names[label], float(shares[label])) for label in np.argsort(-shares, kind="stable")[:k]]
 
     def counts(self) -> NDArray[np.int64]:
         """How many photos are sorted into each class, (K,)."""
@@ -101,25 +80,25 @@ class PredictionTable:
         """The name of the folder that a photo is sorted into."""
         if self.classes[place] >= 0:
             return self.class_names[int(self.classes[place])]
-        return UNSURE_FOLDER if self.said[place] == UNSURE else UNLIKE_FOLDER
+        return str(self.decisions.kinds[place])
 
 
 def as_csv(found: PredictionTable) -> bytes:
     """One row a photo, see `core.csv_files`."""
-    head = ("photo", "predicted class", "confidence", "says", "corrected class", *found.class_names)
+    head = ("photo", "predicted class", "confidence", "note", "corrected class", *found.class_names)
     return csv_file(head, (_row(found, place) for place in range(len(found))))
 
 
 def _row(found: PredictionTable, place: int) -> tuple[str, ...]:
-    says = {ANSWER: "", UNSURE: "unsure", OUT_OF_DISTRIBUTION: "something else"}[str(found.said[place])]
+    decisions, kind = found.decisions, str(found.decisions.kinds[place])
+    predicted, confidence = found.class_names[decisions.predicted[place]], f"{decisions.confidence[place]:.6f}"
     corrected = found.class_names[found.corrected[place]] if place in found.corrected else ""
-    predicted, confidence = found.class_names[found.predicted[place]], f"{found.confidence[place]:.6f}"
-    shares = (f"{share:.6f}" for share in found.probabilities[place])
-    return (found.photos[place].name, predicted, confidence, says, corrected, *shares)
+    shares = (f"{share:.6f}" for share in decisions.probabilities[place])
+    return (found.photos[place].name, predicted, confidence, "" if kind == PREDICTED else kind, corrected, *shares)
 
 
 def as_sorted_zip(found: PredictionTable, most_bytes: int = MOST_BYTES) -> IO[bytes]:
-    """A ZIP archive with a folder for each class, for what is unsure and for what is something else.
+    """A ZIP archive with a folder for each class, one for unsure photos and one for those unlike the training photos.
 
     Names are made safe and unique. What can no longer be read, and what is above `most_bytes`, is named in a text file
     at the top. The photos themselves are only read.
@@ -168,7 +147,7 @@ def save(
 ) -> Saved:
     """Add photos to a dataset of our own, each to the class that it is sorted into; classes are made as needed.
 
-    Photos that are in no class, because the model is unsure and nobody has said better, are left out.
+    Photos without a class, because the model is unsure and nobody has corrected it, are left out.
 
     Raises:
         DataError: A class cannot be made of a name.
@@ -176,7 +155,7 @@ def save(
     """
     chosen = list(places)
     left_out = [
-        LeftOut(found.photos[place].name, "the model is unsure, and nobody has said what it is")
+        LeftOut(found.photos[place].name, f"{found.folder(place)}: correct it by hand to give it a class")
         for place in chosen
         if found.classes[place] < 0
     ]

@@ -1,4 +1,4 @@
-"""What checking the labels of a dataset came to, as it was at the moment of the check: a list to be decided upon."""
+"""The result of checking the labels of a dataset, as of the moment of the check: a list to decide about."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from core.evaluation.similarity import nearest
 from core.labels.label_checks import OUTLYING, LabelIssues, find_label_issues, outlyingness
 
 EVIDENCE = 5
-"""Photos that are shown beside a suspect: those most like it."""
+"""Photos shown beside a suspect: the most similar ones."""
 
 SPARE = 20
-"""How many more are looked at, since copies and look-alikes of a photo say nothing about its label."""
+"""How many more are searched, since copies and near duplicates of a photo say nothing about its label."""
 
 MOST_OUTLIERS = 200
-"""Photos that are listed as unlike the rest at most, the oddest ones."""
+"""At most so many outliers are listed, the strongest ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +29,11 @@ class DatasetCheck:
     Attributes:
         folder: The N photos, with the labels that they had at the check.
         digests: Of their files, N.
-        issues: What speaks against each label.
-        suspects: Positions of photos whose label is probably wrong, most suspect first, without those that somebody
-            has decided about before.
-        outliers: Positions of photos that are least like any other, the oddest first.
-        evidence: For each suspect the positions of the photos most like it, the most alike first.
+        issues: The evidence against each label.
+        suspects: Positions of photos whose label is probably wrong, most suspect first, without those decided about
+            before.
+        outliers: Positions of the photos least similar to all others, the strongest outlier first.
+        evidence: For each suspect the positions of the most similar photos, the most similar first.
         unread: How many photos had no features, because they could not be read.
     """
 
@@ -50,7 +50,7 @@ class DatasetCheck:
         return self.folder.class_names[int(self.folder.labels[position])]
 
     def suggested(self, position: int) -> str:
-        """The label that the evidence speaks for."""
+        """The label that the evidence is for."""
         return self.folder.class_names[int(self.issues.suggested[position])]
 
     def confidence(self, position: int) -> float:
@@ -64,8 +64,8 @@ def check(dataset: Dataset, values: NDArray[np.float32], row_of: Mapping[str, in
     Args:
         dataset: What is to be checked.
         values: Shape (M, D): features, a row for each photo.
-        row_of: The row of each photo by its digest; photos without one are passed over.
-        seed: Fixes by which others each photo is judged.
+        row_of: The row of each photo by its digest; photos without one are skipped.
+        seed: Fixes the folds.
 
     Raises:
         DataError: Fewer than two classes are left, or fewer than two photos of any.
@@ -90,8 +90,8 @@ def _with_its_own_classes(folder: ImageFolder) -> ImageFolder:
     if len(present) < 2:
         only = ", ".join(folder.class_names[label] for label in present) or "none"
         raise DataError(
-            f"Labels are checked against each other, so two classes or more are needed; there is {only}. Add photos of"
-            " another class, or undo decisions on the Dataset page."
+            f"A label check compares classes and needs two or more; this dataset has: {only}. Add photos of another"
+            " class, or undo decisions on the Dataset page."
         )
     names = tuple(folder.class_names[label] for label in present)
     return ImageFolder(folder.root, names, folder.paths, labels.astype(np.int32))
@@ -107,7 +107,7 @@ def _outliers(features: NDArray[np.float32], folder: ImageFolder, decided: Mappi
 def _evidence(
     features: NDArray[np.float32], suspects: NDArray[np.intp], groups: NDArray[np.int64]
 ) -> dict[int, tuple[int, ...]]:
-    """The photos most like each suspect, apart from itself, its copies and its look-alikes."""
+    """The photos most similar to each suspect, apart from itself, its copies and its near duplicates."""
     if not len(suspects):
         return {}
     found, _ = nearest(features[suspects], features, EVIDENCE + SPARE)

@@ -1,7 +1,7 @@
 """How well each class fits each photo, by models that have learned neither from the photo nor from its group.
 
 The model is kernel ridge regression on the classes: solved in closed form, so that five folds cost seconds, and so that
-what it would say to each photo that it has learned from, had it been left out, costs nothing more.
+its prediction for each training photo, had that been left out, costs nothing more.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from core.evaluation.similarity import unit_rows
 from core.labels.label_noise import likely_true
 
 FOLDS = 5
-"""Parts that photos are divided into; each is judged by a model that has learned from the others."""
+"""Folds; each is predicted by a model that has learned from the others."""
 
 RIDGE = 0.5
 """Weight of the squared coefficients, in relation to the kernel's 1 on the diagonal."""
@@ -23,7 +23,7 @@ WIDTH = 2.0
 """The kernel falls to exp(-2) at the median squared distance of two photos."""
 
 DIRECTIONS = 512
-"""Principal directions of the features that are looked at."""
+"""Principal directions of the features that are used."""
 
 FLATTENING = 0.125
 """Directions are divided by their variance to this power, so that rare differences count a little more."""
@@ -66,7 +66,7 @@ def scores(
         classes: K.
         folds: Shape (N,): the fold of each photo.
         seed: Fixes which photos are landmarks.
-        on_progress: Hears how many folds are done, of how many; may raise to break off.
+        on_progress: Receives the number of folds done and of all; may raise to stop.
     """
     mapped = _compared(_flattened(unit_rows(features)), seed)
     products = (mapped.T @ mapped).astype(np.float64)
@@ -95,7 +95,7 @@ def _judged(known: Values, labels: Labels, classes: int, products: NDArray[np.fl
 
 
 def _left_out(known: Values, targets: Values, inverse: Values) -> Values:
-    """What the model would say to each photo, had it not learned from it.
+    """The prediction for each photo, had the model not learned from it.
 
     The residual divided by one minus the leverage: R. D. Cook, "Detection of influential observation in linear
     regression", Technometrics 19 (1977).

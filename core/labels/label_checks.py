@@ -13,16 +13,16 @@ from core.labels.held_out import Progress, divide, scores
 from core.labels.label_noise import likely_true
 
 AGREE, DISAGREE, UNSURE = "agree", "disagree", "unsure"
-"""The verdicts on a claimed label."""
+"""The verdicts on a given label."""
 
 CONFIDENT = 0.8
-"""The least probability of another class at which a claimed label is contradicted."""
+"""The least probability of another class at which a given label is contradicted."""
 
 UNLIKELY = 0.1
-"""The greatest probability of a claimed label at which it is contradicted."""
+"""The greatest probability of a given label at which it is contradicted."""
 
 LIKELY = 0.5
-"""The least probability of a claimed label, as the most probable one, at which it is confirmed."""
+"""The least probability of a given label, as the most probable one, at which it is confirmed."""
 
 DOUBTFUL = 0.5
 """The probability of the given label below which it is a suspect."""
@@ -49,13 +49,13 @@ def nothing(done: int, total: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class LabelIssues:
-    """What the features say about the labels of N photos.
+    """The evidence of the features about the labels of N photos.
 
     Attributes:
         probabilities: Shape (N, K), rows sum to 1: of each true class, by a model that has learned neither from the
             photo nor from its group.
         quality: Shape (N,), values in [0, 1]: low where the given label is suspect.
-        suggested: Shape (N,), the class that the evidence speaks for; the given one where nothing speaks against it.
+        suggested: Shape (N,), the class that the evidence is for; the given one where there is no evidence against it.
         suspects: Shape (M,), positions of photos whose label is probably wrong, most suspect first.
 
     Raises:
@@ -96,13 +96,13 @@ def find_label_issues(
     photos together.
 
     Args:
-        features: Shape (N, D): what a frozen network makes of each photo, pooled.
+        features: Shape (N, D): pooled features of a frozen network.
         labels: Shape (N,), 0..K-1: the given ones.
         class_count: K, at least 2.
-        groups: Shape (N,): photos with one number, such as copies and look-alikes, are never judged by each other.
+        groups: Shape (N,): photos with one number, such as copies and near duplicates, are never judged by each other.
             None: each photo for itself.
-        seed: Fixes which photos come into which fold.
-        on_progress: Hears how many models have been fitted, of how many; may raise to break off.
+        seed: Fixes the folds.
+        on_progress: Receives the number of models fitted and of all; may raise to stop.
 
     Raises:
         ValueError: The shapes do not fit together, or there are fewer than two photos.
@@ -129,7 +129,7 @@ def outlyingness(features: ArrayLike, labels: ArrayLike, k: int = 15) -> Floats:
     photos, one in twenty reaches a half. A label with fewer than ten photos is compared with all photos. Of more than
     10,000 photos, neighbours are looked for among 10,000 at most that are evenly spaced.
 
-    k should exceed the number of strange photos that are like each other: they are neighbours of each other.
+    k should exceed the size of any group of similar outliers, which are neighbours of each other.
 
     Args:
         features: Shape (N, D).
@@ -159,25 +159,25 @@ def _deviations(values: Floats, asked: Positions, reference: Positions) -> Float
     return np.asarray((values[asked] - middle) / max(deviation, 1e-6))
 
 
-def verdicts(probabilities: ArrayLike, claimed: ArrayLike, strange: ArrayLike) -> list[str]:
-    """What a model says to the labels that somebody claims for photos: `AGREE`, `DISAGREE` or `UNSURE`.
+def verdicts(probabilities: ArrayLike, given: ArrayLike, out_of_distribution: ArrayLike) -> list[str]:
+    """A model's verdicts on the given labels of photos: `AGREE`, `DISAGREE` or `UNSURE`.
 
-    It agrees where the claimed class is the most probable and more probable than all others together, and disagrees
-    where the claimed class has a probability of at most 0.1 and another one of at least 0.8. Probabilities being
-    calibrated, one in two of the photos that it is just enough to agree on would be wrong, and one in five of
-    those that it is just enough to disagree on. On strange photos it is never sure.
+    It agrees where the given class is the most probable and more probable than all others together, and disagrees
+    where the given class has a probability of at most 0.1 and another one of at least 0.8. Probabilities being
+    calibrated, half of the verdicts are wrong at the limit of agreeing, and one in five at the limit of disagreeing.
+    On photos unlike the training photos it is never sure.
 
     Args:
         probabilities: Shape (Q, K), calibrated.
-        claimed: Shape (Q,), 0..K-1.
-        strange: Shape (Q,), whether a photo is like none that the model has learned from.
+        given: Shape (Q,), 0..K-1.
+        out_of_distribution: Shape (Q,), whether a photo is unlike the training photos.
     """
-    values, labels = np.asarray(probabilities), np.asarray(claimed, np.intp)
+    values, labels = np.asarray(probabilities), np.asarray(given, np.intp)
     own, best = values[np.arange(len(labels)), labels], values.max(axis=1, initial=0.0)
     found = np.full(len(labels), UNSURE, object)
     found[(own >= LIKELY) & (own >= best)] = AGREE
     found[(own <= UNLIKELY) & (best >= CONFIDENT)] = DISAGREE
-    found[np.asarray(strange, bool)] = UNSURE
+    found[np.asarray(out_of_distribution, bool)] = UNSURE
     return [str(verdict) for verdict in found]
 
 

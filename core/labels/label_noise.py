@@ -61,7 +61,7 @@ def _fitted(scores: Values, labels: Labels) -> tuple[float, Matrix]:
 
 
 def _counted(after: Values, labels: Labels) -> Matrix:
-    """T, from how many photos of each class have each label; what is seldom seen is drawn to what is usual."""
+    """T, from how many photos of each class have each label; rare classes are drawn to the average."""
     classes = after.shape[1]
     order = np.argsort(labels, kind="stable")
     present, first = np.unique(labels[order], return_index=True)

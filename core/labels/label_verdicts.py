@@ -1,4 +1,4 @@
-"""What a run's model says of photos for which somebody claims a label."""
+"""Given labels of photos, compared with what a run's model predicts."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from core.data.intake.labelled_photos import Claim, Claims
 from core.data.scan.walk import LeftOut
-from core.data.subsets import TRAINING, VALIDATION
+from core.data.subsets import TRAINING
 from core.errors import PhotoError
-from core.evaluation.calibration import fit_temperature, with_temperature
 from core.evaluation.similarity import nearest
+from core.inference.decision import DecisionRule, decide
 from core.inference.out_of_distribution import OutOfDistributionDetector
 from core.inference.prediction import Predictor
 from core.labels.label_checks import verdicts
@@ -28,14 +28,14 @@ EVIDENCE = 5
 
 @dataclass(frozen=True, eq=False)
 class CheckedPhotos:
-    """Photos as a model sees them. Q is the number of photos that could be read.
+    """Photos with what a model predicts for them. Q is the number of photos that could be read.
 
     Attributes:
         names: Q.
-        labels: Q, as they were claimed; empty where nothing was.
+        labels: Q, the given ones; empty where there is none.
         pixels: Shape (Q, S, S, 3), uint8.
         probabilities: Shape (Q, K), calibrated.
-        strange: Shape (Q,), whether a photo is like none that the model has learned from.
+        out_of_distribution: Shape (Q,), whether a photo is unlike the training photos.
         evidence: Shape (Q, 5) or fewer: positions of the most similar photos in `known`, the most similar first.
         known: The training photos.
         left_out: What could not be read, with reasons.
@@ -45,7 +45,7 @@ class CheckedPhotos:
     labels: tuple[str, ...]
     pixels: NDArray[np.uint8]
     probabilities: NDArray[np.float64]
-    strange: NDArray[np.bool_]
+    out_of_distribution: NDArray[np.bool_]
     evidence: NDArray[np.intp]
     known: Embeddings
     left_out: tuple[LeftOut, ...]
@@ -54,19 +54,16 @@ class CheckedPhotos:
 class LabelChecker:
     """A run's model with all that it takes to check given labels; holds no TensorFlow."""
 
-    def __init__(self, predictor: Predictor, embeddings: Embeddings) -> None:
-        """Take a model and what it makes of the photos of its run."""
-        held_out = embeddings.of(VALIDATION)
-        self.predictor = predictor
+    def __init__(self, predictor: Predictor, embeddings: Embeddings, rule: DecisionRule) -> None:
+        """Take a model, the embeddings of its run's photos, and its decision rule."""
+        self.predictor, self.rule = predictor, rule
         self.known = embeddings.of(TRAINING)
-        self.detector = OutOfDistributionDetector.fit(
-            embeddings, fit_temperature(held_out.probabilities, held_out.labels)
-        )
+        self.detector = OutOfDistributionDetector.fit(embeddings)
 
     def check(self, sent: Claims, max_pixels: int, on_photos: Callable[[int], None]) -> CheckedPhotos:
-        """Look at photos on all cores; those that cannot be read are left out, with their reasons.
+        """Predict photos on all cores; those that cannot be read are left out, with their reasons.
 
-        `on_photos` hears how many are done.
+        `on_photos` receives the number of photos done.
         """
         read: list[tuple[Claim, NDArray[np.uint8]]] = []
         claims, left_out = sent.photos, list(sent.left_out)
@@ -80,7 +77,7 @@ class LabelChecker:
                         left_out.append(LeftOut(claim.name, pixels))
                     else:
                         read.append((claim, pixels))
-        return self._judge([claim for claim, _ in read], [pixels for _, pixels in read], tuple(left_out), on_photos)
+        return self._predict([claim for claim, _ in read], [pixels for _, pixels in read], tuple(left_out), on_photos)
 
     def _see(self, content: bytes | str, max_pixels: int) -> NDArray[np.uint8] | str:
         """A photo's pixels, or why there are none."""
@@ -89,7 +86,7 @@ class LabelChecker:
         except PhotoError as error:
             return str(error)
 
-    def _judge(
+    def _predict(
         self,
         claims: Sequence[Claim],
         photos: Sequence[NDArray[np.uint8]],
@@ -101,11 +98,11 @@ class LabelChecker:
         outputs = {PROBABILITIES: self.known.probabilities[:0], EMBEDDING: self.known.embedding[:0]}
         if len(pixels):
             outputs = self.predictor.graph.run_many(len(pixels), lambda some: pixels[some], on_photos)
-        probabilities = with_temperature(outputs[PROBABILITIES], self.detector.temperature)
+        found = decide(outputs[PROBABILITIES], self.rule, self.detector.ood_scores(outputs[EMBEDDING]))
         evidence, _ = nearest(outputs[EMBEDDING], self.known.embedding, EVIDENCE)
         names, labels = tuple(claim.name for claim in claims), tuple(claim.label for claim in claims)
-        strange = self.detector.is_out_of_distribution(outputs[EMBEDDING])
-        return CheckedPhotos(names, labels, pixels, probabilities, strange, evidence, self.known, left_out)
+        unlike = found.out_of_distribution
+        return CheckedPhotos(names, labels, pixels, found.probabilities, unlike, evidence, self.known, left_out)
 
 
 def _content(claim: Claim) -> bytes | str:
@@ -116,10 +113,10 @@ def _content(claim: Claim) -> bytes | str:
         return str(error)
 
 
-def verdicts_on(seen: CheckedPhotos, claimed: Sequence[int | None]) -> list[str]:
-    """The verdict on each claimed label; empty where nothing is claimed that the model knows."""
-    known = [place for place, label in enumerate(claimed) if label is not None]
-    labels = np.array([claimed[place] for place in known], np.intp)
-    found = verdicts(seen.probabilities[known], labels, seen.strange[known])
+def verdicts_on(photos: CheckedPhotos, given: Sequence[int | None]) -> list[str]:
+    """The verdict on each given label; empty where none is given that the model knows."""
+    known = [place for place, label in enumerate(given) if label is not None]
+    labels = np.array([given[place] for place in known], np.intp)
+    found = verdicts(photos.probabilities[known], labels, photos.out_of_distribution[known])
     by_place = dict(zip(known, found, strict=True))
-    return [by_place.get(place, "") for place in range(len(claimed))]
+    return [by_place.get(place, "") for place in range(len(given))]

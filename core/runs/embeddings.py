@@ -1,4 +1,4 @@
-"""What a run's best model makes of each of its photos, kept in the run's folder."""
+"""Embeddings and predictions of a run's photos by its best model, kept in the run's folder."""
 
 import os
 import zipfile
@@ -45,7 +45,7 @@ class Embeddings:
         return len(self.paths)
 
     def of(self, part: int) -> "Embeddings":
-        """The photos of one part."""
+        """The photos of one subset."""
         return self.subset(np.flatnonzero(self.parts == part))
 
     def subset(self, positions: NDArray[np.intp]) -> "Embeddings":
@@ -75,10 +75,10 @@ def write_embeddings(run: Run, found: Embeddings) -> None:
 
 
 def read_embeddings(run: Run) -> Embeddings:
-    """What was kept.
+    """Read them.
 
     Raises:
-        RunNotReady: Nothing was: the run has not ended, or a former version has carried it out.
+        RunNotReady: There are none: the run has not ended, or an earlier version made it.
         RunError: It cannot be read.
     """
     try:
@@ -91,9 +91,11 @@ def read_embeddings(run: Run) -> Embeddings:
                 file["probabilities"].astype(np.float32),
             )
     except FileNotFoundError as error:
-        raise RunNotReady(f"It is not known yet what the run {run.id} makes of each of its photos.") from error
+        raise RunNotReady(
+            f"The run {run.id} has no embeddings of its photos yet. Open its Evaluate page to compute them."
+        ) from error
     except (OSError, EOFError, zipfile.BadZipFile, ValueError, KeyError) as error:
-        raise RunError(f"What the run {run.id} makes of its photos cannot be read ({error}).") from error
+        raise RunError(f"The embeddings of the run {run.id} cannot be read ({error}).") from error
 
 
 def _packed(paths: Sequence[str]) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""What a run's model made of the validation photos at each validation: a file for each, in a folder of the run."""
+"""A run's predictions for the validation photos at each validation: a file for each, in a folder of the run."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from core.runs.store import Run
 
 
 def write_predictions(run: Run, number: int, rows: NDArray[np.float32]) -> None:
-    """Keep what came of a validation, before the metrics tell of it.
+    """Keep the predictions of a validation, before its line in the metrics.
 
     Args:
         run: The run.
-        number: Of the validation, from 1; what a run that went on from before it has written is replaced.
+        number: Of the validation, from 1; an older file of this number, from before the run was resumed, is replaced.
         rows: `(N, 3)`: predicted class, its probability, and that of the class that was given.
     """
     run.timeline_folder.mkdir(exist_ok=True)
@@ -22,22 +22,24 @@ def write_predictions(run: Run, number: int, rows: NDArray[np.float32]) -> None:
 
 
 def validations(run: Run) -> list[dict[str, Any]]:
-    """The lines of the metrics that tell of a validation, oldest first."""
+    """The lines of the metrics that hold a validation, oldest first."""
     return [row for row in run.read_metrics() if "val_loss" in row]
 
 
 def read_predictions(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """When each validation came, `(V,)` in epochs, and what came of it, `(V, 3, N)`, as `write_predictions` took it.
+    """When each validation was, `(V,)` in epochs, and its predictions, `(V, 3, N)`, as `write_predictions` took them.
 
     Raises:
-        RunNotReady: Nothing was kept: no validation has ended yet, or a former version has carried the run out.
+        RunNotReady: Nothing was kept: no validation has ended yet, or the run was made by an earlier version.
         RunError: It cannot be read.
     """
     rows = validations(run)
     if not rows or not run.timeline_folder.is_dir():
-        raise RunNotReady("It was not kept how this run's predictions changed while it learned.")
+        raise RunNotReady(
+            "This run has no history of its predictions: no epoch has ended yet, or an earlier version made the run."
+        )
     try:
         found = [np.load(run.timeline_folder / f"{number}.npy") for number in range(1, len(rows) + 1)]
         return np.array([float(row["position"]) for row in rows]), np.stack(found)
     except (OSError, EOFError, ValueError, KeyError) as error:
-        raise RunError(f"How the predictions of the run {run.id} changed cannot be read ({error}).") from error
+        raise RunError(f"The history of predictions of the run {run.id} cannot be read ({error}).") from error

@@ -1,4 +1,4 @@
-"""What a model gets right and wrong, and why, on photos that it has not learned from."""
+"""Evaluate a trained model on photos that were not used in training."""
 
 from collections.abc import Callable
 
@@ -6,31 +6,31 @@ import streamlit as st
 
 from pages.components.cached import runs
 from pages.components.evaluate import sections
-from pages.components.evaluate.embedding_map import map_of_photos
-from pages.components.evaluate.heat_maps import show_opened_photo, where_it_looks
-from pages.components.evaluate.photos import MISTAKES, SECTION_KEY, Part
+from pages.components.evaluate.embedding_map import embedding_map
+from pages.components.evaluate.heat_maps import heat_maps, show_opened_photo
+from pages.components.evaluate.photos import MISTAKES, SECTION_KEY, EvaluatedSubset
 from pages.components.evaluate.sentences import MEANT, SUBSETS
-from pages.components.evaluate.training_dynamics import while_it_learned
+from pages.components.evaluate.training_dynamics import training_dynamics
 from pages.components.runs.run_view import random_weights_warning
 from pages.components.shared import elements
 from pages.components.shared.report_errors import reporting
 from pages.components.shared.run_choice import choose_run
 
 OVERVIEW = "Overview"
-SECTIONS: dict[str, Callable[[Part], None]] = {
+SECTIONS: dict[str, Callable[[EvaluatedSubset], None]] = {
     OVERVIEW: sections.overview,
     MISTAKES: sections.mistakes,
     "Confidence": sections.confidence,
-    "Where it looks": where_it_looks,
-    "While it learned": while_it_learned,
-    "Map": map_of_photos,
+    "Heat maps": heat_maps,
+    "Training dynamics": training_dynamics,
+    "Map": embedding_map,
 }
 
 
-def choose_part() -> str:
-    """Which photos are looked at: those of the test part unless somebody wants the validation part."""
-    part = st.segmented_control(
-        "Photos that it is judged by",
+def choose_subset() -> str:
+    """Choose the test photos (the default) or the validation photos."""
+    subset = st.segmented_control(
+        "Photos",
         list(SUBSETS),
         default="test",
         required=True,
@@ -38,18 +38,18 @@ def choose_part() -> str:
         key="evaluate-part",
         persist_state="session",
     )
-    st.caption(f":material/info: {MEANT[part]}")
-    return part
+    st.caption(f":material/info: {MEANT[subset]}")
+    return subset
 
 
 elements.page_head(
-    "Evaluate", "What does the model get right, what does it get wrong, and can you take it at its word?"
+    "Evaluate", "What does the model get right, what does it get wrong, and can you trust its percentages?"
 )
 chosen = choose_run()
 if chosen:
     if chosen.recipe.weights == "random":
         random_weights_warning()
-    name = choose_part()
+    name = choose_subset()
     section = st.segmented_control(
         "Section",
         list(SECTIONS),
@@ -60,6 +60,6 @@ if chosen:
         persist_state="session",
     )
     with reporting():
-        part = Part(chosen, name, runs.evaluation(chosen.run.id, name, chosen.status.ended))
-        SECTIONS[section](part)
+        subset = EvaluatedSubset(chosen, name, runs.evaluation(chosen.run.id, name, chosen.status.ended))
+        SECTIONS[section](subset)
         show_opened_photo()

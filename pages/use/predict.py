@@ -1,10 +1,11 @@
-"""Show the model photos, and see what it says."""
+"""Predict the classes of photos with a trained model."""
 
 import streamlit as st
 
 from core.inference.out_of_distribution import OutOfDistributionDetector
 from pages.components.cached import models
 from pages.components.predict import results
+from pages.components.predict.model import Model
 from pages.components.predict.sources import FOLDER, PHOTOS, SOURCES
 from pages.components.runs.run_view import random_weights_warning
 from pages.components.shared import elements, state
@@ -15,18 +16,19 @@ from pages.components.shared.run_embeddings import embeddings_of
 
 
 def detector_of(chosen: LoadedRun) -> OutOfDistributionDetector | None:
-    """What is usual for the photos of a run; None while that is being found out, and the page says how far it is."""
+    """The run's out-of-distribution detector; None while its embeddings are computed, and the page shows how far."""
     if embeddings_of(chosen.run) is None:
         return None
-    return models.out_of_distribution_detector(chosen.run.id, chosen.run.embeddings_file.stat().st_mtime_ns)
+    modified = chosen.run.embeddings_file.stat().st_mtime_ns
+    return models.out_of_distribution_detector(chosen.run.id, chosen.status.ended, modified)
 
 
 def predict(chosen: LoadedRun) -> None:
-    """Choose where photos come from, and see what the model says of them."""
+    """Choose where photos come from, and see the predictions."""
     if chosen.recipe.weights == "random":
         random_weights_warning()
     source = st.segmented_control(
-        "Where the photos come from",
+        "Source of the photos",
         list(SOURCES),
         default=FOLDER if state.predicted_folder() else PHOTOS,
         required=True,
@@ -34,14 +36,14 @@ def predict(chosen: LoadedRun) -> None:
         persist_state="session",
         label_visibility="collapsed",
     )
-    predictor = models.predictor(chosen.run.id, chosen.status.ended)
-    detector = detector_of(chosen)
-    job = SOURCES[source](chosen, predictor, detector)
+    name, ended = chosen.run.id, chosen.status.ended
+    model = Model(chosen, models.predictor(name, ended), models.decision_rule(name, ended), detector_of(chosen))
+    job = SOURCES[source](model)
     if job is not None:
-        results.show(chosen, job, predictor, detector)
+        results.show(model, job)
 
 
-elements.page_head("Predict", "Show the model photos, and see what it takes them for.")
+elements.page_head("Predict", "Show photos to the model and see its predictions.")
 on_show = choose_run()
 if on_show:
     with reporting():

@@ -148,7 +148,7 @@ def all_pages(photographer: Photographer, dataset: Path, store: RunStore) -> Non
     photographer.take("train-finished", f"/train?run={finished.id}")
     photographer.take("compare-new", f"/compare?dataset={dataset}", choose=("Start a comparison",))
     photographer.take("evaluate", f"/evaluate?run={finished.id}")
-    for section in ("Mistakes", "Confidence", "Where it looks", "While it learned", "Map"):
+    for section in ("Mistakes", "Confidence", "Heat maps", "Training dynamics", "Map"):
         name = f"evaluate-{section.lower().replace(' ', '-')}"
         photographer.take(name, f"/evaluate?run={finished.id}", choose=(section,), wait=5000)
     photographer.take("predict", f"/predict?run={finished.id}", uploads)
@@ -193,7 +193,7 @@ def take_label_check(photographer: Photographer, dataset: Path, finished: Run, p
             file.write(photo, f"{claimed.parent.name}/{photo.parent.name}-{photo.name}")
     claims = f"/label_check?run={finished.id}"
     photographer.take(
-        "label-check-claims", claims, [archive], choose=("Photos with a claimed label",), until="text=/agree, /"
+        "label-check-claims", claims, [archive], choose=("Photos with given labels",), until="text=/agree, /"
     )
     archive.unlink()
 

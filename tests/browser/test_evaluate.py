@@ -52,7 +52,7 @@ def photos(screen: Screen) -> Locator:
 def sentence(count: int, part: str, label: str, taken_for: str) -> str:
     """How the page says what a cell holds."""
     noun, verb = (f"{part} photo", "is") if count == 1 else (f"{part} photos", "are")
-    what = "recognised" if label == taken_for else f"taken for {taken_for}"
+    what = "recognised" if label == taken_for else f"predicted as {taken_for}"
     return f"{count} {noun} of {label} {verb} {what}."
 
 
@@ -63,7 +63,7 @@ def test_a_cell_of_the_confusion_matrix_opens_its_photos_by_click_and_by_keyboar
     screen = new_screen(evaluated)
     screen.open(f"/evaluate?run={finished_run.run.id}")
     correct = int(found.right.sum())
-    expect(screen.text(f"{correct} of {len(found)} test photos are named correctly.")).to_be_visible()
+    expect(screen.text(f"{correct} of {len(found)} test photos are classified correctly.")).to_be_visible()
     show(screen, "Mistakes")
     cells = screen.page.get_by_test_id("stPlotlyChart").locator(".scatterlayer .trace").last.locator("path.point")
     for cell, (label, taken_for) in {0: (0, 0), 3: (1, 1)}.items():
@@ -76,7 +76,7 @@ def test_a_cell_of_the_confusion_matrix_opens_its_photos_by_click_and_by_keyboar
         expect(screen.text(sentence(count, "test", *names))).to_be_visible()
         expect(screen.page.get_by_label("Photos of", exact=True)).to_have_value(names[0])
         expect(photos(screen)).to_have_count(count)
-    choose(screen, "taken for", "blue")
+    choose(screen, "predicted as", "blue")
     count = int(found.confusion[1, 0])
     expect(screen.text(sentence(count, "test", "red", "blue"))).to_be_visible()
     expect(photos(screen)).to_have_count(count)
@@ -85,7 +85,7 @@ def test_a_cell_of_the_confusion_matrix_opens_its_photos_by_click_and_by_keyboar
     with screen.page.expect_download() as download:
         screen.page.get_by_role("button", name="Download the list (CSV)").click()
     lines = Path(download.value.path()).read_text("utf-8-sig").splitlines()
-    assert lines[0] == "photos of,taken for blue,taken for red"
+    assert lines[0] == "photos of,predicted as blue,predicted as red"
     assert lines[1:] == [",".join([name, *map(str, found.confusion[i])]) for i, name in enumerate(found.class_names)]
     assert not screen.problems()
 
@@ -97,17 +97,17 @@ def test_validation_photos_are_called_so(
     screen = new_screen(evaluated)
     screen.open(f"/evaluate?run={finished_run.run.id}")
     show(screen, "Validation photos")
-    expect(screen.text("these figures flatter a little")).to_be_visible()
+    expect(screen.text("these results are slightly optimistic")).to_be_visible()
     expect(screen.text("accuracy on the validation photos")).to_be_visible()
     expect(screen.text(f"{int(found.right.sum())} of {len(found)} validation photos")).to_be_visible()
     show(screen, "Confidence")
-    expect(screen.text("the very photos that you see here")).to_be_visible()
+    expect(screen.text("the same photos as shown here")).to_be_visible()
     for section in ("Overview", "Mistakes", "Confidence"):
         show(screen, section)
         assert "test photo" not in screen.page.get_by_test_id("stMain").inner_text().replace("Test photos", "")
     screen.follow("Predict")
     screen.follow("Evaluate")
-    expect(screen.text("these figures flatter a little")).to_be_visible()
+    expect(screen.text("these results are slightly optimistic")).to_be_visible()
     assert not screen.problems()
 
 
@@ -119,23 +119,23 @@ def test_any_photo_leads_to_where_the_model_looks(
     screen.open(f"/evaluate?run={finished_run.run.id}")
     show(screen, "Mistakes")
     show(screen, "Least sure")
-    screen.press("Look at photo 1")
+    screen.press("Heat map of photo 1")
     path = found.paths[found.least_sure()[0]]
     expect(screen.page.get_by_role("img", name=f"{path} as the model sees it")).to_be_visible()
     heat = screen.page.get_by_role("img", name=f"Heat map of {path}")
     first = heat.get_attribute("src")
     closely = screen.page.get_by_role("dialog")
-    expect(closely.get_by_text("Checked: the mean of each map is what the class gets")).to_be_visible()
+    expect(closely.get_by_text("Verified: the mean of each map is the logit of its class")).to_be_visible()
     other = found.class_names[1 - int(found.predicted[found.least_sure()[0]])]
-    choose(screen, "Show what speaks for", other)
-    expect(closely.get_by_text(f"Most of what speaks for {other} lies")).to_be_visible()
+    choose(screen, "Evidence for", other)
+    expect(closely.get_by_text(f"Most of the evidence for {other} is")).to_be_visible()
     assert heat.get_attribute("src") != first
     screen.page.keyboard.press("Escape")
     expect(closely).to_have_count(0)
-    expect(screen.page.get_by_role("button", name="Look at photo 1", exact=True)).to_be_visible()
-    show(screen, "Where it looks")
+    expect(screen.page.get_by_role("button", name="Heat map of photo 1", exact=True)).to_be_visible()
+    show(screen, "Heat maps")
     expect(screen.page.get_by_role("img", name=re.compile("Heat map of"))).to_have_count(len(found))
-    expect(screen.text("Checked: the mean of each map is what the class gets")).to_be_visible()
+    expect(screen.text("Verified: the mean of each map is the logit of its class")).to_be_visible()
     assert not screen.problems()
 
 
@@ -145,8 +145,8 @@ def test_how_photos_were_learned_and_which_lie_together(
     found = read_training_dynamics(finished_run.run)
     screen = new_screen(evaluated, NARROW, dark=True)
     screen.open(f"/evaluate?run={finished_run.run.id}")
-    show(screen, "While it learned")
-    expect(screen.text("This is about the validation photos")).to_be_visible()
+    show(screen, "Training dynamics")
+    expect(screen.text("These are validation photos")).to_be_visible()
     expect(screen.text(f"Of {len(found.labels)} validation photos")).to_be_visible()
     never = int((found.learned_at() == len(found.epochs)).sum())
     forgotten = int((found.forgotten() > 0).sum())
@@ -161,7 +161,7 @@ def test_how_photos_were_learned_and_which_lie_together(
     expect(screen.page.locator("#vg-tooltip-element img")).to_be_visible()
     points.nth(2).click()
     screen.settle()
-    expect(screen.text("The photo that you chose on the map:")).to_be_visible()
+    expect(screen.text("Selected on the map:")).to_be_visible()
     expect(screen.page.get_by_role("img", name=tested.paths[2], exact=True).first).to_be_visible()
     assert not screen.problems()
 
@@ -205,19 +205,19 @@ def test_what_is_lost_is_said_and_the_rest_works(bereft: Server, new_screen: Cal
     found = evaluation(run, "validation")
     screen = new_screen(bereft)
     screen.open(f"/evaluate?run={run.id}")
-    expect(screen.text("has not been measured on its test photos")).to_be_visible()
+    expect(screen.text("has not been evaluated on its test photos")).to_be_visible()
     show(screen, "Validation photos")
     expect(screen.text("accuracy on the validation photos")).to_be_visible()
     show(screen, "Mistakes")
     show(screen, "Least sure")
     expect(screen.text("can no longer be shown: the file is no longer there.")).to_be_visible()
     expect(photos(screen)).to_have_count(len(found) - 1)
-    show(screen, "Where it looks")
+    show(screen, "Heat maps")
     expect(screen.text("No longer readable:")).to_be_visible()
-    expect(screen.text("whose models do not tell where they look")).to_be_visible()
+    expect(screen.text("whose models have no heat maps")).to_be_visible()
     expect(photos(screen)).to_have_count(len(found) - 1)
-    show(screen, "While it learned")
-    expect(screen.text("It was not kept how this run's predictions changed")).to_be_visible()
+    show(screen, "Training dynamics")
+    expect(screen.text("This run has no history of its predictions")).to_be_visible()
     show(screen, "Map")
     eventually(run.embeddings_file.exists, "the photos were looked at once more")
     points = screen.page.get_by_test_id("stVegaLiteChart").locator(".mark-symbol.role-mark path")

@@ -90,9 +90,9 @@ def test_wrong_labels_are_found_decided_with_keys_and_trained_without(
     screen.settle()
     expect(screen.page.get_by_role("button", name="found right")).to_be_visible()
     press_key(screen, "z")
-    screen.press("Move the 1 left on this page as suggested")
+    screen.press("Relabel the 1 undecided on this page as suggested")
     assert [decision.action for decision in reviews.read(workplace.colours).decisions] == [RELABEL, RELABEL]
-    screen.press("Check again with what was decided")
+    screen.press("Check again with your decisions")
     expect(screen.text("No label looks wrong")).to_be_visible()
 
     screen.press("Train again with the corrections")
@@ -123,7 +123,7 @@ def finished_server(finished_run: FinishedRun) -> Iterator[Server]:
     started.kill()
 
 
-def test_claimed_labels_are_judged(
+def test_given_labels_are_checked(
     finished_server: Server, finished_run: FinishedRun, new_screen: Callable[..., Screen]
 ) -> None:
     photos = [*photos_of(finished_run.run, "test"), *photos_of(finished_run.run, "validation")]
@@ -135,14 +135,14 @@ def test_claimed_labels_are_judged(
         archive.writestr("Blue/broken.png", b"<html>")
     screen = new_screen(finished_server)
     screen.open("/label_check")
-    screen.page.get_by_role("radio", name="Photos with a claimed label").click()
+    screen.page.get_by_role("radio", name="Photos with given labels").click()
     screen.settle()
     sent: list[FilePayload] = [
-        {"name": "claims.zip", "mimeType": "application/zip", "buffer": buffer.getvalue()},
+        {"name": "labels.zip", "mimeType": "application/zip", "buffer": buffer.getvalue()},
         {"name": "alone.png", "mimeType": "image/png", "buffer": photos[0].read_bytes()},
     ]
     screen.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(sent)
-    expect(screen.text("1 left out, and why")).to_be_visible()
+    expect(screen.text("1 left out, with reasons")).to_be_visible()
     reds = sum(path.parent.name == "red" for path in photos)
     expect(screen.text(f"{reds} photos have labels that the model does not know.")).to_be_visible()
     expect(screen.text(f"{reds + 1} without a label")).to_be_visible()
@@ -157,7 +157,7 @@ def test_claimed_labels_are_judged(
     expect(
         screen.text(f"{counts['agree']} agree, {counts['disagree']} disagree, {counts['unsure']} unsure")
     ).to_be_visible()
-    of_blue = [row for row in rows if row["sent as"] == "Blue"]
-    assert {row["claimed label"] for row in of_blue} == {"blue"}
-    assert {row["claimed label"] for row in rows if row["sent as"] == "crimson"} == {"red"}
+    of_blue = [row for row in rows if row["sent label"] == "Blue"]
+    assert {row["given label"] for row in of_blue} == {"blue"}
+    assert {row["given label"] for row in rows if row["sent label"] == "crimson"} == {"red"}
     assert not screen.problems()

@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 
 from command_line.main import main
+from core.evaluation.calibration import with_temperature
+from core.inference.decision import temperature_of
 from core.inference.prediction import Predictor
 from tests.conftest import FinishedRun, photos_of
 
@@ -28,13 +30,14 @@ def test_photos_of_a_folder_an_archive_and_by_name_are_predicted(
     predictor = Predictor(after_a_run.run)
     said = predictor.predict([predictor.see(file.read_bytes()) for file in (*files[:2], *files[:3])])
     rows = [[row["probabilities"][name] for name in predictor.class_names] for row in found["photos"]]
-    np.testing.assert_allclose(rows, said.probabilities, atol=1e-3)
+    calibrated = with_temperature(said.probabilities, temperature_of(after_a_run.run))
+    np.testing.assert_allclose(rows, calibrated, atol=1e-5)
     assert [row["class"] for row in found["photos"]] == [said.top(i, 1)[0][0] for i in range(5)]
     assert {entry["why"] for entry in found["left_out"]} == {".txt files are not photos"}
     assert {row["unlike_training"] for row in found["photos"]} <= {True, False}
 
 
-def test_people_get_a_table_and_strange_photos_are_marked(
+def test_people_get_a_table_and_photos_unlike_the_training_photos_are_marked(
     after_a_run: FinishedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Image.new("RGB", (40, 40), "lime").save(tmp_path / "odd.png")

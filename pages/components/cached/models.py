@@ -7,9 +7,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.data.images import decode
-from core.data.subsets import VALIDATION
-from core.evaluation.calibration import fit_temperature
+from core.errors import RunError
 from core.inference.batch import Batch
+from core.inference.decision import DecisionRule, least_confidence_of
 from core.inference.out_of_distribution import OutOfDistributionDetector
 from core.inference.prediction import Look, Predictor
 from core.labels.label_verdicts import LabelChecker
@@ -40,19 +40,28 @@ def look(run_id: str, ended: float | None, path: Path, modified: float) -> tuple
 
 @st.cache_resource(max_entries=2, show_spinner="Loading the model…")
 def label_checker(run_id: str, ended: float | None, modified: int) -> LabelChecker:
-    """What judges claimed labels by a run's model; `modified` is when its embeddings were written, in nanoseconds."""
-    return LabelChecker(predictor(run_id, ended), runs.embeddings(run_id, modified))
+    """What checks given labels with a run's model; `modified` is when its embeddings were written, in nanoseconds."""
+    return LabelChecker(predictor(run_id, ended), runs.embeddings(run_id, modified), decision_rule(run_id, ended))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def out_of_distribution_detector(run_id: str, modified: int) -> OutOfDistributionDetector:
-    """What is usual for the photos of a run; `modified` is when its embeddings were written, in nanoseconds."""
-    found = runs.embeddings(run_id, modified)
-    held_out = found.of(VALIDATION)
-    return OutOfDistributionDetector.fit(found, fit_temperature(held_out.probabilities, held_out.labels))
+def out_of_distribution_detector(run_id: str, ended: float | None, modified: int) -> OutOfDistributionDetector:
+    """A run's detector; `modified` is when its embeddings were written, in nanoseconds."""
+    return OutOfDistributionDetector.fit(runs.embeddings(run_id, modified), decision_rule(run_id, ended).temperature)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def ood_scores(job_id: str, count: int, run_id: str, modified: int, _batch: Batch) -> NDArray[np.float64]:
-    """How strange the first photos of a job are to a run's model, `(count,)`."""
-    return out_of_distribution_detector(run_id, modified).ood_scores(_batch.embedding)
+def ood_scores(
+    job_id: str, count: int, modified: int, _detector: OutOfDistributionDetector, _batch: Batch
+) -> NDArray[np.float64]:
+    """OOD scores of the first photos of a job, `(count,)`; `modified` tells one detector from another."""
+    return _detector.ood_scores(_batch.embedding)
+
+
+def decision_rule(run_id: str, ended: float | None) -> DecisionRule:
+    """The rule of a run, as `core.inference.decision.read_decision_rule` reads it, with the temperature from memory."""
+    try:
+        temperature = runs.temperature(run_id, ended)
+    except RunError:
+        temperature = 1.0
+    return DecisionRule(temperature, least_confidence_of(runs.store().get(run_id)))

@@ -4,13 +4,13 @@ import threading
 
 import streamlit as st
 
-from core.data.subsets import SUBSETS, TRAINING, VALIDATION
+from core.data.subsets import SUBSETS, TRAINING
 from core.evaluation import run_results
-from core.evaluation.calibration import fit_temperature
 from core.evaluation.comparison import Measured
 from core.evaluation.embedding_map import EmbeddingMap, map_of
 from core.evaluation.metrics import Evaluation
 from core.evaluation.training_dynamics import TrainingDynamics, read_training_dynamics
+from core.inference.decision import temperature_of
 from core.reports.card_facts import CardFacts, read_card_facts
 from core.reports.facts import ReportContext, read_report_facts
 from core.reports.report import Report, report_of
@@ -67,9 +67,8 @@ def evaluation(run_id: str, part: str, ended: float | None) -> Evaluation:
 
 @st.cache_resource(max_entries=100, show_spinner=False)
 def temperature(run_id: str, ended: float | None) -> float:
-    """The temperature that fits a run's validation photos; raises as `evaluation` does."""
-    known = evaluation(run_id, SUBSETS[VALIDATION], ended)
-    return fit_temperature(known.probabilities, known.labels)
+    """The temperature that fits a run's validation photos; raises as `core.inference.decision.temperature_of` does."""
+    return temperature_of(store().get(run_id))
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)

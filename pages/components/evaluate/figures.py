@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: scores of classes, confusion matrix, reliability, coverage, history, map.
+"""Charts of an evaluation: scores of classes, confusion matrix, reliability, coverage, history, map.
 
 Knows nothing of Streamlit. What is right is blue, what is wrong is orange; shapes and numbers say the same.
 """
@@ -31,7 +31,7 @@ MOST_LIMITS = 1000
 """As many points as the curve of coverage is drawn with."""
 
 MOST_COLOURS = len(RUN_COLOURS)
-"""As many classes can have a colour and a shape of their own on the map."""
+"""The most classes with a colour and a shape of their own on the map."""
 
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 OTHERS = "other classes"
@@ -39,7 +39,7 @@ LONGEST_NAME = 22
 ROW_PIXELS, CELL_PIXELS = 34, 42
 HIT_PIXELS = 30
 RIGHT_TINTS, WRONG_TINTS = ("#d9ecf5", "#6fb6d8"), ("#fbeadb", "#e8934d")
-"""From few to many; dark numbers are readable on all of them, so cells look the same on white and on black."""
+"""From few to many; dark numbers are readable on all of them, in the light and in the dark theme."""
 
 ON_CELL = {"color": "#14242c", "size": 15}
 SHARES = {"range": [0, 1.02], "tickformat": ".0%", "fixedrange": True, "zeroline": False}
@@ -72,22 +72,22 @@ def scores(found: ClassScores, names: Sequence[str]) -> go.Figure:
     figure.add_scatter(
         x=recall,
         y=[row[label] for label in seen],
-        name="recognised (recall)",
+        name="recall",
         mode="markers",
         marker={"size": 12, "color": BLUE},
         error_x={"array": ends[:, 1] - recall, "arrayminus": recall - ends[:, 0], "color": BLUE, "thickness": 1.5},
         text=[f"{names[label]}: {found.recall[label]:.0%} of {found.support[label]:,} photos" for label in seen],
         hovertemplate="%{text} are recognised<extra></extra>",
     )
-    said = [label for label in shown if found.predicted[label]]
+    predicted = [label for label in shown if found.predicted[label]]
     figure.add_scatter(
-        x=found.precision[said],
-        y=[row[label] for label in said],
-        name="right when it says so (precision)",
+        x=found.precision[predicted],
+        y=[row[label] for label in predicted],
+        name="precision",
         mode="markers",
         marker={"size": 11, "color": ORANGE, "symbol": "diamond-open", "line": {"width": 2}},
-        text=[f"{found.predicted[label]:,} photos are taken for {names[label]}" for label in said],
-        hovertemplate="%{text}, %{x:.0%} of them rightly<extra></extra>",
+        text=[f"{found.predicted[label]:,} photos are predicted as {names[label]}" for label in predicted],
+        hovertemplate="%{text}, %{x:.0%} of them correctly<extra></extra>",
     )
     ticks = {"tickvals": list(row.values()), "ticktext": [short(names[label]) for label in shown], "ticksuffix": "  "}
     figure.update_layout(
@@ -101,7 +101,7 @@ def scores(found: ClassScores, names: Sequence[str]) -> go.Figure:
 
 
 def _hardest(found: ClassScores) -> list[int]:
-    """The classes that are drawn: all, or the hardest ones of those that have photos, the hardest first."""
+    """The classes that are drawn: all, or those with the lowest F1 of those that have photos, the lowest first."""
     if len(found.f1) <= MOST_ROWS:
         return list(range(len(found.f1)))
     order = [int(label) for label in np.argsort(found.f1, kind="stable") if found.support[label]]
@@ -119,7 +119,7 @@ def confusion(
     """A confusion matrix whose cells can be clicked: each cell's point knows its row and column as `customdata`.
 
     Args:
-        counts: (K, K), photos of a class (row) taken for a class (column).
+        counts: (K, K), photos of a class (row) predicted as a class (column).
         names: K names.
         shown: Which classes have a row and a column.
         chosen: The cell with a frame around it, if it is shown.
@@ -149,7 +149,7 @@ def confusion(
         hovermode="closest",
         clickmode="event+select",
         dragmode=False,
-        xaxis={**ticks, **plain, "title": "taken for", "side": "top", "range": [-0.5, size - 0.5]},
+        xaxis={**ticks, **plain, "title": "predicted as", "side": "top", "range": [-0.5, size - 0.5]},
         yaxis={**ticks, **plain, "title": "photos of", "range": [size - 0.5, -0.5], "ticksuffix": " "},
     )
     return figure
@@ -160,10 +160,10 @@ def _add_cells(figure: go.Figure, counts: NDArray[np.int64], shares: NDArray[np.
     size = len(names)
     rows, columns = np.divmod(np.arange(size * size), size)
     if size <= MOST_NUMBERS:
-        words = [f"{count:,}" if count else "" for count in counts.ravel()]
-        figure.add_scatter(x=columns, y=rows, mode="text", text=words, hoverinfo="skip", textfont=ON_CELL)
+        texts = [f"{count:,}" if count else "" for count in counts.ravel()]
+        figure.add_scatter(x=columns, y=rows, mode="text", text=texts, hoverinfo="skip", textfont=ON_CELL)
     support = [
-        f"{counts[row, column]:,} photos of {escape(names[row])} ({shares[row, column]:.0%})<br>are taken for"
+        f"{counts[row, column]:,} photos of {escape(names[row])} ({shares[row, column]:.0%})<br>are predicted as"
         f" {escape(names[column])}"
         for row, column in zip(rows, columns, strict=True)
     ]
@@ -181,17 +181,17 @@ def _add_cells(figure: go.Figure, counts: NDArray[np.int64], shares: NDArray[np.
 
 
 def reliability(before: Reliability, after: Reliability | None) -> go.Figure:
-    """How often a model is right over how sure it is, before and after temperature scaling; large for many photos."""
+    """Accuracy over confidence, before and after temperature scaling; large markers stand for many photos."""
     figure = go.Figure()
     figure.add_scatter(
         x=[0, 1],
         y=[0, 1],
         mode="lines",
-        name="as it says",
+        name="perfect calibration",
         line={"color": GREY, "dash": "dot"},
         hoverinfo="skip",
     )
-    looks = {"as it is": (before, BLUE, "circle"), "after scaling": (after, ORANGE, "diamond")}
+    looks = {"as trained": (before, BLUE, "circle"), "after temperature scaling": (after, ORANGE, "diamond")}
     for name, (found, colour, symbol) in looks.items():
         if found is None:
             continue
@@ -208,20 +208,20 @@ def reliability(before: Reliability, after: Reliability | None) -> go.Figure:
                 "line": {"width": 3},
             },
             text=[f"{count:,} photos" for count in found.counts],
-            hovertemplate="says %{x:.0%}, is right in %{y:.0%}<br>%{text}<extra>%{fullData.name}</extra>",
+            hovertemplate="confidence %{x:.0%}, accuracy %{y:.0%}<br>%{text}<extra>%{fullData.name}</extra>",
         )
     figure.update_layout(
         height=400,
         margin={**MARGIN, "r": 20, "t": 44},
         legend={**LEGEND, "itemsizing": "constant", "y": 1.05},
-        xaxis={**SHARES, "title": "how sure it says it is"},
-        yaxis={**SHARES, "title": "how often it is right"},
+        xaxis={**SHARES, "title": "confidence"},
+        yaxis={**SHARES, "title": "accuracy"},
     )
     return figure
 
 
 def coverage(found: Coverage) -> go.Figure:
-    """Accuracy over the share of photos that are answered, the surest first; of many limits some are drawn."""
+    """Accuracy over coverage, the highest confidence first; of many thresholds some are drawn."""
     drawn = np.unique(np.linspace(0, len(found.limit) - 1, MOST_LIMITS).astype(np.int64))
     figure = go.Figure()
     figure.add_scatter(
@@ -230,22 +230,22 @@ def coverage(found: Coverage) -> go.Figure:
         mode="lines",
         line={"color": BLUE, "width": 2.5, "shape": "hv"},
         customdata=found.limit[drawn],
-        hovertemplate="answers %{x:.0%} of the photos, where it is<br>at least %{customdata:.0%} sure: right in"
-        " %{y:.1%}<extra></extra>",
+        hovertemplate="confidence of at least %{customdata:.0%}: %{x:.0%} of the photos,<br>%{y:.1%} of them"
+        " right<extra></extra>",
     )
     low = float(found.accuracy.min(initial=1.0))
     figure.update_layout(
         height=320,
         margin=MARGIN,
         showlegend=False,
-        xaxis={**SHARES, "title": "share of the photos that it answers (coverage)"},
-        yaxis={**SHARES, "title": "right among these", "range": [max(0.0, low - 0.05), 1.01]},
+        xaxis={**SHARES, "title": "share of photos with an answer (coverage)"},
+        yaxis={**SHARES, "title": "accuracy on these", "range": [max(0.0, low - 0.05), 1.01]},
     )
     return figure
 
 
 def learned(found: TrainingDynamics) -> go.Figure:
-    """How many photos are right for good from each validation on, and how many end wrong."""
+    """How many photos are right from each validation on, and how many are wrong at the end."""
     at = np.bincount(found.learned_at(), minlength=len(found.epochs) + 1)
     figure = go.Figure()
     figure.add_bar(
@@ -274,7 +274,7 @@ def learned(found: TrainingDynamics) -> go.Figure:
 
 
 def history(found: TrainingDynamics, photo: int, names: Sequence[str]) -> go.Figure:
-    """The probability of a photo's class over the epochs; crosses where another class was more probable."""
+    """The probability of a photo's label over the epochs; crosses where another class was more probable."""
     figure = go.Figure()
     right = found.right[:, photo]
     figure.add_scatter(
@@ -288,7 +288,7 @@ def history(found: TrainingDynamics, photo: int, names: Sequence[str]) -> go.Fig
             "color": np.where(right, BLUE, ORANGE).tolist(),
         },
         text=[
-            f"taken for {escape(names[label])} ({share:.0%})"
+            f"predicted as {escape(names[label])} ({share:.0%})"
             for label, share in zip(found.predicted[:, photo], found.confidence[:, photo], strict=True)
         ],
         hovertemplate="epoch %{x:.3g}: %{text}<extra></extra>",
@@ -322,7 +322,7 @@ def map_chart(coloured: Sequence[str], others: bool) -> dict[str, Any]:
     """Vega-Lite specification of a map for the data of `map_data`; pointing at a photo shows the photo.
 
     `others` says whether there are classes without a colour. A click chooses a photo: the parameter `photo` then holds
-    its `path`. The columns `image`, `photo`, `class` and `taken for` are shown.
+    its `path`. The columns `image`, `photo`, `class` and `predicted as` are shown.
     """
     groups = [*coloured, *([OTHERS] if others else [])]
     colours = [*RUN_COLOURS[: len(coloured)], GREY]
@@ -330,7 +330,7 @@ def map_chart(coloured: Sequence[str], others: bool) -> dict[str, Any]:
     group = {"field": "group", "type": "nominal"}
     legend = {"title": None, "orient": "top", "columns": 3, "labelLimit": 160}
     bare = {"axis": None, "scale": {"zero": False, "padding": 12}}
-    fields = ("image", "photo", "class", "taken for")
+    fields = ("image", "photo", "class", "predicted as")
     return {
         "height": 520,
         "params": [
@@ -349,19 +349,15 @@ def map_chart(coloured: Sequence[str], others: bool) -> dict[str, Any]:
     }
 
 
-def in_words(found: ClassScores, names: Sequence[str]) -> list[dict[str, str]]:
-    """The scores as rows of a table, in plain words with the term beside."""
+def score_rows(found: ClassScores, names: Sequence[str]) -> list[dict[str, str]]:
+    """The scores as rows of a table."""
     return [
         {
             "class": name,
             "photos (support)": f"{found.support[label]:,}",
-            "recognised (recall)": percent(float(found.recall[label])) if found.support[label] else "–",
-            "right when it says so (precision)": percent(float(found.precision[label]))
-            if found.predicted[label]
-            else "–",
-            "both together (F1)": percent(float(found.f1[label]))
-            if found.support[label] or found.predicted[label]
-            else "–",
+            "recall": percent(float(found.recall[label])) if found.support[label] else "–",
+            "precision": percent(float(found.precision[label])) if found.predicted[label] else "–",
+            "F1": percent(float(found.f1[label])) if found.support[label] or found.predicted[label] else "–",
         }
         for label, name in enumerate(names)
     ]

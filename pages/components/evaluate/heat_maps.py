@@ -1,4 +1,4 @@
-"""Where a model looks: class activation maps over one photo, and over many."""
+"""Heat maps: class activation maps over one photo, and over many."""
 
 from collections.abc import Sequence
 
@@ -13,127 +13,135 @@ from pages.components.cached import models, services
 from pages.components.evaluate.photos import (
     OPENED,
     PHOTO_PIXELS,
-    Part,
+    EvaluatedSubset,
     look_button,
     one_page,
 )
 from pages.components.shared import drawings, heat, markdown, state
 
-TAKEN_FOR, SHOWS = "the class that each photo is taken for", "the class that each photo shows"
+PREDICTED, LABEL = "the predicted class of each photo", "the label of each photo"
 CHOICES = ("All", "Wrong", "Right")
-EVERY_CLASS = "every class"
+EVERY_CLASS = "Every class"
 TOP, LARGE_PIXELS = 5, 300
-QUESTION = "Which places of a photo speak **for** a class (orange), and which **against** it (blue)?"
+MEANING = "**Orange** places are evidence for a class, **blue** places evidence against it."
 
 ROUNDING = 1e-3
 """How far the probabilities that follow from the maps may be from those of the model."""
 
 WITHOUT_MAPS = (
-    "This run was trained by a former version, whose models do not tell where they look. Train one with the same recipe"
-    " to see it."
+    "This run was trained by an earlier version, whose models have no heat maps. Train again with the same recipe to"
+    " see them."
 )
 
 Seen = tuple[NDArray[np.uint8], Look]
 Evidence = NDArray[np.float32]
 
 
-def where_it_looks(part: Part) -> None:
-    """What speaks for a class in many photos."""
-    st.markdown(QUESTION)
-    options = [TAKEN_FOR, SHOWS, *part.found.class_names]
+def heat_maps(subset: EvaluatedSubset) -> None:
+    """The evidence for a class in many photos."""
+    st.markdown(MEANING)
+    options = [PREDICTED, LABEL, *subset.found.class_names]
     chosen = st.selectbox(
-        "Show what speaks for", options, key=f"look-class-{part.shown.run.id}", width=420, persist_state="session"
+        "Evidence for", options, key=f"look-class-{subset.shown.run.id}", width=420, persist_state="session"
     )
-    _grid(part, options.index(chosen) - 2)
+    _grid(subset, options.index(chosen) - 2)
 
 
 def show_opened_photo() -> None:
-    """A closer look at the photo that was just opened, if one was, over the page."""
+    """A dialog with the photo that was just opened, if one was."""
     opened = state.take(OPENED)
     if opened:
-        st.dialog("A closer look", width="medium", icon=":material/center_focus_strong:")(_one)(*opened)
+        st.dialog("Heat map of a photo", width="medium", icon=":material/center_focus_strong:")(_one)(*opened)
 
 
-def _asked(part: Part, position: int, label: int) -> int:
+def _asked(subset: EvaluatedSubset, position: int, label: int) -> int:
     """The class whose map is shown for a photo; -2 stands for the predicted one, -1 for its own."""
-    return label if label >= 0 else int((part.found.predicted, part.found.labels)[label + 2][position])
+    return label if label >= 0 else int((subset.found.predicted, subset.found.labels)[label + 2][position])
 
 
-def _see(part: Part, position: int) -> Seen:
-    path = check_photo(part.folder.absolute(position), services.settings().dataset_roots)
-    return models.look(part.shown.run.id, part.shown.status.ended, path, path.stat().st_mtime)
+def _see(subset: EvaluatedSubset, position: int) -> Seen:
+    path = check_photo(subset.folder.absolute(position), services.settings().dataset_roots)
+    return models.look(subset.shown.run.id, subset.shown.status.ended, path, path.stat().st_mtime)
 
 
-def _one(part: Part, position: int) -> None:
-    """One photo as it is, what speaks for a class in it, and its most probable classes."""
-    names = part.found.class_names
-    st.markdown(f"**{markdown.escape(part.folder.paths[position])}**, a {part.name} photo: {part.said(position)}")
+def _one(subset: EvaluatedSubset, position: int) -> None:
+    """One photo, the evidence for a class in it, and its most probable classes."""
+    names = subset.found.class_names
+    st.markdown(
+        f"**{markdown.escape(subset.folder.paths[position])}**, a {subset.name} photo: {subset.describe(position)}"
+    )
     try:
-        pixels, look = _see(part, position)
+        pixels, look = _see(subset, position)
     except PhotoError as error:
         st.warning(f"This photo can no longer be shown: {error}.", icon=":material/broken_image:")
         return
-    taken_for = int(part.found.predicted[position])
-    key = f"look-class-{part.key}-{position}"
-    label = names.index(st.selectbox("Show what speaks for", names, index=taken_for, key=key, width=320))
-    found = _evidence(part, position, label, look)
+    taken_for = int(subset.found.predicted[position])
+    key = f"look-class-{subset.key}-{position}"
+    label = names.index(st.selectbox("Evidence for", names, index=taken_for, key=key, width=320))
+    found = _evidence(subset, position, label, look)
     with st.container(horizontal=True, gap="medium"):
-        st.image(pixels, width=LARGE_PIXELS, alt=f"{part.folder.paths[position]} as the model sees it")
+        st.image(pixels, width=LARGE_PIXELS, alt=f"{subset.folder.paths[position]} as the model sees it")
         if found is not None:
-            _picture(part, position, label, pixels, found, heat.limit_of([found]), LARGE_PIXELS)
+            _picture(subset, position, label, pixels, found, heat.limit_of([found]), LARGE_PIXELS)
     if found is not None:
         st.html(heat.scale(heat.limit_of([found])))
-        st.markdown(f"Most of what speaks for **{markdown.escape(names[label])}** lies {heat.where(found)}.")
-    _answers(part, look)
+        st.markdown(heat.summary(found, f"**{markdown.escape(names[label])}**"))
+    _probabilities(subset, look)
     _agreement([look])
 
 
-def _answers(part: Part, look: Look) -> None:
+def _probabilities(subset: EvaluatedSubset, look: Look) -> None:
     order = np.argsort(-look.probabilities, kind="stable")[:TOP]
-    st.html(drawings.probability_bars([(part.found.class_names[i], float(look.probabilities[i])) for i in order]))
+    st.html(drawings.probability_bars([(subset.found.class_names[i], float(look.probabilities[i])) for i in order]))
 
 
-def _evidence(part: Part, position: int, label: int, look: Look) -> Evidence | None:
-    """What the places of a photo say for the class that is asked for; None for models that do not tell."""
-    return None if look.maps is None else heat.evidence(look.maps, _asked(part, position, label))
+def _evidence(subset: EvaluatedSubset, position: int, label: int, look: Look) -> Evidence | None:
+    """The evidence for the chosen class, place by place; None for models without heat maps."""
+    return None if look.maps is None else heat.evidence(look.maps, _asked(subset, position, label))
 
 
 def _picture(
-    part: Part, position: int, label: int, pixels: NDArray[np.uint8], found: Evidence, limit: float, width: int
+    subset: EvaluatedSubset,
+    position: int,
+    label: int,
+    pixels: NDArray[np.uint8],
+    found: Evidence,
+    limit: float,
+    width: int,
 ) -> None:
-    """A photo with what speaks for a class, and for those who cannot see it, where that is."""
-    asked = part.found.class_names[_asked(part, position, label)]
-    alt = f"Heat map of {part.folder.paths[position]}: most of what speaks for {asked} lies {heat.where(found)}"
+    """A photo with the evidence for a class, and a text that says where most of it is."""
+    asked = subset.found.class_names[_asked(subset, position, label)]
+    alt = f"Heat map of {subset.folder.paths[position]}. {heat.summary(found, asked)}"
     st.image(heat.overlay(pixels, found, limit), width=width, alt=alt)
 
 
 def _agreement(looks: Sequence[Look]) -> None:
-    """Whether the maps are what the answers follow from."""
+    """Whether the predictions follow from the maps."""
     if any(look.maps is None for look in looks):
         st.info(WITHOUT_MAPS, icon=":material/visibility_off:")
         return
     most = max((look.disagreement() for look in looks), default=0.0)
     if most > ROUNDING:
         st.warning(
-            f"These maps do not fit what the model answers: its probabilities differ by up to {most:.2g} from those"
-            " that follow from the maps. Do not rely on the maps of this run.",
+            f"These heat maps do not match the model: its probabilities differ by up to {most:.2g} from those that"
+            " follow from the maps. Do not rely on the heat maps of this run.",
             icon=":material/warning:",
         )
     else:
         st.caption(
-            ":material/check: Checked: the mean of each map is what the class gets (its logit), so the answer follows"
-            " from these maps, up to rounding."
+            ":material/check: Verified: the mean of each map is the logit of its class, so the prediction follows from"
+            " these maps, up to rounding."
         )
 
 
-def _grid(part: Part, label: int) -> None:
+def _grid(subset: EvaluatedSubset, label: int) -> None:
     """Some photos at a time, all on one scale."""
-    shown = one_page(_choose(part), f"look-{part.key}")
-    seen = _see_all(part, [position for _, position in shown])
+    shown = one_page(_choose(subset), f"look-{subset.key}")
+    seen = _see_all(subset, [position for _, position in shown])
     if not seen:
-        st.caption("There are none.")
+        st.caption("No photos match.")
         return
-    found = {position: _evidence(part, position, label, look) for position, (_, look) in seen.items()}
+    found = {position: _evidence(subset, position, label, look) for position, (_, look) in seen.items()}
     limit = heat.limit_of([each for each in found.values() if each is not None])
     st.html(heat.scale(limit))
     with st.container(horizontal=True, gap="small"):
@@ -142,35 +150,35 @@ def _grid(part: Part, label: int) -> None:
                 with st.container(width=PHOTO_PIXELS, gap="xxsmall"):
                     pixels, evidence = seen[position][0], found[position]
                     if evidence is None:
-                        st.image(pixels, width=PHOTO_PIXELS, alt=part.folder.paths[position])
+                        st.image(pixels, width=PHOTO_PIXELS, alt=subset.folder.paths[position])
                     else:
-                        _picture(part, position, label, pixels, evidence, limit, PHOTO_PIXELS)
-                    st.caption(part.said(position))
-                    look_button(part, position, number, "grid")
+                        _picture(subset, position, label, pixels, evidence, limit, PHOTO_PIXELS)
+                    st.caption(subset.describe(position))
+                    look_button(subset, position, number, "grid")
     _agreement([look for _, look in seen.values()])
 
 
-def _see_all(part: Part, positions: Sequence[int]) -> dict[int, Seen]:
-    """What the model makes of these photos; what can no longer be read is named with its reason."""
+def _see_all(subset: EvaluatedSubset, positions: Sequence[int]) -> dict[int, Seen]:
+    """The predictions and maps of these photos; photos that can no longer be read are listed with the reason."""
     seen, lost = {}, []
     for position in positions:
         try:
-            seen[position] = _see(part, position)
+            seen[position] = _see(subset, position)
         except PhotoError as error:
-            lost.append(f"{markdown.escape(part.folder.paths[position])} ({error})")
+            lost.append(f"{markdown.escape(subset.folder.paths[position])} ({error})")
     if lost:
         st.caption(f":material/broken_image: No longer readable: {', '.join(lost)}")
     return seen
 
 
-def _choose(part: Part) -> list[int]:
+def _choose(subset: EvaluatedSubset) -> list[int]:
     """Which photos are in the grid."""
-    names, found = part.found.class_names, part.found
+    names, found = subset.found.class_names, subset.found
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = st.segmented_control(
-            f"{part.name.capitalize()} photos", CHOICES, default="All", required=True, key="look-kind"
+            f"{subset.name.capitalize()} photos", CHOICES, default="All", required=True, key="look-kind"
         )
-        own = st.selectbox("of", [EVERY_CLASS, *names], key=f"look-of-{part.shown.run.id}", width=260)
+        own = st.selectbox("Class", [EVERY_CLASS, *names], key=f"look-of-{subset.shown.run.id}", width=260)
     wanted = np.ones(len(found), bool) if kind == "All" else found.right == (kind == "Right")
     if own != EVERY_CLASS:
         wanted &= found.labels == names.index(own)

@@ -1,8 +1,10 @@
-"""The labels of a dataset: what the check has found, view by view."""
+"""The label check of a dataset, view by view."""
+
+from collections.abc import Mapping
 
 import streamlit as st
 
-from core.data.dataset import ALIKE_CONFLICT, CONFLICT, Dataset
+from core.data.dataset import ALIKE_CONFLICT, CONFLICT, Dataset, Finding
 from core.labels.dataset_check import DatasetCheck, check
 from pages.components.cached import datasets
 from pages.components.dataset import decisions, label_source
@@ -17,15 +19,16 @@ AGAIN = "check-again"
 
 
 def show() -> None:
-    """The chosen dataset's check, or the way to it."""
+    """The label check of the chosen dataset, or the button that starts it."""
     dataset = dataset_choice.dataset_or_stop(label_source.choose_for)
     _head(dataset)
     decisions.notice()
     found = _check_or_stop(dataset)
-    _sentence(dataset, found)
+    _headline(dataset, found)
+    conflicts = conflicts_of(dataset)
     views = {
         SUSPECTS: (len(found.suspects), lambda: suspects.show(dataset, found)),
-        CONFLICTS: (len(_conflicts(dataset)), lambda: _show_conflicts(dataset)),
+        CONFLICTS: (count_conflicts(conflicts), lambda: _show_conflicts(dataset, conflicts)),
         OUTLIERS: (len(found.outliers), lambda: suspects.show_outliers(dataset, found)),
         DECISIONS: (len(dataset.review.decisions), lambda: decisions.decided(dataset)),
     }
@@ -48,11 +51,11 @@ def _head(dataset: Dataset) -> None:
     root = dataset.folder.root
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":material/folder: **{markdown.escape(root.name)}** &nbsp; {markdown.escape(str(root))}")
-        st.page_link("pages/prepare/dataset.py", label="Look at it, or choose another", icon=":material/swap_horiz:")
+        st.page_link("pages/prepare/dataset.py", label="Open, or choose another", icon=":material/swap_horiz:")
 
 
 def _check_or_stop(dataset: Dataset) -> DatasetCheck:
-    """The last check of these photos, whatever was decided since; a new one where there is none, or it is asked for."""
+    """The last check of these photos, whatever was decided since; a new one where there is none, or on request."""
     features = check_features.features_or_stop(dataset)
     key = check_features.network().key
     found = datasets.label_checks().get((dataset.scan.token, key))
@@ -63,11 +66,11 @@ def _check_or_stop(dataset: Dataset) -> DatasetCheck:
     return found
 
 
-def _sentence(dataset: Dataset, found: DatasetCheck) -> None:
-    """What came out, in a sentence or two."""
+def _headline(dataset: Dataset, found: DatasetCheck) -> None:
+    """The result in a sentence or two."""
     count, photos = len(found.suspects), len(found.folder)
     decided = len(suspects.decided_among(dataset, found, found.suspects))
-    unread = f" {found.unread:,} photos could not be read and were passed over." if found.unread else ""
+    unread = f" {found.unread:,} photos could not be read and were skipped." if found.unread else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         if count:
             st.markdown(
@@ -78,7 +81,7 @@ def _sentence(dataset: Dataset, found: DatasetCheck) -> None:
         else:
             st.markdown(f"### No label looks wrong\n{photos:,} photos were compared with each other.{unread}")
         st.button(
-            "Check again with what was decided",
+            "Check again with your decisions",
             icon=":material/refresh:",
             on_click=state.remember,
             args=(AGAIN, True),
@@ -87,37 +90,42 @@ def _sentence(dataset: Dataset, found: DatasetCheck) -> None:
         )
 
 
-def _conflicts(dataset: Dataset) -> list[str]:
-    return [finding.kind.key for finding in dataset.findings if finding.kind.key in (CONFLICT, ALIKE_CONFLICT)]
+def conflicts_of(dataset: Dataset) -> dict[str, Finding]:
+    """Copies and near duplicates whose labels differ, by kind."""
+    return {each.kind.key: each for each in dataset.findings if each.kind.key in (CONFLICT, ALIKE_CONFLICT)}
 
 
-def _show_conflicts(dataset: Dataset) -> None:
-    """Copies and look-alikes whose labels differ."""
-    found = {finding.kind.key: finding for finding in dataset.findings}
-    kinds = _conflicts(dataset)
+def count_conflicts(conflicts: Mapping[str, Finding]) -> int:
+    """How many conflicts there are, of all kinds together."""
+    return sum(finding.count for finding in conflicts.values())
+
+
+def _show_conflicts(dataset: Dataset, conflicts: Mapping[str, Finding]) -> None:
     decisions.undo_bar(dataset)
-    if not kinds:
-        st.success("No photo, and nothing that looks nearly the same, stands in two classes.")
+    if not conflicts:
+        st.success("No photo has copies or near duplicates in another class.")
         return
+    kinds = list(conflicts)
     chosen = st.pills(
         "Kind",
         kinds,
         default=kinds[0],
         required=True,
-        format_func=lambda key: f"{found[key].kind.title} · {found[key].count:,}",
+        format_func=lambda key: f"{conflicts[key].kind.title} · {conflicts[key].count:,}",
         label_visibility="collapsed",
     )
-    decisions.finding_in_full(dataset, found[str(chosen)])
+    decisions.finding_in_full(dataset, conflicts[str(chosen)])
 
 
 def _how() -> None:
-    """What the check rests on, and the network that it is made with."""
+    """The method of the check, and the network that computes the features."""
     with st.expander("How labels are checked", icon=":material/help:"):
         st.markdown(
-            "A pretrained network describes every photo by some hundred numbers. The photos are divided into five"
-            " parts; for each part, a small model learns from the labels of the other four and then says what it takes"
-            " these photos for. So **no label is judged by a model that has seen it**, and copies and look-alikes stay"
-            " together. A photo is listed where that model is as sure of another class as it usually is of photos that"
-            " do belong to it (confident learning). It can be wrong: the decision is yours."
+            "A pretrained network turns every photo into some hundred numbers (features). The photos are divided into"
+            " five folds; a small model learns from the labels of four folds and predicts those of the fifth, for each"
+            " fold in turn (cross-validation). So **no label is judged by a model that has seen it**; copies and near"
+            " duplicates stay in one fold. From the predictions and the labels, it is estimated how often each class"
+            " is mislabelled as each other class; a photo is listed where, given all that, another class is more"
+            " probable than its label. The check can be wrong: the decision is yours."
         )
         check_features.choose_network()

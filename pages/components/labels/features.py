@@ -1,4 +1,4 @@
-"""What a dataset's check rests on: features of every photo, computed by a job that is started and watched here."""
+"""The features that a label check needs, computed by a job that is started and watched here."""
 
 import streamlit as st
 
@@ -24,14 +24,14 @@ START_SECONDS = 8.0
 NETWORK = "label-check-network"
 
 ENDINGS = {
-    STOPPED: "You have stopped it. What was computed until then is kept, so it goes on from there.",
-    CRASHED: "It ended without a word: the computer may have been switched off, or memory may have run out. What was"
-    " computed until then is kept.",
+    STOPPED: "You stopped the check. What was computed until then is kept; the next check continues from there.",
+    CRASHED: "The check ended unexpectedly: the computer may have been switched off, or memory may have run out. What"
+    " was computed until then is kept.",
 }
 
 
 def features_or_stop(dataset: Dataset) -> Features:
-    """The features of a dataset's photos; while there are none, the page ends with the way to them."""
+    """The features of a dataset's photos; while there are none, the page ends with the button that computes them."""
     chosen = network()
     request = Request.of(dataset.scan, chosen.key)
     found = _kept(dataset, chosen)
@@ -49,24 +49,24 @@ def features_or_stop(dataset: Dataset) -> Features:
 
 
 def network() -> Backbone:
-    """The network that looks at the photos."""
+    """The network that computes the features."""
     return backbone(state.widget(NETWORK) or variant.default())
 
 
 def choose_network() -> None:
-    """Which of the networks whose weights are on this computer looks at the photos."""
+    """Choose among the networks whose weights are on this computer."""
     keys = [row.key for row in BACKBONES if weights.look_up(row, services.settings())]
     if not keys:
         return
     default = variant.default()
     st.selectbox(
-        "Network that looks at the photos",
+        "Network that computes the features",
         keys,
         index=keys.index(default) if default in keys else 0,
         format_func=lambda key: backbone(key).name,
         key=NETWORK,
         persist_state="session",
-        help="Pretrained, and not trained any further for this. Those whose weights are on this computer are offered.",
+        help="It is pretrained and not trained further. Networks whose weights are on this computer are offered.",
     )
 
 
@@ -74,37 +74,37 @@ def _kept(dataset: Dataset, chosen: Backbone) -> Features | None:
     run = features.kept(datasets.feature_jobs(), dataset.scan.folder.root, chosen.key)
     try:
         return datasets.features(run.id) if run is not None else None
-    except RunError:  # somebody has just removed it, or it cannot be read: it is computed anew
+    except RunError:  # somebody has just removed it, or it cannot be read: it is computed again
         return None
 
 
 def _offer(request: Request, new: int, chosen: Backbone, last: Status | None) -> None:
-    """What the check will do, and the button that starts it; `new` photos have not been looked at before."""
+    """What the check will do, and the button that starts it; `new` photos have no features yet."""
     if last is not None and last.state == FAILED:
         st.warning(last.error, icon=":material/error:")
     elif last is not None and last.state in ENDINGS:
         st.info(ENDINGS[last.state], icon=":material/info:")
     if new < len(request.paths):
         st.markdown(
-            f"**{new:,} of {len(request.paths):,} photos are new since the last check;** only these are looked at."
+            f"**{new:,} of {len(request.paths):,} photos are new since the last check;** only these are computed."
         )
     else:
         st.markdown(
-            f"Every photo is looked at by **{markdown.escape(chosen.name)}**, a network that already knows how things"
-            " look. Then each label is judged by the photos around it, and those that stand out are shown to you, one"
-            " by one. No training is needed, and your photos are never changed."
+            f"**{markdown.escape(chosen.name)}**, a pretrained network, computes features of every photo. Then each"
+            " label is compared with those of similar photos, and doubtful ones are shown to you, one by one. No"
+            " training is needed, and your photos are never changed."
         )
     throughput = known_throughput(services.settings().home, chosen, services.guessed_throughput()).throughput
     seconds = START_SECONDS + new * throughput.forward_seconds(chosen)
     st.caption(
-        f":material/schedule: {new:,} photos, about {formatting.duration(seconds)}, less where training has looked"
-        " at them before. It is done once; later checks start at once."
+        f":material/schedule: {new:,} photos, about {formatting.duration(seconds)}, less where a training has"
+        " cached their features. It is done once; later checks start at once."
     )
     if st.button("Check the labels", type="primary", icon=":material/fact_check:", width="stretch"):
         with reporting():
             features.start(datasets.feature_jobs(), request)
         st.rerun()
-    with st.expander("Which network", icon=":material/tune:"):
+    with st.expander("Network", icon=":material/tune:"):
         choose_network()
 
 
@@ -118,4 +118,4 @@ def _watch(run: Run) -> None:
     rate = f" · {status.images_per_second:.0f} photos a second" if status.images_per_second else ""
     st.progress(min(1.0, status.progress or 0.0), f"{text_of(status.message)}…{rate}")
     st.button("Stop", icon=":material/stop:", key="stop-features", on_click=run.request_stop)
-    st.caption("You can close this page: the work goes on, and the result is here when you come back.")
+    st.caption("You can close this page; the work goes on, and the result will be here.")

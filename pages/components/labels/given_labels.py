@@ -1,4 +1,4 @@
-"""Photos for which somebody claims a label: what a trained model says of each claim."""
+"""Photos with given labels: a trained model's verdict on each label."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -26,11 +26,11 @@ PER_PAGE = 10
 PHOTO_PIXELS, EVIDENCE_PIXELS = 130, 60
 ARCHIVE_MEGABYTES = 1000
 MOST_LABELS = 30
-SEEN, CLAIMED, SHOWN = "claims-seen", "claims-changed", "claims-shown"
+CHECKED, CHANGED, SHOWN = "given-labels-checked", "given-labels-changed", "given-labels-shown"
 
 NO_LABEL = ""
 ORDER = (DISAGREE, UNSURE, AGREE, NO_LABEL)
-"""What is looked at first."""
+"""The order in which photos are listed."""
 
 BADGES = {
     AGREE: ":green-badge[:material/check: agrees]",
@@ -43,7 +43,7 @@ EVERYTHING = "All"
 
 
 def show() -> None:
-    """Upload photos, and read the verdicts."""
+    """The upload of photos, and the verdicts."""
     chosen = choose_run()
     if chosen is None:
         return
@@ -53,31 +53,31 @@ def show() -> None:
         "Photos with their labels",
         type=[*sorted(PHOTO_SUFFIXES), *TABLE_SUFFIXES, ".zip"],
         accept_multiple_files=True,
-        key="claims",
+        key="given-labels",
         max_upload_size=ARCHIVE_MEGABYTES,
-        help="A ZIP with a folder for each class; or photos together with a CSV file that has the columns file and"
-        " label; or photos alone, and you say below what they are.",
+        help="A ZIP file with a folder for each class; or photos together with a CSV file that has the columns file and"
+        " label; or photos alone, whose labels you choose below.",
     )
-    checker = _checker_or_stop(chosen)  # after the uploader, so that the model loads while a person looks for photos
+    checker = _checker_or_stop(chosen)  # after the uploader, so that the model loads while a person chooses photos
     if not files:
-        state.take(SEEN)
+        state.take(CHECKED)
         st.caption(
-            "A ZIP with a folder for each class, photos with a CSV (file, label), or photos alone: then you say what"
-            f" they are. At most {services.settings().limits.uploads:,} photos at a time. Nothing is kept: photos are"
-            " gone from the server when this page is closed."
+            "A ZIP file with a folder for each class, photos with a CSV file (columns file and label), or photos alone,"
+            f" whose labels you then choose. At most {services.settings().limits.uploads:,} photos at a time. Nothing"
+            " is stored: when you close this page, the photos are gone from the server."
         )
         return
-    seen = _seen(chosen, checker, files)
-    _left_out(seen, len(files))
-    if not seen.names:
-        st.info("There is no photo among these files that can be read.", icon=":material/image_not_supported:")
+    checked = _checked(chosen, checker, files)
+    _left_out(checked, len(files))
+    if not checked.names:
+        st.info("None of these files is a readable photo.", icon=":material/image_not_supported:")
         return
-    claimed = _claimed(seen, checker.predictor.class_names)
-    _show_verdicts(chosen, seen, claimed, checker.predictor.class_names)
+    given = _given(checked, checker.predictor.class_names)
+    _show_verdicts(chosen, checked, given, checker.predictor.class_names)
 
 
 def _checker_or_stop(chosen: LoadedRun) -> LabelChecker:
-    """What judges the claims; while the model still looks at the photos of its run, the page ends there."""
+    """The checker; while the embeddings of the run's photos are being computed, the page ends with their progress."""
     run = chosen.run
     if embeddings_of(run) is None:
         st.stop()
@@ -85,61 +85,61 @@ def _checker_or_stop(chosen: LoadedRun) -> LabelChecker:
         return models.label_checker(run.id, chosen.status.ended, run.embeddings_file.stat().st_mtime_ns)
 
 
-def _seen(chosen: LoadedRun, checker: LabelChecker, files: Sequence[UploadedFile]) -> CheckedPhotos:
-    """What the model sees in the files, kept for this session alone and as long as they stay the same."""
+def _checked(chosen: LoadedRun, checker: LabelChecker, files: Sequence[UploadedFile]) -> CheckedPhotos:
+    """The predictions for the files, kept for this session alone and as long as the files stay the same."""
     key = (chosen.run.id, chosen.status.ended, tuple(file.file_id for file in files))
-    known, seen = state.recall(SEEN, (None, None))
-    if known != key or not isinstance(seen, CheckedPhotos):
-        bar = st.progress(0.0, "Looking at the photos…")
+    known, checked = state.recall(CHECKED, (None, None))
+    if known != key or not isinstance(checked, CheckedPhotos):
+        bar = st.progress(0.0, "Predicting the photos…")
         limits = services.settings().limits
-        claims = read_claims([(file.name, file) for file in files], limits)
-        total = max(1, len(claims.photos))
+        photos = read_claims([(file.name, file) for file in files], limits)
+        total = max(1, len(photos.photos))
 
         def on_photos(done: int) -> None:
-            bar.progress(min(1.0, done / total), f"Looking at the photos: {done:,} of {total:,}")
+            bar.progress(min(1.0, done / total), f"Predicting the photos: {done:,} of {total:,}")
 
         with reporting():
-            seen = checker.check(claims, limits.pixels, on_photos)
+            checked = checker.check(photos, limits.pixels, on_photos)
         bar.empty()
-        state.remember(SEEN, (key, seen))
-        state.remember(CLAIMED, {})
-    return seen
+        state.remember(CHECKED, (key, checked))
+        state.remember(CHANGED, {})
+    return checked
 
 
-def _left_out(seen: CheckedPhotos, files: int) -> None:
-    if seen.left_out:
-        rows = [{"file": entry.path, "why it was left out": entry.reason} for entry in seen.left_out]
-        with st.expander(f"{len(rows):,} left out, and why", icon=":material/rule:"):
+def _left_out(checked: CheckedPhotos, files: int) -> None:
+    if checked.left_out:
+        rows = [{"file": entry.path, "why it was left out": entry.reason} for entry in checked.left_out]
+        with st.expander(f"{len(rows):,} left out, with reasons", icon=":material/rule:"):
             elements.long_list(rows, "left-out.csv")
 
 
-def _claimed(seen: CheckedPhotos, class_names: Sequence[str]) -> list[int | None]:
-    """For each photo the class that is claimed, after all that was chosen here; None where there is none."""
-    counts = Counter(label for label in seen.labels if find_class(label, class_names) is None)
-    meant = {label: find_class(label, class_names) for label in set(seen.labels)}
+def _given(checked: CheckedPhotos, class_names: Sequence[str]) -> list[int | None]:
+    """The given class of each photo, after all that was chosen here; None where there is none."""
+    counts = Counter(label for label in checked.labels if find_class(label, class_names) is None)
+    meant = {label: find_class(label, class_names) for label in set(checked.labels)}
     if counts:
         with st.container(border=True):
-            _say_unknown(counts, class_names)
+            _show_unknown(counts, class_names)
             for label, count in counts.most_common(MOST_LABELS):
                 meant[label] = _ask_meaning(label, count, class_names)
-    changed = state.recall(CLAIMED, {})
-    return [changed.get(place, meant[label]) for place, label in enumerate(seen.labels)]
+    changed = state.recall(CHANGED, {})
+    return [changed.get(place, meant[label]) for place, label in enumerate(checked.labels)]
 
 
-def _say_unknown(counts: Counter[str], class_names: Sequence[str]) -> None:
+def _show_unknown(counts: Counter[str], class_names: Sequence[str]) -> None:
     named = sum(count for label, count in counts.items() if label)
     if named:
         labels = sum(1 for label in counts if label)
         st.markdown(
             f"**{named:,} {'photo has a label' if named == 1 else 'photos have labels'} that the model does not know.**"
-            f" It knows {len(class_names):,} classes. Say what is meant:"
+            f" It knows {len(class_names):,} classes. Choose the class that is meant:"
         )
         if labels > MOST_LABELS:
-            st.caption(f"The {MOST_LABELS} most frequent of {labels:,} labels; the others are not judged.")
+            st.caption(f"The {MOST_LABELS} most frequent of {labels:,} labels; the others are not checked.")
 
 
 def _ask_meaning(label: str, count: int, class_names: Sequence[str]) -> int | None:
-    """Which class a label means that is none, or the photos that have none; None to leave them out."""
+    """The class meant by an unknown label, or by photos without one; None to leave them out."""
     near = similar_classes(label, class_names) if label else []
     others = [place for place in range(len(class_names)) if place not in near]
     photos = "1 photo" if count == 1 else f"{count:,} photos"
@@ -155,19 +155,19 @@ def _ask_meaning(label: str, count: int, class_names: Sequence[str]) -> int | No
 
 
 def _show_verdicts(
-    chosen: LoadedRun, seen: CheckedPhotos, claimed: Sequence[int | None], class_names: Sequence[str]
+    chosen: LoadedRun, checked: CheckedPhotos, given: Sequence[int | None], class_names: Sequence[str]
 ) -> None:
-    found = verdicts_on(seen, claimed)
+    found = verdicts_on(checked, given)
     counts = Counter(found)
-    words = {AGREE: "agree", DISAGREE: "disagree", UNSURE: "unsure", NO_LABEL: "without a label"}
-    parts = [f"{counts[verdict]:,} {words[verdict]}" for verdict in (AGREE, DISAGREE, UNSURE)]
-    parts += [f"{counts[NO_LABEL]:,} {words[NO_LABEL]}"] if counts[NO_LABEL] else []
+    names = {AGREE: "agree", DISAGREE: "disagree", UNSURE: "unsure", NO_LABEL: "without a label"}
+    parts = [f"{counts[verdict]:,} {names[verdict]}" for verdict in (AGREE, DISAGREE, UNSURE)]
+    parts += [f"{counts[NO_LABEL]:,} {names[NO_LABEL]}"] if counts[NO_LABEL] else []
     st.markdown(f"### {', '.join(parts)}")
     st.caption(
-        "Agree: the model takes the photo for what is claimed. Disagree: it is sure of another class. Unsure: it could"
-        " be either, or the photo is like none that the model has learned from. The model can be wrong, too."
+        "Agree: the model predicts the given label. Disagree: it is confident of another class. Unsure: it could be"
+        " either, or the photo is unlike the training photos. The model can be wrong, too."
     )
-    elements.download_list(_rows(seen, claimed, found, class_names), "label-check.csv")
+    elements.download_list(_rows(checked, given, found, class_names), "label-check.csv")
     kinds = [EVERYTHING, *(verdict for verdict in ORDER if counts[verdict])]
     shown = st.segmented_control(
         "Show",
@@ -177,70 +177,72 @@ def _show_verdicts(
         format_func=lambda kind: kind if kind == EVERYTHING else f"{FILTERS[kind]} · {counts[kind]:,}",
         key=f"{SHOWN}-{len(kinds)}",
     )
-    order = sorted(range(len(found)), key=lambda i: (ORDER.index(found[i]), -seen.probabilities[i].max()))
+    order = sorted(range(len(found)), key=lambda i: (ORDER.index(found[i]), -checked.probabilities[i].max()))
     wanted = [i for i in order if shown in (EVERYTHING, found[i])]
     pages = -(-len(wanted) // PER_PAGE)
-    page = st.pagination(pages, key=f"claims-page-{shown}-{pages}") if pages > 1 else 1
+    page = st.pagination(pages, key=f"given-labels-page-{shown}-{pages}") if pages > 1 else 1
     for place in wanted[(page - 1) * PER_PAGE : page * PER_PAGE]:
         with st.container(border=True):
-            _card(chosen, seen, place, claimed[place], found[place], class_names)
+            _card(chosen, checked, place, given[place], found[place], class_names)
 
 
 def _card(
     chosen: LoadedRun,
-    seen: CheckedPhotos,
+    checked: CheckedPhotos,
     place: int,
-    claimed: int | None,
+    given: int | None,
     verdict: str,
     class_names: Sequence[str],
 ) -> None:
-    """One photo, the verdict, and the photos that the model has learned from and finds most like it."""
+    """One photo, the verdict, and the most similar training photos."""
     with st.container(horizontal=True, gap="medium"):
-        st.image(seen.pixels[place], width=PHOTO_PIXELS, alt=f"{seen.names[place]} as the model sees it")
+        st.image(checked.pixels[place], width=PHOTO_PIXELS, alt=f"{checked.names[place]} as the model sees it")
         with st.container(width=250, gap="xsmall"):
-            st.markdown(f"{BADGES[verdict]} {markdown.escape(seen.names[place])}")
-            st.markdown(_in_words(seen, place, claimed, verdict, class_names))
-            _change(place, claimed, class_names)
+            st.markdown(f"{BADGES[verdict]} {markdown.escape(checked.names[place])}")
+            st.markdown(_verdict_text(checked, place, given, verdict, class_names))
+            _change(place, given, class_names)
         with st.container(width="stretch", gap="xsmall"):
-            _evidence(chosen, seen, place, class_names)
+            _evidence(chosen, checked, place, class_names)
 
 
-def _in_words(seen: CheckedPhotos, place: int, claimed: int | None, verdict: str, class_names: Sequence[str]) -> str:
-    best = int(seen.probabilities[place].argmax())
-    shares = [drawings.percent(float(share)) for share in seen.probabilities[place]]
-    model = f"The model takes it for **{markdown.escape(class_names[best])}** ({markdown.escape(shares[best])})"
-    if verdict == UNSURE and seen.strange[place]:
-        return f"{model}, but it is unlike the photos that it has learned from."
-    if claimed is None or claimed == best:
+def _verdict_text(
+    checked: CheckedPhotos, place: int, given: int | None, verdict: str, class_names: Sequence[str]
+) -> str:
+    best = int(checked.probabilities[place].argmax())
+    shares = [drawings.percent(float(share)) for share in checked.probabilities[place]]
+    model = f"Prediction: **{markdown.escape(class_names[best])}** ({markdown.escape(shares[best])})"
+    if verdict == UNSURE and checked.out_of_distribution[place]:
+        return f"{model}, but the photo is unlike the training photos."
+    if given is None or given == best:
         return f"{model}."
-    return f"{model}, and gives **{markdown.escape(class_names[claimed])}** {markdown.escape(shares[claimed])}."
+    return f"{model}; **{markdown.escape(class_names[given])}**: {markdown.escape(shares[given])}."
 
 
-def _change(place: int, claimed: int | None, class_names: Sequence[str]) -> None:
-    key = f"claim-{place}"
+def _change(place: int, given: int | None, class_names: Sequence[str]) -> None:
+    key = f"given-label-{place}"
     st.selectbox(
-        "Claimed label",
+        "Given label",
         range(len(class_names)),
-        index=claimed,
+        index=given,
         format_func=lambda label: class_names[label],
         placeholder="None yet",
-        key=f"{key}-{claimed}",
+        key=f"{key}-{given}",
         on_change=_changed,
-        args=(place, f"{key}-{claimed}"),
+        args=(place, f"{key}-{given}"),
     )
 
 
 def _changed(place: int, key: str) -> None:
-    state.remember(CLAIMED, {**state.recall(CLAIMED, {}), place: state.widget(key)})
+    state.remember(CHANGED, {**state.recall(CHANGED, {}), place: state.widget(key)})
 
 
-def _evidence(chosen: LoadedRun, seen: CheckedPhotos, place: int, class_names: Sequence[str]) -> None:
-    labels = [class_names[seen.known.labels[i]] for i in seen.evidence[place]]
+def _evidence(chosen: LoadedRun, checked: CheckedPhotos, place: int, class_names: Sequence[str]) -> None:
+    labels = [class_names[checked.known.labels[i]] for i in checked.evidence[place]]
     counts = ", ".join(f"{count} {markdown.escape(name)}" for name, count in Counter(labels).most_common())
-    st.caption(f"Most like it among the photos it has learned from: {counts}")
+    st.caption(f"Most similar training photos: {counts}")
     with st.container(horizontal=True, gap="xsmall"):
-        for i, label in zip(seen.evidence[place], labels, strict=True):
-            _training_photo(Path(chosen.recipe.dataset) / seen.known.paths[i], label)
+        for i, label in zip(checked.evidence[place], labels, strict=True):
+            _training_photo(Path(chosen.recipe.dataset) / checked.known.paths[i], label)
 
 
 def _training_photo(path: Path, label: str) -> None:
@@ -254,19 +256,19 @@ def _training_photo(path: Path, label: str) -> None:
 
 
 def _rows(
-    seen: CheckedPhotos, claimed: Sequence[int | None], found: Sequence[str], class_names: Sequence[str]
+    checked: CheckedPhotos, given: Sequence[int | None], found: Sequence[str], class_names: Sequence[str]
 ) -> list[dict[str, str]]:
-    best = seen.probabilities.argmax(axis=1)
+    best = checked.probabilities.argmax(axis=1)
     return [
         {
             "photo": name,
-            "sent as": seen.labels[i],
-            "claimed label": "" if (label := claimed[i]) is None else class_names[label],
+            "sent label": checked.labels[i],
+            "given label": "" if (label := given[i]) is None else class_names[label],
             "verdict": found[i],
-            "the model says": class_names[best[i]],
-            "with probability": f"{seen.probabilities[i, best[i]]:.4f}",
-            "probability of the claimed label": "" if label is None else f"{seen.probabilities[i, label]:.4f}",
-            "unlike the training photos": "yes" if seen.strange[i] else "no",
+            "predicted class": class_names[best[i]],
+            "confidence": f"{checked.probabilities[i, best[i]]:.4f}",
+            "probability of the given label": "" if label is None else f"{checked.probabilities[i, label]:.4f}",
+            "unlike the training photos": "yes" if checked.out_of_distribution[i] else "no",
         }
-        for i, name in enumerate(seen.names)
+        for i, name in enumerate(checked.names)
     ]

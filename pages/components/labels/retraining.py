@@ -1,4 +1,4 @@
-"""Training again with corrected labels: the recipe of before, the same parts, in one click."""
+"""Training again with corrected labels: the same recipe, the same subsets, in one click."""
 
 from collections.abc import Sequence
 
@@ -25,13 +25,13 @@ SUFFIX = "corrected labels"
 
 
 def offer(dataset: Dataset) -> None:
-    """The button, once something was decided; and what the run before came to, to compare with."""
+    """The button, once there are decisions; and the results before, to compare with."""
     if not dataset.review.decisions:
         return
     finished = finished_runs(dataset)
     before = finished[0] if finished else None
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(_words(before), width="stretch")
+        st.markdown(_description(before), width="stretch")
         pair = _before_and_after(finished)
         if pair and st.button("Compare before and after", icon=":material/balance:"):
             comparison_view.open_side_by_side(pair)
@@ -53,15 +53,15 @@ def _before_and_after(finished: Sequence[LoadedRun]) -> tuple[str, str] | None:
     return finished[0].run.id, finished[1].run.id
 
 
-def _words(before: LoadedRun | None) -> str:
+def _description(before: LoadedRun | None) -> str:
     if before is None:
         return (
-            "Train with what you have decided. There is no finished run on this dataset yet, so the defaults are taken."
+            "Train with your decisions. There is no finished run on this dataset yet, so the default settings are used."
         )
     name = markdown.escape(run_descriptions.describe_with_accuracy(before))
     return (
-        f"Train with what you have decided: the recipe of **{name}**, each photo in the same part as there. Test photos"
-        " with corrected labels are graded by these."
+        f"Train with your decisions and the recipe of **{name}**, each photo in the same subset as there. Test photos"
+        " with corrected labels are graded by these labels."
     )
 
 

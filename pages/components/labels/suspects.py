@@ -1,4 +1,4 @@
-"""Photos whose labels are in doubt: one at a time with a key for each decision, or many at once."""
+"""Suspects: photos whose label is probably wrong, one at a time with a key for each decision, or many at once."""
 
 from collections.abc import Sequence
 
@@ -24,16 +24,16 @@ TOP = 3
 PHOTO_PIXELS = 420
 
 Option = tuple[str, str]
-"""What can be decided: an action, and for "relabel" the class."""
+"""A possible decision: an action, and for "relabel" the class."""
 
 
 def show(dataset: Dataset, check: DatasetCheck) -> None:
     """The suspects."""
     if not check.suspects:
-        st.success("Nothing to decide: every label fits what its photo shows, as far as can be told.")
+        st.success("Nothing to decide: no label looks wrong.")
         return
     way = st.segmented_control(
-        "How to look at them",
+        "View",
         [ONE, MANY],
         default=ONE,
         required=True,
@@ -49,19 +49,19 @@ def show(dataset: Dataset, check: DatasetCheck) -> None:
 
 
 def show_outliers(dataset: Dataset, check: DatasetCheck) -> None:
-    """The photos that are least like any other."""
+    """Outliers: the photos that are least similar to all others."""
     if not check.outliers:
-        st.success("Nothing is left that stands apart.")
+        st.success("No outliers are left.")
         return
     st.markdown(
-        "These photos are least like all others: something else altogether, a drawing, a bad scan, or simply a rare"
-        " view. The oddest come first. **They are used as they are until you leave them out.**"
+        "These photos are least similar to all others: something else altogether, a drawing, a bad scan, or simply a"
+        " rare view. The strongest outliers come first. **They are used as they are until you leave them out.**"
     )
     _many(dataset, check, check.outliers, OUTLIERS)
 
 
 def decided_among(dataset: Dataset, check: DatasetCheck, positions: Sequence[int]) -> dict[int, Decision]:
-    """The decision that stands about each of these photos, for those that have one."""
+    """The decision in force for each of these photos, for those that have one."""
     standing = dataset.review.standing()
     found = {i: standing.get(check.folder.paths[i]) for i in positions}
     return {
@@ -78,8 +78,8 @@ def _one(dataset: Dataset, check: DatasetCheck) -> None:
     total = len(check.suspects)
     if len(decided) == total:
         st.success(
-            "You have decided about all of them. Check again, which often finds a few more; or train with the"
-            " corrections, below.",
+            "You have decided about all of them. Check again, which often finds a few more, or train with the"
+            " corrections (below).",
             icon=":material/task_alt:",
         )
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -92,13 +92,13 @@ def _one(dataset: Dataset, check: DatasetCheck) -> None:
         _large(check, position)
     with facts:
         _facts(check, position)
-        _say_decision(decided.get(position))
+        _show_decision(decided.get(position))
         _buttons(dataset, check, position)
     _evidence(check, position)
 
 
 def _place(check: DatasetCheck, decided: dict[int, Decision]) -> int:
-    """Where in the list the suspect on show is; at first it is the first that nobody has decided about."""
+    """The place of the suspect on show in the list; at first that of the first undecided one."""
     paths = [check.folder.paths[i] for i in check.suspects]
     wanted = state.recall(ON_SHOW, "")
     if wanted in paths:
@@ -106,11 +106,11 @@ def _place(check: DatasetCheck, decided: dict[int, Decision]) -> int:
     return next((place for place, i in enumerate(check.suspects) if i not in decided), 0)
 
 
-def _step(words: str, icon: str, key: str, check: DatasetCheck, place: int) -> None:
+def _step(label: str, icon: str, key: str, check: DatasetCheck, place: int) -> None:
     there = 0 <= place < len(check.suspects)
     path = check.folder.paths[check.suspects[place]] if there else ""
     st.button(
-        words,
+        label,
         icon=icon,
         shortcut=key,
         disabled=not there,
@@ -137,17 +137,17 @@ def _facts(check: DatasetCheck, position: int) -> None:
     names, shares = check.folder.class_names, check.issues.probabilities[position]
     order = np.argsort(-shares, kind="stable")[:TOP]
     st.html(drawings.probability_bars([(names[i], float(shares[i])) for i in order]))
-    st.caption("What a model says that has learned from the other photos, but never from this one.")
+    st.caption("Prediction of a model trained on other photos, never on this one.")
 
 
-def _say_decision(decision: Decision | None) -> None:
+def _show_decision(decision: Decision | None) -> None:
     if decision is not None:
         label = f" {markdown.escape(decision.label)}" if decision.label else ""
         st.markdown(f":green-badge[:material/check: You decided: {decisions.WORDS[decision.action]}{label}]")
 
 
 def _buttons(dataset: Dataset, check: DatasetCheck, position: int) -> None:
-    """What can be decided, each with its key; the next suspect comes by itself."""
+    """The possible decisions, each with its key; the next suspect then appears."""
     given, suggested = check.given(position), check.suggested(position)
     with st.container(gap="xsmall"):
         _decide_button(f"Move to {suggested}", ":material/drive_file_move:", "M", dataset, check, position, RELABEL)
@@ -168,11 +168,11 @@ def _buttons(dataset: Dataset, check: DatasetCheck, position: int) -> None:
 
 
 def _decide_button(
-    words: str, icon: str, shortcut: str, dataset: Dataset, check: DatasetCheck, position: int, action: str
+    text: str, icon: str, shortcut: str, dataset: Dataset, check: DatasetCheck, position: int, action: str
 ) -> None:
     label = check.suggested(position) if action == RELABEL else ""
     st.button(
-        markdown.escape(words),
+        markdown.escape(text),
         icon=icon,
         shortcut=shortcut,
         key=f"decide-{action}",
@@ -184,7 +184,7 @@ def _decide_button(
 
 
 def _undo(dataset: Dataset) -> None:
-    """The last decision about this dataset can be taken back, and its photo comes back on show."""
+    """Undo the last decision about this dataset, and show its photo again."""
     made = dataset.review.decisions
     st.button(
         "Undo",
@@ -192,7 +192,7 @@ def _undo(dataset: Dataset) -> None:
         shortcut="Z",
         key="undo-suspect",
         disabled=not made,
-        help=f"Takes back: {decisions.describe(made[-1])}" if made else None,
+        help=f"Undo: {decisions.describe(made[-1])}" if made else None,
         on_click=_take_back,
         args=(dataset, made[-1] if made else None),
     )
@@ -210,7 +210,7 @@ def _choose_another(dataset: Dataset, check: DatasetCheck, position: int, key: s
 
 
 def _decide_and_go_on(dataset: Dataset, check: DatasetCheck, position: int, action: str, label: str) -> None:
-    """Keep a decision, and have the next suspect that nobody has decided about on show; this one where all are."""
+    """Keep a decision, and show the next undecided suspect; this one where there is none."""
     decide(dataset, check, [position], action, label)
     decided = decided_among(dataset, check, check.suspects)
     place = check.suspects.index(position)
@@ -220,7 +220,7 @@ def _decide_and_go_on(dataset: Dataset, check: DatasetCheck, position: int, acti
 
 
 def decide(dataset: Dataset, check: DatasetCheck, positions: Sequence[int], action: str, label: str = "") -> None:
-    """Keep one decision about photos of a check; the same one a second time changes nothing."""
+    """Keep one decision about photos of a check; repeating it changes nothing."""
     standing = decided_among(dataset, check, positions)
     new = [i for i in positions if i not in standing or (standing[i].action, standing[i].label) != (action, label)]
     photos = {check.folder.paths[i]: check.digests[i] for i in new}
@@ -230,14 +230,14 @@ def decide(dataset: Dataset, check: DatasetCheck, positions: Sequence[int], acti
 
 
 def _evidence(check: DatasetCheck, position: int) -> None:
-    """The photos that are most like the one on show, each with its label."""
+    """The photos most similar to the one on show, each with its label."""
     others = check.evidence[position]
     if not others:
         return
     labels = [check.given(i) for i in others]
     for_it = labels.count(check.suggested(position))
     st.markdown(
-        f"**The {len(others)} photos most like it:** {for_it} of them"
+        f"**The {len(others)} most similar photos:** {for_it} of them"
         f" {'is' if for_it == 1 else 'are'} labelled {markdown.escape(check.suggested(position))}."
     )
     with st.grid(min_column_width=110, gap="small"):
@@ -258,7 +258,7 @@ def _thumbnail(check: DatasetCheck, position: int) -> None:
 
 
 def _many(dataset: Dataset, check: DatasetCheck, positions: Sequence[int], key: str) -> None:
-    """A page of photos, each with a menu, and one decision for all that are left on it."""
+    """A page of photos, each with a menu, and one decision for all that are undecided."""
     pages = -(-len(positions) // PER_PAGE)
     page = st.pagination(pages, key=f"page-{key}-{pages}") if pages > 1 else 1
     shown = positions[(page - 1) * PER_PAGE : page * PER_PAGE]
@@ -267,7 +267,7 @@ def _many(dataset: Dataset, check: DatasetCheck, positions: Sequence[int], key: 
     with st.container(horizontal=True, vertical_alignment="center"):
         if key == SUSPECTS:
             st.button(
-                f"Move the {len(left):,} left on this page as suggested",
+                f"Relabel the {len(left):,} undecided on this page as suggested",
                 icon=":material/drive_file_move:",
                 disabled=not left,
                 on_click=_move_all,
@@ -281,7 +281,7 @@ def _many(dataset: Dataset, check: DatasetCheck, positions: Sequence[int], key: 
 
 
 def _move_all(dataset: Dataset, check: DatasetCheck, positions: Sequence[int]) -> None:
-    """One decision for each class that something is moved to."""
+    """One decision for each new class."""
     for name in dict.fromkeys(check.suggested(i) for i in positions):
         decide(dataset, check, [i for i in positions if check.suggested(i) == name], RELABEL, name)
 
@@ -298,7 +298,7 @@ def _card(dataset: Dataset, check: DatasetCheck, position: int, decision: Decisi
         key=widget,
         type="tertiary",
         help=markdown.escape(check.folder.paths[position]),
-        format_func=lambda option: _in_words(option, given),
+        format_func=lambda option: _option_text(option, given),
         on_click=_chosen,
         args=(dataset, check, position, widget),
     )
@@ -323,7 +323,7 @@ def _options(check: DatasetCheck, position: int) -> list[Option]:
     ]
 
 
-def _in_words(option: Option, given: str) -> str:
+def _option_text(option: Option, given: str) -> str:
     action, label = option
     return f"Keep {markdown.escape(given)}" if action == KEEP else decisions.menu_words((action, label))
 

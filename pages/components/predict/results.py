@@ -1,4 +1,4 @@
-"""What the model says of many photos: summary, controls, cards, exports."""
+"""Predictions for many photos: summary, filters, cards, downloads."""
 
 import io
 from pathlib import Path
@@ -10,36 +10,31 @@ from numpy.typing import NDArray
 from core import formatting
 from core.data.intake import collect, sample
 from core.errors import PhotoError
-from core.evaluation.calibration import with_temperature
 from core.formatting import photos
 from core.inference.batch import Batch, BatchJob
-from core.inference.out_of_distribution import OUT_OF_DISTRIBUTION, UNSURE, OutOfDistributionDetector
+from core.inference.decision import OUT_OF_DISTRIBUTION, UNSURE, keep_least_confidence
 from core.inference.prediction import Predictor
 from core.inference.prediction_table import ORDERS, PredictionTable, Saved, as_csv, as_sorted_zip, save
-from pages.components.cached import models, services
-from pages.components.predict.sentences import cost_in_words, count_bars, in_words, summary
+from pages.components.cached import services
+from pages.components.predict.model import Model
+from pages.components.predict.sentences import answer, count_bars, selective_accuracy, summary
 from pages.components.shared import drawings, elements, heat, markdown, state
 from pages.components.shared.report_errors import reporting
-from pages.components.shared.run_descriptions import LoadedRun
 
 TOP, PER_PAGE, PHOTO_PIXELS = 3, 12, 150
 MOMENT = 0.8
-"""Seconds that the page waits for answers before it shows a bar."""
+"""Seconds that the page waits for predictions before it shows a progress bar."""
 
-ALL, CORRECTED, NO_CORRECTION = "All photos", "Corrected by hand", "Take the correction back"
+ALL, CORRECTED, NO_CORRECTION = "All photos", "Corrected by hand", "Undo the correction"
 NEW = "A new dataset"
-CAREFUL = "predict-careful"
-USUAL = 60
-"""How sure the model must be to answer, in percent, unless somebody chooses otherwise."""
-
 ICONS = {
     UNSURE: ":orange-badge[:material/question_mark: unsure]",
-    OUT_OF_DISTRIBUTION: ":violet-badge[:material/help: not like its photos]",
+    OUT_OF_DISTRIBUTION: ":violet-badge[:material/help: unlike the training photos]",
 }
 
 
-def show(chosen: LoadedRun, job: BatchJob, predictor: Predictor, detector: OutOfDistributionDetector | None) -> None:
-    """All of it, and how far the job is."""
+def show(model: Model, job: BatchJob) -> None:
+    """The predictions of a job, and its progress."""
     job.wait(MOMENT)
     if not job.is_over:
         progress(job)
@@ -49,21 +44,22 @@ def show(chosen: LoadedRun, job: BatchJob, predictor: Predictor, detector: OutOf
     left_out(batch)
     if not len(batch):
         if job.is_over and not job.error and not batch.left_out:
-            st.info("There are no photos in it.", icon=":material/image_not_supported:")
+            st.info("It contains no photos.", icon=":material/image_not_supported:")
         return
-    found = answered(chosen, job, batch, predictor, detector)
+    found = table_of(model, job, batch)
     st.markdown(f"**{markdown.escape(summary(found))}**")
     st.html(count_bars(found))
-    shown = controls(found, job)
+    least_confidence(model)
+    shown = filters(found, job)
     with st.container(horizontal=True):
         downloads(found, f"{job.id}-{len(found)}")
         saving(found, shown, job)
-    cards(found, shown, job, predictor)
+    cards(found, shown, job, model.predictor)
 
 
 @st.fragment(run_every=0.5)
 def progress(job: BatchJob) -> None:
-    """How far a job is, and a button to stop it."""
+    """The progress of a job, and a button to stop it."""
     if job.is_over:
         st.rerun()
     if job.listing:
@@ -74,8 +70,8 @@ def progress(job: BatchJob) -> None:
         st.progress(job.done / max(1, job.total), f"Predicting: {job.done:,} of {job.total:,} photos{words}")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Stop", icon=":material/stop:", on_click=job.cancel)
-        st.button("Show what is there so far", icon=":material/visibility:", on_click=_draw_all)
-        st.caption("You can leave this page: it goes on.", width="content")
+        st.button("Show the predictions so far", icon=":material/visibility:", on_click=_draw_all)
+        st.caption("You can leave this page; the work goes on.", width="content")
     if state.take("predict-draw-all"):
         st.rerun()
 
@@ -85,61 +81,47 @@ def _draw_all() -> None:
 
 
 def left_out(batch: Batch) -> None:
-    """What could not be used, with reasons."""
+    """Files that could not be used, with reasons."""
     if batch.left_out:
         number, total = len(batch.left_out), len(batch) + len(batch.left_out)
         st.warning(f"{number:,} of {total:,} files could not be used.", icon=":material/rule:")
         rows = [{"file": entry.path, "why it was left out": entry.reason} for entry in batch.left_out]
-        with st.expander("Which, and why", icon=":material/list:", expanded=number <= 5):
+        with st.expander("List with reasons", icon=":material/list:", expanded=number <= 5):
             elements.long_list(rows, "left-out.csv")
 
 
-def answered(
-    chosen: LoadedRun, job: BatchJob, batch: Batch, predictor: Predictor, detector: OutOfDistributionDetector | None
-) -> PredictionTable:
-    """The predictions with calibrated probabilities and everything that was chosen and corrected here."""
-    ood_score = np.zeros(len(batch))
-    if detector is not None:
-        modified = chosen.run.embeddings_file.stat().st_mtime_ns
-        ood_score = models.ood_scores(job.id, len(batch), chosen.run.id, modified, batch)
-    careful = dial(detector)
-    return PredictionTable(
-        predictor.class_names,
-        batch.photos,
-        with_temperature(batch.probabilities, detector.temperature if detector else 1.0),
-        ood_score,
-        careful / 100,
-        state.recall(f"corrected-{job.id}", {}),
-    )
+def table_of(model: Model, job: BatchJob, batch: Batch) -> PredictionTable:
+    """The predictions for a job's photos, with the corrections that were made here."""
+    corrected = state.recall(f"corrected-{job.id}", {})
+    return PredictionTable(model.predictor.class_names, batch.photos, model.decide_all(job.id, batch), corrected)
 
 
-def dial(detector: OutOfDistributionDetector | None) -> int:
-    """How sure the model must be to answer, in percent, and what that costs."""
-    careful = state.recall(CAREFUL, USUAL)
-    with st.expander(f"Answers only when at least {careful} % sure", icon=":material/tune:", key="predict-dial"):
-        careful = st.slider(
-            "Answer only when at least this sure",
+def least_confidence(model: Model) -> None:
+    """The least confidence of an answer, kept with the run, and its effect."""
+    known = round(100 * model.rule.least_confidence)
+    with st.expander(f"Unsure below {known} % confidence", icon=":material/tune:", key="predict-dial"):
+        chosen = st.slider(
+            "Least confidence of an answer",
             0,
             99,
-            careful,
+            known,
             format="%d %%",
-            help="Below, the model says “unsure”. The more careful, the fewer answers, and the more of them are right.",
+            help="Below it, the answer is “unsure”: the higher it is, the fewer answers, and the more of them are"
+            " right. It is kept with the run and holds for the camera, the command line and new exports, too.",
         )
-        if detector is not None:
-            st.markdown(cost_in_words(detector.cost(careful / 100)))
+        if model.detector is not None:
+            st.markdown(selective_accuracy(model.detector.selective_accuracy(known / 100)))
             st.caption(
-                "Photos that are like none the model has learned from are called “something else”, however sure it"
-                " seems. About 5 in 100 photos of the right kind are called so by mistake."
+                "Photos unlike the training photos are marked, however high the confidence. This also happens, by"
+                " mistake, to about 5 in 100 photos of the right kind."
             )
-    if careful != state.recall(CAREFUL, USUAL):
-        state.remember(CAREFUL, careful)
+    if chosen != known:
+        keep_least_confidence(model.shown.run, chosen / 100)
         st.rerun()
-    state.remember(CAREFUL, careful)
-    return int(careful)
 
 
-def controls(found: PredictionTable, job: BatchJob) -> NDArray[np.intp]:
-    """Which photos are shown, in which order."""
+def filters(found: PredictionTable, job: BatchJob) -> NDArray[np.intp]:
+    """The photos to show, in order."""
     masks = kinds(found)
     left, middle, right = st.columns(3, gap="medium", vertical_alignment="bottom")
     counted = [kind for kind in masks if kind == ALL or masks[kind].any()]
@@ -149,28 +131,26 @@ def controls(found: PredictionTable, job: BatchJob) -> NDArray[np.intp]:
         format_func=lambda kind: f"{kind} · {int(masks[kind].sum()):,}",
         key=f"predict-show-{job.id}",
     )
-    order = middle.selectbox("In which order", list(ORDERS), key="predict-order", persist_state="session")
-    low, high = right.slider("How sure the model is", 0, 100, (0, 100), format="%d %%", key=f"predict-sure-{job.id}")
-    percent = np.rint(100 * found.confidence)
+    order = middle.selectbox("Order", list(ORDERS), key="predict-order", persist_state="session")
+    low, high = right.slider("Confidence", 0, 100, (0, 100), format="%d %%", key=f"predict-sure-{job.id}")
+    percent = np.rint(100 * found.decisions.confidence)
     wanted = masks[kind] & (percent >= low) & (percent <= high)
     placed = ORDERS[order](found)
     return np.asarray(placed[wanted[placed]], np.intp)
 
 
 def kinds(found: PredictionTable) -> dict[str, NDArray[np.bool_]]:
-    """What can be shown alone, by its title; a class may not be called as one of the others."""
+    """Which photos each filter shows, by its title; a class whose name is also a filter's title gives way to it."""
     masks = {ALL: np.ones(len(found), bool)}
     masks |= {name: found.classes == label for label, name in enumerate(found.class_names)}
-    masks |= {
-        title: found.is_open(kind) for kind, title in ((UNSURE, "Unsure"), (OUT_OF_DISTRIBUTION, "Something else"))
-    }
+    masks |= {kind.capitalize(): found.is_open(kind) for kind in (UNSURE, OUT_OF_DISTRIBUTION)}
     return masks | {CORRECTED: np.isin(np.arange(len(found)), list(found.corrected))}
 
 
 def cards(found: PredictionTable, shown: NDArray[np.intp], job: BatchJob, predictor: Predictor) -> None:
     """A page of cards."""
     if not len(shown):
-        st.caption("No photo is like that. Choose others above.")
+        st.caption("No photo matches these filters. Change them above.")
         return
     pages = -(-len(shown) // PER_PAGE)
     page = st.pagination(pages, key=f"predict-page-{job.id}-{pages}") if pages > 1 else 1
@@ -182,7 +162,7 @@ def cards(found: PredictionTable, shown: NDArray[np.intp], job: BatchJob, predic
 
 
 def card(found: PredictionTable, place: int, job: BatchJob, predictor: Predictor) -> None:
-    """A photo, its most probable classes, and what can be done about it."""
+    """A photo, its most probable classes, and its buttons."""
     name = found.photos[place].name
     with st.container(horizontal=True, vertical_alignment="center"):
         try:
@@ -196,15 +176,15 @@ def card(found: PredictionTable, place: int, job: BatchJob, predictor: Predictor
             st.html(drawings.probability_bars(found.top(place, min(TOP, len(found.class_names)))))
     with st.container(horizontal=True):
         opened = state.recall(f"heat-{job.id}", set())
-        words = "Hide where it looks" if place in opened else "Where it looks"
+        label = "Hide the heat map" if place in opened else "Heat map"
         st.button(
-            words,
+            label,
             key=f"heat-{job.id}-{place}",
             icon=":material/blur_on:",
             type="tertiary",
             on_click=_turn,
             args=(job, place),
-            help=f"Which places of {markdown.escape(name)} speak for the answer",
+            help=f"Where in {markdown.escape(name)} the evidence for the answer is",
         )
         correct(found, place, job)
     if place in opened:
@@ -212,17 +192,15 @@ def card(found: PredictionTable, place: int, job: BatchJob, predictor: Predictor
 
 
 def heading(found: PredictionTable, place: int) -> None:
-    """What the model says, or what a person has said instead."""
-    said = str(found.said[place])
+    """The answer of the model, or the correction by a person."""
+    kind = str(found.decisions.kinds[place])
     if place in found.corrected:
         st.markdown(f"#### {markdown.escape(found.class_names[found.corrected[place]])}")
-        st.markdown(
-            f":green-badge[:material/edit: corrected] the model said {markdown.escape(found.top(place, 1)[0][0])}"
-        )
+        st.markdown(f":green-badge[:material/edit: corrected] predicted: {markdown.escape(found.top(place, 1)[0][0])}")
         return
-    st.markdown(f"#### {markdown.escape(in_words(said, found.top(place, 1)[0][0]))}")
-    if said in ICONS:
-        st.markdown(ICONS[said])
+    st.markdown(f"#### {markdown.escape(answer(kind, found.top(place, 1)[0][0]))}")
+    if kind in ICONS:
+        st.markdown(ICONS[kind])
 
 
 def correct(found: PredictionTable, place: int, job: BatchJob) -> None:
@@ -234,7 +212,7 @@ def correct(found: PredictionTable, place: int, job: BatchJob) -> None:
         key=f"correct-{job.id}-{place}",
         icon=":material/edit:",
         type="tertiary",
-        help=f"Say what {markdown.escape(found.photos[place].name)} really shows",
+        help=f"Choose the class that {markdown.escape(found.photos[place].name)} really shows",
     )
     if picked is not None:
         corrected = {at: label for at, label in found.corrected.items() if at != place}
@@ -250,7 +228,7 @@ def _turn(job: BatchJob, place: int) -> None:
 
 
 def heat_map(found: PredictionTable, place: int, predictor: Predictor) -> None:
-    """Which places of a photo speak for the most probable class."""
+    """The evidence for the most probable class, place by place."""
     try:
         pixels = predictor.see(found.photos[place].read(), services.settings().limits.pixels)
     except PhotoError as error:
@@ -258,21 +236,21 @@ def heat_map(found: PredictionTable, place: int, predictor: Predictor) -> None:
         return
     maps = predictor.look(pixels).maps
     if maps is None:
-        st.info("This run was trained by a former version, whose models do not tell where they look.")
+        st.info("This run was trained by an earlier version, whose models have no heat maps. Train again to see them.")
         return
-    label = int(found.predicted[place])
+    label = int(found.decisions.predicted[place])
     evidence, title = heat.evidence(maps, label), found.class_names[label]
     limit = heat.limit_of([evidence])
-    words = f"Most of what speaks for {title} lies in {heat.where(evidence)}."
+    text = heat.summary(evidence, title)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.image(heat.overlay(pixels, evidence, limit), width=PHOTO_PIXELS, alt=f"Heat map. {words}")
+        st.image(heat.overlay(pixels, evidence, limit), width=PHOTO_PIXELS, alt=f"Heat map. {text}")
         with st.container(width="stretch"):
-            st.markdown(markdown.escape(words))
+            st.markdown(markdown.escape(text))
             st.html(heat.scale(limit))
 
 
 def downloads(found: PredictionTable, key: str) -> None:
-    """What was found as a table, and the photos sorted into folders; both are made when they are asked for."""
+    """The predictions as a table, and the photos sorted into folders; both are made on request."""
     st.download_button(
         "Download the predictions (CSV)",
         lambda: as_csv(found),
@@ -290,7 +268,8 @@ def downloads(found: PredictionTable, key: str) -> None:
         icon=":material/folder_zip:",
         on_click="ignore",
         key=f"zip-{key}",
-        help="A folder for each class, as predicted or corrected, and one for what the model is unsure about.",
+        help="A folder for each class, as predicted or corrected, one for unsure photos and one for photos unlike the"
+        " training photos.",
     )
 
 
@@ -300,14 +279,14 @@ def _sorted(found: PredictionTable) -> bytes:
 
 
 def saving(found: PredictionTable, shown: NDArray[np.intp], job: BatchJob) -> None:
-    """Put the photos on show into a dataset of our own."""
+    """Add the photos on show to a dataset of this app."""
     folder = services.settings().datasets_folder
     names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     with st.popover("Save into a dataset", icon=":material/library_add:"):
-        st.markdown("Each photo goes to the class that it was predicted as or corrected to.")
+        st.markdown("Each photo is added to its predicted or corrected class.")
         own = [name for name in names if name != sample.SAMPLE_NAME]
         name = st.selectbox("Dataset", [NEW, *own], key=f"save-into-{job.id}")
-        typed = st.text_input("Its name", key=f"save-name-{job.id}") if name == NEW else ""
+        typed = st.text_input("Name of the dataset", key=f"save-name-{job.id}") if name == NEW else ""
         if st.button(f"Save {photos(len(shown))} as shown", type="primary", key=f"save-{job.id}"):
             with reporting():
                 dataset = collect.new_dataset(folder, typed) if name == NEW else folder / name
@@ -320,7 +299,7 @@ def saving(found: PredictionTable, shown: NDArray[np.intp], job: BatchJob) -> No
 
 
 def report(saved: Saved) -> None:
-    """What was saved, and what was not."""
+    """The photos that were saved, and those that were not."""
     parts = ", ".join(f"{count:,} as {markdown.escape(name)}" for name, count in saved.added.items() if count)
     if parts:
         st.success(f"Saved into {markdown.escape(saved.dataset.name)}: {parts}.", icon=":material/check_circle:")
@@ -328,8 +307,8 @@ def report(saved: Saved) -> None:
         st.warning(f"No photo was saved into {markdown.escape(saved.dataset.name)}.", icon=":material/info:")
     if saved.left_out:
         rows = [{"file": entry.path, "why it was left out": entry.reason} for entry in saved.left_out]
-        with st.expander(f"{len(rows):,} were not saved, and why", icon=":material/rule:"):
+        with st.expander(f"{photos(len(rows))} not saved, with reasons", icon=":material/rule:"):
             elements.long_list(rows, "not-saved.csv")
-    if st.button("Look at the dataset", icon=":material/photo_library:", key=f"look-{saved.dataset}"):
+    if st.button("Open the dataset", icon=":material/photo_library:", key=f"look-{saved.dataset}"):
         state.choose_dataset(str(Path(saved.dataset)))
         st.switch_page("pages/prepare/dataset.py")

@@ -1,4 +1,4 @@
-"""What is said of predictions, and small pictures of them. Knows nothing of Streamlit."""
+"""Predictions in sentences and small charts. Knows nothing of Streamlit."""
 
 from collections.abc import Sequence
 from html import escape
@@ -6,7 +6,8 @@ from html import escape
 import numpy as np
 
 from core.formatting import photos, whole
-from core.inference.out_of_distribution import OUT_OF_DISTRIBUTION, UNSURE, Cost
+from core.inference.decision import OUT_OF_DISTRIBUTION, UNSURE
+from core.inference.out_of_distribution import SelectiveAccuracy
 from core.inference.prediction_table import PredictionTable
 from pages.components.shared.drawings import BARS_STYLE
 
@@ -16,11 +17,9 @@ MOST_CLASSES = 10
 PLAIN, OPEN = "#2b93c4", "#8a8f94"
 
 
-def in_words(said: str, class_name: str) -> str:
-    """What the model says of a photo, of which this class is the most probable."""
-    return {UNSURE: f"Unsure: perhaps {class_name}", OUT_OF_DISTRIBUTION: f"Something else, if not {class_name}"}.get(
-        said, class_name
-    )
+def answer(kind: str, class_name: str) -> str:
+    """The answer for a photo, of which this class is the most probable."""
+    return f"{kind.capitalize()}: perhaps {class_name}" if kind in (UNSURE, OUT_OF_DISTRIBUTION) else class_name
 
 
 def summary(found: PredictionTable) -> str:
@@ -36,20 +35,20 @@ def summary(found: PredictionTable) -> str:
     return f"{photos(len(found))}: {', '.join(parts)}"
 
 
-def cost_in_words(cost: Cost) -> str:
-    """What the dial costs, in a sentence."""
-    if not cost.total:
-        return "This run has no validation photos to tell what that costs."
-    if not cost.answered:
-        return f"Of {cost.total:,} validation photos the model would answer none."
+def selective_accuracy(found: SelectiveAccuracy) -> str:
+    """The effect of a least confidence, in a sentence."""
+    if not found.total:
+        return "This run has no validation photos to measure the effect on."
+    if not found.accepted:
+        return f"The model would be unsure about all {photos(found.total, 'validation')}."
     return (
-        f"Of {photos(cost.total, 'validation')} the model answers {cost.answered:,}"
-        f" ({whole(cost.answered / cost.total)}), and {whole(cost.right / cost.answered)} of these answers are right."
+        f"The model gives an answer for {found.accepted:,} of {photos(found.total, 'validation')}"
+        f" ({whole(found.accepted / found.total)}), and {whole(found.right / found.accepted)} of these are right."
     )
 
 
 def count_bars(found: PredictionTable) -> str:
-    """HTML: how many photos there are of each class, unsure, and of something else."""
+    """HTML: the number of photos of each class, of unsure ones, and of those unlike the training photos."""
     counts = found.counts()
     order = [int(label) for label in np.argsort(-counts, kind="stable") if counts[label]]
     rows = [(found.class_names[label], int(counts[label]), PLAIN) for label in order[:MOST_CLASSES]]

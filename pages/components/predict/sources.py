@@ -1,42 +1,34 @@
-"""Where the photos come from that are predicted: uploads, a ZIP archive, a folder, the camera."""
+"""The sources of photos to predict: uploads, a ZIP archive, a folder, the camera."""
 
 import io
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import streamlit as st
 
 from core.data.images import PHOTO_SUFFIXES
 from core.data.scan import folder_picker
 from core.data.scan.walk import check_inside
 from core.errors import PhotoError
-from core.evaluation.calibration import with_temperature
 from core.inference.batch import BatchJob, Find
-from core.inference.out_of_distribution import OutOfDistributionDetector, answers
-from core.inference.prediction import Predictor
+from core.inference.prediction_table import PredictionTable
 from core.inference.sources import uploaded, zipped
 from pages.components.cached import services
 from pages.components.camera.live_camera import Frame, live_camera
-from pages.components.predict.sentences import in_words
+from pages.components.predict.model import Model
+from pages.components.predict.sentences import answer
 from pages.components.shared import drawings, markdown, state, upload_limits
-from pages.components.shared.run_descriptions import LoadedRun
 
 PHOTOS, ZIP, FOLDER, CAMERA = "Photos", "ZIP file", "Folder", "Camera"
 ARCHIVE_MEGABYTES = 1000
 LIVE_TOP = 3
 BROWSE = "predict-browse"
 
-GONE = "Nothing is kept: the photos are gone from the server when this browser tab is closed."
+GONE = "Nothing is stored: when you close this browser tab, the photos are gone from the server."
 
 
-def model_key(chosen: LoadedRun) -> str:
-    """What tells a run's model from others, and from what it was before the run went on."""
-    return f"{chosen.run.id}-{chosen.status.ended}"
-
-
-def from_photos(chosen: LoadedRun, predictor: Predictor, detector: OutOfDistributionDetector | None) -> BatchJob | None:
-    """Photos that are dropped on the page; those that come later are added."""
+def from_photos(model: Model) -> BatchJob | None:
+    """Uploaded photos; later uploads are added."""
     number = state.recall("predict-number", 0)
     files = st.file_uploader(
         "Photos",
@@ -47,13 +39,13 @@ def from_photos(chosen: LoadedRun, predictor: Predictor, detector: OutOfDistribu
     )
     if files:
         sent = [(file.name, io.BytesIO(file.getvalue())) for file in files]
-        _add(PHOTOS, chosen, predictor, lambda stop: uploaded(sent, services.settings().limits))
+        _add(PHOTOS, model, lambda stop: uploaded(sent, services.settings().limits))
         state.remember("predict-number", number + 1)  # an empty uploader, which takes more
         st.rerun()
-    return _job(PHOTOS, chosen, predictor, GONE)
+    return _job(PHOTOS, model, GONE)
 
 
-def from_zip(chosen: LoadedRun, predictor: Predictor, detector: OutOfDistributionDetector | None) -> BatchJob | None:
+def from_zip(model: Model) -> BatchJob | None:
     """The photos of an archive, which is read and never unpacked to disk."""
     number = state.recall("predict-zip-number", 0)
     file = st.file_uploader(
@@ -65,14 +57,14 @@ def from_zip(chosen: LoadedRun, predictor: Predictor, detector: OutOfDistributio
     if file is not None:
         sent = io.BytesIO(file.getvalue())
         _forget(ZIP)
-        _add(ZIP, chosen, predictor, lambda stop: zipped(sent, services.settings().limits))
+        _add(ZIP, model, lambda stop: zipped(sent, services.settings().limits))
         state.remember("predict-zip-number", number + 1)
         st.rerun()
-    return _job(ZIP, chosen, predictor, GONE)
+    return _job(ZIP, model, GONE)
 
 
-def from_folder(chosen: LoadedRun, predictor: Predictor, detector: OutOfDistributionDetector | None) -> BatchJob | None:
-    """The photos below a folder of this computer; what the model makes of them is known to all sessions."""
+def from_folder(model: Model) -> BatchJob | None:
+    """The photos in a folder of this computer; their predictions are shared by all sessions."""
     path = state.predicted_folder()
     if not path:
         _choose_folder()
@@ -80,11 +72,11 @@ def from_folder(chosen: LoadedRun, predictor: Predictor, detector: OutOfDistribu
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":material/folder: **{markdown.escape(Path(path).name)}** &nbsp; {markdown.escape(path)}")
         st.button("Choose another", icon=":material/swap_horiz:", on_click=state.predict_folder, args=("",))
-        again = st.button("Look again", icon=":material/refresh:")
+        again = st.button("Predict again", icon=":material/refresh:")
     root = str(check_inside(path, services.settings().dataset_roots))
-    jobs, key = services.folder_jobs(), model_key(chosen)
+    jobs, key = services.folder_jobs(), model.key
     job = None if again else jobs.find(key, root)
-    return job or jobs.begin(key, root, predictor, chosen.run.serving_folder)
+    return job or jobs.begin(key, root, model.predictor, model.shown.run.serving_folder)
 
 
 def _choose_folder() -> None:
@@ -105,13 +97,13 @@ def _browse() -> None:
     """Walk through the folders under the allowed roots."""
     roots = services.settings().dataset_roots
     here = state.recall(BROWSE, "")
-    with st.expander("Look for it in my folders", icon=":material/search:", expanded=bool(here)):
+    with st.expander("Browse folders", icon=":material/search:", expanded=bool(here)):
         inner = folder_picker.browse(here, roots) if here else roots
         if here:
             st.caption(here)
             with st.container(horizontal=True, gap="small"):
                 up = "" if Path(here) in roots else str(Path(here).parent)
-                st.button("One up", icon=":material/arrow_upward:", on_click=state.remember, args=(BROWSE, up))
+                st.button("Up one level", icon=":material/arrow_upward:", on_click=state.remember, args=(BROWSE, up))
                 st.button("Use this folder", icon=":material/check:", on_click=state.predict_folder, args=(here,))
         with st.container(horizontal=True, gap="small", height=220 if len(inner) > 12 else "content"):
             for path in inner:
@@ -124,78 +116,72 @@ def _browse() -> None:
                 )
 
 
-def from_camera(chosen: LoadedRun, predictor: Predictor, detector: OutOfDistributionDetector | None) -> BatchJob | None:
-    """What the model says while the camera runs; a button keeps a photo."""
+def from_camera(model: Model) -> BatchJob | None:
+    """Live predictions for the camera's pictures; a button keeps a photo."""
     with st.container(horizontal=True, gap="medium"):
-        _live(chosen, predictor, detector)
-    return _job(CAMERA, chosen, predictor, f"The camera's pictures are looked at and forgotten. {GONE}")
+        _live(model)
+    return _job(CAMERA, model, f"Camera pictures are predicted and not stored. {GONE}")
 
 
 @st.fragment
-def _live(chosen: LoadedRun, predictor: Predictor, detector: OutOfDistributionDetector | None) -> None:
-    """The camera and the latest answer; a frame draws this part of the page anew and nothing else."""
-    answered, words, top = state.recall("live-answer", ("", "", []))
+def _live(model: Model) -> None:
+    """The camera and the latest answer; a new frame redraws this part of the page alone."""
+    frame_id, text, top = state.recall("live-answer", ("", "", []))
     left, right = st.columns(2, gap="medium")
     with left:
-        frame = live_camera(answered, words)
-    if frame is not None and frame.id != answered:
-        state.remember("live-answer", (frame.id, *_answer(frame, predictor, detector)))
+        frame = live_camera(frame_id, text)
+    if frame is not None and frame.id != frame_id:
+        state.remember("live-answer", (frame.id, *live_answer(model, frame.jpeg, services.settings().limits.pixels)))
         if frame.keep:
-            _keep(frame, chosen, predictor)
+            _keep(frame, model)
         st.rerun(scope="app" if frame.keep else "fragment")
     with right:
         if top:
-            st.markdown(f"#### {markdown.escape(words)}")
+            st.markdown(f"#### {markdown.escape(text)}")
             st.html(drawings.probability_bars(top))
         else:
-            st.caption("Start the camera and hold something in front of it: the model says at once what it sees.")
+            st.caption("Start the camera and hold something in front of it: the prediction appears at once.")
 
 
-def _answer(
-    frame: Frame, predictor: Predictor, detector: OutOfDistributionDetector | None
-) -> tuple[str, list[tuple[str, float]]]:
-    """What the model says of a frame, in words and as its most probable classes."""
+def live_answer(model: Model, jpeg: bytes, max_pixels: int) -> tuple[str, list[tuple[str, float]]]:
+    """The answer for a picture of the camera as text, and its most probable classes."""
     try:
-        look = predictor.look(predictor.see(frame.jpeg, services.settings().limits.pixels))
+        look = model.predictor.look(model.predictor.see(jpeg, max_pixels))
     except PhotoError as error:
         return f"The picture cannot be read: {error}", []
-    temperature = detector.temperature if detector else 1.0
-    shares = with_temperature(look.probabilities[None], temperature)
-    strange = detector.ood_scores(look.embedding[None]) if detector else np.zeros(1)
-    order = np.argsort(-shares[0], kind="stable")[:LIVE_TOP]
-    said = answers(shares.max(1), strange, state.recall("predict-careful", 0) / 100)[0]
-    top = [(predictor.class_names[label], float(shares[0, label])) for label in order]
-    return in_words(str(said), top[0][0]), top
+    found = PredictionTable(model.predictor.class_names, (), model.decide(look))
+    top = found.top(0, LIVE_TOP)
+    return answer(str(found.decisions.kinds[0]), top[0][0]), top
 
 
-def _keep(frame: Frame, chosen: LoadedRun, predictor: Predictor) -> None:
+def _keep(frame: Frame, model: Model) -> None:
     number = state.recall("shots", 0) + 1
     state.remember("shots", number)
     sent = [(f"camera-{number:03d}.jpg", io.BytesIO(frame.jpeg))]
-    _add(CAMERA, chosen, predictor, lambda stop: uploaded(sent, services.settings().limits))
+    _add(CAMERA, model, lambda stop: uploaded(sent, services.settings().limits))
 
 
-def _add(source: str, chosen: LoadedRun, predictor: Predictor, find: Find) -> None:
-    """Hand photos to this session's job for a source, and remember them in case another model is asked."""
+def _add(source: str, model: Model, find: Find) -> None:
+    """Hand photos to this session's job for a source, and remember them in case another model is chosen."""
     finds = [*state.recall(f"sent-{source}", []), find]
     state.remember(f"sent-{source}", finds)
     key, job = state.recall(f"job-{source}", ("", None))
-    if key == model_key(chosen) and isinstance(job, BatchJob):
+    if key == model.key and isinstance(job, BatchJob):
         job.add(find)
 
 
-def _job(source: str, chosen: LoadedRun, predictor: Predictor, without: str) -> BatchJob | None:
-    """This session's job for a source; with another model than before, everything that was sent is predicted anew."""
+def _job(source: str, model: Model, without: str) -> BatchJob | None:
+    """This session's job for a source; for another model than before, all photos are predicted again."""
     finds = state.recall(f"sent-{source}", [])
     if not finds:
         st.caption(without)
         return None
     key, job = state.recall(f"job-{source}", ("", None))
-    if key != model_key(chosen) or not isinstance(job, BatchJob):
-        job = BatchJob(predictor, chosen.run.serving_folder, services.settings().limits.pixels)
+    if key != model.key or not isinstance(job, BatchJob):
+        job = BatchJob(model.predictor, model.shown.run.serving_folder, services.settings().limits.pixels)
         for find in finds:
             job.add(find)
-        state.remember(f"job-{source}", (model_key(chosen), job))
+        state.remember(f"job-{source}", (model.key, job))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(GONE, width="stretch")
         st.button("Clear", icon=":material/delete:", type="tertiary", on_click=_forget, args=(source,))
@@ -203,7 +189,7 @@ def _job(source: str, chosen: LoadedRun, predictor: Predictor, without: str) -> 
 
 
 def _forget(source: str) -> None:
-    """Let go of all photos of a source, and of what was made of them."""
+    """Drop all photos of a source, and their predictions."""
     _, job = state.recall(f"job-{source}", ("", None))
     if isinstance(job, BatchJob):
         job.cancel()
@@ -211,7 +197,7 @@ def _forget(source: str) -> None:
     state.take(f"sent-{source}")
 
 
-SOURCES: dict[str, Callable[[LoadedRun, Predictor, OutOfDistributionDetector | None], BatchJob | None]] = {
+SOURCES: dict[str, Callable[[Model], BatchJob | None]] = {
     PHOTOS: from_photos,
     ZIP: from_zip,
     FOLDER: from_folder,

@@ -1,4 +1,4 @@
-"""Heat maps over photos: which places speak for a class, and which against it. Knows nothing of Streamlit.
+"""Heat maps over photos: the evidence for a class and against it, place by place. Knows nothing of Streamlit.
 
 Warm is for, cold is against, as strong as the colour is: told apart by those who do not see red and green, too.
 """
@@ -22,11 +22,11 @@ NINTHS = (
     ("on the left", "in the middle", "on the right"),
     ("in the lower left", "at the bottom", "in the lower right"),
 )
-"""What the places of a photo are called, from the top to the bottom."""
+"""What the places of a photo are called, from top to bottom."""
 
 
 def evidence(maps: NDArray[np.float32], label: int) -> NDArray[np.float32]:
-    """What each place says for a class against the average of all classes, `(h, w)` of maps `(h, w, K)`, in logits.
+    """The evidence of each place for a class, in logits above the average of all: `(h, w)` of maps `(h, w, K)`.
 
     A number that is the same for all classes changes no probability, so it is taken away.
     """
@@ -34,9 +34,9 @@ def evidence(maps: NDArray[np.float32], label: int) -> NDArray[np.float32]:
 
 
 def limit_of(found: Sequence[NDArray[np.float32]]) -> float:
-    """The end of a scale on which all of these can be compared, above 0: the median of what is strongest in each.
+    """The end of a scale on which all of these can be compared, above 0: the median of the strongest value in each.
 
-    So one photo with much evidence leaves colour to the others.
+    So one photo with much evidence leaves colour for the others.
     """
     return max(LEAST_LIMIT, float(np.median([np.abs(each).max() for each in found]))) if found else LEAST_LIMIT
 
@@ -60,21 +60,27 @@ def overlay(photo: NDArray[np.uint8], found: NDArray[np.float32], limit: float) 
     return np.asarray(np.rint((1 - covered) * grey + covered * colour), np.uint8)
 
 
-def where(found: NDArray[np.float32]) -> str:
-    """In which ninth of a photo most speaks for the class, in words; `(h, w)`, each 3 or more."""
+def summary(found: NDArray[np.float32], class_name: str) -> str:
+    """Where in a photo most of the evidence for a class is, as a sentence; `(h, w)` as `evidence` gives it."""
+    place = _strongest_ninth(found)
+    return f"Most of the evidence for {class_name} is {place}." if place else f"There is no evidence for {class_name}."
+
+
+def _strongest_ninth(found: NDArray[np.float32]) -> str:
+    """The ninth of a photo with most evidence for the class, `(h, w)`, each 3 or more; empty where there is none."""
     rows = np.array_split(np.maximum(found, 0), 3)
     sums = np.array([[part.sum() for part in np.array_split(row, 3, axis=1)] for row in rows])
     row, column = divmod(int(sums.argmax()), 3)
-    return NINTHS[row][column] if sums.any() else "nowhere"
+    return NINTHS[row][column] if sums.any() else ""
 
 
 def scale(limit: float) -> str:
-    """HTML that says what the colours mean; the ends of the scale are in logits, and stand for more, too."""
+    """HTML of the colour scale; its ends are in logits, and stand for stronger evidence, too."""
     far = f"{limit:.0f}" if limit >= 10 else f"{limit:.2g}"
-    ends = "".join(f"<span>{words}</span>" for words in (f"against (−{far})", "neither", f"for (+{far})"))
+    ends = "".join(f"<span>{text}</span>" for text in (f"against (−{far})", "neither", f"for (+{far})"))
     return (
-        '<div style="max-width:24rem;font-size:.85rem" role="img" aria-label="Scale: blue places speak against the'
-        f' class, orange ones for it, up to {far} logits"><div style="height:.8rem;border-radius:4px;background:'
+        '<div style="max-width:24rem;font-size:.85rem" role="img" aria-label="Scale: blue is evidence against the'
+        f' class, orange evidence for it, up to {far} logits"><div style="height:.8rem;border-radius:4px;background:'
         f'linear-gradient(90deg,{BLUE},#8a8f9422,{ORANGE})"></div><div style="display:flex;'
         f'justify-content:space-between">{ends}</div></div>'
     )

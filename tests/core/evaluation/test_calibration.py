@@ -111,7 +111,7 @@ def test_steps_that_do_not_fit_are_refused(shares: Sequence[float], counts: Sequ
         Coverage(np.array([0.5, 0.9]), np.array([0.5]), np.array([0.5]))
 
 
-def test_a_model_that_says_too_much_is_not_to_be_trusted() -> None:
+def test_an_overconfident_model_is_called_so() -> None:
     told = np.array([[0.9, 0.1]] * 40 + [[0.6, 0.4]] * 10)
     found = reliability(told, [0] * 36 + [1] * 4 + [0] * 2 + [1] * 8)
     assert trust(found) == "On average it is 84 % confident and right 76 % of the time: it is overconfident."

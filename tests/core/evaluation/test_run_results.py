@@ -8,7 +8,7 @@ from tests.conftest import Workplace, photos_of
 
 
 def leave_predictions(run: Run, part: str, right: list[bool]) -> None:
-    """Write what a trainer leaves of a part, with these photos named correctly."""
+    """Write what a trainer leaves of a subset, with these photos named correctly."""
     truth = np.zeros(len(right), np.int32)
     wrong = np.array([not each for each in right], np.int32)
     np.savez(run.predictions_file(part), probabilities=np.eye(2, dtype=np.float32)[wrong], labels=truth)
@@ -42,7 +42,7 @@ def test_without_the_split_the_accuracy_is_still_known(workplace: Workplace) -> 
 
 def test_what_is_not_there_is_said(workplace: Workplace) -> None:
     run = workplace.new_run()
-    with pytest.raises(RunNotReady, match="has not been measured on its test photos"):
+    with pytest.raises(RunNotReady, match="has not been evaluated on its test photos"):
         measured(run, "test")
 
 

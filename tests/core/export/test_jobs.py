@@ -58,7 +58,15 @@ def test_every_format_is_proven_by_a_process_that_has_the_zip_alone(exporter: Ex
     assert any("EXIF" in kind for kind in found.kinds) and "JPEG in CMYK" in found.kinds
     with zipfile.ZipFile(jobs.zip_file(exporter.run, chosen)) as archive:
         names = {name.split("/")[1] for name in archive.namelist()}
-    others = {"labels.txt", "preprocessing.json", "predict.py", "requirements.txt", "MODEL_CARD.md", "samples"}
+    others = {
+        "labels.txt",
+        "preprocessing.json",
+        "decision.json",
+        "predict.py",
+        "requirements.txt",
+        "MODEL_CARD.md",
+        "samples",
+    }
     assert names >= {chosen.model, *others, "certificate.json", "certificate.txt"}
 
 

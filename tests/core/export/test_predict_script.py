@@ -14,8 +14,10 @@ from core.data.images import MODES, decode
 from core.export.formats import export_format
 from core.export.predict_script import predict_script
 from core.export.trial_photos import VARIANTS
+from core.inference.decision import DecisionRule, decide
 
 SIDE = 96
+RULE = DecisionRule(temperature=1.7, least_confidence=0.6)
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +26,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     folder = tmp_path_factory.mktemp("script")
     (folder / "labels.txt").write_text("a\nb\n")
     (folder / "preprocessing.json").write_text(json.dumps({"side": SIDE}))
+    (folder / "decision.json").write_text(RULE.to_json())
     (folder / "predict.py").write_text(predict_script(export_format("openvino")), "utf-8")
     spec = spec_from_file_location("exported_predict", folder / "predict.py")
     assert spec and spec.loader
@@ -73,3 +76,13 @@ def test_what_has_no_fixed_brightness_is_refused_as_we_do(script: ModuleType, tm
 
 def test_labels_are_read_in_their_order(script: ModuleType) -> None:
     assert script.CLASSES == ["a", "b"]
+
+
+@pytest.mark.parametrize("first", [0.0, 0.05, 0.35, 0.5, 0.7, 1.0])
+def test_its_answers_are_ours(script: ModuleType, first: float) -> None:
+    probabilities = np.array([first, 1 - first], np.float32)
+    ours = decide(probabilities[None], RULE)
+    name, confidence, unsure = script.decide(probabilities)
+    assert (name, unsure) == (script.CLASSES[ours.predicted[0]], ours.unsure[0])
+    assert confidence == pytest.approx(ours.confidence[0], abs=1e-12)
+    np.testing.assert_allclose(script.calibrated(probabilities), ours.probabilities[0], atol=1e-12)

@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.data.subsets import TEST, TRAINING, VALIDATION
-from core.inference.out_of_distribution import ANSWER, OUT_OF_DISTRIBUTION, UNSURE, OutOfDistributionDetector, answers
+from core.inference.out_of_distribution import OutOfDistributionDetector
 from core.runs.embeddings import Embeddings
 
 SUBSETS = np.repeat([TRAINING, VALIDATION, TEST], [200, 20, 400])
@@ -33,7 +33,7 @@ def run() -> Embeddings:
     )
 
 
-def test_what_lies_elsewhere_is_strange_and_new_photos_of_the_same_kind_are_not(run: Embeddings) -> None:
+def test_photos_of_another_kind_are_noticed_and_new_photos_of_the_same_kind_are_not(run: Embeddings) -> None:
     detector = OutOfDistributionDetector.fit(run, 1.0)
     usual = run.of(TEST).embedding
     assert detector.is_out_of_distribution(around(np.full(200, 7), 1)).mean() > 0.95
@@ -50,11 +50,11 @@ def test_the_length_of_an_embedding_does_not_matter(run: Embeddings) -> None:
     np.testing.assert_allclose(detector.ood_scores(photos), detector.ood_scores(3 * photos), atol=0.01)
 
 
-def test_being_careful_costs_answers_and_makes_them_right(run: Embeddings) -> None:
+def test_a_higher_least_confidence_gives_fewer_answers_and_more_of_them_are_right(run: Embeddings) -> None:
     detector = OutOfDistributionDetector.fit(run, 1.0)
-    free, careful = detector.cost(0, false_alarms=0), detector.cost(0.95, false_alarms=0)
-    assert (free.answered, free.right, free.total) == (20, 18, 20)
-    assert (careful.answered, careful.right, careful.total) == (18, 18, 20)
+    free, careful = detector.selective_accuracy(0, false_alarms=0), detector.selective_accuracy(0.95, false_alarms=0)
+    assert (free.accepted, free.right, free.total) == (20, 18, 20)
+    assert (careful.accepted, careful.right, careful.total) == (18, 18, 20)
 
 
 def test_a_run_with_hardly_any_photos(run: Embeddings) -> None:
@@ -62,8 +62,3 @@ def test_a_run_with_hardly_any_photos(run: Embeddings) -> None:
     assert OutOfDistributionDetector.fit(few, 1.0).ood_scores(few.embedding).shape == (3,)
     with pytest.raises(ValueError, match="two training photos"):
         OutOfDistributionDetector.fit(run.subset(np.array([0, 205])), 1.0)
-
-
-def test_an_answer_must_be_sure_and_about_something_known() -> None:
-    said = answers([0.9, 0.4, 0.9, 0.4], [0.5, 0.5, 0.99, 0.99], least_confidence=0.6)
-    assert said.tolist() == [ANSWER, UNSURE, OUT_OF_DISTRIBUTION, OUT_OF_DISTRIBUTION]

@@ -72,5 +72,5 @@ def test_photos_without_features_are_counted_and_one_class_is_not_enough(colours
     del row_of[colours.digest(3)]
     assert check(colours, values, row_of).unread == 1
     digests = [colours.digest(i) for i, label in enumerate(colours.folder.labels) if label == 1]
-    with pytest.raises(DataError, match="there is red"):
+    with pytest.raises(DataError, match="this dataset has: red"):
         check(colours, values, {digest: row_of[digest] for digest in digests})

@@ -108,7 +108,7 @@ def test_many_photos_are_compared_with_landmarks(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("probabilities", "claimed", "strange", "verdict"),
+    ("probabilities", "given", "unlike", "verdict"),
     [
         ([0.9, 0.05, 0.05], 0, False, AGREE),
         ([0.9, 0.05, 0.05], 1, False, DISAGREE),
@@ -119,5 +119,5 @@ def test_many_photos_are_compared_with_landmarks(monkeypatch: pytest.MonkeyPatch
         ([0.9, 0.05, 0.05], 1, True, UNSURE),
     ],
 )
-def test_verdicts(probabilities: list[float], claimed: int, strange: bool, verdict: str) -> None:
-    assert verdicts([probabilities], [claimed], [strange]) == [verdict]
+def test_verdicts(probabilities: list[float], given: int, unlike: bool, verdict: str) -> None:
+    assert verdicts([probabilities], [given], [unlike]) == [verdict]

@@ -6,6 +6,7 @@ import pytest
 from core.data.intake.labelled_photos import Claim, Claims
 from core.data.scan.walk import LeftOut
 from core.data.subsets import TRAINING
+from core.inference.decision import read_decision_rule
 from core.inference.prediction import Predictor
 from core.labels.label_checks import AGREE, DISAGREE, UNSURE
 from core.labels.label_verdicts import EVIDENCE, LabelChecker, verdicts_on
@@ -16,7 +17,8 @@ from tests.conftest import FinishedRun, photos_of
 @pytest.fixture(scope="module")
 def checker(finished_run: FinishedRun) -> LabelChecker:
     """A checker by the finished run's model."""
-    return LabelChecker(Predictor(finished_run.run), read_embeddings(finished_run.run))
+    run = finished_run.run
+    return LabelChecker(Predictor(run), read_embeddings(run), read_decision_rule(run))
 
 
 def claim(path: Path, label: str) -> Claim:
@@ -48,11 +50,11 @@ def test_photos_come_with_probabilities_and_the_training_photos_most_like_them(
     assert itself == list(seen.names)
 
 
-def test_verdicts_fit_the_claims_and_nothing_is_said_where_nothing_is_claimed(checker: LabelChecker) -> None:
+def test_verdicts_fit_the_given_labels_and_there_are_none_without_labels(checker: LabelChecker) -> None:
     seen = checker.check(Claims((), ()), 10**6, nothing)
     sure = np.array([[0.95, 0.05], [0.95, 0.05], [0.6, 0.4], [0.95, 0.05]])
-    strange = np.array([False, False, False, True])
-    made = type(seen)(("a", "b", "c", "d"), ("",) * 4, seen.pixels, sure, strange, seen.evidence, seen.known, ())
+    unlike = np.array([False, False, False, True])
+    made = type(seen)(("a", "b", "c", "d"), ("",) * 4, seen.pixels, sure, unlike, seen.evidence, seen.known, ())
     assert verdicts_on(made, [0, 1, 1, 0]) == [AGREE, DISAGREE, UNSURE, UNSURE]
     assert verdicts_on(made, [None, 1, None, None]) == ["", DISAGREE, "", ""]
     assert verdicts_on(seen, []) == []

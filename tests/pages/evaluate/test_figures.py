@@ -52,7 +52,7 @@ def test_every_cell_knows_its_classes_and_says_its_count_and_share() -> None:
     figure = figures.confusion(CONFUSION, NAMES, shown, (2, 0))
     cells = figure.data[-1]
     assert np.array(cells.customdata).tolist() == [[0, 0], [0, 2], [2, 0], [2, 2]]
-    assert cells.text[3] == "5 photos of tulips (50%)<br>are taken for tulips"
+    assert cells.text[3] == "5 photos of tulips (50%)<br>are predicted as tulips"
     assert list(figure.data[2].text) == ["8", "", "", "5"]
     [frame] = figure.layout.shapes
     assert (frame.x0, frame.y0) == (-0.5, 0.5)
@@ -75,7 +75,7 @@ def test_many_classes_have_cells_without_numbers() -> None:
 def test_reliability_before_and_after() -> None:
     told = np.array([[0.9, 0.1], [0.6, 0.4]])
     found = reliability(told, [0, 1])
-    assert [trace.name for trace in figures.reliability(found, None).data] == ["as it says", "as it is"]
+    assert [trace.name for trace in figures.reliability(found, None).data] == ["perfect calibration", "as trained"]
     both = figures.reliability(found, found).data
     assert list(both[2].x) == [0.6, 0.9] and list(both[2].y) == [0, 1]
     assert both[1].marker.symbol != both[2].marker.symbol
@@ -103,7 +103,7 @@ def test_the_history_of_a_photo_is_told_by_shape_and_colour() -> None:
     assert list(line.marker.symbol) == ["x", "circle", "circle"]
     assert list(line.marker.color) == [ORANGE, BLUE, BLUE]
     assert list(line.y) == [0.25, 0.75, 0.75]
-    assert line.text[1] == "taken for &lt;b&gt;a (75%)"
+    assert line.text[1] == "predicted as &lt;b&gt;a (75%)"
 
 
 def test_each_class_on_the_map_has_a_colour_and_a_shape_of_its_own() -> None:
@@ -124,15 +124,15 @@ def test_classes_without_a_colour_are_one_group() -> None:
 
 
 def test_the_table_says_in_words_what_each_figure_is() -> None:
-    rows = figures.in_words(class_scores(np.array([[0, 0], [1, 3]])), ("a", "b"))
+    rows = figures.score_rows(class_scores(np.array([[0, 0], [1, 3]])), ("a", "b"))
     assert rows[0] == {
         "class": "a",
         "photos (support)": "0",
-        "recognised (recall)": "–",
-        "right when it says so (precision)": "0.0 %",
-        "both together (F1)": "0.0 %",
+        "recall": "–",
+        "precision": "0.0 %",
+        "F1": "0.0 %",
     }
-    assert rows[1]["recognised (recall)"] == "75.0 %"
+    assert rows[1]["recall"] == "75.0 %"
 
 
 def test_a_picture_is_saved_under_a_name() -> None:

@@ -11,8 +11,8 @@ NAMES = ("daisy", "roses", "not_hotdog")
 @pytest.mark.parametrize(
     ("pair", "sentence"),
     [
-        (Confused(1, 0, 12, 80), "12 of 80 photos of **roses** are taken for **daisy**."),
-        (Confused(0, 2, 1, 1), r"1 of 1 photo of **daisy** is taken for **not\_hotdog**."),
+        (Confused(1, 0, 12, 80), "12 of 80 photos of **roses** are predicted as **daisy**."),
+        (Confused(0, 2, 1, 1), r"1 of 1 photo of **daisy** is predicted as **not\_hotdog**."),
     ],
 )
 def test_a_mistake_in_plain_words(pair: Confused, sentence: str) -> None:
@@ -23,51 +23,54 @@ def test_the_best_and_the_worst_class() -> None:
     scores = class_scores(np.array([[9, 1, 0], [5, 5, 0], [0, 0, 0]]))
     assert sentences.best_and_worst(scores, NAMES) == [
         "It is best at **daisy**: 9 of 10 photos are recognised.",
-        "It has most trouble with **roses**: 5 of 10 photos are recognised.",
+        "It is weakest at **roses**: 5 of 10 photos are recognised.",
     ]
     assert sentences.best_and_worst(class_scores(np.diag([3, 4, 5])), NAMES) == [
-        "It recognises every class equally well: 100.0 % of the photos of each."
+        "It recognises every class equally well: 100.0 % of the photos of each class."
     ]
 
 
-def test_what_it_says_and_what_is_true() -> None:
+def test_confidence_against_accuracy() -> None:
     told = np.array([[0.9, 0.1]] * 40 + [[0.6, 0.4]] * 10)
     found = reliability(told, [0] * 36 + [1] * 4 + [0] * 2 + [1] * 8)
-    assert sentences.says_and_is(found) == [
-        "When it says about **90.0 %**, it is right in **90.0 %** (40 photos).",
-        "When it says about **60.0 %**, it is right in **20.0 %** (10 photos).",
+    assert sentences.confidence_and_accuracy(found) == [
+        "With a confidence of about **90.0 %**, it is right **90.0 %** of the time (40 photos).",
+        "With a confidence of about **60.0 %**, it is right **20.0 %** of the time (10 photos).",
     ]
 
 
 @pytest.mark.parametrize(
-    ("temperature", "said"), [(1.4, "more careful"), (0.6, "bolder"), (1.01, "changes next to nothing")]
+    ("temperature", "said"),
+    [(1.4, "lowers the confidence"), (0.6, "raises the confidence"), (1.01, "changes almost nothing")],
 )
 def test_what_a_temperature_does(temperature: float, said: str) -> None:
     assert said in sentences.temperature(temperature, True)
 
 
 def test_a_temperature_that_does_not_help_is_not_praised() -> None:
-    assert "no better" in sentences.temperature(1.4, False) and "no better" not in sentences.temperature(1.4, True)
+    assert "no improvement" in sentences.temperature(1.4, False) and "no improvement" not in sentences.temperature(
+        1.4, True
+    )
 
 
-def test_what_silence_buys() -> None:
+def test_what_abstaining_gains() -> None:
     told = np.array([[0.9 - 0.01 * n, 0.1 + 0.01 * n] for n in range(10)])
-    said = sentences.silence(coverage(told, [0] * 9 + [1]))
+    said = sentences.abstention(coverage(told, [0] * 9 + [1]))
     assert said == (
-        "Answering every photo, it is right about 90.0 %. If it may pass on the **10%** that it is least sure of, it is"
-        " right about **100.0 %** of the others; of the 50% that it is most sure of, about **100.0 %**."
+        "If it answers for every photo, 90.0 % of the answers are right. If it abstains on the **10 %** with the lowest"
+        " confidence, **100.0 %** of the others are right; of the 50 % with the highest confidence, **100.0 %**."
     )
 
 
 def test_which_classes_are_close() -> None:
     shares = np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0, 0, 1]])
     assert sentences.neighbours(shares, NAMES) == [
-        "Of the photos nearest to those of **roses**, 20.0 % are **daisy**.",
-        "Of the photos nearest to those of **daisy**, 10.0 % are **roses**.",
+        "Of the nearest photos to those of **roses**, 20.0 % are **daisy**.",
+        "Of the nearest photos to those of **daisy**, 10.0 % are **roses**.",
     ]
 
 
-def test_no_text_calls_one_part_by_the_name_of_the_other() -> None:
+def test_no_text_calls_one_subset_by_the_name_of_the_other() -> None:
     for part, meant in sentences.MEANT.items():
         other = {"test": "validation", "validation": "test"}[part]
         assert part in meant.lower() and other not in meant.lower()

@@ -1,37 +1,42 @@
 import numpy as np
 
-from core.inference.out_of_distribution import ANSWER, OUT_OF_DISTRIBUTION, UNSURE, Cost
+from core.inference.decision import OUT_OF_DISTRIBUTION, PREDICTED, UNSURE, DecisionRule, decide
+from core.inference.out_of_distribution import SelectiveAccuracy
 from core.inference.prediction_table import PredictionTable
 from core.inference.sources import Photo
-from pages.components.predict.sentences import MOST_CLASSES, cost_in_words, count_bars, in_words, summary
+from pages.components.predict.sentences import MOST_CLASSES, answer, count_bars, selective_accuracy, summary
 
 
 def found(classes: int) -> PredictionTable:
-    """One photo of each class, one more of the first, one unsure, one of something else."""
+    """One photo of each class, one more of the first, one unsure, one unlike the training photos."""
     shares = np.eye(classes)[[*range(classes), 0, 0, 0]]
     shares[-2] = 1 / classes
-    strange = np.append(np.zeros(classes + 2), 1)
+    ood_scores = np.append(np.zeros(classes + 2), 1)
     photos = tuple(Photo(str(number), bytes) for number in range(len(shares)))
-    return PredictionTable(tuple(f"<{number}>" for number in range(classes)), photos, shares, strange, 0.6)
+    return PredictionTable(
+        tuple(f"<{number}>" for number in range(classes)), photos, decide(shares, DecisionRule(1.0, 0.6), ood_scores)
+    )
 
 
 def test_one_line_on_all_photos() -> None:
-    assert summary(found(2)) == "5 photos: 2 <0>, 1 <1>, 1 unsure, 1 something else"
+    assert summary(found(2)) == "5 photos: 2 <0>, 1 <1>, 1 unsure, 1 unlike the training photos"
     assert "2 of 2 other classes" in summary(found(MOST_CLASSES + 2))
 
 
-def test_bars_for_classes_and_for_what_is_none() -> None:
+def test_bars_for_classes_and_for_photos_without_one() -> None:
     html = count_bars(found(MOST_CLASSES + 2))
     assert "&lt;0&gt;" in html and "<0>" not in html
-    assert "other classes" in html and ">unsure<" in html and ">something else<" in html
+    assert "other classes" in html and ">unsure<" in html and ">unlike the training photos<" in html
 
 
-def test_what_is_said() -> None:
-    assert in_words(ANSWER, "rose") == "rose"
-    assert in_words(UNSURE, "rose") == "Unsure: perhaps rose"
-    assert in_words(OUT_OF_DISTRIBUTION, "rose") == "Something else, if not rose"
+def test_an_answer_is_a_class_or_says_why_not() -> None:
+    assert answer(PREDICTED, "rose") == "rose"
+    assert answer(UNSURE, "rose") == "Unsure: perhaps rose"
+    assert answer(OUT_OF_DISTRIBUTION, "rose") == "Unlike the training photos: perhaps rose"
 
 
-def test_what_the_dial_costs() -> None:
-    assert cost_in_words(Cost(93, 90, 100)).endswith("answers 93 (93 %), and 97 % of these answers are right.")
-    assert "none" in cost_in_words(Cost(0, 0, 100)) and "no validation photos" in cost_in_words(Cost(0, 0, 0))
+def test_the_effect_of_a_least_confidence() -> None:
+    said = selective_accuracy(SelectiveAccuracy(93, 90, 100))
+    assert said == "The model gives an answer for 93 of 100 validation photos (93 %), and 97 % of these are right."
+    assert "unsure about all 100 validation photos" in selective_accuracy(SelectiveAccuracy(0, 0, 100))
+    assert "no validation photos" in selective_accuracy(SelectiveAccuracy(0, 0, 0))

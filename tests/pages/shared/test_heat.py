@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pages.components.shared import heat
-from pages.components.shared.heat import evidence, limit_of, overlay, where
+from pages.components.shared.heat import evidence, limit_of, overlay
 
 PHOTO = np.full((60, 60, 3), (200, 40, 40), np.uint8)
 
@@ -43,13 +43,13 @@ def test_a_scale_suits_most_photos_and_is_never_empty() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "column", "words"),
+    ("row", "column", "place"),
     [(0, 0, "in the upper left"), (2, 3, "in the middle"), (5, 3, "at the bottom"), (3, 5, "on the right")],
 )
-def test_where_most_speaks_for_a_class_is_said_in_words(row: int, column: int, words: str) -> None:
-    assert where(one_place(row, column)) == words
-    assert where(one_place(row, column, -1)) == "nowhere"
+def test_a_sentence_says_where_most_of_the_evidence_is(row: int, column: int, place: str) -> None:
+    assert heat.summary(one_place(row, column), "roses") == f"Most of the evidence for roses is {place}."
+    assert heat.summary(one_place(row, column, -1), "roses") == "There is no evidence for roses."
 
 
 def test_the_scale_is_described_for_those_who_cannot_see_it() -> None:
-    assert "orange ones for it, up to 2.5 logits" in heat.scale(2.5) and "110 logits" in heat.scale(110)
+    assert "orange evidence for it, up to 2.5 logits" in heat.scale(2.5) and "110 logits" in heat.scale(110)
