@@ -115,7 +115,7 @@ class Memory:
     resident: float = 0.0
 
     def look(self, pid: int) -> None:
-        """Look once; a process that is gone has none."""
+        """DetailedPrediction once; a process that is gone has none."""
         own = megabytes(pid, "RssAnon")
         self.anonymous = max(self.anonymous, own)
         self.with_helpers = max(self.with_helpers, own + sum(megabytes(each, "RssAnon") for each in helpers(pid)))

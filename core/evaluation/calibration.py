@@ -92,7 +92,7 @@ def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
     temperature with the lowest cross-entropy, as in C. Guo et al., "On calibration of modern neural networks", ICML
     2017. Of N photos, the label counts (N + 1) / (N + 2) and the most probable other class the rest, as in J. Platt,
     "Probabilistic outputs for support vector machines", 1999: else a model that is right about all of a few photos
-    would be told to be certain.
+    would become certain.
     """
     logits, known = _logits(probabilities), np.asarray(labels)
     if not len(known) or logits.shape[1] < 2:

@@ -1,7 +1,7 @@
-"""What a comparison of runs shows, and what is within the noise: functions of arrays and plain values.
+"""Comparisons of runs: which differences are significant. Functions of arrays and plain values.
 
-Accuracies are shares of 1. Two sources of chance are told apart: another seed gives another network, which only repeats
-can show, and other photos give another accuracy, which single runs are judged by.
+Accuracies are shares of 1. Two sources of chance are distinguished: another seed gives another network, which only
+repeats can show, and other photos give another accuracy, by which single runs are judged.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ from scipy.special import bdtr, ndtri, stdtrit
 from core.evaluation.metrics import accuracy_interval
 
 MANY = 5
-"""From how many single runs on, compared with the same repeats, it is worth saying that some stand out by chance."""
+"""From so many single runs on, compared with the same repeats, a sentence warns that some stand out by chance."""
 
 ALPHA = 0.05
-"""How often chance alone may look like a difference, over all comparisons of one result together."""
+"""The significance level, over all comparisons of one result together."""
 
 REPEATS_HINT = "Repeats would show how much another seed changes."
 
@@ -31,7 +31,7 @@ class Spread:
         count: How many there are, 1 or more.
         mean: Their mean.
         deviation: Their sample standard deviation, with n - 1; 0 for one alone.
-        low, high: 95 % t-interval of the mean; None for one alone, which says nothing of others.
+        low, high: 95 % t-interval of the mean; None for one alone.
     """
 
     count: int
@@ -52,10 +52,10 @@ class Interval:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What one run came to on the photos of one part.
+    """The result of one run on the photos of one subset.
 
     Attributes:
-        correct, count: How many of how many photos it named correctly.
+        correct, count: How many of how many photos it classified correctly.
         photos: The N photos in order; empty where they are not known.
         right: Shape (N,), bool: about which of them it was right; empty where that is not known.
 
@@ -77,13 +77,13 @@ class Measured:
 
     @property
     def accuracy(self) -> float:
-        """The share of photos that it named correctly."""
+        """The share of photos that it classified correctly."""
         return self.correct / self.count
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One side of a comparison: a recipe's name and what each of its repeats came to, one or more."""
+    """One side of a comparison: a recipe's name and the results of its repeats, one or more."""
 
     name: str
     runs: tuple[Measured, ...]
@@ -101,13 +101,13 @@ class Arm:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the comparison of two recipes says.
+    """The verdict on two recipes.
 
     Attributes:
         better, worse: Their names; in the order given where neither is better.
         difference: By how much the mean accuracy is higher, a share of 1, 0 or more.
         shown: Whether that is more than chance explains.
-        sentence: All of it for people.
+        sentence: The verdict as a sentence.
     """
 
     better: str
@@ -187,8 +187,8 @@ def verdict(first: Arm, second: Arm, comparisons: int = 1) -> Verdict:
     """Say which of two recipes is better, and whether that is shown.
 
     With repeats of both, by Welch's interval; with repeats of one, by its spread; with single runs on the same photos,
-    by McNemar's test, on different ones by Newcombe's interval. Repeats that do not differ at all say nothing of
-    chance, so that then the photos decide.
+    by McNemar's test, on different ones by Newcombe's interval. Where repeats do not differ at all, the photos
+    decide.
 
     Args:
         first: One recipe.
@@ -199,13 +199,13 @@ def verdict(first: Arm, second: Arm, comparisons: int = 1) -> Verdict:
     better, worse = (first, second) if first.mean >= second.mean else (second, first)
     difference = better.mean - worse.mean
     if difference == 0:
-        words = f"{better.name} and {worse.name} come out the same, {_percent(better.mean)}: no difference is shown."
-        return Verdict(better.name, worse.name, 0.0, False, words)
+        sentence = f"{better.name} and {worse.name} come out the same, {_percent(better.mean)}: no difference is shown."
+        return Verdict(better.name, worse.name, 0.0, False, sentence)
     shown, grounds = _judge(better, worse, ALPHA / comparisons)
     lead = f"{better.name} is {_points(difference)} better than {worse.name}"
     hint = f" {REPEATS_HINT}" if len(better.runs) == len(worse.runs) == 1 else ""
-    words = f"{lead}{grounds}.{hint}" if shown else f"{lead}, but {grounds}: no difference is shown.{hint}"
-    return Verdict(better.name, worse.name, difference, shown, words)
+    sentence = f"{lead}{grounds}.{hint}" if shown else f"{lead}, but {grounds}: no difference is shown.{hint}"
+    return Verdict(better.name, worse.name, difference, shown, sentence)
 
 
 def _judge(better: Arm, worse: Arm, alpha: float) -> tuple[bool, str]:
@@ -248,7 +248,7 @@ def _judge_by_photos(better: Measured, worse: Measured, alpha: float) -> tuple[b
 
 
 def best_of(arms: Sequence[Arm]) -> str:
-    """What a choice of recipes, one or more, says: the best against the next one."""
+    """The verdict on recipes, one or more: the best against the second best."""
     if len(arms) == 1:
         return describe_arm(arms[0])
     best, second = sorted(arms, key=lambda arm: -arm.mean)[:2]
@@ -257,7 +257,7 @@ def best_of(arms: Sequence[Arm]) -> str:
 
 
 def against_first(arms: Sequence[Arm]) -> str:
-    """What a series, one recipe or more, says: the best against the first, and which others beat that one.
+    """The verdict on a series, one recipe or more: the best against the first, and which others beat the first.
 
     All are compared with the first at once, so that the best of many must do better than the best of a few.
     """
@@ -274,7 +274,7 @@ def against_first(arms: Sequence[Arm]) -> str:
 
 
 def _luck(others: Sequence[Arm], first: Arm) -> str:
-    """What must be said where chance is not divided between many comparisons."""
+    """A warning where the significance level is not divided between many comparisons."""
     singles = sum(len(other.runs) == 1 < len(first.runs) for other in others)
     if singles < MANY:
         return ""
@@ -302,7 +302,7 @@ def describe_arm(arm: Arm) -> str:
 def what_differs(recipes: Mapping[str, Mapping[str, str]]) -> list[dict[str, str]]:
     """A row for each choice in which recipes differ: "choice", then the value under each recipe's name.
 
-    `recipes` holds the choices in words by name; a choice that a recipe lacks is shown as a dash.
+    `recipes` holds the described choices by name; a choice that a recipe lacks is shown as a dash.
     """
     choices = dict.fromkeys(choice for recipe in recipes.values() for choice in recipe)
     rows = [

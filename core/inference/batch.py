@@ -24,7 +24,7 @@ from core.data.images import thumbnail
 from core.data.scan.walk import LeftOut
 from core.errors import DataError, PhotoError, UnfreezeError
 from core.inference import batch_worker
-from core.inference.batch_worker import Answer, Worker
+from core.inference.batch_worker import BatchOutputs, Worker
 from core.inference.prediction import Predictor
 from core.inference.sources import Listing, Photo, in_folder
 from core.settings import Settings
@@ -33,7 +33,7 @@ FEW = 64
 """So many photos of a job are predicted in this process; a child takes seconds to start."""
 
 CHUNK, CHUNK_BYTES = 64, 32_000_000
-"""Photos that are handed to the child at a time: so many, or fewer where they are large."""
+"""Photos handed to the child at a time: so many, or fewer where they are large."""
 
 PICTURES = 500
 """Small photos that a job keeps for showing them again."""
@@ -223,16 +223,18 @@ class BatchJob:
         except PhotoError as error:
             return str(error)
 
-    def _predict_here(self, contents: Sequence[bytes]) -> list[Answer]:
+    def _predict_here(self, contents: Sequence[bytes]) -> list[BatchOutputs]:
         return [batch_worker.predict(self._predictor.graph, contents, self._max_pixels)]
 
-    def _take(self, chunk: Sequence[tuple[Photo, bytes | str]], predict: Callable[[list[bytes]], list[Answer]]) -> None:
+    def _take(
+        self, chunk: Sequence[tuple[Photo, bytes | str]], predict: Callable[[list[bytes]], list[BatchOutputs]]
+    ) -> None:
         """Predict photos whose bytes are there, and keep what comes of them."""
         self._stop_if_asked()
         at_hand = [(photo, content) for photo, content in chunk if not isinstance(content, str)]
         lost = [LeftOut(photo.name, content) for photo, content in chunk if isinstance(content, str)]
-        answers = predict([content for _, content in at_hand]) if at_hand else []
-        problems = [problem for answer in answers for problem in answer.problems]
+        outputs = predict([content for _, content in at_hand]) if at_hand else []
+        problems = [problem for output in outputs for problem in output.problems]
         with self._lock:
             self._left_out += lost
             for (photo, _), problem in zip(at_hand, problems, strict=True):
@@ -240,9 +242,9 @@ class BatchJob:
                     self._left_out.append(LeftOut(photo.name, problem))
                 else:
                     self._photos.append(photo)
-            for answer in answers:
-                if len(answer.probabilities):
-                    self._rows.append((answer.probabilities, answer.embedding.astype(np.float16)))
+            for output in outputs:
+                if len(output.probabilities):
+                    self._rows.append((output.probabilities, output.embedding.astype(np.float16)))
         self.done += len(chunk)
 
 

@@ -28,8 +28,8 @@ SIZE = struct.Struct("<Q")
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
-    """What came of some photos.
+class BatchOutputs:
+    """The outputs of a graph for some photos.
 
     Attributes:
         problems: For each photo why it could not be read; empty where it could.
@@ -42,7 +42,7 @@ class Answer:
     embedding: NDArray[np.float32]
 
 
-def predict(graph: ServingGraph, contents: Sequence[bytes], max_pixels: int) -> Answer:
+def predict(graph: ServingGraph, contents: Sequence[bytes], max_pixels: int) -> BatchOutputs:
     """Predict photos in this process."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         seen = list(pool.map(lambda content: _see(content, graph.resolution, max_pixels), contents))
@@ -50,12 +50,12 @@ def predict(graph: ServingGraph, contents: Sequence[bytes], max_pixels: int) -> 
     problems = tuple(pixels if isinstance(pixels, str) else "" for pixels in seen)
     if not photos:
         nothing = np.zeros((0, 0), np.float32)
-        return Answer(problems, nothing, nothing)
+        return BatchOutputs(problems, nothing, nothing)
     if len(photos) == 1:  # at once, rather than as part of a whole batch
         outputs = graph.run(photos[0][None])
     else:
         outputs = graph.run_many(len(photos), lambda some: np.stack([photos[i] for i in some]))
-    return Answer(problems, outputs[PROBABILITIES], outputs[EMBEDDING])
+    return BatchOutputs(problems, outputs[PROBABILITIES], outputs[EMBEDDING])
 
 
 def _see(content: bytes, resolution: int, max_pixels: int) -> NDArray[np.uint8] | str:
@@ -73,7 +73,7 @@ class Worker:
         facts = {"serving": str(serving_folder), "max_pixels": max_pixels}
         self.responder = Responder(module_command("core.inference.batch_worker", json.dumps(facts)))
 
-    def predict(self, contents: Sequence[bytes]) -> list[Answer]:
+    def predict(self, contents: Sequence[bytes]) -> list[BatchOutputs]:
         """Predict photos; when the child dies, each is tried alone, to find the cause.
 
         Raises:
@@ -86,10 +86,10 @@ class Worker:
         except ResponderDied:
             return self._predict_one_by_one(contents)
 
-    def _predict_one_by_one(self, contents: Sequence[bytes]) -> list[Answer]:
+    def _predict_one_by_one(self, contents: Sequence[bytes]) -> list[BatchOutputs]:
         if len(contents) == 1:
             nothing = np.zeros((0, 0), np.float32)
-            return [Answer((FATAL,), nothing, nothing)]
+            return [BatchOutputs((FATAL,), nothing, nothing)]
         return [answer for content in contents for answer in self.predict([content])]
 
     def close(self) -> None:
@@ -97,12 +97,12 @@ class Worker:
         self.responder.close()
 
 
-def _receive_answer(stream: IO[bytes]) -> Answer:
+def _receive_answer(stream: IO[bytes]) -> BatchOutputs:
     problems, probabilities, embedding = _receive(stream, 3)
     listed = json.loads(problems)
     read = sum(1 for problem in listed if not problem)
     arrays = (np.frombuffer(raw, np.float32).reshape(read, -1 if read else 0) for raw in (probabilities, embedding))
-    return Answer(tuple(listed), *arrays)
+    return BatchOutputs(tuple(listed), *arrays)
 
 
 def _send(stream: IO[bytes], contents: Sequence[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""What a model says about photos."""
+"""Predictions of a run's model for photos."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,14 +40,14 @@ class Prediction:
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
-    """What a model makes of one photo.
+class DetailedPrediction:
+    """The outputs of a model for one photo.
 
     Attributes:
         probabilities: `(K,)`.
         embedding: `(D,)`, what the head reads.
         maps: `(h, w, K)`, what each place adds to each class's logit: their means over h and w are the logits up to
-            a number that is the same for all. None for runs of former versions.
+            a number that is the same for all. None for runs of earlier versions.
     """
 
     probabilities: NDArray[np.float32]
@@ -55,9 +55,9 @@ class Look:
     maps: NDArray[np.float32] | None
 
     def disagreement(self) -> float:
-        """How far the probabilities that follow from the maps are from those of the model at most, 0 to 1.
+        """The largest difference between the probabilities that follow from the maps and those of the model, 0 to 1.
 
-        Rounding makes it about 1e-6; more says that the maps do not show what the model has computed.
+        Rounding makes it about 1e-6; if it is larger, the maps do not show what the model has computed.
         """
         if self.maps is None:
             return 0.0
@@ -81,11 +81,11 @@ class Predictor:
         """A photo as the model sees it, `(S, S, 3)`; raises `PhotoError` when it cannot be read."""
         return decode(photo, self.resolution, max_pixels)
 
-    def look(self, photo: NDArray[np.uint8]) -> Look:
-        """Look closely at one photo as `see` gives it."""
+    def predict_one(self, photo: NDArray[np.uint8]) -> DetailedPrediction:
+        """Predict one photo as `see` gives it, with embedding and class activation maps."""
         found = self._graph.run(photo[None])
         maps = found.get(ACTIVATION_MAPS)
-        return Look(found[PROBABILITIES][0], found[EMBEDDING][0], None if maps is None else maps[0])
+        return DetailedPrediction(found[PROBABILITIES][0], found[EMBEDDING][0], None if maps is None else maps[0])
 
     @property
     def graph(self) -> ServingGraph:
@@ -93,6 +93,6 @@ class Predictor:
         return self._graph
 
     def predict(self, photos: Sequence[NDArray[np.uint8]]) -> Prediction:
-        """Predict on photos as `see` gives them, one after the other so that memory stays small."""
+        """Predict photos as `see` gives them, one after the other so that memory stays small."""
         rows = [self._graph.run(photo[None])[PROBABILITIES] for photo in photos]
         return Prediction(self.class_names, np.concatenate(rows))

@@ -1,4 +1,4 @@
-"""Which photos there are to predict: uploads, the entries of a ZIP archive, the files below a folder."""
+"""Sources of photos to predict: uploads, the entries of a ZIP archive, the files below a folder."""
 
 import os
 import threading
@@ -31,7 +31,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Listing:
-    """Photos that there are, none of them read yet, and what cannot be used, with reasons."""
+    """Photos, none of them read yet, and files that cannot be used, with reasons."""
 
     photos: tuple[Photo, ...]
     left_out: tuple[LeftOut, ...] = ()

@@ -37,7 +37,7 @@ REFERENCES = 10_000
 """Most photos among which neighbours are looked for to find outliers."""
 
 FEWEST = 10
-"""Photos of a class that are needed to say what is usual in it."""
+"""The fewest photos of a class for statistics of their own."""
 
 Floats = NDArray[np.floating]
 Positions = NDArray[np.intp]

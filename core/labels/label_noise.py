@@ -2,7 +2,7 @@
 
 The model: a photo's true class j has the probability softmax(t · scores)_j, and a photo of class j is given the label i
 with the probability T_ji. Sharpness t and matrix T are those under which the given labels are the most likely, found by
-expectation maximisation. Without T, photos that are hard to tell could not be told from photos with wrong labels.
+expectation maximisation. Without T, difficult photos could not be distinguished from mislabelled ones.
 
 Sources: A. Dawid and A. Skene, "Maximum likelihood estimation of observer error-rates using the EM algorithm", Applied
 Statistics 28 (1979), with one observer; J. Goldberger and E. Ben-Reuven, "Training deep neural networks using a noise

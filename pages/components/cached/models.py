@@ -11,7 +11,7 @@ from core.errors import RunError
 from core.inference.batch import Batch
 from core.inference.decision import DecisionRule, least_confidence_of
 from core.inference.out_of_distribution import OutOfDistributionDetector
-from core.inference.prediction import Look, Predictor
+from core.inference.prediction import DetailedPrediction, Predictor
 from core.labels.label_verdicts import LabelChecker
 from core.models.architecture import Architecture, load
 from core.models.backbones import BACKBONES, backbone
@@ -31,11 +31,13 @@ def architecture(key: str) -> Architecture:
 
 
 @st.cache_resource(max_entries=200, show_spinner=False)
-def look(run_id: str, ended: float | None, path: Path, modified: float) -> tuple[NDArray[np.uint8], Look]:
+def detailed_prediction(
+    run_id: str, ended: float | None, path: Path, modified: float
+) -> tuple[NDArray[np.uint8], DetailedPrediction]:
     """A photo as a run's model sees it, `(S, S, 3)`, and what it makes of it; raises `PhotoError`."""
     model = predictor(run_id, ended)
     pixels = decode(path, model.resolution, services.settings().limits.pixels)
-    return pixels, model.look(pixels)
+    return pixels, model.predict_one(pixels)
 
 
 @st.cache_resource(max_entries=2, show_spinner="Loading the model…")

@@ -1,6 +1,6 @@
 """Charts of an evaluation: scores of classes, confusion matrix, reliability, coverage, history, map.
 
-Knows nothing of Streamlit. What is right is blue, what is wrong is orange; shapes and numbers say the same.
+Knows nothing of Streamlit. Right is blue, wrong is orange; shapes and numbers repeat it.
 """
 
 from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from core.data.scan.walk import check_photo
 from core.errors import PhotoError
-from core.inference.prediction import Look
+from core.inference.prediction import DetailedPrediction
 from pages.components.cached import models, services
 from pages.components.evaluate.photos import (
     OPENED,
@@ -33,7 +33,7 @@ WITHOUT_MAPS = (
     " see them."
 )
 
-Seen = tuple[NDArray[np.uint8], Look]
+Seen = tuple[NDArray[np.uint8], DetailedPrediction]
 Evidence = NDArray[np.float32]
 
 
@@ -61,7 +61,7 @@ def _asked(subset: EvaluatedSubset, position: int, label: int) -> int:
 
 def _see(subset: EvaluatedSubset, position: int) -> Seen:
     path = check_photo(subset.folder.absolute(position), services.settings().dataset_roots)
-    return models.look(subset.shown.run.id, subset.shown.status.ended, path, path.stat().st_mtime)
+    return models.detailed_prediction(subset.shown.run.id, subset.shown.status.ended, path, path.stat().st_mtime)
 
 
 def _one(subset: EvaluatedSubset, position: int) -> None:
@@ -90,12 +90,12 @@ def _one(subset: EvaluatedSubset, position: int) -> None:
     _agreement([look])
 
 
-def _probabilities(subset: EvaluatedSubset, look: Look) -> None:
+def _probabilities(subset: EvaluatedSubset, look: DetailedPrediction) -> None:
     order = np.argsort(-look.probabilities, kind="stable")[:TOP]
     st.html(drawings.probability_bars([(subset.found.class_names[i], float(look.probabilities[i])) for i in order]))
 
 
-def _evidence(subset: EvaluatedSubset, position: int, label: int, look: Look) -> Evidence | None:
+def _evidence(subset: EvaluatedSubset, position: int, label: int, look: DetailedPrediction) -> Evidence | None:
     """The evidence for the chosen class, place by place; None for models without heat maps."""
     return None if look.maps is None else heat.evidence(look.maps, _asked(subset, position, label))
 
@@ -115,7 +115,7 @@ def _picture(
     st.image(heat.overlay(pixels, found, limit), width=width, alt=alt)
 
 
-def _agreement(looks: Sequence[Look]) -> None:
+def _agreement(looks: Sequence[DetailedPrediction]) -> None:
     """Whether the predictions follow from the maps."""
     if any(look.maps is None for look in looks):
         st.info(WITHOUT_MAPS, icon=":material/visibility_off:")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from core.inference.batch import Batch
 from core.inference.decision import DecisionRule, Decisions, decide
 from core.inference.out_of_distribution import OutOfDistributionDetector
-from core.inference.prediction import Look, Predictor
+from core.inference.prediction import DetailedPrediction, Predictor
 from pages.components.cached import models
 from pages.components.shared.run_descriptions import LoadedRun
 
@@ -34,7 +34,7 @@ class Model:
         """What tells a run's model from others, and from the model that the run had before more epochs."""
         return f"{self.shown.run.id}-{self.shown.status.ended}"
 
-    def decide(self, look: Look) -> Decisions:
+    def decide(self, look: DetailedPrediction) -> Decisions:
         """The decision for one photo, N = 1."""
         scores = self.detector.ood_scores(look.embedding[None]) if self.detector else None
         return decide(look.probabilities[None], self.rule, scores)

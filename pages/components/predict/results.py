@@ -234,7 +234,7 @@ def heat_map(found: PredictionTable, place: int, predictor: Predictor) -> None:
     except PhotoError as error:
         st.caption(f":material/broken_image: No longer readable: {error}")
         return
-    maps = predictor.look(pixels).maps
+    maps = predictor.predict_one(pixels).maps
     if maps is None:
         st.info("This run was trained by an earlier version, whose models have no heat maps. Train again to see them.")
         return

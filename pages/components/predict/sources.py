@@ -146,7 +146,7 @@ def _live(model: Model) -> None:
 def live_answer(model: Model, jpeg: bytes, max_pixels: int) -> tuple[str, list[tuple[str, float]]]:
     """The answer for a picture of the camera as text, and its most probable classes."""
     try:
-        look = model.predictor.look(model.predictor.see(jpeg, max_pixels))
+        look = model.predictor.predict_one(model.predictor.see(jpeg, max_pixels))
     except PhotoError as error:
         return f"The picture cannot be read: {error}", []
     found = PredictionTable(model.predictor.class_names, (), model.decide(look))

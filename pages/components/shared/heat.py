@@ -1,6 +1,6 @@
 """Heat maps over photos: the evidence for a class and against it, place by place. Knows nothing of Streamlit.
 
-Warm is for, cold is against, as strong as the colour is: told apart by those who do not see red and green, too.
+Orange is for, blue is against, the stronger the colour, the more; colour-blind people can distinguish the two.
 """
 
 from collections.abc import Sequence

@@ -11,8 +11,7 @@ KEY = "model-in-use"
 def choose_run() -> LoadedRun | None:
     """The runs that have a model, newest first, the one in the address at first; None where there is none.
 
-    What somebody chooses goes into the address; what is only shown because it is the newest does not, so that another
-    page goes on showing what it did.
+    A choice goes into the address; a run shown only because it is the newest does not, so other pages keep theirs.
     """
     ready = {shown.run.id: shown for shown in run_descriptions.all_runs()[0] if shown.run.serving_folder.is_dir()}
     if not ready:

@@ -119,7 +119,7 @@ def test_page_camera_batch_command_line_and_export_give_the_same_answers(
 
 def test_without_a_detector_no_photo_is_unlike_the_training_photos(model: Model, photos: list[bytes]) -> None:
     alone = Model(model.shown, model.predictor, model.rule, None)
-    look = model.predictor.look(model.predictor.see(photos[0]))
+    look = model.predictor.predict_one(model.predictor.see(photos[0]))
     assert alone.decide(look).kinds[0] != OUT_OF_DISTRIBUTION
     assert alone.decide(look).unsure[0] == (alone.decide(look).kinds[0] == UNSURE)
     assert alone.key == model.key and model.shown.run.id in model.key

@@ -74,7 +74,7 @@ def test_it_predicts_the_same(arrived: tuple[Settings, ImportedRun], finished_ru
     here, there = Predictor(finished_run.run), Predictor(arrived[1].run)
     photos = [here.see(file.read_bytes()) for file in photos_of(finished_run.run, "test")]
     np.testing.assert_allclose(there.predict(photos).probabilities, here.predict(photos).probabilities, atol=1e-6)
-    look, same = here.look(photos[0]), there.look(photos[0])
+    look, same = here.predict_one(photos[0]), there.predict_one(photos[0])
     assert look.maps is not None and same.maps is not None
     np.testing.assert_allclose(same.maps, look.maps, atol=1e-5)
 
