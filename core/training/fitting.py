@@ -16,6 +16,7 @@ from core.recipe.plan import ORIGINAL, PhasePlan
 from core.recipe.recipe import Recipe
 from core.runs.messages import Message
 from core.runs.store import Run
+from core.training.budget.cost_model import finishing_seconds
 from core.training.callbacks import PauseAsked, RunCallback, StopAsked, obey
 from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.preparation import Ready
@@ -27,12 +28,6 @@ MOST_LONGER = 1.5
 
 PROBE_STEPS = 4
 """Steps that are measured, and undone, before a phase begins; the first also compiles and does not count."""
-
-WRITING_SECONDS = 4.0
-"""A first guess of how long it takes to write the model and its graph."""
-
-PHOTOS_PER_SECOND = 60.0
-"""A first guess of how fast the graph predicts."""
 
 LEARNING, BEST, OPTIMIZER = "learning/", "best/", "optimizer/"
 """What the names of a checkpoint's arrays begin with."""
@@ -320,7 +315,7 @@ class Fitting:
         subsets = self._data.subsets
         estimator.pending = max(0, min(views, total) - len(self._loader.made)) * len(subsets["training"])
         tested = len(subsets["validation"]) + len(subsets["test"])
-        estimator.finishing = WRITING_SECONDS + tested / (estimator.photos_per_second or PHOTOS_PER_SECOND)
+        estimator.finishing = finishing_seconds(tested, estimator.photos_per_second)
 
 
 def _learner_key(plan: PhasePlan) -> tuple[str, ...]:

@@ -44,6 +44,9 @@ USUAL_TRAINING = 2_200
 WIDTH_FOR_FREE = 10_000
 """Features that a head reads in that time; more take longer."""
 
+WRITING_SECONDS, TESTED_PER_SECOND = 4.0, 60.0
+"""Seconds to write the model and its graph, and photos that this graph predicts in one, until that was measured."""
+
 VALIDATION_SHARE = 0.05
 """Seconds of a pass over the validation part in relation to an epoch's steps, a guess until one was measured."""
 
@@ -143,6 +146,11 @@ def costs_of(
         phases.append(PhaseCost(plan.phase, _learning(plan, recipe, chosen, throughput, seen) + changed))
     first = version + counts.validation * forward if any(plan.cached for plan in plans) else 0.0
     return Costs(FIXED_SECONDS + first + (counts.validation + counts.test) * forward, tuple(phases))
+
+
+def finishing_seconds(photos: int, photos_per_second: float | None) -> float:
+    """Seconds after the last epoch: the model is written, and predicts validation and test photos."""
+    return WRITING_SECONDS + photos / (photos_per_second or TESTED_PER_SECOND)
 
 
 def _seen_in_an_epoch(recipe: Recipe, counts: Counts) -> Counts:

@@ -13,6 +13,7 @@ from core.training.budget.cost_model import (
     Throughput,
     augmenting_seconds,
     costs_of,
+    finishing_seconds,
     learning_seconds,
     seconds_of,
 )
@@ -95,3 +96,9 @@ def test_there_is_an_estimate_for_whatever_can_be_chosen(row: Any) -> None:
     for point in row.unfreeze_points:
         found = costs(replace(RECIPE, backbone=row.key, unfreeze_point=point))
         assert found.total > found.beside > 0 and all(cost.epoch_seconds > 0 for cost in found.phases)
+
+
+def test_after_the_last_epoch_photos_are_predicted_as_fast_as_was_measured() -> None:
+    assert finishing_seconds(0, None) == finishing_seconds(0, 100.0) > 0
+    assert finishing_seconds(400, 200.0) - finishing_seconds(0, 200.0) == pytest.approx(2)
+    assert finishing_seconds(400, None) > finishing_seconds(400, 200.0)
