@@ -217,6 +217,16 @@ def test_only_one_module_knows_how_a_photo_is_decoded() -> None:
     assert openers <= {"core.data.images"}
 
 
+def test_only_one_module_starts_processes() -> None:
+    starters = {
+        name
+        for name, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("subprocess.", "os.nice", "os.spawn"))
+    }
+    assert starters == {"core.processes.children"}
+
+
 def test_what_pages_and_commands_import_brings_no_tensorflow_along() -> None:
     askers = ("pages", "command_line")
     asked = [found for found in imports() if any(is_part(found.module, asker) for asker in askers)]
