@@ -388,11 +388,11 @@ BROKEN = (
     case(
         "larger file than is read",
         holding("cat/huge.jpg", LIMITS.file_bytes + MEGABYTE),
-        left_out={"cat/huge.jpg": "too large: 51.0 MB, at most 50 MB"},
+        left_out={"cat/huge.jpg": "too large: 51.0 MB; the limit is 50 MB"},
     ),
     case("a pipe named .jpg", pipe("cat/pipe.jpg"), left_out={"cat/pipe.jpg": "neither a file nor a folder"}),
     case("a folder named .jpg", copies("cat/album.jpg/inside.jpg"), more={"cat": 1}),
-    bad("a photo beside the classes", "stray.jpg", jpeg, "beside the class folders"),
+    bad("a photo beside the classes", "stray.jpg", jpeg, "next to the class folders"),
 )
 """Files that cannot be used, or look as if."""
 
@@ -501,12 +501,12 @@ LINKS = (
     case(
         "links to the folders above",
         links({"cat/up": "..", "cat/here": ".", "dog/in/deep/up": "../../.."}),
-        left_out={"cat/up": "leads back", "cat/here": "already read", "dog/in/deep/up": "leads back"},
+        left_out={"cat/up": "points back", "cat/here": "already read", "dog/in/deep/up": "points back"},
     ),
     case(
         "links to themselves and nowhere",
         links({"cat/self.jpg": "self.jpg", "cat/one": "two", "cat/two": "one", "dog/gone.jpg": "never.jpg"}),
-        left_out=dict.fromkeys(("cat/self.jpg", "cat/one", "cat/two", "dog/gone.jpg"), "leads nowhere"),
+        left_out=dict.fromkeys(("cat/self.jpg", "cat/one", "cat/two", "dog/gone.jpg"), "is broken"),
     ),
     case(
         "links out of the root",

@@ -1,4 +1,4 @@
-"""A dataset ready to be trained on: what a scan found, what a person decided, and what speaks against single photos."""
+"""A dataset ready to be trained on: what a scan found, what a person decided, and what is wrong with single photos."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ class Kind:
         key: Its name in code.
         title: Its name on the screen.
         means: Why it matters.
-        done: What happens with these photos as long as nobody decides otherwise.
+        done: What happens to these photos unless somebody decides otherwise.
         sure: Whether it is a fault rather than a hint.
         together: Whether photos come in sets to be seen side by side, rather than one by one.
     """
@@ -51,66 +51,66 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         CONFLICT,
         "The same photo in two classes",
-        "The very same file stands in more than one class, so at least one of the labels is wrong.",
-        "None of them is used until you say which class is right.",
+        "The same file is in more than one class, so at least one of the labels is wrong.",
+        "None of them is used until you choose the right class.",
         sure=True,
         together=True,
     ),
     Kind(
         LEAK,
         "Shared between training and test",
-        "The dataset brings its own split, and these photos, or nearly the same ones, are on both sides of it. A model"
-        " would be examined with questions whose answers it has seen.",
-        "Only the photo that is kept for the test, or else for validation, is used.",
+        "The dataset has its own split, and these photos, or nearly identical ones, are on both sides of it. The model"
+        " would be tested on photos that it has seen in training.",
+        "Only the photo in the test set, or else in the validation set, is used.",
         sure=True,
         together=True,
     ),
     Kind(
         COPIES,
         "Exact copies",
-        "The same file lies in one class more than once, so it counts more than others.",
-        "All are used, and always on the same side of the split.",
+        "The same file is in a class more than once, so it counts more than other photos.",
+        "All are used, always in the same subset.",
         sure=True,
         together=True,
     ),
     Kind(
         ALIKE_CONFLICT,
         "Look-alikes in different classes",
-        "These photos are nearly the same, but their labels differ. Perhaps one of the labels is wrong.",
-        "All are used, and always on the same side of the split.",
+        "These photos are nearly identical, but their labels differ. One of the labels may be wrong.",
+        "All are used, always in the same subset.",
         together=True,
     ),
     Kind(
         ALIKE,
         "Look-alikes",
-        "These photos are nearly the same: resized, saved again, or taken one after the other.",
-        "All are used, and always on the same side of the split.",
+        "These photos are nearly identical: resized, saved again, or taken in a burst.",
+        "All are used, always in the same subset.",
         together=True,
     ),
     Kind(
         quality.BLURRED,
         "Blurred",
-        "There is no sharp edge anywhere in these photos.",
+        "These photos have no sharp edges.",
         "They are used as they are.",
     ),
     Kind(
         quality.DARK,
         "Very dark",
-        "There is little to see in these photos.",
+        "These photos are so dark that little can be seen.",
         "They are used as they are.",
     ),
     Kind(
         quality.TINY,
         "Tiny",
-        f"The shorter side has fewer than {quality.TINY_SIDE} pixels, so the network sees a few large squares.",
-        "They are enlarged, and used.",
+        f"The shorter side has fewer than {quality.TINY_SIDE} pixels, so the network sees only a few large blocks.",
+        "They are enlarged and used.",
     ),
     Kind(
         quality.STRIP,
         "Very long or very tall",
-        f"One side is more than {quality.STRIP_RATIO:g} times as long as the other. The network sees the middle square,"
-        " and the rest is cut off.",
-        "Their middle is used.",
+        f"One side is more than {quality.STRIP_RATIO:g} times as long as the other. The network sees the central"
+        " square; the rest is cropped.",
+        "The central square is used.",
     ),
 )
 
@@ -182,10 +182,8 @@ class Dataset:
         usable = np.setdiff1d(np.arange(len(self.folder)), list(self.withheld))
         left = np.unique(self.folder.labels[usable])
         if len(left) < 2:
-            names = ", ".join(self.folder.class_names[label] for label in left) or "none"
-            raise DataError(
-                f"Two classes or more are needed; after your decisions there is {names}. Undo some of them."
-            )
+            names = ", ".join(self.folder.class_names[label] for label in left) or "no class"
+            raise DataError(f"At least two classes are needed; your decisions leave {names}. Undo some of them.")
         parts = np.full(len(self.folder), NO_SUBSET, dtype=np.int8)
         parts[usable] = complete_subsets(
             self.folder.labels[usable], self.given[usable], seed, groups=self.groups[usable]
@@ -216,7 +214,7 @@ class Dataset:
 
 
 def prepare(scan: Scan, review: Review) -> Dataset:
-    """Put what was decided on top of what was found, and look for what speaks against single photos."""
+    """Apply the decisions to what was found, and look for problems of single photos."""
     labels, kept, settled, lost = _decided(scan, review)
     members = np.flatnonzero(kept)
     folder = _relabelled(scan.folder, labels, members)
@@ -230,7 +228,7 @@ def prepare(scan: Scan, review: Review) -> Dataset:
     }
     found = {key: tuple(group for group in sets if not settled[group].all()) for key, sets in found.items()}
     withheld = {int(i): "the same photo is in several classes" for group in found[CONFLICT] for i in group}
-    withheld |= {i: f"a photo like it is in the {name} part" for i, name in _leaking(found[LEAK], given)}
+    withheld |= {i: f"a nearly identical photo is in the {name} set" for i, name in _leaking(found[LEAK], given)}
     withheld |= _never_learned(folder.labels, given, withheld)
     findings = tuple(Finding(kind, found[kind.key]) for kind in KINDS if found.get(kind.key))
     groups, serial = _groups_to_divide(exact, near, folder.labels)
@@ -253,7 +251,7 @@ def _decided(
         if i is None:
             lost.append((path, "the photo is no longer there, or can no longer be read"))
         elif scan.digests[i].tobytes().hex() != decision.photos[path]:
-            lost.append((path, "another photo has taken its name"))
+            lost.append((path, "a different photo now has this name"))
         else:
             kept[i] = decision.action != EXCLUDE
             settled[i] = decision.action == KEEP
@@ -338,7 +336,7 @@ def _never_learned(labels: NDArray[np.int32], given: NDArray[np.int8], withheld:
     learned[list(withheld)] = False
     unknown = ~np.isin(labels, labels[learned])
     unknown[list(withheld)] = False
-    return {int(i): "its class has no photo in the training part" for i in np.flatnonzero(unknown)}
+    return {int(i): "its class has no training photo" for i in np.flatnonzero(unknown)}
 
 
 def _without_empty_classes(folder: ImageFolder) -> ImageFolder:

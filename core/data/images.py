@@ -66,7 +66,7 @@ NOT_PHOTOS = {
     rb"%PDF": "this is a PDF document, not a photo",
     rb"PK\x03\x04": "this is a ZIP archive, not a photo",
     rb"(?s)....ftyp(mp4|isom|iso2|qt|M4V|avc1|3gp)": "this is a video, not a photo",
-    rb"(?s)....ftyp(hei|hev|mif1)": "this is a HEIC photo, which is not read: save it as JPEG",
+    rb"(?s)....ftyp(hei|hev|mif1)": "this is a HEIC photo, which is not supported: save it as JPEG",
 }
 """How files that are often mistaken for photos begin, as regular expressions, and what to say of them."""
 
@@ -222,7 +222,7 @@ def _check(image: Image.Image, max_pixels: int) -> None:
 
 
 def _too_many_pixels(found: str, most: int) -> str:
-    return f"too many pixels: {found}, at most {most:,} are read"
+    return f"too many pixels: {found}; the limit is {most:,}"
 
 
 def _first_number(error: Exception | Warning) -> str:

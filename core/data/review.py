@@ -62,7 +62,7 @@ class Review:
 
     Attributes:
         root: The dataset's folder, resolved.
-        layout: Where its classes stand.
+        layout: Where its labels come from.
         decisions: Oldest first; a later one about the same photo counts.
     """
 
@@ -107,7 +107,7 @@ class Review:
                 root, _made(Layout, values["layout"]), tuple(_made(Decision, row) for row in values["decisions"])
             )
         except (ValueError, KeyError, TypeError, DataError) as error:
-            raise DataError(f"This is no list of decisions about a dataset ({error}).") from error
+            raise DataError(f"This is not a list of decisions about a dataset ({error}).") from error
 
 
 def _made(kind: type[Any], values: Any) -> Any:
@@ -125,7 +125,7 @@ class ReviewStore:
         self.folder = folder
 
     def file(self, root: Path) -> Path:
-        """Return where the decisions about a dataset lie."""
+        """Return the file with the decisions about a dataset."""
         return self.folder / f"{file_stem(root)}.json"
 
     def read(self, root: Path) -> Review:
@@ -141,8 +141,8 @@ class ReviewStore:
             return Review(root)
         except (OSError, ValueError, DataError) as error:
             raise DataError(
-                f"The decisions about {root.name} cannot be read from {file}: {error} Mend the file, or move it away"
-                " to begin anew."
+                f"The decisions about {root.name} cannot be read from {file}: {error} Fix the file, or move it away"
+                " to start over."
             ) from error
 
     def change(self, root: Path, how: Callable[[Review], Review]) -> Review:
@@ -157,7 +157,7 @@ class ReviewStore:
                 review = how(self.read(root))
                 self.write(review)
         except (OSError, portalocker.LockException) as error:
-            raise DataError(f"The decision cannot be kept in {self.folder} ({error}). Try again.") from error
+            raise DataError(f"The decision could not be saved in {self.folder} ({error}). Try again.") from error
         return review
 
     def write(self, review: Review) -> None:
@@ -171,7 +171,7 @@ class ReviewStore:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomically(file, review.to_json())
         except OSError as error:
-            raise DataError(f"The decision cannot be kept in {file} ({error.strerror}).") from error
+            raise DataError(f"The decision could not be saved in {file} ({error.strerror}).") from error
 
 
 def rows_of(decisions: Sequence[Decision]) -> list[dict[str, str]]:

@@ -232,8 +232,8 @@ def _require_all_subsets(parts: NDArray[np.int8], labels: NDArray[np.int64], gro
     if empty:
         largest = max((len(np.unique(groups[labels == label])) for label in np.unique(labels)), default=0)
         raise DataError(
-            f"No photo is left for {' and '.join(empty)}: the largest of the classes has {largest} different photos."
-            " At least one class needs 3 or more; add photos."
+            f"No photo is left for {' and '.join(empty)}: the largest class has {largest} different photos, and at"
+            " least one class needs 3 or more. Add photos."
         )
 
 

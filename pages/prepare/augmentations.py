@@ -26,11 +26,11 @@ from pages.components.shared import dataset_choice, elements, state, thumbnails
 from pages.components.shared.report_errors import reporting
 
 PHOTOS, VIEWS, SIDE = 3, 4, 224
-EVERYTHING = "all that are on, together"
+EVERYTHING = "all of them together"
 
 
 def start_from(name: str, class_names: tuple[str, ...]) -> None:
-    """Switch on what belongs to a preset, and nothing else; widgets are made anew, with its values."""
+    """Switch on what belongs to a preset, and nothing else; widgets are drawn again with its values."""
     state.choose_augmentations(preset(name, class_names))
     state.remember("augmentation-widgets", state.recall("augmentation-widgets", 0) + 1)
 
@@ -62,13 +62,15 @@ def choose_row(row: Augmentation, before: Choice | None, class_names: tuple[str,
         found = choose_how(row, before or row.choice(), key)
         if row.mirrors and reads_as_characters(class_names):
             st.warning(
-                "The classes look like letters or digits. A mirrored one is another sign or none at all, so this would"
-                " teach the model wrong labels: better leave it off.",
+                "The class names look like letters or digits. A mirrored letter is a different character or none at"
+                " all, so this would teach the model wrong labels: better leave it off.",
                 icon=":material/lightbulb:",
             )
         cost = services.augmentation_costs().known().get(row.key)
         if cost is not None:
-            st.caption(f"{':material/hourglass_bottom: slow: ' if cost > SLOW else ''}{cost:.1f} ms a photo here")
+            st.caption(
+                f"{':material/hourglass_bottom: slow: ' if cost > SLOW else ''}{cost:.1f} ms per photo on this computer"
+            )
     return {row.key: found}
 
 
@@ -79,7 +81,9 @@ def choose_how(row: Augmentation, before: Choice, key: str) -> Choice:
     if not row.has_strength:
         return Choice(row.default, probability / 100)
     highest, shape = round(row.maximum * row.scale), "%d %%" if row.unit == "%" else f"%d{row.unit}"
-    at_most = strong.slider("At most", 1, highest, round(before.strength * row.scale), 1, shape, f"strength-{key}")
+    at_most = strong.slider(
+        "Strength, at most", 1, highest, round(before.strength * row.scale), 1, shape, f"strength-{key}"
+    )
     return Choice(at_most / row.scale, probability / 100)
 
 
@@ -88,7 +92,7 @@ def what_it_costs(dataset: Dataset, choices: dict[str, Choice]) -> None:
     costs = services.augmentation_costs()
     with reporting():
         if unknown := costs.unknown(choices):
-            with st.spinner("Measuring what they cost on this machine…"):
+            with st.spinner("Measuring their cost on this computer…"):
                 costs.add(services.preview_worker().measure(unknown, SIDE))
             st.rerun()
         _, parts = dataset.used(datasets.split_of(dataset, 0))
@@ -97,7 +101,7 @@ def what_it_costs(dataset: Dataset, choices: dict[str, Choice]) -> None:
 
 
 def on_show(choices: dict[str, Choice]) -> dict[str, Choice]:
-    """All that are on, or the one that somebody wants to look at alone."""
+    """All that are on, or the one to be looked at alone."""
     if len(choices) < 2:
         return choices
     names = {EVERYTHING: choices} | {AUGMENTATION_OF[key].name: {key: choice} for key, choice in choices.items()}
@@ -119,7 +123,7 @@ def pixels(dataset: Dataset, index: int) -> NDArray[np.uint8]:
         return decode(check_photo(dataset.folder.absolute(index), settings.dataset_roots), SIDE, settings.limits.pixels)
     except PhotoError as error:
         raise PhotoError(
-            f"{dataset.folder.paths[index]}: {error}. Press “Other photos”, or open the dataset again."
+            f"{dataset.folder.paths[index]}: {error}. Press “Other photos”, or scan the dataset again."
         ) from error
 
 
@@ -134,11 +138,11 @@ def preview(dataset: Dataset, choices: dict[str, Choice]) -> None:
         photos = sample_photos(dataset, seed)
         with st.spinner("Drawing… the first time takes a few seconds"):
             versions = services.preview_worker().augment(photos, shown, seed, VIEWS)
-    captions = ["as it is", *(f"version {number}" for number in range(1, VIEWS + 1))]
+    captions = ["original", *(f"version {number}" for number in range(1, VIEWS + 1))]
     for photo, drawn in zip(photos, versions, strict=True):
         thumbnails.photo_row([photo, *drawn], captions, show_names=True)
     st.caption(
-        "Every epoch draws new versions. Validation and test photos are never changed."
+        "Different epochs use different versions. Validation and test photos are never changed."
         if choices
         else "Nothing is switched on: every epoch sees the photos as they are."
     )

@@ -1,4 +1,4 @@
-"""Bring photos in: into classes one makes oneself, from a ZIP file, or from a catalogue on the internet."""
+"""Build a dataset: class by class, from a ZIP file, or from a catalogue on the internet."""
 
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -31,8 +31,8 @@ def folder() -> Path:
 
 
 def look_at(dataset: Path) -> None:
-    """A way to the Dataset page, with this dataset opened."""
-    if st.button("Look at the dataset", icon=":material/photo_library:", type="primary", key=f"look-{dataset}"):
+    """A button that opens this dataset on the Dataset page."""
+    if st.button("Open the dataset", icon=":material/photo_library:", type="primary", key=f"look-{dataset}"):
         state.choose_dataset(str(dataset))
         st.switch_page("pages/prepare/dataset.py")
 
@@ -40,15 +40,15 @@ def look_at(dataset: Path) -> None:
 def report(came: Intake, what: str) -> None:
     """What came in, and what was left out and why."""
     if came.added:
-        st.success(f"{came.added:,} photos are in {what}.", icon=":material/check_circle:")
+        st.success(f"Added {formatting.photos(came.added)} to {what}.", icon=":material/check_circle:")
     else:
         st.warning(f"No photo could be added to {what}.", icon=":material/info:")
     if came.left_out:
-        rows = [{"file": entry.path, "why it was left out": entry.reason} for entry in came.left_out]
-        with st.expander(f"{len(rows):,} left out, and why", icon=":material/rule:", expanded=not came.added):
+        rows = [{"file": entry.path, "reason": entry.reason} for entry in came.left_out]
+        with st.expander(f"{len(rows):,} left out, with reasons", icon=":material/rule:", expanded=not came.added):
             elements.long_list(rows, "left-out.csv")
     if came.ignored:
-        st.caption(f"{came.ignored:,} files that systems leave behind were passed over.")
+        st.caption(f"{came.ignored:,} system files were ignored.")
 
 
 def by_class() -> None:
@@ -84,8 +84,8 @@ def choose_dataset() -> Path | None:
         state.remember("collecting", name)
         if name != NEW:
             return folder() / name
-        wanted = st.text_input("Its name", placeholder="for example: our class", width=320, key="new-dataset")
-        if st.button("Make it", icon=":material/add:", type="primary") and wanted:
+        wanted = st.text_input("Name", placeholder="for example: our class", width=320, key="new-dataset")
+        if st.button("Create", icon=":material/add:", type="primary") and wanted:
             with reporting():
                 state.remember("collecting", collect.new_dataset(folder(), wanted).name)
             st.rerun()
@@ -105,14 +105,14 @@ def choose_class(dataset: Path, counts: dict[str, int]) -> str | None:
             state.set_widget(f"class-{dataset.name}", made)
             st.rerun()
     if not counts:
-        st.caption("Give it a class first: what is to be told apart, for example “cup” and “pen”.")
+        st.caption("First add the classes to tell apart, for example “cup” and “pen”.")
         return None
     names = list(counts)
     if state.widget(f"class-{dataset.name}") not in names:
         state.set_widget(f"class-{dataset.name}", names[0])
     return str(
         st.pills(
-            "Photos go to",
+            "Add photos to",
             names,
             required=True,
             key=f"class-{dataset.name}",
@@ -130,10 +130,10 @@ def with_camera(dataset: Path, class_name: str, count: int) -> None:
     problem = state.take("camera-problem")
     if problem:
         st.warning(problem, icon=":material/info:")
-    if st.button("Take back the last photo", icon=":material/undo:", type="tertiary"):
+    if st.button("Remove the last photo", icon=":material/undo:", type="tertiary"):
         with reporting():
             gone = collect.take_back(dataset, datasets_folder=folder())
-        st.toast("There is no photo of the camera left." if gone is None else f"{gone.name} is gone.")
+        st.toast("There are no camera photos left to remove." if gone is None else f"Removed {gone.name}.")
         if gone is not None:
             st.rerun()
 
@@ -150,7 +150,7 @@ def save(batch: Batch) -> None:
         except UnfreezeError as error:
             problems.append(str(error))
     if problems:
-        state.remember("camera-problem", f"{len(problems)} of {len(batch.photos)} photos were not kept. {problems[0]}")
+        state.remember("camera-problem", f"{len(problems)} of {len(batch.photos)} photos were not saved. {problems[0]}")
 
 
 def from_files(dataset: Path, class_name: str) -> None:
@@ -163,7 +163,7 @@ def from_files(dataset: Path, class_name: str) -> None:
         accept_multiple_files=True,
         key=f"files-{dataset.name}-{class_name}-{number}",
         max_upload_size=upload_limits.photo_megabytes(),
-        help=f"At most {most.uploads:,} at a time, each up to {formatting.size(most.file_bytes)}.",
+        help=f"Up to {most.uploads:,} files at a time, each up to {formatting.size(most.file_bytes)}.",
     )
     if files and st.button(
         f"Add {len(files):,} to {markdown.escape(class_name)}", type="primary", icon=":material/add:"
@@ -208,25 +208,25 @@ def from_zip() -> None:
     left, right = st.columns(2, gap="large")
     with left:
         key = f"zip-{state.recall('zip-number', 0)}"
-        file = st.file_uploader("Upload it", type=["zip"], key=key, max_upload_size=UPLOAD_MEGABYTES)
+        file = st.file_uploader("Upload a ZIP file", type=["zip"], key=key, max_upload_size=UPLOAD_MEGABYTES)
     with right:
         typed = st.text_input(
-            "Or give its path, if it lies on this computer",
+            "Or its path, if the file is on this computer",
             placeholder=str(Path.home() / "Downloads" / "flowers.zip"),
-            help="The better way for large files: nothing has to pass through the browser.",
+            help="Better for large files: nothing passes through the browser.",
         )
     if file is not None or typed.strip():
         origin = file.name if file is not None else Path(typed.strip()).name
         name = st.text_input("Name of the dataset", Path(file_names.safe_name(origin)).stem, key=f"zip-name-{origin}")
-        if st.button("Unpack it", type="primary", icon=":material/unarchive:"):
+        if st.button("Unpack", type="primary", icon=":material/unarchive:"):
             unpack(file, typed.strip().strip("\"'"), name)
     last = state.recall("zip-report", None)
     if last:
         report(last, f"the dataset {markdown.escape(last.folder.name)}")
         look_at(last.folder)
     st.caption(
-        f"Up to {most.files:,} files and {formatting.size(most.total_bytes)} unpacked. Every photo is looked at;"
-        " what cannot be used is left out and listed."
+        f"Up to {most.files:,} files and {formatting.size(most.total_bytes)} unpacked. Every photo is checked;"
+        " files that cannot be used are left out and listed."
     )
     upload_limits.show_limits()
 
@@ -251,7 +251,7 @@ def from_catalogue() -> None:
     """A dataset by its name in the catalogue of TensorFlow Datasets."""
     if not catalogue.is_installed():
         st.info(
-            f"This needs one more package. End the app, and start it once with `{catalogue.INSTALL}`.",
+            f"This needs an additional package. Quit the app, and start it once with `{catalogue.INSTALL}`.",
             icon=":material/extension:",
         )
         return
@@ -259,14 +259,14 @@ def from_catalogue() -> None:
     if going is not None:
         fetching(going)
         return
-    st.markdown("Well-known datasets, downloaded by [TensorFlow Datasets](https://www.tensorflow.org/datasets).")
+    st.markdown("Public datasets, downloaded with [TensorFlow Datasets](https://www.tensorflow.org/datasets).")
     offers = {offer.name: offer for offer in catalogue.OFFERED}
     name = st.selectbox(
         "Dataset",
         list(offers),
         format_func=lambda name: f"{offers[name].title} ({name})" if name in offers else name,
         accept_new_options=True,
-        help="Pick one, or type any other name of the catalogue.",
+        help="Choose one, or type any other name from the catalogue.",
     )
     if name in offers:
         offer = offers[name]
@@ -277,7 +277,7 @@ def from_catalogue() -> None:
                 ("Download", f"about {offer.megabytes:,} MB"),
             ]
         )
-    if st.button("Download it", type="primary", icon=":material/download:"):
+    if st.button("Download", type="primary", icon=":material/download:"):
         with reporting():
             catalogue.start(str(name), services.settings())
         st.rerun()
@@ -308,7 +308,7 @@ def fetch_progress(fetch: Fetch) -> None:
     if progress.state != catalogue.RUNNING:
         st.rerun()
     st.progress(progress.share or 0.0, progress.words)
-    st.caption("You can leave this page: it goes on.")
+    st.caption("You can leave this page; the download continues.")
     if st.button("Cancel", icon=":material/stop:"):
         with reporting():
             fetch.cancel()
@@ -317,7 +317,7 @@ def fetch_progress(fetch: Fetch) -> None:
 
 WAYS = {CLASSES: by_class, ZIP: from_zip, CATALOGUE: from_catalogue}
 
-elements.page_head("Collect", "Bring photos in: class by class, from a ZIP file, or from the internet.")
+elements.page_head("Collect", "Build a dataset: class by class, from a ZIP file, or from the internet.")
 way = st.segmented_control(
     "Way in",
     list(WAYS),

@@ -43,17 +43,17 @@ def choose() -> None:
     sample, folder = st.columns([1, 2], gap="large")
     with sample:
         st.subheader("Try the sample", anchor=False)
-        st.markdown("1,797 handwritten digits, ready at once and without a download.")
+        st.markdown("1,797 handwritten digits, ready to use: no download needed.")
         if st.button(
             "Use the digits", icon=":material/counter_7:", type="primary" if not state.dataset() else "secondary"
         ):
             with st.spinner("Writing the digits as photos…"), reporting():
                 open_dataset(write_sample(services.settings().datasets_folder))
-        st.subheader("Or bring photos in", anchor=False)
-        st.markdown("A ZIP file, single photos, the camera, or a known dataset from the internet.")
+        st.subheader("Or collect photos", anchor=False)
+        st.markdown("From a ZIP file, single files, the camera, or a public dataset on the internet.")
         st.page_link("pages/prepare/collect.py", label="Collect photos", icon=":material/add_a_photo:")
     with folder:
-        st.subheader("Or pick a folder of your own", anchor=False)
+        st.subheader("Or open your own folder", anchor=False)
         with st.form("path", border=False):
             typed = st.text_input(
                 "Folder with one subfolder for each class",
@@ -67,7 +67,7 @@ def choose() -> None:
 
 
 def open_dataset(path: Path) -> None:
-    """Choose this dataset and draw the page anew."""
+    """Choose this dataset and draw the page again."""
     state.choose_dataset(str(path))
     state.remember(*dataset_choice.GO_ON)
     st.rerun()
@@ -76,7 +76,7 @@ def open_dataset(path: Path) -> None:
 def browse() -> None:
     """Walk through the folders under the allowed roots."""
     roots = services.settings().dataset_roots
-    with st.expander("Look for it in my folders", icon=":material/search:", expanded=bool(state.recall("browse", ""))):
+    with st.expander("Browse my folders", icon=":material/search:", expanded=bool(state.recall("browse", ""))):
         here = Path(state.recall("browse", "") or roots[-1])
         with reporting():
             inner = folder_picker.browse(here, roots)
@@ -87,7 +87,7 @@ def browse() -> None:
                     root.name or str(root), key=f"root-{root}", icon=":material/home:", on_click=_go, args=(root,)
                 )
             if here not in roots:
-                st.button("One up", icon=":material/arrow_upward:", on_click=_go, args=(here.parent,))
+                st.button("Up one level", icon=":material/arrow_upward:", on_click=_go, args=(here.parent,))
             if here not in roots and not folder_picker.looks_like_dataset(here):
                 st.button("Use this folder", icon=":material/check:", on_click=state.choose_dataset, args=(str(here),))
         with st.container(horizontal=True, gap="small", height=220 if len(inner) > 12 else "content"):
@@ -98,9 +98,9 @@ def browse() -> None:
                     open_dataset(path) if ready else _go(path)
                     st.rerun()
         st.caption(
-            "Folders in colour hold one subfolder of photos for each class and can be used as they are."
+            "Highlighted folders contain one subfolder of photos for each class and can be used as they are."
             if inner
-            else "There are no folders in here."
+            else "This folder has no subfolders."
         )
 
 
@@ -113,7 +113,7 @@ def head(path: Path) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":material/folder: **{markdown.escape(path.name)}** &nbsp; {markdown.escape(str(path))}")
         st.button("Choose another", icon=":material/swap_horiz:", on_click=state.remember, args=("choosing", True))
-        st.button("Check again", icon=":material/refresh:", on_click=state.remember, args=("scan-again", True))
+        st.button("Scan again", icon=":material/refresh:", on_click=state.remember, args=("scan-again", True))
 
 
 def show(dataset: Dataset) -> None:
@@ -121,7 +121,7 @@ def show(dataset: Dataset) -> None:
     decisions.notice()
     counts = {
         CHECKS: sum(finding.count for finding in dataset.findings),
-        LEFT_OUT: len(dataset.scan.left_out) + len(dataset.withheld) + dataset.excluded_count,
+        LEFT_OUT: len(dataset.scan.files_left_out) + len(dataset.withheld) + dataset.excluded_count,
         DECISIONS: len(dataset.review.decisions),
     }
     view = st.segmented_control(
@@ -138,7 +138,7 @@ def show(dataset: Dataset) -> None:
 
 
 def overview(dataset: Dataset) -> None:
-    """Counts, split, what was noticed, and sizes."""
+    """Counts, split, findings and sizes."""
     folder = dataset.folder
     try:
         parts = datasets.split_of(dataset, 0)
@@ -147,23 +147,23 @@ def overview(dataset: Dataset) -> None:
         parts = np.full(len(folder), NO_SUBSET, dtype=np.int8)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.subheader("Photos per class, and how they will be used", anchor=False)
+        st.subheader("Photos per class and subset", anchor=False)
         figure = figures.class_counts(folder.class_names, folder.labels, parts)
-        st.plotly_chart(figure, config={"displayModeBar": False}, alt="Bar chart of photos per class and part")
+        st.plotly_chart(figure, config={"displayModeBar": False}, alt="Bar chart of photos per class and subset")
         class_weights.class_weights_toggle(folder, draft.kept(folder))
     with right:
-        st.page_link("pages/train/train.py", label="**Train a model on it**", icon=":material/local_fire_department:")
+        st.page_link("pages/train/train.py", label="**Train a model**", icon=":material/local_fire_department:")
         elements.facts([("Photos", f"{len(folder):,}"), ("Classes", f"{len(folder.class_names):,}")])
         training, validation, test = (int(np.sum(parts == number)) for number in range(len(SUBSETS)))
         st.markdown(
             f":blue[**{training:,} for training**] – the model learns from these.  \n"
-            f":orange[**{validation:,} for validation**] – looked at after each epoch, to keep the best model.  \n"
-            f":green[**{test:,} for the test**] – kept away until the end, for an honest grade."
+            f":orange[**{validation:,} for validation**] – measured after each epoch, to keep the best model.  \n"
+            f":green[**{test:,} for the test**] – held back until the end, for an honest result."
         )
-        st.caption(split_words(dataset))
+        st.caption(describe_split(dataset))
     left, right = st.columns([2, 3], gap="large")
     with left:
-        noticed(dataset)
+        findings(dataset)
     with right:
         sizes_and_shapes(dataset.scan.sizes[dataset.members])
     examples(dataset)
@@ -179,56 +179,66 @@ def sizes_and_shapes(sizes: NDArray[np.int32]) -> None:
     st.subheader("Sizes and shapes", anchor=False)
     width, height = np.median(sizes, axis=0).astype(int)
     if (sizes == sizes[0]).all():
-        st.markdown(f"All photos have {width:,} × {height:,} pixels.")
+        st.markdown(f"All photos are {width:,} × {height:,} pixels.")
         return
     st.markdown(
-        f"A typical photo has {width:,} × {height:,} pixels. Each circle is a size, the larger the more photos have it;"
-        " photos on the dotted line are square. Networks see the middle square of each."
+        f"A typical photo is {width:,} × {height:,} pixels. Each circle is a size; the larger the circle, the more"
+        " photos have that size. Photos on the dotted line are square. The network sees the central square of each."
     )
     figure = figures.photo_sizes(sizes)
     st.plotly_chart(figure, config={"displayModeBar": False}, alt="Widths and heights of the photos")
 
 
-def split_words(dataset: Dataset) -> str:
+def describe_split(dataset: Dataset) -> str:
     """Where the split comes from."""
     if not dataset.has_own_split and dataset.serial:
         names = ", ".join(f"“{markdown.escape(name)}”" for name in dataset.serial[:3])
         more = f" and {len(dataset.serial) - 3} more" if len(dataset.serial) > 3 else ""
         return (
-            f"Nearly all photos of {names}{more} are alike, as if taken in one go. They are divided in the order of"
-            " their names, and the test will look easier than it is: more variety helps."
+            f"Nearly all photos of {names}{more} look alike, as if taken in one burst. They are split in the order of"
+            " their file names, so the test accuracy will be too optimistic; more varied photos would help."
         )
     if not dataset.has_own_split:
-        return "Drawn by chance within each class. Copies and look-alikes stay together."
+        return "Split at random within each class. Copies and look-alikes stay together."
     brought = [name for number, name in enumerate(SUBSETS) if (dataset.given == number).any()]
     drawn = [name for name in SUBSETS if name not in brought]
-    made = f" There is no {' and no '.join(drawn)} folder, so these photos come out of training." if drawn else ""
-    return f"The dataset brings its own split ({', '.join(brought)}), which is kept.{made}"
+    made = f" There is no {' and no '.join(drawn)} folder, so its photos are taken from training." if drawn else ""
+    return f"The dataset has its own split ({', '.join(brought)}), which is kept.{made}"
 
 
-def noticed(dataset: Dataset) -> None:
-    """What the checks came to, each with a way to the photos."""
-    st.subheader("What was noticed", anchor=False)
-    left_out = len(dataset.scan.left_out)
-    if not dataset.findings and not left_out:
-        st.markdown(":green[:material/check_circle:] Every file can be used, and nothing looks odd.")
+def findings(dataset: Dataset) -> None:
+    """What the checks found, each with a link to the photos."""
+    st.subheader("Findings", anchor=False)
+    left_out = len(dataset.scan.files_left_out)
+    without_photo = describe_rows_without_photo(dataset)
+    if not dataset.findings and not left_out and not without_photo:
+        st.markdown(":green[:material/check_circle:] Every file can be used, and no problems were found.")
     with st.container(gap=None):
         if left_out:
-            go_to(f"{left_out:,} left out, and why", ":material/rule:", LEFT_OUT)
+            go_to(f"{left_out:,} left out, with reasons", ":material/rule:", LEFT_OUT)
+        if without_photo:
+            go_to(without_photo, ":material/link_off:", LEFT_OUT, "rows")
         for finding in dataset.findings:
             go_to(f"{finding.kind.title} · {finding.count:,}", ICONS[finding.kind.key], CHECKS, finding.kind.key)
     if dataset.scan.datasets_inside:
         names = ", ".join(f"“{name}”" for name in dataset.scan.datasets_inside[:5])
         st.info(
-            f"{names} are divided into folders of photos themselves. If they are datasets, open one of them instead;"
-            " here each counts as one class.",
+            f"{names} contain folders of photos themselves. If they are datasets, open one of them instead;"
+            " here each one counts as a class.",
             icon=":material/lightbulb:",
         )
     if dataset.scan.index_trouble:
         st.caption(
-            ":material/save: What was found could not be kept, so the next look takes as long"
+            ":material/save: The scan could not be saved, so the next one will take just as long"
             f" ({markdown.escape(dataset.scan.index_trouble)})."
         )
+
+
+def describe_rows_without_photo(dataset: Dataset) -> str:
+    """How many rows of the table of labels name photos that are not there; empty for none."""
+    count = len(dataset.scan.rows_without_photo)
+    rows = "1 row of {} names a photo that is" if count == 1 else f"{count:,} rows of {{}} name photos that are"
+    return f"{rows.format(markdown.escape(dataset.scan.layout.table))} not in the folder" if count else ""
 
 
 def examples(dataset: Dataset) -> None:
@@ -244,9 +254,9 @@ def examples(dataset: Dataset) -> None:
     go_to(f"All photos{f', and {more:,} more classes' if more > 0 else ''}", ":material/grid_view:", PHOTOS)
 
 
-def go_to(words: str, icon: str, view: str, kind: str = "") -> None:
+def go_to(label: str, icon: str, view: str, kind: str = "") -> None:
     """A link to another view of this page."""
-    st.button(words, icon=icon, type="tertiary", key=f"go-to-{view}-{kind}", on_click=_show_view, args=(view, kind))
+    st.button(label, icon=icon, type="tertiary", key=f"go-to-{view}-{kind}", on_click=_show_view, args=(view, kind))
 
 
 def _show_view(view: str, kind: str) -> None:
@@ -256,11 +266,11 @@ def _show_view(view: str, kind: str) -> None:
 
 
 def checks(dataset: Dataset) -> None:
-    """What was noticed, one kind at a time."""
+    """The findings, one kind at a time."""
     found = {finding.kind.key: finding for finding in dataset.findings}
     decisions.undo_bar(dataset)
     if not found:
-        st.success("Nothing to look at: no copies, no look-alikes, nothing blurred, dark or tiny.")
+        st.success("No findings: no copies, no look-alikes, nothing blurred, dark or tiny.")
         return
     kinds = [kind.key for kind in KINDS if kind.key in found]
     if state.widget("finding-kind") not in kinds:
@@ -296,21 +306,21 @@ def photos(dataset: Dataset) -> None:
 
 def left_out(dataset: Dataset) -> None:
     """What is not used, each with its reason."""
-    rows = [{"file": entry.path, "why it is left out": entry.reason} for entry in dataset.scan.left_out]
+    rows = [{"file": entry.path, "reason": entry.reason} for entry in dataset.scan.files_left_out]
     rows += [
-        {"file": dataset.folder.paths[i], "why it is left out": f"{reason}; see Checks"}
-        for i, reason in dataset.withheld.items()
+        {"file": dataset.folder.paths[i], "reason": f"{reason}; see Checks"} for i, reason in dataset.withheld.items()
     ]
-    rows += [{"file": path, "why it is left out": "you decided so; see Decisions"} for path in dataset.excluded()]
+    rows += [{"file": path, "reason": "you left it out; see Decisions"} for path in dataset.excluded()]
     if dataset.scan.ignored:
-        st.caption(
-            f"{dataset.scan.ignored:,} hidden files and files that systems leave behind (.DS\\_Store, Thumbs.db …)"
-            " were passed over."
-        )
+        st.caption(f"{dataset.scan.ignored:,} hidden files and system files (.DS\\_Store, Thumbs.db …) were ignored.")
+    if without_photo := describe_rows_without_photo(dataset):
+        with st.expander(without_photo, icon=":material/link_off:"):
+            missing = [{"named in the table": entry.path} for entry in dataset.scan.rows_without_photo]
+            elements.long_list(missing, "not-in-the-folder.csv")
     if not rows:
-        st.success("Nothing is left out: every file in the folder is a photo that can be used.")
+        st.success("No photo is left out: every file in the folder can be used.")
         return
-    reasons = Counter(figures.general(row["why it is left out"]) for row in rows)
+    reasons = Counter(figures.general(row["reason"]) for row in rows)
     st.plotly_chart(figures.reasons(reasons), config={"displayModeBar": False}, alt="Why files are left out")
     elements.long_list(rows, "left-out.csv")
 

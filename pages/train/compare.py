@@ -51,7 +51,7 @@ def choose_base(dataset: Dataset, found: Sequence[Member]) -> tuple[Recipe, NDAr
     """The recipe that all runs begin with, how long each takes, and which photos they share, `(M,)` as parts."""
     folder, parts = dataset.used(datasets.split_of(dataset, 0))
     usable = {member.name: member.shown.recipe for member in reversed(found) if of_dataset(member, str(folder.root))}
-    name = st.selectbox("Begin with the recipe of", [DEFAULTS, *usable], key="base")
+    name = st.selectbox("Start from the recipe of", [DEFAULTS, *usable], key="base")
     recipe = usable.get(name) or default_recipe(folder, int(np.sum(parts == TRAINING)), backbone(variant.default()))
     left, middle, right = st.columns(3)
     head = left.number_input("Epochs for the head", 0, 500, recipe.head_epochs, key=f"head-{name}")
@@ -66,12 +66,12 @@ def choose_photos(dataset: Dataset, recipe: Recipe) -> NDArray[np.int8]:
     parts = datasets.split_of(dataset, recipe.split_seed)
     most = int(np.bincount(dataset.folder.labels[parts != NO_SUBSET]).max())
     few = st.number_input(
-        "Photos of each class, at most",
+        "Photos per class, at most",
         5,
         max(5, most),
         max(5, most),
         key=f"few-{dataset.folder.root}",
-        help="Fewer photos give an answer sooner, and a less certain one. All runs share the same photos.",
+        help="Fewer photos give a faster but less certain answer. All runs use the same photos.",
     )
     return sweeps.few_per_class(dataset.folder.labels, parts, few) if few < most else parts
 
@@ -83,21 +83,23 @@ def of_dataset(member: Member, root: str) -> bool:
 
 def plan_repeats(recipe: Recipe) -> Plan:
     """The same recipe with several seeds."""
-    st.markdown("The same recipe, each time with another seed: how much of a difference is chance?")
-    count = st.number_input("How many times", 2, 50, 5, key="count")
+    st.markdown("The same recipe with different seeds: how large are differences that are due to chance?")
+    count = st.number_input("Number of runs", 2, 50, 5, key="count")
     return Plan(REPEATS, sweeps.repeats(recipe, count))
 
 
 def plan_varied(recipe: Recipe) -> Plan:
     """One or two things varied, each value with each."""
-    st.markdown("One thing is varied, or two crossed; all else stays as it is.")
+    st.markdown("Vary one setting, or combine two; everything else stays the same.")
     left, right = st.columns(2, gap="large")
     with left:
         first = choose_factor("Vary", list(FACTORS), recipe)
     others = [factor for factor in FACTORS if first and factor.key != first[0].key]
     with right:
         second = choose_factor("and", others, recipe, optional=True)
-    count = st.number_input("Repeats of each", 1, 20, 1, key="count-varied", help="2 or more show what is chance.")
+    count = st.number_input(
+        "Repeats of each", 1, 20, 1, key="count-varied", help="2 or more show how large chance differences are."
+    )
     choices = {factor.key: values for factor, values in (each for each in (first, second) if each)}
     return Plan(VARIED, sweeps.repeated(sweeps.grid(recipe, choices), count))
 
@@ -132,7 +134,7 @@ def is_here(key: str) -> bool:
 
 def plan_augmentations(recipe: Recipe) -> Plan:
     """Each augmentation alone against none."""
-    st.markdown("Without any, then with each one alone: which of them help?")
+    st.markdown("Once without augmentation, then with each one alone: which ones help?")
     keys = list(AUGMENTATION_OF)
     chosen = st.multiselect(
         "Augmentations",
@@ -141,8 +143,10 @@ def plan_augmentations(recipe: Recipe) -> Plan:
         format_func=lambda key: AUGMENTATION_OF[key].name,
         key="alone",
     )
-    half = st.toggle("Each also on half as many photos", key="half")
-    count = st.number_input("Repeats of each", 1, 20, 1, key="count-alone", help="2 or more show what is chance.")
+    half = st.toggle("Also on half of the photos", key="half")
+    count = st.number_input(
+        "Repeats of each", 1, 20, 1, key="count-alone", help="2 or more show how large chance differences are."
+    )
     if not chosen:
         raise RecipeError("No augmentation is chosen. Choose at least one to compare with none.")
     return Plan(AUGMENTATIONS, sweeps.repeated(sweeps.each_augmentation_alone(recipe, chosen, also_half=half), count))
@@ -151,10 +155,10 @@ def plan_augmentations(recipe: Recipe) -> Plan:
 def plan_study(recipe: Recipe) -> Plan:
     """The published comparison."""
     st.markdown(
-        "What a published study of flower photos compared: a small network from nothing, with and without augmentation,"
-        " against a pretrained one whose features are used, and one that is fine-tuned."
+        "The comparison of a published study on flower photos: a small network trained from scratch, with and without"
+        " augmentation, against a pretrained one used as a feature extractor, and one that is fine-tuned."
     )
-    count = st.number_input("Repeats of the first", 1, 20, 4, key="count-study", help="Their spread is the noise.")
+    count = st.number_input("Repeats of the first", 1, 20, 4, key="count-study", help="Their spread shows the noise.")
     found = sweeps.flower_study(recipe, services.settings(), count)
     if found.note and services.settings().allow_downloads:
         offer_download(backbone(sweeps.STUDY_BACKBONE))
@@ -171,7 +175,7 @@ def offer_download(chosen: Backbone) -> None:
 
 PLANS = {
     "Repeats": plan_repeats,
-    "Vary one or two things": plan_varied,
+    "Vary one or two settings": plan_varied,
     "Augmentations one by one": plan_augmentations,
     "The flower study": plan_study,
 }
@@ -185,12 +189,16 @@ def start_view(found: Sequence[Member]) -> None:
         recipe, parts = choose_base(dataset, found)
         plan = PLANS[kind or "Repeats"](recipe)
         if len(plan.runs) < 2:
-            raise RecipeError("That is a single run. Choose more values or repeats, so that there is a comparison.")
+            raise RecipeError(
+                "This is a single run. Choose more values or repeats, so that there is something to compare."
+            )
     photos = int(np.sum(parts == TRAINING))
     known = [past_of(member) for member in found if member.state == FINISHED]
     seconds = sweeps.estimated_seconds(plan.runs, photos, known)
     about = (
-        f", about {formatting.duration(seconds)} in all" if seconds else ". How long they take is known after the first"
+        f", about {formatting.duration(seconds)} in total"
+        if seconds
+        else ". How long they take is known after the first"
     )
     st.markdown(
         f":material/schedule: **{len(plan.runs)} runs** on {photos:,} training photos, one after the other{about}."
@@ -213,7 +221,7 @@ def past_of(member: Member) -> Past:
 def queue_runs(dataset: Dataset, plan: Plan, parts: NDArray[np.int8]) -> None:
     """Put all runs into the queue under one name, and show the series."""
     group = f"{plan.kind} · {Path(dataset.folder.root).name} · {datetime.now():%d %b, %H:%M:%S}"
-    with reporting(), st.spinner("Putting the runs into the queue…"):
+    with reporting(), st.spinner("Queuing the runs…"):
         services.preview_worker().close()
         for run in plan.runs:
             enqueue(runs.queue(), run.recipe, *dataset.used(parts), Label(run.name, group, run.variant))
@@ -241,7 +249,7 @@ def side_by_side_view(found: Sequence[Member]) -> None:
     """Runs that somebody picks."""
     ready = [member for member in reversed(found) if member.is_measured]
     if len(ready) < 2:
-        st.info("Two finished runs are needed to compare them.", icon=":material/balance:")
+        st.info("A comparison needs two finished runs.", icon=":material/balance:")
         st.page_link("pages/train/train.py", label="Train one", icon=":material/local_fire_department:")
         return
     names = [member.name for member in ready]
@@ -252,7 +260,7 @@ def side_by_side_view(found: Sequence[Member]) -> None:
         f"Runs, 2 to {MOST_RUNS}", names, names[:2], max_selections=MOST_RUNS, key=PICKED, persist_state="session"
     )
     if len(chosen) < 2:
-        st.caption("Pick one more to compare.")
+        st.caption("Choose one more to compare.")
         return
     comparison_view.show_side_by_side([ready[names.index(name)] for name in chosen])
 

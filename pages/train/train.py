@@ -91,7 +91,7 @@ def set_up(dataset: Dataset) -> None:
     with above:
         recipes_view.box(start, recipe, folder, counts.training)
         usual = recipe == default_recipe(folder, counts.training, backbone(variant.default()))
-        st.button("Back to the defaults", icon=":material/undo:", disabled=usual, on_click=draft.start_over)
+        st.button("Reset to the defaults", icon=":material/undo:", disabled=usual, on_click=draft.start_over)
     keep_warm(chosen)
     if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch"):
         begin(dataset, recipe)
@@ -102,7 +102,7 @@ def choose_point(chosen: Backbone, start: Draft, timed: bool, kind: str) -> Arou
     scratch = not timed and (not chosen.pretrained or kind == "random")
     if timed:
         return Around(chosen, default_unfreeze_point(chosen), from_scratch=False, timed=True)
-    st.subheader("What learns", anchor=False)
+    st.subheader("Trainable layers", anchor=False)
     point = "all" if scratch else network_view.choose_point(chosen, start)
     return Around(chosen, point, scratch, timed=False)
 
@@ -110,9 +110,9 @@ def choose_point(chosen: Backbone, start: Draft, timed: bool, kind: str) -> Arou
 def choose_layer(around: Around, start: Draft) -> str:
     """The layer within the unfreeze point's block that learning begins at; empty for the whole block."""
     if around.timed:
-        st.caption("The minutes decide what learns.")
+        st.caption("The time budget decides which layers are trained.")
     elif around.from_scratch:
-        st.caption("Everything learns from the start, so there is nothing to unfreeze.")
+        st.caption("Everything is trained from the start, so there is nothing to unfreeze.")
     else:
         return network_view.choose_layer(around.chosen, around.point, start)
     return ""
@@ -123,10 +123,10 @@ def explain(places: Mapping[str, DeltaGenerator], around: Around, head: Sequence
     places[expert.HEAD].caption(f"This head has {drawings.count(sum(each.parameters for each in head))} parameters.")
     if not around.skips_blocks:
         places[expert.REGULAR].caption(
-            f"There is no drop-connect here: {around.chosen.name} has no blocks that are skipped in training."
+            f"There is no drop-connect: {around.chosen.name} has no blocks that can be skipped in training."
         )
     with places[expert.LOGS]:
-        st.caption("To look at the logs of all runs:")
+        st.caption("To view the logs of all runs:")
         command = f'uv run --extra tensorboard tensorboard --logdir "{services.settings().runs_folder}"'
         st.code(command, language="bash", wrap_lines=True)
 
@@ -174,9 +174,9 @@ def show_chosen_run(run_id: str) -> None:
 if state.run_id():
     show_chosen_run(state.run_id())
 else:
-    elements.page_head("Train", "The defaults are good: press Start, and change things when you are curious.")
+    elements.page_head("Train", "The defaults are good: just press Start, and change things when you are curious.")
     going = runs.store().active()
     if going:
-        st.info("A run is going; what you start now waits its turn.", icon=":material/hourglass_top:")
-        st.button("Watch it", on_click=state.open_run, args=(going.id,), type="primary")
+        st.info("A run is in progress; a run that you start now is queued.", icon=":material/hourglass_top:")
+        st.button("Show it", on_click=state.open_run, args=(going.id,), type="primary")
     set_up(dataset_choice.dataset_or_stop())

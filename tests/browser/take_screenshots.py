@@ -144,7 +144,7 @@ def all_pages(photographer: Photographer, dataset: Path, store: RunStore) -> Non
     photographer.take("train", f"/train?dataset={dataset}")
     photographer.take("train-expert", f"/train?dataset={dataset}", unfold=("Expert",))
     photographer.take("train-layers", f"/train?dataset={dataset}", unfold=("Every layer",), wait=15_000)
-    photographer.take("train-minutes", f"/train?dataset={dataset}", choose=("I have … minutes",))
+    photographer.take("train-minutes", f"/train?dataset={dataset}", choose=("Time budget",))
     photographer.take("train-finished", f"/train?run={finished.id}")
     photographer.take("compare-new", f"/compare?dataset={dataset}", choose=("Start a comparison",))
     photographer.take("evaluate", f"/evaluate?run={finished.id}")

@@ -104,7 +104,7 @@ def test_a_series_is_one_picture_and_one_sentence(
     )
     screen.page.get_by_test_id("stMain").get_by_role("radio", name="Test", exact=True).click()
     screen.settle()
-    expect(screen.text("Test photos had no part in the training.")).to_be_visible()
+    expect(screen.text("Test photos played no part in training.")).to_be_visible()
     expect(picture.get_by_text("published study")).to_have_count(0)
     assert not screen.problems()
 
@@ -134,7 +134,9 @@ def test_a_recipe_is_taken_to_the_train_page(with_runs: Server, new_screen: Call
 
 
 @BOTH_LOOKS
-@pytest.mark.parametrize("kind", ["Repeats", "Vary one or two things", "Augmentations one by one", "The flower study"])
+@pytest.mark.parametrize(
+    "kind", ["Repeats", "Vary one or two settings", "Augmentations one by one", "The flower study"]
+)
 def test_each_comparison_says_what_it_takes(
     with_runs: Server, new_screen: Callable[..., Screen], kind: str, width: int, dark: bool
 ) -> None:
@@ -176,8 +178,8 @@ def test_a_series_that_is_going_is_watched_and_what_waits_can_be_cancelled(
     screen = new_screen(server)
     screen.open("/compare")
     expect(screen.text("0 of 3 done, 1 training, 2 waiting")).to_be_visible()
-    expect(screen.text("There is no result yet.")).to_be_visible()
-    screen.press("Cancel those that wait")
+    expect(screen.text("There are no results yet.")).to_be_visible()
+    screen.press("Cancel queued runs")
     expect(screen.text("0 of 1 done, 1 training, 0 waiting")).to_be_visible()
     [run] = workplace.store.runs()
     eventually(lambda: any("val_loss" in row for row in run.read_metrics()), "an epoch has ended")
@@ -200,12 +202,12 @@ def test_a_small_series_from_the_click_to_the_sentence(server: Server, new_scree
     page = screen.page
     screen.open(f"/compare?dataset={place.colours}")
     screen.press("Start one")
-    page.get_by_label("Begin with the recipe of", exact=True).click()
+    page.get_by_label("Start from the recipe of", exact=True).click()
     page.get_by_role("option", name="to begin with").click()
     screen.settle()
     expect(page.get_by_label("Epochs for the head", exact=True)).to_have_value("1")
-    choose(screen, "How many times", "3")
-    choose(screen, "Photos of each class, at most", "10")
+    choose(screen, "Number of runs", "3")
+    choose(screen, "Photos per class, at most", "10")
     expect(screen.text("3 runs")).to_be_visible()
     expect(screen.text("about")).to_be_visible()
     screen.press("Queue 3 runs")

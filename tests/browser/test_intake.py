@@ -54,11 +54,11 @@ def test_a_zip_becomes_a_dataset_with_a_report(server: Server, new_screen: Calla
         {"name": "from a colleague.zip", "mimeType": "application/zip", "buffer": content}
     )
     screen.settle()
-    screen.press("Unpack it")
-    expect(screen.text("30 photos are in the dataset from a colleague")).to_be_visible()
-    expect(screen.text("2 left out, and why")).to_be_visible()
-    screen.press("Look at the dataset")
-    expect(screen.text("Photos per class, and how they will be used")).to_be_visible()
+    screen.press("Unpack")
+    expect(screen.text("Added 30 photos to the dataset from a colleague")).to_be_visible()
+    expect(screen.text("2 left out, with reasons")).to_be_visible()
+    screen.press("Open the dataset")
+    expect(screen.text("Photos per class and subset")).to_be_visible()
     assert "from%20a%20colleague" in screen.page.url or "from+a+colleague" in screen.page.url
     assert not screen.problems()
     assert not list(server.workplace.settings.datasets_folder.glob(".*")), "nothing unfinished is left behind"
@@ -71,12 +71,12 @@ def test_a_zip_on_this_computer_is_taken_by_its_path(server: Server, new_screen:
     screen = new_screen(server, **NARROW_DARK)
     screen.open("/collect")
     screen.page.get_by_text("ZIP file", exact=True).click()
-    field = screen.page.get_by_label("Or give its path, if it lies on this computer", exact=True)
-    for path, words in (("/etc/passwd", "outside the folders"), (str(archive), "30 photos are in the dataset local")):
+    field = screen.page.get_by_label("Or its path, if the file is on this computer", exact=True)
+    for path, words in (("/etc/passwd", "outside the folders"), (str(archive), "Added 30 photos to the dataset local")):
         field.fill(path)
         field.press("Enter")
         screen.settle()
-        screen.press("Unpack it")
+        screen.press("Unpack")
         expect(screen.text(words)).to_be_visible()
     assert archive.exists() and not screen.problems()
 
@@ -84,10 +84,10 @@ def test_a_zip_on_this_computer_is_taken_by_its_path(server: Server, new_screen:
 def test_a_class_builds_a_dataset_with_files_and_the_camera(server: Server, new_screen: Callable[..., Screen]) -> None:
     screen = new_screen(server)
     screen.open("/collect")
-    screen.page.get_by_label("Its name", exact=True).fill("our class")
-    screen.page.get_by_label("Its name", exact=True).press("Enter")
+    screen.page.get_by_label("Name", exact=True).fill("our class")
+    screen.page.get_by_label("Name", exact=True).press("Enter")
     screen.settle()
-    screen.press("Make it")
+    screen.press("Create")
     for name in ("cup", "pen"):
         screen.page.get_by_label("New class", exact=True).fill(name)
         screen.press("Add the class")
@@ -106,7 +106,7 @@ def test_a_class_builds_a_dataset_with_files_and_the_camera(server: Server, new_
     taken = len(list(dataset.glob("pen/*.jpg")))
     assert taken >= saved and not list(dataset.glob("cup/*"))
     expect(screen.text(f"pen · {taken}")).to_be_visible()
-    screen.press("Take back the last photo")
+    screen.press("Remove the last photo")
     expect(screen.text(f"pen · {taken - 1}")).to_be_visible()
 
     screen.page.get_by_text("cup · 0").click()
@@ -117,10 +117,10 @@ def test_a_class_builds_a_dataset_with_files_and_the_camera(server: Server, new_
     screen.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(files)  # type: ignore[arg-type]
     screen.settle()
     screen.press("Add 4 to cup")
-    expect(screen.text("3 photos are in cup")).to_be_visible()
-    expect(screen.text("1 left out, and why")).to_be_visible()
-    screen.press("Look at the dataset")
-    expect(screen.text("Photos per class, and how they will be used")).to_be_visible()
+    expect(screen.text("Added 3 photos to cup")).to_be_visible()
+    expect(screen.text("1 left out, with reasons")).to_be_visible()
+    screen.press("Open the dataset")
+    expect(screen.text("Photos per class and subset")).to_be_visible()
     assert not screen.problems()
 
 
@@ -131,19 +131,19 @@ def test_a_label_conflict_is_shown_decided_and_undone(server: Server, new_screen
     screen = new_screen(server)
     screen.open(f"/?dataset={colours}")
     screen.press("The same photo in two classes · 1")
-    expect(screen.text("None of them is used until you say which class is right")).to_be_visible()
+    expect(screen.text("None of them is used until you choose the right class")).to_be_visible()
     view(screen, "Left out")
     expect(screen.page.get_by_role("radio", name="Left out · 2")).to_be_visible()
     view(screen, "Checks")
     screen.press("It is blue")
-    expect(screen.text("Nothing to look at")).to_be_visible()
+    expect(screen.text("No findings")).to_be_visible()
     view(screen, "Left out")
     expect(screen.page.get_by_role("radio", name="Left out · 1")).to_be_visible()
     screen.open(f"/?dataset={colours}")
     view(screen, "Decisions")
     expect(screen.text("wrong.png left out")).to_be_visible()
     screen.press("Undo")
-    expect(screen.text("Nothing has been decided yet")).to_be_visible()
+    expect(screen.text("There are no decisions yet")).to_be_visible()
     view(screen, "Checks")
     expect(screen.page.get_by_role("button", name="Use none of them")).to_be_visible()
     assert {path: path.read_bytes() for path in colours.rglob("*.png")} == before, "no photo is ever changed"
@@ -180,11 +180,11 @@ def test_a_flat_folder_with_a_table(server: Server, new_screen: Callable[..., Sc
     screen.page.get_by_role("option", name="sort").click()
     screen.settle()
     screen.press("Use this")
-    expect(screen.text("Photos per class, and how they will be used")).to_be_visible()
+    expect(screen.text("Photos per class and subset")).to_be_visible()
     view(screen, "Left out")
     expect(screen.page.get_by_role("radio", name="Left out · 1")).to_be_visible()
     screen.open(f"/?dataset={flat}")
-    expect(screen.text("Photos per class, and how they will be used")).to_be_visible()
+    expect(screen.text("Photos per class and subset")).to_be_visible()
     assert not screen.problems()
 
 
@@ -194,7 +194,7 @@ def test_a_split_that_the_dataset_brings_is_kept(server: Server, new_screen: Cal
     write_colours(divided / "valid", per_class=3, side=41)
     screen = new_screen(server)
     screen.open(f"/?dataset={divided}")
-    expect(screen.text("The dataset brings its own split (training, validation), which is kept")).to_be_visible()
+    expect(screen.text("The dataset has its own split (training, validation), which is kept")).to_be_visible()
     expect(screen.text("There is no test folder")).to_be_visible()
     expect(screen.text("6 for validation")).to_be_visible()
     assert not screen.problems()
@@ -216,9 +216,9 @@ def test_a_long_scan_can_be_stopped_and_goes_on(server: Server, new_screen: Call
     screen.page.goto(f"{server.address}/?dataset={large}")
     expect(screen.text("Looking at every photo")).to_be_visible()
     screen.page.get_by_role("button", name="Stop", exact=True).click()
-    expect(screen.text("The look through the photos was stopped")).to_be_visible()
-    screen.page.get_by_role("button", name="Go on", exact=True).click()
-    expect(screen.text("Photos per class, and how they will be used")).to_be_visible()
+    expect(screen.text("The scan was stopped")).to_be_visible()
+    screen.page.get_by_role("button", name="Continue", exact=True).click()
+    expect(screen.text("Photos per class and subset")).to_be_visible()
     expect(screen.text("Exact copies · 2")).to_be_visible()
     assert not screen.problems()
 
@@ -231,7 +231,7 @@ def test_without_a_connection_the_catalogue_says_so(server: Server, new_screen: 
     if not catalogue.is_installed():
         expect(screen.text("--extra tfds")).to_be_visible()
         return
-    screen.press("Download it")
+    screen.press("Download")
     expect(screen.text("UNFREEZE_OFFLINE")).to_be_visible()
     assert not screen.problems()
 
@@ -242,10 +242,10 @@ def test_class_weights_are_offered_and_kept_in_the_recipe(server: Server, new_sc
     screen = new_screen(server)
     screen.open(f"/?dataset={server.workplace.colours}")
     expect(screen.text("3.0 times as many photos as")).to_be_visible()
-    screen.page.get_by_text("Let photos of rare classes count more").click()
+    screen.page.get_by_text("Give rare classes more weight").click()
     screen.settle()
-    screen.follow("Train a model on it")
-    expect(screen.page.get_by_role("switch", name="Let photos of rare classes count more")).to_be_checked()
+    screen.follow("Train a model")
+    expect(screen.page.get_by_role("switch", name="Give rare classes more weight")).to_be_checked()
     start_small(screen)
     run = server.workplace.store.runs()[0]
     assert run.recipe_values()["class_weights"] is True

@@ -72,7 +72,7 @@ def test_while_a_run_is_going(server: Server, going: Run, new_screen: Callable[.
     screen.press("Open")
     expect(screen.text("Training everything from scratch")).to_be_visible()
     screen.open("/train")
-    expect(screen.text("A run is going")).to_be_visible()
+    expect(screen.text("A run is in progress")).to_be_visible()
 
 
 def test_a_killed_trainer_is_called_crashed_and_its_run_goes_on(
@@ -137,7 +137,7 @@ def test_augmentations_are_drawn_and_carried_to_training(server: Server, new_scr
     for slider in ("At most", "Share of photos"):
         screen.page.get_by_role("slider", name=slider).press("ArrowRight")
         screen.settle()
-    expect(screen.text("ms a photo here")).to_be_visible()
+    expect(screen.text("ms per photo on this computer")).to_be_visible()
     expect(screen.text("ms a photo on this machine")).to_be_visible()
     expect(screen.text("31 %")).to_be_visible()
     screen.follow("Train with these")

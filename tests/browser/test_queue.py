@@ -36,7 +36,7 @@ def test_runs_wait_are_put_in_order_and_go_on_after_a_power_cut(
     eventually(lambda: state(going) == RUNNING, "the server has started the run")
     screen = new_screen(server)
     screen.open(f"/train?dataset={workplace.colours}")
-    expect(screen.text("what you start now waits its turn")).to_be_visible()
+    expect(screen.text("a run that you start now is queued")).to_be_visible()
     first, second, third = (workplace.queued_run(seed=seed) for seed in range(3))
     screen.open("/runs")
     expect(screen.page.locator(f".st-key-going-{going.id}").get_by_role("progressbar")).to_be_visible()

@@ -60,9 +60,9 @@ def test_a_dataset_is_exported_with_its_corrections(
     screen.page.get_by_role("radio", name="New dataset").click()
     screen.settle()
     screen.press("Export")
-    expect(screen.text("30 photos are in")).to_be_visible()
+    expect(screen.text("Exported 30 photos to")).to_be_visible()
     made = workplace.settings.datasets_folder / "colours corrected"
     assert len(list(made.rglob("*.png"))) == 30
-    screen.press("Look at it")
+    screen.press("Open it")
     expect(screen.text(str(made))).to_be_visible()
     assert not screen.problems()

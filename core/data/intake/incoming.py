@@ -213,7 +213,7 @@ def suffix_problem(suffix: str) -> str:
 
 def too_large(found: int, most: int) -> str:
     """Say that a file has too many bytes."""
-    return f"the file is too large: {in_words(found)}, at most {in_words(most)} are read"
+    return f"the file is too large: {in_words(found)}; the limit is {in_words(most)}"
 
 
 def in_words(size: int) -> str:

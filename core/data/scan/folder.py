@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from core.data.duplicates import Duplicates, find
 from core.data.images import DIGEST_BYTES, FINGERPRINT_SIDE
 from core.data.scan.index import Outcome, PhotoIndex
-from core.data.scan.layout import FIRST, TABLE, Layout, Placed, place
+from core.data.scan.layout import FIRST, NOT_THERE, TABLE, Layout, Placed, place
 from core.data.scan.readers import Readers, Reading
 from core.data.scan.walk import LeftOut, PhotoFile, Walk, check_inside
 from core.data.subsets import NO_SUBSET
@@ -101,7 +101,7 @@ class Scan:
     Attributes:
         folder: The photos that can be used; every one was read to its end.
         left_out: What is not used and why, sorted by path.
-        ignored: How many housekeeping files and folders (see `core.data.scan.walk`) were passed over.
+        ignored: How many housekeeping files and folders (see `core.data.scan.walk`) were ignored.
         sizes: Shape (N, 2), int32: width and height of each photo in pixels, as shown upright.
         digests: Shape (N, 16), uint8: BLAKE2b of each file.
         fingerprints: Shape (N, 16, 16), uint8: each photo in grey, averaged down.
@@ -109,7 +109,7 @@ class Scan:
         given: Shape (N,), int8: position in `core.data.subsets.SUBSETS` where the dataset has its own split, else -1.
         datasets_inside: Filled when every class folder is itself divided into folders of photos, as when the parent of
             several datasets was picked: the names of these folders.
-        layout: Where the classes stand.
+        layout: Where the labels come from.
         index_trouble: Why what was found could not be kept for the next scan; empty when it could.
     """
 
@@ -129,6 +129,16 @@ class Scan:
     def duplicates(self) -> Duplicates:
         """Which photos are copies of each other, or look alike."""
         return find(self.digests, self.fingerprints)
+
+    @cached_property
+    def rows_without_photo(self) -> tuple[LeftOut, ...]:
+        """Those of `left_out` that are no files: rows of the table that name photos which are not in the folder."""
+        return tuple(entry for entry in self.left_out if entry.reason == NOT_THERE)
+
+    @cached_property
+    def files_left_out(self) -> tuple[LeftOut, ...]:
+        """The others of `left_out`."""
+        return tuple(entry for entry in self.left_out if entry.reason != NOT_THERE)
 
     @cached_property
     def token(self) -> str:
@@ -157,7 +167,7 @@ def scan(
         root: The folder, see `check_inside`.
         roots: The folders that may be read.
         limits: What lies above is left out.
-        layout: Where the classes stand. Folders train, val (valid, validation) and test at the top are taken for a
+        layout: Where the labels come from. Folders train, val (valid, validation) and test at the top are taken for a
             split that the dataset brings.
         index_folder: Where it is kept what was found, so that the next scan reads only photos whose size or time of
             change is new, and a scan that was broken off goes on where it was; None keeps nothing.
@@ -193,7 +203,7 @@ def scan(
         digests=_frozen(found.digests[order]),
         fingerprints=_frozen(found.fingerprints[order]),
         sharpness=_frozen(found.sharpness[order]),
-        given=_frozen(np.array([placed.parts.get(path, NO_SUBSET) for path in paths], dtype=np.int8)),
+        given=_frozen(np.array([placed.subsets.get(path, NO_SUBSET) for path in paths], dtype=np.int8)),
         datasets_inside=names if layout.label_by == FIRST and _divided_classes(paths, placed) == names else (),
         layout=layout,
         index_trouble=index.trouble,
@@ -295,13 +305,14 @@ def _labelled(root: Path, names: tuple[str, ...], paths: tuple[str, ...], classe
     return ImageFolder(root, names, paths, np.array([label[classes[path]] for path in paths], dtype=np.int32))
 
 
-def _empty_classes(placed: Placed, paths: Sequence[str], told: Sequence[LeftOut]) -> list[LeftOut]:
-    spoken_of = {folder for path in paths for folder in _folders_above(path)} | {entry.path for entry in told}
-    empty = [folder for folder in placed.class_folders if folder not in spoken_of]
+def _empty_classes(placed: Placed, paths: Sequence[str], left_out: Sequence[LeftOut]) -> list[LeftOut]:
+    mentioned = {folder for path in paths for folder in _folders_above(path)} | {entry.path for entry in left_out}
+    empty = [folder for folder in placed.class_folders if folder not in mentioned]
     known = {placed.classes[path] for path in paths}
     reason = "no photo in this folder can be read"
     return [
-        LeftOut(path, reason if path.rpartition("/")[2] in known else f"{reason}, so it is no class") for path in empty
+        LeftOut(path, reason if path.rpartition("/")[2] in known else f"{reason}, so it is not a class")
+        for path in empty
     ]
 
 
@@ -316,7 +327,7 @@ def _divided_classes(paths: Iterable[str], placed: Placed) -> tuple[str, ...]:
     """Return the class folders that hold no photo themselves but two or more folders of photos, sorted."""
     inner: dict[str, set[str]] = defaultdict(set)
     for path in paths:
-        name, *deeper = path.split("/")[1 if placed.parts else 0 :]
+        name, *deeper = path.split("/")[1 if placed.subsets else 0 :]
         inner[name].add(deeper[0] if len(deeper) > 1 else "")
     return tuple(sorted(name for name, folders in inner.items() if len(folders) > 1 and "" not in folders))
 
@@ -333,7 +344,7 @@ def _require_two_classes(
     names = tuple(sorted({placed.classes[path] for path in listed}))
     if len(names) >= 2:
         return names
-    advice = "" if placed.parts or placed.table else next(iter(_divided_classes(listed, placed)), "")
+    advice = "" if placed.subsets or placed.table else next(iter(_divided_classes(listed, placed)), "")
     first = min(left_out, default=None)
     raise FolderError(
         f"{_what_was_found(root, placed, names, what)}"
@@ -348,4 +359,4 @@ def _what_was_found(root: Path, placed: Placed, names: Sequence[str], what: str)
         return f"The table {placed.table} gives {found} with {what} in {root}. Expected two classes or more."
     found = f"only one class folder with {what} ({names[0]})" if names else f"no class folder with {what}"
     wanted = "Expected at least two subfolders, one for each class, with its photos inside."
-    return f"The folder {root} holds {found}. {wanted}"
+    return f"The folder {root} contains {found}. {wanted}"

@@ -1,4 +1,4 @@
-"""How photos get their classes and, where a dataset brings its own split, their parts: from folders or from a table."""
+"""How photos get their classes and, where a dataset has its own split, their subsets: from folders or a table."""
 
 import codecs
 import csv
@@ -26,7 +26,7 @@ SPLIT_NAMES = {
     "test": TEST,
     "testing": TEST,
 }
-"""Names of folders, in lower case, that divide a dataset into parts."""
+"""Names of folders, in lower case, that divide a dataset into subsets."""
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 BYTE_ORDER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -36,10 +36,13 @@ LABEL_COLUMNS = ("label", "class", "category", "target", "class_name", "species"
 MAX_TABLE_BYTES = 200_000_000
 FOLDERS_LOOKED_INTO, TABLES_SHOWN = 200, 20
 
+NOT_THERE = "a row of the table names it, but it is not in the folder"
+"""Why a row of a table is left out that names a photo which is not there."""
+
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the class of a photo stands.
+    """Where the label of a photo comes from.
 
     Attributes:
         label_by: "first": the folder directly below the root (or below train, val, test); "innermost": the folder that
@@ -69,14 +72,14 @@ class Placed:
 
     Attributes:
         classes: Class by path, for the photos that have one.
-        parts: Position in `core.data.split.SUBSETS` by path, where the dataset brings its own split; else empty.
-        left_out: The other photos, and rows of the table that lead nowhere.
+        subsets: Position in `core.data.subsets.SUBSETS` by path, where the dataset brings its own split; else empty.
+        left_out: The other photos, and rows of the table that name no photo.
         class_folders: Folders that stand for a class, so that one without readable photos can be reported.
         table: The table that the classes come from, or empty.
     """
 
     classes: dict[str, str]
-    parts: dict[str, int]
+    subsets: dict[str, int]
     left_out: tuple[LeftOut, ...]
     class_folders: tuple[str, ...] = ()
     table: str = ""
@@ -86,7 +89,7 @@ def place(layout: Layout, root: Path, paths: Sequence[str], folders: Sequence[st
     """Find the class of each photo.
 
     Args:
-        layout: Where the classes stand.
+        layout: Where the labels come from.
         root: The dataset's folder, resolved.
         paths: Photos relative to it, with "/".
         folders: All folders below it, alike.
@@ -96,17 +99,17 @@ def place(layout: Layout, root: Path, paths: Sequence[str], folders: Sequence[st
     """
     if layout.label_by == TABLE:
         return _by_table(layout, root, paths)
-    parts = _given_subsets(paths)
-    skipped = 1 if parts else 0
+    subsets = _given_subsets(paths)
+    skipped = 1 if subsets else 0
     classes, left_out = {}, []
     for path in paths:
         above = path.split("/")[skipped:-1]
         if above:
             classes[path] = above[0] if layout.label_by == FIRST else above[-1]
         else:
-            left_out.append(LeftOut(path, "it lies beside the class folders, in none of them"))
+            left_out.append(LeftOut(path, "it is next to the class folders, not in one of them"))
     named = _class_folders(layout, folders, skipped)
-    return Placed(classes, {path: parts[path] for path in classes} if parts else {}, tuple(left_out), named)
+    return Placed(classes, {path: subsets[path] for path in classes} if subsets else {}, tuple(left_out), named)
 
 
 @dataclass(frozen=True)
@@ -145,9 +148,9 @@ def read_table(root: Path, name: str) -> Table:
     path = root / name
     try:
         if not path.resolve(strict=True).is_relative_to(root) or path.suffix.lower() not in TABLE_SUFFIXES:
-            raise FolderError(f"The table {name} is no CSV file in the folder {root}.")
+            raise FolderError(f"The table {name} is not a CSV file in the folder {root}.")
         if path.stat().st_size > MAX_TABLE_BYTES:
-            raise FolderError(f"The table {name} is too large; at most {MAX_TABLE_BYTES // 10**6} MB are read.")
+            raise FolderError(f"The table {name} is too large; the limit is {MAX_TABLE_BYTES // 10**6} MB.")
         return parse_table(path.read_bytes(), name)
     except (OSError, RuntimeError, ValueError) as error:
         raise FolderError(f"The table {path} cannot be read ({error}).") from error
@@ -200,7 +203,7 @@ def _visible(names: Iterable[str]) -> list[str]:
 
 
 def _given_subsets(paths: Sequence[str]) -> dict[str, int]:
-    """Return the part of each photo when the folders at the top are train and val or test, and nothing else."""
+    """Return the subset of each photo when the folders at the top are train and val or test, and nothing else."""
     tops = {path.partition("/")[0] for path in paths if "/" in path}
     found = {top: SPLIT_NAMES.get(top.casefold(), NO_SUBSET) for top in tops}
     divided = {path.partition("/")[0] for path in paths if path.count("/") > 1}
@@ -222,7 +225,7 @@ def _by_table(layout: Layout, root: Path, paths: Sequence[str]) -> Placed:
     for column in (layout.file_column, layout.label_column):
         if column not in table.columns:
             raise FolderError(
-                f"The table {layout.table} has no column “{column}”; it has {', '.join(table.columns)}. Choose anew."
+                f"The table {layout.table} has no column “{column}”; it has {', '.join(table.columns)}. Choose another."
             )
     file_at, label_at = table.columns.index(layout.file_column), table.columns.index(layout.label_column)
     find = Finder(layout.table, paths)
@@ -242,8 +245,8 @@ def _by_table(layout: Layout, root: Path, paths: Sequence[str]) -> Placed:
         if len(found) > 1
     ]
     left_out = [entry for entry in left_out if entry.path not in classes]
-    told = {entry.path for entry in left_out}
-    missing = [path for path in paths if path not in classes and path not in told]
+    listed = {entry.path for entry in left_out}
+    missing = [path for path in paths if path not in classes and path not in listed]
     left_out += [LeftOut(path, f"no row of {layout.table} names it") for path in missing]
     return Placed(classes, {}, tuple(left_out), table=layout.table)
 
@@ -270,10 +273,8 @@ class Finder:
         name = named.rpartition("/")[2]
         found = self.names.get(name, self.stems.get(name))
         if found is None:
-            return "", "the table names it, but there is no such photo"
-        return (
-            (found, "") if found else ("", "the table means one of several photos of this name: give its folder, too")
-        )
+            return "", NOT_THERE
+        return (found, "") if found else ("", "several photos have this name: the table must give the folder, too")
 
 
 def _without_ending(paths: Iterable[str]) -> Iterator[tuple[str, str]]:

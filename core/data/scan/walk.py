@@ -23,12 +23,12 @@ HOUSEKEEPING = frozenset(
         "system volume information",
     }
 )
-"""Files and folders, in lower case, that systems leave behind. Names that begin with a dot count as well."""
+"""Files and folders, in lower case, that operating systems leave behind. Names that begin with a dot count as well."""
 
 SUFFIX_HINTS = {
-    ".heic": "HEIC photos are not read: save it as JPEG",
-    ".heif": "HEIF photos are not read: save it as JPEG",
-    ".avif": "AVIF photos are not read by this installation: save it as JPEG",
+    ".heic": "HEIC photos are not supported: save it as JPEG",
+    ".heif": "HEIF photos are not supported: save it as JPEG",
+    ".avif": "AVIF photos are not supported by this installation: save it as JPEG",
     ".zip": "this is a ZIP archive: upload it on the page “Collect”, or unpack it first",
     ".csv": "this is a table, not a photo",
     ".tsv": "this is a table, not a photo",
@@ -56,7 +56,7 @@ def check_inside(path: Path | str, roots: Sequence[Path]) -> Path:
         FolderError: It is not inside one of `roots`, or is no folder.
     """
     if not str(path).strip():
-        raise FolderError("No folder was given; give the path of a folder that holds one subfolder for each class.")
+        raise FolderError("No folder was given. Enter the path of a folder that contains one subfolder for each class.")
     try:
         resolved = Path(path).expanduser().resolve()
         inside = is_inside(resolved, roots)
@@ -70,7 +70,7 @@ def check_inside(path: Path | str, roots: Sequence[Path]) -> Path:
             " or add it to UNFREEZE_DATASETS."
         )
     if not is_folder:
-        what = "is a file; a folder is needed" if resolved.exists() else "does not exist; check the spelling"
+        what = "is a file; choose a folder" if resolved.exists() else "does not exist; check the spelling"
         raise FolderError(f"The folder {resolved} {what}.")
     return resolved
 
@@ -106,12 +106,12 @@ def check_photo(path: Path, roots: Iterable[Path]) -> Path:
     except (OSError, RuntimeError) as error:
         raise PhotoOutOfReach(f"the file cannot be opened ({error})") from error
     if not is_inside(resolved, roots):
-        raise PhotoOutOfReach("it leads outside the folders that may be read")
+        raise PhotoOutOfReach("it points outside the folders that may be read")
     return resolved
 
 
 def is_housekeeping(name: str) -> bool:
-    """Tell whether a file or folder of this name is hidden, or is one that systems leave behind."""
+    """Tell whether a file or folder of this name is hidden, or is one that operating systems leave behind."""
     return name.startswith(".") or name.casefold() in HOUSEKEEPING
 
 
@@ -136,7 +136,7 @@ class Walk:
     Attributes:
         files: What may be opened, in no particular order.
         left_out: The rest, with reasons.
-        ignored: How many housekeeping files and folders were passed over.
+        ignored: How many housekeeping files and folders were ignored.
         folders: Every folder that was looked into, relative to the root, without the root itself.
 
     Raises:
@@ -179,7 +179,7 @@ class Walk:
     def _is_near(self, path: str) -> bool:
         depth = path.count("/") + 1
         if depth > self.limits.depth:
-            self._leave_out(path, f"it lies {depth} folders deep; at most {self.limits.depth} are looked into")
+            self._leave_out(path, f"it is {depth} folders deep; the limit is {self.limits.depth}")
         return depth <= self.limits.depth
 
     def _is_new(self, path: str, seen: set[tuple[int, int]]) -> bool:
@@ -190,7 +190,7 @@ class Walk:
             return False
         identity = (status.st_dev, status.st_ino)
         if identity in seen:
-            self._leave_out(path, "this link leads to a folder of the same class that was already read")
+            self._leave_out(path, "this link points to a folder of the same class that was already read")
             return False
         seen.add(identity)
         return True
@@ -238,11 +238,11 @@ class Walk:
         try:
             target = Path(entry.path).resolve(strict=True)
         except (OSError, RuntimeError):
-            return "this link leads nowhere"
+            return "this link is broken"
         if not is_inside(target, self.roots):
-            return "this link leads outside the folders that may be read"
+            return "this link points outside the folders that may be read"
         if self.root.is_relative_to(target):
-            return "this link leads back to a folder that holds it"
+            return "this link points back to a folder that contains it"
         return ""
 
     def _sort_file(self, path: str, status: os.stat_result) -> None:
@@ -253,7 +253,7 @@ class Walk:
         self.files.append(PhotoFile(path, status.st_size, status.st_mtime_ns))
         if len(self.files) > self.limits.files:
             raise FolderError(
-                f"The folder {self.root} holds more than {self.limits.files:,} photos, the limit. Pick one of its"
+                f"The folder {self.root} contains more than {self.limits.files:,} photos, the limit. Pick one of its"
                 " subfolders, or raise “files” under [limits] in settings.toml."
             )
 
@@ -270,7 +270,7 @@ def _file_problem(path: str, status: os.stat_result, max_bytes: int) -> str:
         return SUFFIX_HINTS.get(suffix, f"{suffix} files are not photos")
     if status.st_size > max_bytes:
         found, most = f"{status.st_size / MEGABYTE:.1f} MB", f"{max_bytes / MEGABYTE:g} MB"
-        return f"the file is too large: {found}, at most {most} are read"
+        return f"the file is too large: {found}; the limit is {most}"
     return ""
 
 

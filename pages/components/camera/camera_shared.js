@@ -5,7 +5,7 @@ const SIDE = 480;
 // The camera's stream, shown in a video element; null where there is none, and then `say` was told why.
 async function streamInto(video, say) {
   if (!navigator.mediaDevices || !navigator.mediaDevices.getUserMedia) {
-    say("This browser gives no camera to this page. Open the app as http://localhost on this computer.");
+    say("This browser allows no camera on this page. Open the app as http://localhost on this computer.");
     return null;
   }
   say("Waiting for the camera …");
@@ -16,8 +16,8 @@ async function streamInto(video, say) {
     return stream;
   } catch (error) {
     const refused = error.name === "NotAllowedError";
-    say(refused ? "The browser was not allowed to use the camera. Allow it beside the address, and try again."
-                : `No camera can be opened (${error.name}). Is one connected, and does no other program use it?`);
+    say(refused ? "The browser was not allowed to use the camera. Allow it next to the address, and try again."
+                : `The camera could not be opened (${error.name}). Is one connected, and not in use by another program?`);
     return null;
   }
 }

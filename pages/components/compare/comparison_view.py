@@ -25,9 +25,9 @@ from pages.components.shared.run_descriptions import LoadedRun
 LOOK_EVERY_SECONDS = 2.0
 
 SUBSETS = {"Validation": "validation", "Test": "test"}
-MEANT = {
-    "validation": "Validation photos chose each model's best epoch, so they flatter a little. Use them to choose.",
-    "test": "Test photos had no part in the training. Choose by validation, and look here at the end.",
+SUBSET_NOTES = {
+    "validation": "Validation photos picked each model's best epoch, so this is slightly optimistic. Use it to choose.",
+    "test": "Test photos played no part in training. Choose by validation accuracy, and look here at the end.",
 }
 
 PICKED = "picked"
@@ -126,7 +126,7 @@ def _series(group: str, was_going: bool) -> None:
     )
     _say_result(found, measures, kind)
     st.plotly_chart(picture, config=STILL, key=f"series-{part}", alt=f"Dots: {part} accuracy of each run by variant")
-    st.caption(f":material/info: {MEANT[part]}")
+    st.caption(f":material/info: {SUBSET_NOTES[part]}")
     _details(group, [member for member in found if member.is_measured])
 
 
@@ -149,11 +149,11 @@ def _progress(found: Sequence[Member]) -> None:
                 icon=":material/error:",
             )
         return
-    words = f"{done} of {len(found)} done" + (f", {going} training" if going else "") + f", {waiting} waiting"
+    words = f"{done} of {len(found)} done" + (f", {going} training" if going else "") + f", {waiting} queued"
     with st.container(horizontal=True, vertical_alignment="center", key="series-head"):
         st.progress(done / len(found), words)
         if waiting:
-            st.button("Cancel those that wait", icon=":material/close:", on_click=_cancel, args=(tuple(found),))
+            st.button("Cancel queued runs", icon=":material/close:", on_click=_cancel, args=(tuple(found),))
     if states[FAILED]:
         st.caption(f":material/error: {states[FAILED]} failed. Open them under Runs to see why.")
 
@@ -171,7 +171,7 @@ def _say_result(found: Sequence[Member], measures: dict[str, Measured | None], k
     arms = arms_of([(member.label.variant, measures.get(member.name)) for member in found])
     complete = {member.label.variant for member in found} == {arm.name for arm in arms}
     if not arms:
-        st.caption("There is no result yet.")
+        st.caption("There are no results yet.")
     elif kind in WITH_REFERENCE and arms[0].name == found[0].label.variant:
         _result(comparison.against_first(arms), complete)
     else:
@@ -212,7 +212,7 @@ def show_side_by_side(chosen: Sequence[Member]) -> None:
         )
         st.plotly_chart(picture, config=STILL, key="intervals", alt="Test accuracy of each run with its interval")
     if len(known) < len(chosen):
-        st.caption(":material/warning: What some of these runs came to can no longer be read.")
+        st.caption(":material/warning: The results of some of these runs can no longer be read.")
     show_differences(chosen)
     show_curves(chosen)
     use_recipe(chosen)
@@ -231,16 +231,16 @@ def _but_for_seed(member: Member) -> str:
 def show_differences(chosen: Sequence[Member]) -> None:
     """The table of choices in which runs differ."""
     rows = comparison.what_differs({member.name: in_words(member.shown.recipe) for member in chosen})
-    st.subheader("What differs", anchor=False)
+    st.subheader("Differences", anchor=False)
     if rows:
         st.dataframe(rows, hide_index=True)
     else:
-        st.caption("Nothing: they were trained alike, with the same seed.")
+        st.caption("Nothing: they have the same recipe and seed.")
 
 
 def show_curves(chosen: Sequence[Member]) -> None:
     """Validation accuracy and loss over epochs, laid over one another."""
-    st.subheader("How they learned", anchor=False)
+    st.subheader("Learning curves", anchor=False)
     names = [member.name for member in chosen]
     points = pd.concat(
         [comparison_figures.validation_points(each.shown.run.read_metrics(), each.name) for each in chosen]
@@ -276,7 +276,7 @@ def _details(group: str, found: Sequence[Member]) -> None:
     with st.expander("Every run", icon=":material/list:"):
         st.dataframe([_row(member) for member in found], hide_index=True)
         use_recipe(found)
-    with st.expander("Curves, and what differs", icon=":material/show_chart:"):
+    with st.expander("Curves and differences", icon=":material/show_chart:"):
         if len(firsts) > MOST_RUNS:
             st.caption(f"The {MOST_RUNS} variants with the best validation accuracy.")
             ranked = sorted(firsts, key=lambda member: -(member.shown.status.best_val_accuracy or 0))[:MOST_RUNS]

@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from core import formatting
 from core.data.dataset import Dataset
 from core.data.dataset_export import (
     Exported,
@@ -24,9 +25,9 @@ from pages.components.shared import dataset_choice, elements, markdown, state
 ZIP, FOLDERS, TABLE = "ZIP file", "New dataset", "Table (CSV)"
 
 EXPLAINED = {
-    ZIP: "Class folders in one file, with a table of every photo and of what is missing and why.",
-    FOLDERS: "Class folders beside the other datasets that were made here, ready to be trained on.",
-    TABLE: "One row for each file: its class, its part, what was decided, and why. The photos stay where they are.",
+    ZIP: "Class folders in one file, with a table of all photos, and of those left out with the reason.",
+    FOLDERS: "Class folders next to your other Unfreeze datasets, ready for training.",
+    TABLE: "One row per file: its class, subset, decision and reason. The photos stay where they are.",
 }
 
 DOWNLOAD_BYTES = 1_000_000_000
@@ -61,7 +62,7 @@ def _choose(dataset: Dataset, parts: NDArray[np.int8]) -> None:
         return
     typed = st.text_input("Name", f"{name} corrected", key=f"export-name-{kind}-{name}", max_chars=100)
     divided = st.toggle(
-        "Divide it into train, val and test, as above",
+        "Split into train, val and test, as above",
         dataset.has_own_split,
         key="export-divided",
         disabled=bool((parts == NO_SUBSET).all()),
@@ -104,7 +105,7 @@ def _progress(job: ExportJob) -> None:
 
 def _outcome(job: ExportJob) -> None:
     if job.cancelled:
-        st.info("The export was stopped. Nothing was kept of it.", icon=":material/info:")
+        st.info("The export was stopped. Nothing was saved.", icon=":material/info:")
     elif job.error is not None:
         st.warning(str(job.error), icon=":material/info:")
     elif job.result is not None:
@@ -113,17 +114,17 @@ def _outcome(job: ExportJob) -> None:
 
 def _report(exported: Exported) -> None:
     where = markdown.escape(str(exported.path))
-    st.success(f"{exported.photos:,} photos are in {where}.", icon=":material/check_circle:")
+    st.success(f"Exported {formatting.photos(exported.photos)} to {where}.", icon=":material/check_circle:")
     if exported.path.is_dir():
-        if st.button("Look at it", icon=":material/photo_library:", key="export-look"):
+        if st.button("Open it", icon=":material/photo_library:", key="export-look"):
             state.choose_dataset(str(exported.path))
             st.rerun()
     elif exported.path.is_file() and exported.path.stat().st_size <= DOWNLOAD_BYTES:
         icon, name = ":material/download:", exported.path.name
         st.download_button(
-            "Download it", lambda: exported.path.open("rb"), name, "application/zip", icon=icon, on_click="ignore"
+            "Download", lambda: exported.path.open("rb"), name, "application/zip", icon=icon, on_click="ignore"
         )
     if exported.left_out:
-        rows = [{"file": entry.path, "why it is not in it": entry.reason} for entry in exported.left_out]
-        st.markdown(f"{len(rows):,} files are not in it:")
+        rows = [{"file": entry.path, "reason": entry.reason} for entry in exported.left_out]
+        st.markdown(f"{len(rows):,} files are not included:")
         elements.long_list(rows, "not-exported.csv")

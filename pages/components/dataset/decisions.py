@@ -17,9 +17,9 @@ PER_PAGE = 6
 SINGLES_PER_PAGE = 24
 MENU_CLASSES = 30
 TARGET = "move-target"
-LEAVE_OUT, RIGHT = "Leave it out", "It is right as it is"
+LEAVE_OUT, CORRECT = "Leave it out", "The label is correct"
 
-WORDS = {EXCLUDE: "left out", RELABEL: "moved to", KEEP: "found right"}
+WORDS = {EXCLUDE: "left out", RELABEL: "moved to", KEEP: "marked as correct"}
 
 
 def decide(dataset: Dataset, action: str, positions: Iterable[int], why: str, label: str = "") -> None:
@@ -114,14 +114,14 @@ def for_set(dataset: Dataset, finding: Finding, group: list[int], key: str) -> N
         elif finding.kind.key in (COPIES, ALIKE):
             act(dataset, EXCLUDE, group[1:], finding, "Use only the first", f"{key}-first")
         if finding.kind.key in (ALIKE, ALIKE_CONFLICT, LEAK):
-            words = "They differ: use all" if finding.kind.key == LEAK else "They are fine"
-            act(dataset, KEEP, group, finding, words, f"{key}-fine")
+            label = "They differ: use all" if finding.kind.key == LEAK else "They are fine"
+            act(dataset, KEEP, group, finding, label, f"{key}-fine")
 
 
-def act(dataset: Dataset, action: str, positions: Sequence[int], finding: Finding, words: str, key: str) -> None:
+def act(dataset: Dataset, action: str, positions: Sequence[int], finding: Finding, label: str, key: str) -> None:
     """A button that keeps one decision."""
     arguments = (dataset, action, list(positions), finding.kind.title)
-    st.button(words, key=f"act-{finding.kind.key}-{key}", on_click=decide, args=arguments)
+    st.button(label, key=f"act-{finding.kind.key}-{key}", on_click=decide, args=arguments)
 
 
 def cards(dataset: Dataset, positions: Sequence[int], why: str, key: str) -> None:
@@ -149,7 +149,7 @@ def card(dataset: Dataset, position: int, why: str, key: str) -> None:
         key=f"menu-{key}",
         type="tertiary",
         help=markdown.escape(path),
-        format_func=menu_words,
+        format_func=menu_label,
         on_click=chosen_from_menu,
         args=(dataset, position, why, f"menu-{key}"),
     )
@@ -170,16 +170,16 @@ def choose_target(folder: ImageFolder) -> None:
             "Photos can be moved to",
             folder.class_names,
             index=None,
-            placeholder="Choose a class; every photo's menu then offers it",
+            placeholder="Choose a class; the menu of every photo then offers it",
             key=TARGET,
             persist_state="session",
         )
 
 
-def menu_words(option: tuple[str, str]) -> str:
+def menu_label(option: tuple[str, str]) -> str:
     """An entry of a photo's menu."""
     action, label = option
-    return f"Move to {markdown.escape(label)}" if action == RELABEL else {EXCLUDE: LEAVE_OUT, KEEP: RIGHT}[action]
+    return f"Move to {markdown.escape(label)}" if action == RELABEL else {EXCLUDE: LEAVE_OUT, KEEP: CORRECT}[action]
 
 
 def chosen_from_menu(dataset: Dataset, position: int, why: str, key: str) -> None:
@@ -197,10 +197,10 @@ def decided(dataset: Dataset) -> None:
     """Everything that was decided, newest first, each with a way back."""
     review = dataset.review
     if not review.decisions:
-        st.info("Nothing has been decided yet. Every photo has a menu “Decide”.", icon=":material/rate_review:")
+        st.info("There are no decisions yet. Every photo has a “Decide” menu.", icon=":material/rate_review:")
         return
     st.markdown(
-        "Your photos are never changed: decisions are kept beside them, in"
+        "Your photos are never changed. Decisions are saved separately, in"
         f" `{datasets.reviews().file(review.root)}`, and each can be taken back."
     )
     undo_bar(dataset)
@@ -211,4 +211,4 @@ def decided(dataset: Dataset) -> None:
             st.markdown(f"{describe(decision)}  \n:gray[{markdown.escape(decision.why)}]", width="stretch")
             st.button("Take back", key=f"back-{position}", on_click=take_back, args=(review.root, decision))
     for path, reason in dataset.lost:
-        st.caption(f":material/link_off: {markdown.escape(path)}: {reason}; the decision rests.")
+        st.caption(f":material/link_off: {markdown.escape(path)}: {reason}; the decision is not applied.")

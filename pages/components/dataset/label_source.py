@@ -13,7 +13,7 @@ from pages.components.dataset import decisions
 from pages.components.shared.report_errors import reporting
 
 WORDS = {
-    FIRST: "The folder at the top: roses/garden/1.jpg is a rose",
+    FIRST: "The top folder: roses/garden/1.jpg is a rose",
     INNERMOST: "The innermost folder: plants/roses/1.jpg is a rose",
     TABLE: "A table (CSV) that names each file and its class",
 }
@@ -28,7 +28,7 @@ def choose_for(root: Path) -> None:
 
 def choose(root: Path, review: Review, *, expanded: bool) -> None:
     """The source of the labels, and for a table its columns."""
-    title = "Where the class of a photo stands"
+    title = "Where the labels come from"
     box = st.expander(
         title, icon=":material/sell:", expanded=expanded, key=f"label-source-{expanded}", on_change="rerun"
     )
@@ -39,7 +39,7 @@ def choose(root: Path, review: Review, *, expanded: bool) -> None:
         sources = [FIRST, INNERMOST, *([TABLE] if tables or chosen.label_by == TABLE else [])]
         first = TABLE if expanded and tables and chosen.label_by == FIRST else chosen.label_by
         source = st.radio(
-            "The class is",
+            "The label is",
             sources,
             index=sources.index(first) if first in sources else 0,
             format_func=WORDS.__getitem__,
@@ -49,7 +49,7 @@ def choose(root: Path, review: Review, *, expanded: bool) -> None:
         if layout is None:
             return
         if layout == chosen:
-            st.caption("This is what is used now.")
+            st.caption("This is the current setting.")
         elif st.button("Use this", type="primary", icon=":material/check:"):
             decisions.keep(root, lambda kept: replace(kept, layout=layout))
             st.rerun()

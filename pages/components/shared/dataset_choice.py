@@ -50,8 +50,8 @@ def dataset_or_stop(on_trouble: Callable[[Path], None] = nothing_more) -> Datase
 def scan_or_stop(path: str, layout: Layout) -> Scan:
     """The scan of a folder; while it goes on, the page ends with how far it is."""
     if state.recall("scan-stopped", "") == path:
-        st.info("The look through the photos was stopped. What was found until then is kept.", icon=":material/pause:")
-        st.button("Go on", icon=":material/play_arrow:", type="primary", on_click=state.remember, args=GO_ON)
+        st.info("The scan was stopped. What it had found so far is kept.", icon=":material/pause:")
+        st.button("Continue", icon=":material/play_arrow:", type="primary", on_click=state.remember, args=GO_ON)
         st.stop()
     job = services.scanner().request(path, layout, again=bool(state.take("scan-again")))
     if not job.wait(MOMENT):
@@ -75,8 +75,8 @@ def scan_progress(job: ScanJob) -> None:
         st.progress(0.0, "Listing the folders…")
     else:
         left = job.seconds_left()
-        words = f" · about {formatting.duration(left)} left" if left is not None else ""
-        st.progress(job.done / max(1, job.total), f"Looking at every photo: {job.done:,} of {job.total:,}{words}")
+        remaining = f" · about {formatting.duration(left)} left" if left is not None else ""
+        st.progress(job.done / max(1, job.total), f"Checking every photo: {job.done:,} of {job.total:,}{remaining}")
     st.button("Stop", icon=":material/stop:", on_click=stop_scan, args=(job,), disabled=job.comparing)
 
 

@@ -75,6 +75,10 @@ BARS_STYLE = """
 """
 
 
+STATES = {"plain": "no weights", "learns": "trainable", "frozen": "frozen"}
+"""What the kinds of layers are called, by the end of their CSS class."""
+
+
 def count(number: int) -> str:
     """A number of parameters as people say it: 950, 12.3 k, 4.0 M, 390 M."""
     for limit, unit in ((1_000_000_000, " G"), (1_000_000, " M"), (1_000, " k")):
@@ -102,11 +106,11 @@ def network_picture(chosen: Backbone, point: str, head: Sequence[Layer], learnin
     ]
     trainable = (whole if learning is None else learning) + top
     total = sum(block.learnable + block.fixed for block in chosen.blocks) + width
-    words = f"{count(trainable)} parameters learn, {count(total - trainable)} stay frozen"
+    words = f"{count(trainable)} trainable parameters, {count(total - trainable)} frozen ones"
     return (
         f'{NETWORK_STYLE}<div class="uf-net" role="img" aria-label="{escape(chosen.name)}: {words}">'
         f"{''.join(cells)}{_cell('head', width, _kind(True))}</div>"
-        f'<div class="uf-key"><span><i class="uf-dot uf-learns"></i>learns: {count(trainable)} parameters</span>'
+        f'<div class="uf-key"><span><i class="uf-dot uf-learns"></i>trainable: {count(trainable)} parameters</span>'
         f'<span><i class="uf-dot uf-frozen"></i>frozen: {count(total - trainable)} parameters</span></div>'
     )
 
@@ -149,7 +153,7 @@ def _block_part(name: str, places: Sequence[Place], learning: Collection[str], *
     able = [layer.name for layer in layers if layer.learnable]
     begun = [each for each in able if each in learning]
     kind = "partly" if 0 < len(begun) < len(able) else _kind(bool(begun))
-    words = f"learns from {escape(begun[0])} on" if kind == "partly" else kind
+    words = f"trainable from {escape(begun[0])} on" if kind == "partly" else STATES[kind]
     groups = [(key, list(members)) for key, members in groupby(places, key=lambda place: place.layer.group)]
     inside = "".join(
         _group_part(key, members, learning, unfolded=number == 0) if key else _rows(members, learning)
@@ -172,13 +176,13 @@ def _group_part(name: str, places: Sequence[Place], learning: Collection[str], *
     """A repeated part of a block; what a skip connection leads past has a bracket."""
     joined = next((number for number, place in enumerate(places) if place.skip), None)
     words = ["skip connection"] if joined is not None else []
-    words += [f"with {_beside_words(places)}"] if any(place.aside for place in places) else []
+    words += [f"with {_side_branch(places)}"] if any(place.aside for place in places) else []
     if joined is None:
         inside = _rows(places, learning)
     else:
         source = escape(places[joined].skip)
         inside = (
-            f'<div class="uf-skip"><p class="uf-note">skip connection: what {source} puts out also goes past these'
+            f'<div class="uf-skip"><p class="uf-note">skip connection: the output of {source} also bypasses these'
             f" layers and is added at the end</p>{_rows(places[: joined + 1], learning)}</div>"
             f"{_rows(places[joined + 1 :], learning)}"
         )
@@ -189,7 +193,7 @@ def _group_part(name: str, places: Sequence[Place], learning: Collection[str], *
     )
 
 
-def _beside_words(places: Sequence[Place]) -> str:
+def _side_branch(places: Sequence[Place]) -> str:
     squeezes = any(place.layer.kind == "Multiply" for place in places)
     return "squeeze-and-excitation" if squeezes else "a convolution on the shortcut"
 
@@ -199,18 +203,18 @@ def _rows(places: Sequence[Place], learning: Collection[str]) -> str:
     found = []
     for aside, members in groupby(places, key=lambda place: place.aside):
         rows = "".join(_row(place.layer, learning) for place in members)
-        words = f'<p class="uf-note">beside: {_beside_words(places)}</p>' if aside else ""
+        words = f'<p class="uf-note">side branch: {_side_branch(places)}</p>' if aside else ""
         found.append(f'<div class="uf-aside">{words}<ul>{rows}</ul></div>' if aside else f"<ul>{rows}</ul>")
     return "".join(found)
 
 
 def _row(layer: Layer, learning: Collection[str]) -> str:
     kind = "plain" if not layer.parameters else _kind(layer.name in learning)
-    said = {"plain": "no weights", "learns": "learns", "frozen": "frozen"}[kind]
+    state = STATES[kind]
     weights = count(layer.parameters) if layer.parameters else "–"
     return (
-        f'<li><i class="uf-dot uf-{kind}" role="img" aria-label="{said}" title="{said}"></i><b>{escape(layer.name)}</b>'
-        f"<span>{escape(layer.kind)}</span><span>{_shape(layer.shape)}</span><span>{weights}</span></li>"
+        f'<li><i class="uf-dot uf-{kind}" role="img" aria-label="{state}" title="{state}"></i>'
+        f"<b>{escape(layer.name)}</b><span>{escape(layer.kind)}</span><span>{_shape(layer.shape)}</span><span>{weights}</span></li>"
     )
 
 

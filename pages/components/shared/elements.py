@@ -25,7 +25,7 @@ def facts(pairs: Sequence[tuple[str, str]]) -> None:
 def long_list(rows: Sequence[Mapping[str, str]], file_name: str) -> None:
     """A table that may be long: its first rows, and all of them as a download."""
     if len(rows) > ROWS_SHOWN:
-        st.caption(f"The first {ROWS_SHOWN:,} of {len(rows):,}; the download holds all of them.")
+        st.caption(f"Showing the first {ROWS_SHOWN:,} of {len(rows):,}; the download contains all of them.")
     st.dataframe(rows[:ROWS_SHOWN], hide_index=True)
     download_list(rows, file_name)
 

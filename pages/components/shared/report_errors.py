@@ -1,4 +1,4 @@
-"""Errors a person can mend, shown as the sentences they are."""
+"""Errors that a person can fix, shown as the sentences they are."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

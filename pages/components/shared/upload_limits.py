@@ -12,7 +12,7 @@ from pages.components.shared import elements
 def check_upload_size(size: int, most: int) -> None:
     """Raise `PhotoError` for an upload above the limit; a widget's own limit is not enforced by the server."""
     if size > most:
-        raise PhotoError(f"The file has {size / 1e6:.0f} MB; at most {most / 1e6:.0f} MB are read.")
+        raise PhotoError(f"The file is {size / 1e6:.0f} MB; the limit is {most / 1e6:.0f} MB.")
 
 
 def show_limits() -> None:
@@ -22,19 +22,19 @@ def show_limits() -> None:
         elements.facts(
             [
                 ("Photos in a dataset", f"{most.files:,}"),
-                ("Bytes of a photo", formatting.size(most.file_bytes)),
-                ("Pixels of a photo", f"{most.pixels:,}"),
-                ("Folders deep", f"{most.depth:,}"),
-                ("Bytes of an upload, unpacked", formatting.size(most.total_bytes)),
-                ("Photos in an upload", f"{most.uploads:,}"),
+                ("Size of a photo", formatting.size(most.file_bytes)),
+                ("Pixels per photo", f"{most.pixels:,}"),
+                ("Folder depth", f"{most.depth:,}"),
+                ("Size of an upload, unpacked", formatting.size(most.total_bytes)),
+                ("Photos per upload", f"{most.uploads:,}"),
                 ("Feature cache", formatting.size(most.feature_cache_bytes)),
-                ("How tightly a ZIP may be packed", f"{most.ratio:,} : 1"),
+                ("ZIP compression ratio", f"{most.ratio:,} : 1"),
             ]
         )
         st.caption(
-            "What lies above is left out and listed with its reason. To change a limit, write it into"
-            f" `{services.settings().home / FILE_NAME}` under `[limits]`, for example `files = 500000`, and start"
-            " again."
+            "Whatever exceeds a limit is left out and listed with the reason. To change a limit, set it in"
+            f" `{services.settings().home / FILE_NAME}` under `[limits]`, for example `files = 500000`, and restart"
+            " the app."
         )
 
 

@@ -1,7 +1,8 @@
-"""The switch that makes up for unequal classes."""
+"""The switch that compensates for unequal classes."""
 
 import streamlit as st
 
+from core import formatting
 from core.data.dataset import imbalance
 from core.data.scan.folder import ImageFolder
 from pages.components.shared import markdown
@@ -12,24 +13,25 @@ NOTABLE = 1.5
 
 
 def class_weights_toggle(folder: ImageFolder, start: Draft) -> bool:
-    """Say how unequal the classes are, and offer to make up for it; return whether that is wanted."""
+    """Say how unequal the classes are, and offer to compensate for it; return whether that is wanted."""
     counts = folder.counts()
     times = imbalance(counts)
     if times < NOTABLE:
-        st.caption(":material/balance: The classes have about equally many photos.")
+        st.caption(":material/balance: The classes have about the same number of photos.")
         return False
     most, least = int(counts.argmax()), int(counts.argmin())
     largest, smallest = markdown.escape(folder.class_names[most]), markdown.escape(folder.class_names[least])
     st.markdown(
         f":material/balance: **{largest}** has {times:.1f} times as many photos as **{smallest}** ({counts[most]:,}"
-        f" against {counts[least]:,}). Whoever always answers {largest} is right for {counts[most] / len(folder):.0%}."
+        f" against {counts[least]:,}). Always guessing {largest} would be right"
+        f" {formatting.whole(counts[most] / len(folder))} of the time."
     )
     factors = folder.class_weights()
     return st.toggle(
-        "Let photos of rare classes count more (class weights)",
+        "Give rare classes more weight (class weights)",
         start.first("class_weights", False),
         key=start.key(f"class-weights-{folder.root}"),
         persist_state="session",
-        help=f"In training, a photo of {smallest} then counts {factors[least]:.1f} times, one of {largest}"
+        help=f"During training, each photo of {smallest} counts {factors[least]:.1f} times and each photo of {largest}"
         f" {factors[most]:.1f} times. Useful when rare classes matter as much as frequent ones.",
     )

@@ -24,7 +24,7 @@ RATE, REGULAR, HEAD, EPOCHS, UNFREEZING, SEEDS, LOGS = GROUPS = (
 WIDTH = 220
 """Of a number's widget, in pixels; as many stand side by side as there is room for."""
 
-WORDS: Mapping[str, str] = {
+CHOICE_NAMES: Mapping[str, str] = {
     "adam": "Adam",
     "adamw": "AdamW",
     "sgd": "SGD",
@@ -36,7 +36,7 @@ WORDS: Mapping[str, str] = {
     "max": "Maximum",
     "flatten": "Flatten",
 }
-"""What the choices that are words are called."""
+"""Names of the choices on the screen."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Around:
     Attributes:
         chosen: The backbone.
         point: The unfreeze point.
-        from_scratch: Whether everything learns from the start.
-        timed: Whether a time budget decides variant, unfreeze point, epochs and kept versions.
+        from_scratch: Whether everything is trained from the start.
+        timed: Whether a time budget decides variant, unfreeze point, epochs and cached versions.
     """
 
     chosen: Backbone
@@ -62,7 +62,7 @@ class Around:
 
     @property
     def joining(self) -> int:
-        """How many blocks could be freed one after the other."""
+        """How many blocks could be unfrozen one after the other."""
         return len(self.chosen.trainable_blocks(self.point))
 
 
@@ -110,87 +110,87 @@ class Row:
 
 
 ROWS: tuple[Row, ...] = (
-    Row("optimizer", "Optimizer", "How gradients become steps; Adam needs least care.", RATE),
-    Row("momentum", "Momentum", "Share of the last step that goes on into the next.", RATE, _with("optimizer", "sgd")),
+    Row("optimizer", "Optimizer", "How gradients become weight updates; Adam needs the least tuning.", RATE),
+    Row("momentum", "Momentum", "Fraction of the last update that is carried over.", RATE, _with("optimizer", "sgd")),
     Row("weight_decay", "Weight decay", "How much each step shrinks the weights.", RATE, _with("optimizer", "adamw")),
     Row(
         "head_learning_rate",
         "Learning rate, head",
-        "How large the steps are while only the head learns.",
+        "Step size while only the head is trained.",
         RATE,
         _pretrained,
     ),
     Row(
         "fine_tune_learning_rate",
         "Learning rate, fine-tuning",
-        "Small, so that what ImageNet taught is not lost.",
+        "Small, so that the pretrained weights are not destroyed.",
         RATE,
         _pretrained,
     ),
     Row(
         "scratch_learning_rate",
         "Learning rate, from scratch",
-        "How large the steps are while everything learns from nothing.",
+        "Step size while everything is trained from random weights.",
         RATE,
         _from_scratch,
     ),
     Row(
         "schedule",
         "Schedule",
-        "How the rate goes on from its peak: along half a cosine wave to 0, lower whenever the validation loss stands"
-        " still, or not at all.",
+        "How the learning rate changes after its peak: cosine decay to 0, reduced whenever the validation loss stops"
+        " improving, or constant.",
         RATE,
     ),
     Row(
         "plateau_patience",
         "Patience",
-        "Validations without a better loss before the rate is lowered.",
+        "Validations without improvement before the rate is reduced.",
         RATE,
         _with("schedule", "plateau"),
     ),
-    Row("plateau_factor", "Factor", "What the rate is then multiplied by.", RATE, _with("schedule", "plateau")),
+    Row("plateau_factor", "Factor", "The rate is multiplied by this.", RATE, _with("schedule", "plateau")),
     Row("warm_up_epochs", "Warm-up, epochs", "Epochs over which the rate rises to its peak in each phase.", RATE),
-    Row("label_smoothing", "Label smoothing", "Share of the truth that is spread evenly over all classes.", REGULAR),
-    Row("mixup", "Mixup α", "Lays photos over one another; 0.2 is usual, 0 switches it off.", REGULAR),
-    Row("cutmix", "CutMix α", "Puts a piece of one photo into another; 1 is usual, 0 switches it off.", REGULAR),
+    Row("label_smoothing", "Label smoothing", "Fraction of the target spread evenly over all classes.", REGULAR),
+    Row("mixup", "Mixup α", "Blends pairs of photos; 0.2 is usual, 0 turns it off.", REGULAR),
+    Row("cutmix", "CutMix α", "Pastes a piece of one photo into another; 1 is usual, 0 turns it off.", REGULAR),
     Row(
         "drop_connect",
         "Drop-connect",
-        "How often the last block is skipped in a step, earlier ones more seldom.",
+        "Probability of skipping the last block in a step; lower for earlier blocks.",
         REGULAR,
         _skips_blocks,
     ),
-    Row("ema", "Moving average of weights", "Its momentum, 0.99 or more; the average is kept. 0 is off.", REGULAR),
+    Row("ema", "Moving average of weights", "Its momentum, 0.99 or more; the average is saved. 0 = off.", REGULAR),
     Row(
         "pooling",
         "Pooling",
-        "What the head reads of the last map: the average or maximum of each channel, or all.",
+        "What the head gets of the last feature map: the average or maximum of each channel, or all values.",
         HEAD,
     ),
-    Row("head_batch_norm", "BatchNorm", "Normalises what the head reads by the photos of its batch.", HEAD),
-    Row("dropout", "Dropout", "Share of features left out at random in each step.", HEAD),
+    Row("head_batch_norm", "BatchNorm", "Normalises the input of the head over each batch.", HEAD),
+    Row("dropout", "Dropout", "Fraction of features dropped at random in each step.", HEAD),
     Row("batch_size", "Batch size", "Photos per step. Halve it when memory runs out.", EPOCHS),
-    Row("steps_per_epoch", "Steps per epoch", "0 for as many as show each training photo once.", EPOCHS),
-    Row("validate_every", "Validate every … steps", "0 for once at the end of each epoch.", EPOCHS),
-    Row("early_stopping", "Early stopping", "Validations without a better loss that end a phase; 0 is never.", EPOCHS),
-    Row("shuffle", "Shuffle", "Each epoch takes the photos in an order of its own.", EPOCHS),
+    Row("steps_per_epoch", "Steps per epoch", "0 = one full pass over the training photos.", EPOCHS),
+    Row("validate_every", "Validate every … steps", "0 = once at the end of each epoch.", EPOCHS),
+    Row("early_stopping", "Early stopping", "Validations without improvement that end a phase; 0 = never.", EPOCHS),
+    Row("shuffle", "Shuffle", "Each epoch takes the photos in a new random order.", EPOCHS),
     Row(
         "gradual",
         "Gradual unfreezing",
-        "Fine-tuning begins with the last block alone and frees one more at a time.",
+        "Fine-tuning starts with the last block and unfreezes one more at a time.",
         UNFREEZING,
         _frees_several,
     ),
     Row(
         "views",
-        "Kept versions of each photo",
-        "Augmented versions that are computed once. 0 computes all anew: slower.",
+        "Cached versions of each photo",
+        "Augmented versions that are computed once. 0 = none are cached: slower.",
         UNFREEZING,
         _keeps_versions,
     ),
-    Row("seed", "Seed", "Fixes first weights, order and augmentations: same seed and machine, same result.", SEEDS),
-    Row("split_seed", "Seed of the split", "Fixes which photo is for training, validation or the test.", SEEDS),
-    Row("tensorboard", "Write logs for TensorBoard", "Curves that TensorBoard draws, in the run's folder.", LOGS),
+    Row("seed", "Seed", "Fixes initial weights, order and augmentations: same seed and machine, same result.", SEEDS),
+    Row("split_seed", "Split seed", "Determines which photos are for training, validation and test.", SEEDS),
+    Row("tensorboard", "Write logs for TensorBoard", "Curves for TensorBoard, in the run's folder.", LOGS),
 )
 
 
@@ -219,13 +219,13 @@ def section(draft: Draft, around: Around, more: int = 0) -> tuple[dict[str, Any]
         more: How many choices besides those of the table differ from the defaults.
 
     Returns:
-        The choices that are made in it, and by group a place below its widgets for what else belongs there.
+        The choices that are made in it, and by group a place below its widgets for more text.
     """
     number = changes(values_now(draft, around)) + more
-    words = f" · {number} change{'s' if number > 1 else ''}" if number else ""
+    suffix = f" · {number} change{'s' if number > 1 else ''}" if number else ""
     values: dict[str, Any] = {}
     places = {}
-    with st.expander(f"Expert{words}", icon=":material/tune:", key="expert"):
+    with st.expander(f"Expert{suffix}", icon=":material/tune:", key="expert"):
         for group, tab in zip(GROUPS, st.tabs(GROUPS), strict=True):
             with tab:
                 _widgets(group, values, draft, around)
@@ -259,7 +259,7 @@ def _choice(row: Row, first: str, draft: Draft) -> str:
             CHOICES[row.name],
             default=first,
             required=True,
-            format_func=WORDS.__getitem__,
+            format_func=CHOICE_NAMES.__getitem__,
             help=row.help,
             key=draft.key(row.name),
             persist_state="session",

@@ -1,4 +1,4 @@
-"""How long to train, on the Train page: so many epochs, or so many minutes."""
+"""How long to train, on the Train page: a number of epochs, or a time budget in minutes."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ import streamlit as st
 from core.recipe.recipe import RANGES, default_epochs
 from pages.components.train.draft import Draft
 
-LENGTHS = ("So many epochs", "I have … minutes")
+LENGTHS = ("Number of epochs", "Time budget")
 
 
 def choose(start: Draft, training_photos: int) -> dict[str, Any]:
-    """So many epochs, or so many minutes."""
+    """A number of epochs, or a time budget in minutes."""
     st.subheader("How long", anchor=False)
     kind = st.segmented_control(
         "Length",
@@ -30,11 +30,11 @@ def _minutes(start: Draft) -> dict[str, Any]:
     first = round(start.first("minutes", 0)) or 5
     key = start.key("minutes")
     minutes = st.number_input(
-        "Minutes, from the click on Start", 1, 240, min(first, 240), key=key, persist_state="session"
+        "Minutes, counted from pressing Start", 1, 240, min(first, 240), key=key, persist_state="session"
     )
     st.caption(
-        ":material/timer: Start measures this computer first, then picks the variant, how much of it learns, and the"
-        " epochs that fit. A first accuracy comes within seconds."
+        ":material/timer: Training first measures this computer, then picks the variant, the unfreeze point and the"
+        " number of epochs that fit. A first accuracy appears within seconds."
     )
     return {"minutes": minutes}
 

@@ -39,7 +39,7 @@ def show_lr_finder(recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8])
         "Find a learning rate",
         icon=":material/troubleshoot:",
         disabled=going,
-        help="Tries rising rates on some of the photos, for about a minute a phase, and suggests one for each.",
+        help="Tries increasing rates on some of the photos, for about a minute per phase, and suggests one for each.",
     ):
         _start(recipe, folder, parts)
     if run is not None:
@@ -75,7 +75,7 @@ def _watch(run: Run, recipe: Recipe, going: bool) -> None:
         st.progress(min(1.0, status.progress or 0.0), text_of(status.message))
         st.button("Stop", icon=":material/stop:", key="stop-search", on_click=run.request_stop)
     elif status.state != FINISHED:
-        st.caption(f":material/info: {status.error or 'The search was ended before it was through.'}")
+        st.caption(f":material/info: {status.error or 'The search ended early.'}")
     if found:
         st.vega_lite_chart(
             figures.rate_data(found), figures.rate_chart(), key="rates", alt="Loss over the learning rate, by phase"
@@ -87,11 +87,11 @@ def _watch(run: Run, recipe: Recipe, going: bool) -> None:
 def _offer(found: Sequence[Sweep], recipe: Recipe) -> None:
     rates = {FIELDS[sweep.phase]: sweep.suggestion for sweep in found if sweep.suggestion is not None}
     if not rates:
-        st.caption("The loss never fell clearly, so no rate is suggested; the usual ones are a good choice.")
+        st.caption("The loss never clearly decreased, so no rate is suggested; the defaults are a good choice.")
         return
     words = ", ".join(f"{sweep.phase} **{sweep.suggestion:.2g}**" for sweep in found if sweep.suggestion is not None)
     st.markdown(f"Suggested: {words}")
     taken = all(getattr(recipe, name) == rate for name, rate in rates.items())
-    if st.button("Taken over" if taken else "Take over", icon=":material/check:", disabled=taken):
+    if st.button("In use" if taken else "Use", icon=":material/check:", disabled=taken):
         draft.start_from(Loaded(replace(recipe, **rates), ()))  # type: ignore[arg-type]
         st.rerun()  # all of the page: this is a part that is drawn by itself

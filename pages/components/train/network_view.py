@@ -1,4 +1,4 @@
-"""The chosen network on the Train page: what learns, layer by layer, and how long that will take."""
+"""The chosen network on the Train page: which layers are trained, and how long that will take."""
 
 from collections.abc import Sequence
 
@@ -24,13 +24,13 @@ def choose_point(chosen: Backbone, draft: Draft) -> str:
     """The block from which on the network learns, on a slider from least to most."""
     return str(
         st.select_slider(
-            "Unfreeze, after the head has learned",
+            "Unfreeze, after the head is trained",
             chosen.unfreeze_points,
             value=draft.first_for(chosen.key, "unfreeze_point", default_unfreeze_point(chosen)),
             format_func=lambda name: POINT_WORDS.get(name, f"from {name}"),
             key=draft.key(f"point-{chosen.key}"),
             persist_state="session",
-            help="The head always learns. Further left is faster and safer with few photos; further right learns more.",
+            help="The head is always trained. Left is faster and safer with few photos; right adapts more of it.",
         )
     )
 
@@ -52,15 +52,15 @@ def choose_layer(chosen: Backbone, point: str, draft: Draft) -> str:
     The layers are listed only once somebody wants to choose among them.
     """
     if point not in chosen.block_names:
-        st.caption("To begin within a block, let the network learn from a block on: see the slider above.")
+        st.caption("To start within a block, choose a block with the slider above.")
         return WHOLE
     first = _first_layer(chosen, point, draft)
     within = st.toggle(
-        f"Begin within {point}",
+        f"Start within {point}",
         bool(first),
         key=draft.key(f"within-{chosen.key}-{point}"),
         persist_state="session",
-        help="Keeps the first layers of the block as they are, too.",
+        help="Keeps the first layers of this block frozen as well.",
     )
     if not within:
         return WHOLE
@@ -70,12 +70,12 @@ def choose_layer(chosen: Backbone, point: str, draft: Draft) -> str:
         st.warning(str(error), icon=":material/error:")
         return WHOLE
     return st.selectbox(
-        "First layer that learns",
+        "First trainable layer",
         names,
         index=names.index(first) if first in names else 0,
         key=draft.key(f"layer-{chosen.key}-{point}"),
         persist_state="session",
-        help="This layer and all after it learn; BatchNorm stays as it is.",
+        help="This layer and all later ones are trained; BatchNorm stays frozen.",
     )
 
 
@@ -103,8 +103,8 @@ def _diagram(chosen: Backbone, recipe: Recipe, head: Sequence[Layer]) -> None:
         st.warning(str(error), icon=":material/error:")
         return
     st.caption(
-        "Open a block, then its parts. A line is a layer: its name, its kind, what it puts out for one photo, and its"
-        " parameters. Orange learns, blue is frozen, dashed has nothing to learn. BatchNorm stays frozen where the"
+        "Open a block, then its parts. Each line is a layer: name, type, output shape for one photo, and number of"
+        " parameters. Orange is trainable, blue is frozen, dashed has no parameters. BatchNorm stays frozen where the"
         " weights are pretrained."
     )
     st.html(drawings.architecture_diagram(chosen, architecture, head, learning))
@@ -118,11 +118,11 @@ def show_costs(chosen: Backbone, plans: Sequence[PhasePlan], costs: Costs, known
         phase = cost.phase
         count = drawings.count(_learnable(chosen, phase.unfreeze_point, phase.unfreeze_layer) + learned)
         rows.append((text_of(phase.message), count, str(phase.epochs), f"about {brief(cost.epoch_seconds)}"))
-    st.html(drawings.table(("Phase", "Learns", "Epochs", "An epoch"), rows))
-    source = "as earlier runs on this computer went" if known.measured else "a guess, until a first run has measured it"
+    st.html(drawings.table(("Phase", "Trainable", "Epochs", "Per epoch"), rows))
+    source = "based on earlier runs on this computer" if known.measured else "a rough estimate until the first run"
     icon = "bolt" if plans[-1].cached else "hourglass_top"
     st.caption(
-        f":material/timer: **About {brief(costs.total)} in all**, {source}.  \n"
+        f":material/timer: **About {brief(costs.total)} in total**, {source}.  \n"
         f":material/{icon}: {text_of(plans[-1].reason)}"
     )
 

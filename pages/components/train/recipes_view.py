@@ -1,4 +1,4 @@
-"""Recipes on the Train page: kept under a name, loaded, downloaded, brought along."""
+"""Recipes on the Train page: saved under a name, loaded, downloaded, uploaded."""
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ from pages.components.shared import markdown, state
 from pages.components.train import draft
 from pages.components.train.draft import Draft
 
-TROUBLE, DOOMED = "recipe-trouble", "recipe-doomed"
+MESSAGE, TO_DELETE = "recipe-message", "recipe-to-delete"
 USUAL_NAME = "recipe"
 
 
@@ -20,13 +20,13 @@ def box(present: Draft, recipe: Recipe, folder: ImageFolder, training_photos: in
     with st.popover("Recipe", icon=":material/receipt_long:", help="Save these choices, or load others"):
         name = st.text_input("Name", key="recipe-name", max_chars=60, placeholder="for example: rotation only")
         with st.container(horizontal=True, vertical_alignment="center"):
-            over = st.checkbox("Replace one of this name", key="recipe-over")
+            over = st.checkbox("Replace a recipe of the same name", key="recipe-over")
             st.button("Save", icon=":material/save:", on_click=_save, args=(name, recipe, over))
         _load_saved(folder, training_photos)
         _files(present, name, recipe, folder, training_photos)
-        said = state.take(TROUBLE)
-        if said:
-            st.info(said, icon=":material/info:")
+        message = state.take(MESSAGE)
+        if message:
+            st.info(message, icon=":material/info:")
 
 
 def _load_saved(folder: ImageFolder, training_photos: int) -> None:
@@ -35,10 +35,10 @@ def _load_saved(folder: ImageFolder, training_photos: int) -> None:
         chosen = st.selectbox("Saved recipes", [entry.name for entry in saved], key="recipe-saved")
         with st.container(horizontal=True):
             st.button("Load", icon=":material/folder_open:", on_click=_load, args=(chosen, folder, training_photos))
-            if state.recall(DOOMED, "") == chosen:
+            if state.recall(TO_DELETE, "") == chosen:
                 st.button("Delete for good", icon=":material/delete_forever:", on_click=_delete, args=(chosen,))
             else:
-                st.button("Delete", icon=":material/delete:", on_click=state.remember, args=(DOOMED, chosen))
+                st.button("Delete", icon=":material/delete:", on_click=state.remember, args=(TO_DELETE, chosen))
     for entry in damaged:
         st.caption(f":material/warning: {markdown.escape(entry.name)}: {markdown.escape(entry.reason)}")
 
@@ -53,7 +53,7 @@ def _files(present: Draft, name: str, recipe: Recipe, folder: ImageFolder, train
     )
     key = present.key("recipe-file")
     st.file_uploader(
-        "Load from a file", "json", key=key, max_upload_size=1, on_change=_bring, args=(key, folder, training_photos)
+        "Load from a file", "json", key=key, max_upload_size=1, on_change=_upload, args=(key, folder, training_photos)
     )
 
 
@@ -61,33 +61,33 @@ def _save(name: str, recipe: Recipe, over: bool) -> None:
     try:
         entry = services.recipe_book().save(name, recipe, over=over)
     except RecipeError as error:
-        state.remember(TROUBLE, str(error))
+        state.remember(MESSAGE, str(error))
     else:
-        state.remember(TROUBLE, f"Saved as “{entry.name}”.")
+        state.remember(MESSAGE, f"Saved as “{entry.name}”.")
 
 
 def _delete(name: str) -> None:
-    state.remember(DOOMED, "")
+    state.remember(TO_DELETE, "")
     try:
         services.recipe_book().delete(name)
     except RecipeError as error:
-        state.remember(TROUBLE, str(error))
+        state.remember(MESSAGE, str(error))
     else:
-        state.remember(TROUBLE, f"“{name}” is deleted.")
+        state.remember(MESSAGE, f"Deleted “{name}”.")
 
 
 def _load(name: str, folder: ImageFolder, training_photos: int) -> None:
     try:
         draft.start_from(fitted_to(services.recipe_book().read(name), folder, training_photos))
     except RecipeError as error:
-        state.remember(TROUBLE, str(error))
+        state.remember(MESSAGE, str(error))
 
 
-def _bring(key: str, folder: ImageFolder, training_photos: int) -> None:
+def _upload(key: str, folder: ImageFolder, training_photos: int) -> None:
     file = state.widget(key)
     if file is None:
         return
     try:
         draft.start_from(from_upload(file.getvalue(), folder, training_photos))
     except RecipeError as error:
-        state.remember(TROUBLE, str(error))
+        state.remember(MESSAGE, str(error))

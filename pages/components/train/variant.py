@@ -45,7 +45,7 @@ def choose_for_minutes() -> tuple[Backbone, str]:
     """What a time budget chooses from."""
     here = [row for row in timed_variants() if weights.look_up(row, services.settings())]
     names = ", ".join(row.name for row in here) or "none"
-    st.markdown(f"The best variant that there is time for, of those whose weights are on this computer: **{names}**.")
+    st.markdown(f"The best variant that fits the time, of those whose weights are on this computer: **{names}**.")
     return backbone(default()), "imagenet"
 
 
@@ -53,7 +53,7 @@ def choose_weights(chosen: Backbone, start: Draft) -> str:
     """Where the pretrained weights come from; random ones only after an explicit choice."""
     if not chosen.pretrained:
         st.caption(
-            ":material/info: Starts from nothing, for comparison: expect far less than from a pretrained variant."
+            ":material/info: Starts from random weights, for comparison: expect less than from a pretrained variant."
         )
         return "imagenet"
     settings = services.settings()
@@ -73,6 +73,6 @@ def choose_weights(chosen: Backbone, start: Draft) -> str:
         "Start from random weights instead",
         random,
         key=start.key(f"random-{chosen.key}"),
-        help="For showing what pretraining is worth. The result will be much worse, and it will be marked everywhere.",
+        help="Shows what pretraining is worth. The result will be much worse, and is marked as such everywhere.",
     )
     return "random" if ticked else "imagenet"

@@ -152,8 +152,8 @@ def test_a_photo_that_was_replaced_or_is_gone_is_listed_as_lost(pets: Path) -> N
     (pets / "cat" / "04.png").unlink()
     dataset = look(pets, *decisions)
     assert dict(dataset.lost) == {
-        "cat/03.png": "another photo has taken its name",
-        "dog/00.png": "another photo has taken its name",
+        "cat/03.png": "a different photo now has this name",
+        "dog/00.png": "a different photo now has this name",
         "cat/04.png": "the photo is no longer there, or can no longer be read",
     }
     assert dataset.excluded() == ["cat/05.png"] and classes(dataset)["dog/00.png"] == "dog"
@@ -253,7 +253,7 @@ def test_of_a_leak_only_the_side_that_examines_is_used(
     others = {f"{top}/cat/leak.jpg" for top in stepping_back}
     assert found(dataset)[LEAK] == [{f"{kept}/cat/leak.png", *others}]
     name = {"test": "test", "val": "validation"}[kept]
-    assert withheld(dataset) == dict.fromkeys(others, f"a photo like it is in the {name} part")
+    assert withheld(dataset) == dict.fromkeys(others, f"a nearly identical photo is in the {name} set")
     parts = parts_of(dataset)
     assert {path for path, part in parts.items() if part == NO_SUBSET} == others
     assert SUBSETS[parts[f"{kept}/cat/leak.png"]] == name
@@ -395,7 +395,7 @@ def test_what_is_used_names_only_classes_that_have_photos(pets: Path, tmp_path: 
 def test_photos_of_a_class_that_no_training_photo_has_are_withheld(divided: Path) -> None:
     write(divided, {"test/owl/1.png": 8000, "val/owl/2.png": 8001})
     dataset = look(divided)
-    reason = "its class has no photo in the training part"
+    reason = "its class has no training photo"
     assert withheld(dataset) == dict.fromkeys(("test/owl/1.png", "val/owl/2.png"), reason)
     assert dataset.used(dataset.split(0))[0].class_names == ("cat", "dog")
     called = look(divided, about(dataset, RELABEL, "test/owl/1.png", "val/owl/2.png", label="dog"))

@@ -97,7 +97,7 @@ def test_a_damaged_file_gets_a_sentence_and_stays(store: ReviewStore, text: str)
     store.folder.mkdir(parents=True)
     store.file(ROOT).write_text(text, "utf-8")
     with pytest.raises(
-        DataError, match=r"The decisions about flowers cannot be read from .*move it away to begin anew"
+        DataError, match=r"The decisions about flowers cannot be read from .*move it away to start over"
     ):
         store.read(ROOT)
     assert store.file(ROOT).read_text("utf-8") == text
@@ -163,7 +163,7 @@ def test_a_decision_that_cannot_be_kept_leaves_what_was_kept(
 
         with monkeypatch.context() as patch:
             patch.setattr(os if broken == "replace" else Path, broken, full)
-            with pytest.raises(DataError, match=r"cannot be kept in .* \(No space left on device\)"):
+            with pytest.raises(DataError, match=r"could not be saved in .* \(No space left on device\)"):
                 store.write(reviewed(LEAVE_OUT, FINE))
         assert store.read(ROOT) == reviewed(LEAVE_OUT)
     store.write(reviewed(LEAVE_OUT, FINE))
@@ -180,7 +180,7 @@ def test_a_writer_that_dies_halfway_leaves_what_was_kept(store: ReviewStore) -> 
 
 def test_where_a_file_blocks_the_folder_it_says_so(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file where a folder is needed")
-    with pytest.raises(DataError, match="cannot be kept in"):
+    with pytest.raises(DataError, match="could not be saved in"):
         ReviewStore(tmp_path / "home" / "reviews").write(reviewed(LEAVE_OUT))
 
 

@@ -250,8 +250,8 @@ def test_the_dataset_itself_may_have_any_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("limits", "words"),
     [
-        (Limits(file_bytes=20_000), "too large: 0.1 MB, at most 0.02 MB"),
-        (Limits(pixels=200 * 200 - 1), "too many pixels: 200 × 200, at most 39,999"),
+        (Limits(file_bytes=20_000), "too large: 0.1 MB; the limit is 0.02 MB"),
+        (Limits(pixels=200 * 200 - 1), "too many pixels: 200 × 200; the limit is 39,999"),
         (Limits(depth=2), "3 folders deep"),
     ],
     ids=["bytes", "pixels", "depth"],

@@ -56,7 +56,7 @@ CHANGES: dict[Callable[[Path], None], str] = {
     into_web_page: "this is a web page (HTML)",
     into_half: "the photo is cut off",
     into_folder: "this is a folder, not a photo",
-    into_link_outside: "it leads outside the folders that may be read",
+    into_link_outside: "it points outside the folders that may be read",
 }
 """What can become of a photo after a run was created, and how its reason begins."""
 

@@ -45,14 +45,14 @@ def test_the_picture_moves_with_the_unfreeze_point(row: Backbone) -> None:
 def test_the_counts_are_those_of_the_network() -> None:
     html = drawings.network_picture(B0, "none", head_layers(B0, 5))
     head = (1280 + 1) * 5
-    assert f"learns: {drawings.count(head)} parameters" in html
+    assert f"trainable: {drawings.count(head)} parameters" in html
 
 
 def test_a_block_that_learns_in_part_is_marked_as_such() -> None:
     learning = B0.learnable_parameters("block6") - 100_000
     html = drawings.network_picture(B0, "block6", head_layers(B0, 5), learning)
     assert html.count('class="uf-block uf-partly"') == 1
-    assert f"learns: {drawings.count(learning + 1281 * 5)} parameters" in html
+    assert f"trainable: {drawings.count(learning + 1281 * 5)} parameters" in html
     whole = drawings.network_picture(B0, "block6", head_layers(B0, 5), B0.learnable_parameters("block6"))
     assert "uf-partly" not in whole.replace(drawings.NETWORK_STYLE, "")
 
@@ -72,7 +72,7 @@ def test_the_diagram_shows_every_layer_with_what_it_does(key: str, settings: Set
         assert f"<b>{layer.name}</b><span>{layer.kind}</span>" in html
     learn = len(learning) + sum(bool(layer.parameters) for layer in head)
     frozen = sum(bool(layer.parameters) for layer in found.layers) - len(learning)
-    assert (html.count('aria-label="learns"'), html.count('aria-label="frozen"')) == (learn, frozen)
+    assert (html.count('aria-label="trainable"'), html.count('aria-label="frozen"')) == (learn, frozen)
 
 
 def test_brackets_and_branches_are_drawn(settings: Settings) -> None:
@@ -82,7 +82,7 @@ def test_brackets_and_branches_are_drawn(settings: Settings) -> None:
     assert html.count('class="uf-skip"') == 12 and html.count('class="uf-aside"') == 4
     first = "conv5_block2_2_conv"
     partly = drawings.architecture_diagram(row, found, head_layers(row, 3), found.learning(row, "block4", first))
-    assert f"learns from {first} on" in partly
+    assert f"trainable from {first} on" in partly
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_sizes_are_counted_whatever_their_number() -> None:
 @pytest.mark.parametrize(
     ("reason", "expected"),
     [
-        ("too many pixels: 400,000,000, at most 89,478,485 are read", "too many pixels"),
+        ("too many pixels: 400,000,000; the limit is 89,478,485", "too many pixels"),
         ("this is a web page (HTML), not a photo", "this is a web page"),
         ("the file is empty", "the file is empty"),
     ],

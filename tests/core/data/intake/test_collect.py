@@ -228,7 +228,7 @@ def test_limits_leave_the_rest_for_the_next_round(pets: Path) -> None:
     full = reasons(add(pets, ("7.png", photo(7)), ("8.png", photo(8)), limits=Limits(files=6)))
     assert full == {"8.png": "the dataset holds 6 photos, the most that are taken"}
     large = reasons(add(pets, ("9.png", photo(9)), limits=Limits(file_bytes=50)))
-    assert large == {"9.png": "the file is too large: 0.0 MB, at most 0.0 MB are read"}
+    assert large == {"9.png": "the file is too large: 0.0 MB; the limit is 0.0 MB"}
     assert "pixels" in reasons(add(pets, ("9.png", photo(9)), limits=Limits(pixels=50)))["9.png"]
 
 

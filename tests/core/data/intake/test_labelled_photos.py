@@ -77,7 +77,7 @@ def test_a_table_in_an_archive_counts_more_than_folders_and_says_what_leads_nowh
     claims = read_claims([("photos.zip", archive(entries))], LIMITS)
     assert labels(claims) == {"all/1.png": "roses", "all/2.png": "all"}
     [entry] = claims.left_out
-    assert entry.path == "lost.png" and "there is no such photo" in entry.reason
+    assert entry.path == "lost.png" and "it is not in the folder" in entry.reason
 
 
 def test_too_many_too_large_and_damaged_ones_are_left_out() -> None:

@@ -123,7 +123,7 @@ def test_a_class_without_readable_photos_is_no_class(flowers: Path) -> None:
 def test_large_files_are_left_out(flowers: Path) -> None:
     place(flowers / "rose" / "big.png", encode(noise(60, 60)))
     found = scan(flowers, roots=[flowers], limits=Limits(file_bytes=5000))
-    assert "too large: 0.0 MB, at most 0.005 MB" in reasons(found)["rose/big.png"]
+    assert "too large: 0.0 MB; the limit is 0.005 MB" in reasons(found)["rose/big.png"]
     assert len(found.folder) == 5
 
 
@@ -175,8 +175,8 @@ def test_links_are_followed_inside_the_roots_only(flowers: Path, tmp_path: Path)
     found = scan(flowers, roots=[tmp_path])
     assert found.folder.class_names == ("daisy", "rose", "tulip")
     assert {"rose/linked.png", "tulip/1.png"} <= set(found.folder.paths)
-    assert reasons(found)["rose/out.png"] == "this link leads outside the folders that may be read"
-    assert reasons(found)["rose/nowhere.png"] == "this link leads nowhere"
+    assert reasons(found)["rose/out.png"] == "this link points outside the folders that may be read"
+    assert reasons(found)["rose/nowhere.png"] == "this link is broken"
     assert set(reasons(found)) == {"rose/out.png", "rose/nowhere.png", "weed"}
 
 
@@ -248,8 +248,8 @@ def test_photos_above_the_limits_are_left_out(flowers: Path) -> None:
     place(flowers / "rose" / "a" / "b" / "c" / "deep.png")
     found = scan(flowers, roots=[flowers], limits=Limits(pixels=599, depth=3))
     assert reasons(found) == {
-        "rose/big.png": "too many pixels: 30 × 20, at most 599 are read",
-        "rose/a/b/c": "it lies 4 folders deep; at most 3 are looked into",
+        "rose/big.png": "too many pixels: 30 × 20; the limit is 599",
+        "rose/a/b/c": "it is 4 folders deep; the limit is 3",
     }
     assert len(scan(flowers, roots=[flowers], limits=Limits(pixels=600, depth=4)).folder) == 7
 

@@ -83,7 +83,7 @@ def test_innermost_folders_of_one_name_are_one_class(tmp_path: Path) -> None:
 @pytest.mark.parametrize("label_by", [FIRST, INNERMOST])
 def test_photos_in_no_folder_have_no_class(tmp_path: Path, label_by: str) -> None:
     found = look(put(tmp_path, "loose.png", "cat/1.png", "dog/1.png"), label_by)
-    assert reasons(found) == {"loose.png": "it lies beside the class folders, in none of them"}
+    assert reasons(found) == {"loose.png": "it is next to the class folders, not in one of them"}
 
 
 def test_folders_without_photos_are_reported_where_they_stand_for_a_class(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_a_test_of_photos_without_labels_is_left_out(tmp_path: Path) -> None:
     found = look(tmp_path)
     assert set(parts(found).values()) == {"training"} and found.folder.class_names == ("cat", "dog")
     assert reasons(found) == dict.fromkeys(
-        ("test/1.png", "test/2.png"), "it lies beside the class folders, in none of them"
+        ("test/1.png", "test/2.png"), "it is next to the class folders, not in one of them"
     )
 
 
@@ -246,7 +246,7 @@ def test_rows_that_lead_nowhere_and_photos_without_a_row_are_reported(tmp_path: 
     found = with_table(tmp_path, "file,label\n1.png,cat\n2.png,dog\nmissing.png,cat\n,cat\n")
     assert set(classes(found)) == {"1.png", "2.png"}
     assert reasons(found) == {
-        "missing.png": "the table names it, but there is no such photo",
+        "missing.png": "a row of the table names it, but it is not in the folder",
         "labels.csv, line 5": "this row of the table names no file",
         "forgotten.png": "no row of labels.csv names it",
     }
@@ -308,7 +308,7 @@ def test_a_name_that_several_photos_have_is_not_guessed(tmp_path: Path) -> None:
     put(tmp_path, "a/1.png", "b/1.png", "b/2.png", "3.png", "3.bmp")
     found = with_table(tmp_path, "file,label\n1.png,cat\nb/2.png,dog\n3,dog\n3.png,cat\n")
     assert classes(found) == {"3.png": "cat", "b/2.png": "dog"}
-    several = "the table means one of several photos of this name: give its folder, too"
+    several = "several photos have this name: the table must give the folder, too"
     unnamed = "no row of labels.csv names it"
     assert reasons(found) == {
         **dict.fromkeys(("1.png", "3"), several),
@@ -322,7 +322,7 @@ def test_a_table_cannot_lead_out_of_the_folder(tmp_path: Path, way: str) -> None
     cell = way.format(tmp_path)
     found = with_table(tmp_path / "set", f"file,label\n1.png,cat\n2.png,dog\n{cell},dog\n")
     assert found.folder.paths == ("1.png", "2.png")
-    assert reasons(found) == {cell: "the table names it, but there is no such photo"}
+    assert reasons(found) == {cell: "a row of the table names it, but it is not in the folder"}
 
 
 def test_the_table_itself_is_not_left_out_but_another_one_is(tmp_path: Path) -> None:

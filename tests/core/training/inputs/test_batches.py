@@ -109,7 +109,7 @@ def test_a_photo_that_has_become_a_link_to_elsewhere_is_not_read(files: list[Pat
     files[4].symlink_to(outside)
     photos = photos_in(files)
     decoded(photos)
-    assert photos.failures == {4: "it leads outside the folders that may be read"}
+    assert photos.failures == {4: "it points outside the folders that may be read"}
     assert not photos.pixels([4]).any()
     again = photos_in(files)
     assert again.digests()[4] == b"" and set(again.failures) == {4}
