@@ -362,22 +362,22 @@ def test_fewer_than_two_classes_are_refused_with_what_is_left(pets: Path) -> Non
     before = look(pets)
     cats = [path for path in before.folder.paths if path.startswith("cat/")]
     for decision in (about(before, EXCLUDE, *cats), about(before, RELABEL, *cats, label="dog")):
-        with pytest.raises(DataError, match=r"after your decisions there is dog\. Undo some of them"):
+        with pytest.raises(DataError, match=r"your decisions leave dog\. Undo some of them"):
             look(pets, decision).split(0)
     nothing = look(pets, about(before, EXCLUDE, *before.folder.paths))
     assert len(nothing.folder) == 0 and len(nothing.excluded()) == 20
-    with pytest.raises(DataError, match="there is none"):
+    with pytest.raises(DataError, match="your decisions leave no class"):
         nothing.split(0)
 
 
 def test_classes_that_are_withheld_altogether_do_not_count(tmp_path: Path) -> None:
     root = write(tmp_path, {**many(6, "cat"), **{f"dog/{i}.png": i for i in range(6)}})
-    with pytest.raises(DataError, match="there is none"):
+    with pytest.raises(DataError, match="your decisions leave no class"):
         look(root).split(0)
     write(root, many(6, "owl") | {f"owl/{i}.png": 7000 + i for i in range(6)})
     for photo in root.glob("owl/0?.png"):
         photo.unlink()
-    with pytest.raises(DataError, match="there is owl"):
+    with pytest.raises(DataError, match="your decisions leave owl"):
         look(root).split(0)
 
 

@@ -107,7 +107,7 @@ def test_what_is_no_photo_is_left_out_with_a_reason(flowers: Path) -> None:
         "daisy/notes.txt": ".txt files",
     }
     expected |= {"rose/noending": "no ending", "rose/phone.HEIC": "save it as JPEG", "labels.csv": "a table"}
-    expected |= {"loose.png": "beside the class folders"}
+    expected |= {"loose.png": "next to the class folders"}
     for path, words in expected.items():
         assert words in reasons(found)[path]
 
@@ -117,7 +117,7 @@ def test_a_class_without_readable_photos_is_no_class(flowers: Path) -> None:
     (flowers / "weed").mkdir()
     found = scan(flowers, roots=[flowers])
     assert found.folder.class_names == ("daisy", "rose")
-    assert "no class" in reasons(found)["tulip"] and "no class" in reasons(found)["weed"]
+    assert "not a class" in reasons(found)["tulip"] and "not a class" in reasons(found)["weed"]
 
 
 def test_large_files_are_left_out(flowers: Path) -> None:
@@ -194,8 +194,8 @@ def test_links_in_a_circle_come_to_an_end(flowers: Path) -> None:
     assert len(found.folder) == 5 + 12
     assert not any("left" in path or "right" in path for path in found.folder.paths)
     assert "already read" in reasons(found)["daisy/self"]
-    assert "leads back" in reasons(found)["daisy/up"] and "leads back" in reasons(found)["daisy/higher"]
-    assert "nowhere" in reasons(found)["daisy/loop"]
+    assert "points back" in reasons(found)["daisy/up"] and "points back" in reasons(found)["daisy/higher"]
+    assert "broken" in reasons(found)["daisy/loop"]
 
 
 def test_progress_is_reported_up_to_the_end(flowers: Path) -> None:

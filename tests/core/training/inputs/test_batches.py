@@ -100,7 +100,7 @@ def test_photos_with_too_many_pixels_are_reported(files: list[Path]) -> None:
     Image.new("RGB", (12, 10), "red").save(files[2])
     photos = photos_in(files, max_pixels=9 * 12)
     decoded(photos)
-    assert photos.failures == {2: "too many pixels: 12 × 10, at most 108 are read"}
+    assert photos.failures == {2: "too many pixels: 12 × 10; the limit is 108"}
 
 
 def test_a_photo_that_has_become_a_link_to_elsewhere_is_not_read(files: list[Path], tmp_path: Path) -> None:
