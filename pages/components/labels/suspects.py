@@ -325,7 +325,7 @@ def _options(check: DatasetCheck, position: int) -> list[Option]:
 
 def _option_text(option: Option, given: str) -> str:
     action, label = option
-    return f"Keep {markdown.escape(given)}" if action == KEEP else decisions.menu_words((action, label))
+    return f"Keep {markdown.escape(given)}" if action == KEEP else decisions.menu_label((action, label))
 
 
 def _chosen(dataset: Dataset, check: DatasetCheck, position: int, widget: str) -> None:

@@ -254,7 +254,7 @@ def test_a_dataset_is_written_out_by_a_process_of_its_own(settings: Settings, be
     assert photos_in(settings.home / "tfds" / "data") == [], "the copy in records is gone"
     assert list((settings.home.parent / "user").iterdir()) == [], "nothing is written elsewhere"
     found = Walk(folder, [folder], Limits())
-    parts = place(Layout(), folder, [file.path for file in found.files], []).parts
+    parts = place(Layout(), folder, [file.path for file in found.files], []).subsets
     assert sorted(set(parts.values())) == sorted({TRAINING, TEST}), "it is read back as a ready split"
     assert catalogue.current(settings) == fetch, "it is found again"
     fetch.dismiss()
