@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.intake.labelled_photos import Claim, Claims
+from core.data.intake.labelled_photos import LabelledPhoto, LabelledPhotos
 from core.data.scan.walk import LeftOut
 from core.data.subsets import TRAINING
 from core.errors import PhotoError
@@ -60,24 +60,24 @@ class LabelChecker:
         self.known = embeddings.of(TRAINING)
         self.detector = OutOfDistributionDetector.fit(embeddings)
 
-    def check(self, sent: Claims, max_pixels: int, on_photos: Callable[[int], None]) -> CheckedPhotos:
+    def check(self, sent: LabelledPhotos, max_pixels: int, on_photos: Callable[[int], None]) -> CheckedPhotos:
         """Predict photos on all cores; those that cannot be read are left out, with their reasons.
 
         `on_photos` receives the number of photos done.
         """
-        read: list[tuple[Claim, NDArray[np.uint8]]] = []
-        claims, left_out = sent.photos, list(sent.left_out)
+        read: list[tuple[LabelledPhoto, NDArray[np.uint8]]] = []
+        photos, left_out = sent.photos, list(sent.left_out)
         with ThreadPoolExecutor() as pool:
-            for start in range(0, len(claims), CHUNK):
-                chunk = claims[start : start + CHUNK]
-                contents = [_content(claim) for claim in chunk]  # one after the other: an archive is one file
+            for start in range(0, len(photos), CHUNK):
+                chunk = photos[start : start + CHUNK]
+                contents = [_content(photo) for photo in chunk]  # one after the other: an archive is one file
                 found = pool.map(lambda content: self._see(content, max_pixels), contents)
-                for claim, pixels in zip(chunk, found, strict=True):
+                for photo, pixels in zip(chunk, found, strict=True):
                     if isinstance(pixels, str):
-                        left_out.append(LeftOut(claim.name, pixels))
+                        left_out.append(LeftOut(photo.name, pixels))
                     else:
-                        read.append((claim, pixels))
-        return self._predict([claim for claim, _ in read], [pixels for _, pixels in read], tuple(left_out), on_photos)
+                        read.append((photo, pixels))
+        return self._predict(read, tuple(left_out), on_photos)
 
     def _see(self, content: bytes | str, max_pixels: int) -> NDArray[np.uint8] | str:
         """A photo's pixels, or why there are none."""
@@ -88,27 +88,26 @@ class LabelChecker:
 
     def _predict(
         self,
-        claims: Sequence[Claim],
-        photos: Sequence[NDArray[np.uint8]],
+        read: Sequence[tuple[LabelledPhoto, NDArray[np.uint8]]],
         left_out: tuple[LeftOut, ...],
         on_photos: Callable[[int], None],
     ) -> CheckedPhotos:
         side = self.predictor.resolution
-        pixels = np.stack(photos) if photos else np.zeros((0, side, side, 3), np.uint8)
+        pixels = np.array([pixels for _, pixels in read], np.uint8).reshape(-1, side, side, 3)
         outputs = {PROBABILITIES: self.known.probabilities[:0], EMBEDDING: self.known.embedding[:0]}
         if len(pixels):
             outputs = self.predictor.graph.run_many(len(pixels), lambda some: pixels[some], on_photos)
         found = decide(outputs[PROBABILITIES], self.rule, self.detector.ood_scores(outputs[EMBEDDING]))
         evidence, _ = nearest(outputs[EMBEDDING], self.known.embedding, EVIDENCE)
-        names, labels = tuple(claim.name for claim in claims), tuple(claim.label for claim in claims)
+        names, labels = tuple(photo.name for photo, _ in read), tuple(photo.label for photo, _ in read)
         unlike = found.out_of_distribution
         return CheckedPhotos(names, labels, pixels, found.probabilities, unlike, evidence, self.known, left_out)
 
 
-def _content(claim: Claim) -> bytes | str:
+def _content(photo: LabelledPhoto) -> bytes | str:
     """A photo's bytes, or why there are none."""
     try:
-        return claim.read()
+        return photo.read()
     except PhotoError as error:
         return str(error)
 

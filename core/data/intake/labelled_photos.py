@@ -1,4 +1,4 @@
-"""Photos for which somebody claims a label: in a ZIP with a folder for each class, with a table, or as they are."""
+"""Photos with given labels: in a ZIP with a folder for each class, with a table, or as they are."""
 
 import difflib
 import re
@@ -28,12 +28,12 @@ OFFERED = 3
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A photo with the label that is claimed for it.
+class LabelledPhoto:
+    """A photo with its given label.
 
     Attributes:
         name: Its name, in an archive with its folders.
-        label: What is claimed; empty where nothing is.
+        label: The given label; empty where there is none.
         read: Gives the photo's bytes; raises `PhotoError` where they cannot be had. Not for several threads at once.
     """
 
@@ -43,19 +43,19 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Claims:
-    """What somebody has sent.
+class LabelledPhotos:
+    """The photos among some files.
 
     Attributes:
-        photos: With what is claimed for each, in the order in which they came.
+        photos: With their labels, in the order in which they came.
         left_out: What cannot be used, with reasons.
     """
 
-    photos: tuple[Claim, ...]
+    photos: tuple[LabelledPhoto, ...]
     left_out: tuple[LeftOut, ...]
 
 
-def read_claims(files: Sequence[tuple[str, BinaryIO]], limits: Limits) -> Claims:
+def read_labelled_photos(files: Sequence[tuple[str, BinaryIO]], limits: Limits) -> LabelledPhotos:
     """Sort out what was sent: photos, ZIP archives and tables, by name and seekable content. No photo is read yet.
 
     A table that names a photo gives its label; else the innermost folder in its archive does.
@@ -65,15 +65,15 @@ def read_claims(files: Sequence[tuple[str, BinaryIO]], limits: Limits) -> Claims
         work.take(name, file)
     labelled = _labelled_by_tables(work.photos, work.tables, work.left_out)
     most = limits.uploads
-    work.left_out += [LeftOut(claim.name, f"at most {most:,} photos are taken at a time") for claim in labelled[most:]]
-    return Claims(tuple(labelled[:most]), tuple(work.left_out))
+    work.left_out += [LeftOut(photo.name, f"at most {most:,} photos are taken at a time") for photo in labelled[most:]]
+    return LabelledPhotos(tuple(labelled[:most]), tuple(work.left_out))
 
 
 class _Sorting:
     """Photos, tables and the rest, as they come."""
 
     def __init__(self, limits: Limits) -> None:
-        self.photos: list[Claim] = []
+        self.photos: list[LabelledPhoto] = []
         self.tables: list[tuple[str, bytes]] = []
         self.left_out: list[LeftOut] = []
         self._limits = limits
@@ -85,7 +85,7 @@ class _Sorting:
         elif suffix in TABLE_SUFFIXES:
             self._take_table(name, lambda: _whole(file, self._limits.file_bytes))
         elif suffix in PHOTO_SUFFIXES:
-            self.photos.append(Claim(shown(name), "", lambda: _whole(file, self._limits.file_bytes)))
+            self.photos.append(LabelledPhoto(shown(name), "", lambda: _whole(file, self._limits.file_bytes)))
         else:
             self.left_out.append(LeftOut(shown(name), suffix_problem(suffix)))
 
@@ -106,7 +106,7 @@ class _Sorting:
             self._take_table(path, lambda: b"".join(reader.content(entry)))
             return
         label = shown(parts[-2]) if len(parts) > 1 else ""
-        self.photos.append(Claim(path, label, lambda: b"".join(reader.content(entry))))
+        self.photos.append(LabelledPhoto(path, label, lambda: b"".join(reader.content(entry))))
 
     def _take_table(self, name: str, read: Callable[[], bytes]) -> None:
         try:
@@ -126,8 +126,8 @@ def _whole(file: BinaryIO, most: int) -> bytes:
 
 
 def _labelled_by_tables(
-    photos: Sequence[Claim], tables: Sequence[tuple[str, bytes]], left_out: list[LeftOut]
-) -> list[Claim]:
+    photos: Sequence[LabelledPhoto], tables: Sequence[tuple[str, bytes]], left_out: list[LeftOut]
+) -> list[LabelledPhoto]:
     """The photos, with the labels that tables give them; rows and tables that say nothing are added to `left_out`."""
     labels: dict[str, str] = {}
     for name, content in tables:
@@ -136,14 +136,14 @@ def _labelled_by_tables(
         except UnfreezeError as error:
             left_out.append(LeftOut(shown(name), str(error)))
             continue
-        find = Finder(name, [claim.name for claim in photos])
+        find = Finder(name, [photo.name for photo in photos])
         for file, label in rows:
             path, problem = find.photo(file)
             if problem:
                 left_out.append(LeftOut(file or shown(name), problem))
             else:
                 labels[path] = shown(label)
-    return [replace(claim, label=labels.get(claim.name, claim.label)) for claim in photos]
+    return [replace(photo, label=labels.get(photo.name, photo.label)) for photo in photos]
 
 
 def _rows(table: Table) -> list[tuple[str, str]]:

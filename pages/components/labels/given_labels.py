@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core.data.images import PHOTO_SUFFIXES
-from core.data.intake.labelled_photos import find_class, read_claims, similar_classes
+from core.data.intake.labelled_photos import find_class, read_labelled_photos, similar_classes
 from core.data.scan.layout import TABLE_SUFFIXES
 from core.data.scan.walk import check_photo
 from core.errors import PhotoError
@@ -92,14 +92,14 @@ def _checked(chosen: LoadedRun, checker: LabelChecker, files: Sequence[UploadedF
     if known != key or not isinstance(checked, CheckedPhotos):
         bar = st.progress(0.0, "Predicting the photos…")
         limits = services.settings().limits
-        photos = read_claims([(file.name, file) for file in files], limits)
-        total = max(1, len(photos.photos))
+        sent = read_labelled_photos([(file.name, file) for file in files], limits)
+        total = max(1, len(sent.photos))
 
         def on_photos(done: int) -> None:
             bar.progress(min(1.0, done / total), f"Predicting the photos: {done:,} of {total:,}")
 
         with reporting():
-            checked = checker.check(photos, limits.pixels, on_photos)
+            checked = checker.check(sent, limits.pixels, on_photos)
         bar.empty()
         state.remember(CHECKED, (key, checked))
         state.remember(CHANGED, {})

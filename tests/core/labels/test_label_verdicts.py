@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data.intake.labelled_photos import Claim, Claims
+from core.data.intake.labelled_photos import LabelledPhoto, LabelledPhotos
 from core.data.scan.walk import LeftOut
 from core.data.subsets import TRAINING
 from core.inference.decision import read_decision_rule
@@ -21,9 +21,9 @@ def checker(finished_run: FinishedRun) -> LabelChecker:
     return LabelChecker(Predictor(run), read_embeddings(run), read_decision_rule(run))
 
 
-def claim(path: Path, label: str) -> Claim:
-    """A claim about a file."""
-    return Claim(path.name, label, path.read_bytes)
+def labelled(path: Path, label: str) -> LabelledPhoto:
+    """A file with a label."""
+    return LabelledPhoto(path.name, label, path.read_bytes)
 
 
 def nothing(done: int) -> None:
@@ -36,7 +36,9 @@ def test_photos_come_with_probabilities_and_the_training_photos_most_like_them(
     broken = tmp_path / "broken.png"
     broken.write_text("<html>")
     training = photos_of(finished_run.run, "training")[:2]
-    sent = Claims((claim(training[0], "blue"), claim(broken, "red"), claim(training[1], "")), (LeftOut("a", "why"),))
+    sent = LabelledPhotos(
+        (labelled(training[0], "blue"), labelled(broken, "red"), labelled(training[1], "")), (LeftOut("a", "why"),)
+    )
     heard: list[int] = []
     seen = checker.check(sent, 10**6, heard.append)
     assert seen.names == (training[0].name, training[1].name) and seen.labels == ("blue", "")
@@ -51,7 +53,7 @@ def test_photos_come_with_probabilities_and_the_training_photos_most_like_them(
 
 
 def test_verdicts_fit_the_given_labels_and_there_are_none_without_labels(checker: LabelChecker) -> None:
-    seen = checker.check(Claims((), ()), 10**6, nothing)
+    seen = checker.check(LabelledPhotos((), ()), 10**6, nothing)
     sure = np.array([[0.95, 0.05], [0.95, 0.05], [0.6, 0.4], [0.95, 0.05]])
     unlike = np.array([False, False, False, True])
     made = type(seen)(("a", "b", "c", "d"), ("",) * 4, seen.pixels, sure, unlike, seen.evidence, seen.known, ())

@@ -6,7 +6,7 @@ from typing import BinaryIO
 import pytest
 from PIL import Image
 
-from core.data.intake.labelled_photos import Claims, find_class, read_claims, similar_classes
+from core.data.intake.labelled_photos import LabelledPhotos, find_class, read_labelled_photos, similar_classes
 from core.errors import PhotoError
 from core.settings import Limits
 
@@ -30,9 +30,9 @@ def archive(entries: Mapping[str, bytes]) -> BinaryIO:
     return buffer
 
 
-def labels(claims: Claims) -> dict[str, str]:
-    """What is claimed, by name."""
-    return {claim.name: claim.label for claim in claims.photos}
+def labels(found: LabelledPhotos) -> dict[str, str]:
+    """The labels by name."""
+    return {each.name: each.label for each in found.photos}
 
 
 def test_in_an_archive_the_innermost_folder_is_the_label() -> None:
@@ -44,14 +44,14 @@ def test_in_an_archive_the_innermost_folder_is_the_label() -> None:
         "../up.png": photo(4),
         "in it.zip": b"PK",
     }
-    claims = read_claims([("photos.ZIP", archive(entries))], LIMITS)
-    assert labels(claims) == {
+    found = read_labelled_photos([("photos.ZIP", archive(entries))], LIMITS)
+    assert labels(found) == {
         "of the class/roses/1.png": "roses",
         "of the class/tulips/2.png": "tulips",
         "3.png": "",
     }
-    assert [claim.read() for claim in claims.photos] == [photo(1), photo(2), photo(3)]
-    reasons = {entry.path: entry.reason for entry in claims.left_out}
+    assert [each.read() for each in found.photos] == [photo(1), photo(2), photo(3)]
+    reasons = {entry.path: entry.reason for entry in found.left_out}
     assert set(reasons) == {"notes.txt", "../up.png", "in it.zip"}
     assert "leads out of the archive" in reasons["../up.png"]
 
@@ -68,29 +68,29 @@ def test_in_an_archive_the_innermost_folder_is_the_label() -> None:
 )
 def test_a_table_gives_labels(table: bytes) -> None:
     sent = [("1.png", io.BytesIO(photo(1))), ("labels.csv", io.BytesIO(table)), ("2.png", io.BytesIO(photo(2)))]
-    claims = read_claims(sent, LIMITS)
-    assert labels(claims) == {"1.png": "roses", "2.png": "tulips"} and claims.left_out == ()
+    found = read_labelled_photos(sent, LIMITS)
+    assert labels(found) == {"1.png": "roses", "2.png": "tulips"} and found.left_out == ()
 
 
 def test_a_table_in_an_archive_counts_more_than_folders_and_says_what_leads_nowhere() -> None:
     entries = {"all/1.png": photo(1), "all/2.png": photo(2), "all/labels.csv": b"file,label\n1.png,roses\nlost.png,x\n"}
-    claims = read_claims([("photos.zip", archive(entries))], LIMITS)
-    assert labels(claims) == {"all/1.png": "roses", "all/2.png": "all"}
-    [entry] = claims.left_out
+    found = read_labelled_photos([("photos.zip", archive(entries))], LIMITS)
+    assert labels(found) == {"all/1.png": "roses", "all/2.png": "all"}
+    [entry] = found.left_out
     assert entry.path == "lost.png" and "it is not in the folder" in entry.reason
 
 
 def test_too_many_too_large_and_damaged_ones_are_left_out() -> None:
     limits = Limits(uploads=2, file_bytes=len(photo(1)) + 10)
     sent: list[tuple[str, BinaryIO]] = [(f"{number}.png", io.BytesIO(photo(number))) for number in range(3)]
-    claims = read_claims([("large.png", io.BytesIO(photo(1) * 2)), *sent], limits)
-    assert list(labels(claims)) == ["large.png", "0.png"]
-    assert [entry.path for entry in claims.left_out] == ["1.png", "2.png"]
+    found = read_labelled_photos([("large.png", io.BytesIO(photo(1) * 2)), *sent], limits)
+    assert list(labels(found)) == ["large.png", "0.png"]
+    assert [entry.path for entry in found.left_out] == ["1.png", "2.png"]
     with pytest.raises(PhotoError, match="too large"):
-        claims.photos[0].read()
-    [entry] = read_claims([("broken.zip", io.BytesIO(b"PK no archive"))], LIMITS).left_out
+        found.photos[0].read()
+    [entry] = read_labelled_photos([("broken.zip", io.BytesIO(b"PK no archive"))], LIMITS).left_out
     assert entry.path == "broken.zip" and entry.reason
-    [entry] = read_claims([("film.mp4", io.BytesIO(b""))], LIMITS).left_out
+    [entry] = read_labelled_photos([("film.mp4", io.BytesIO(b""))], LIMITS).left_out
     assert "mp4" in entry.reason or "not photos" in entry.reason
 
 
