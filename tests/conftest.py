@@ -120,11 +120,12 @@ least = resident()
 
 def eventually(happened: Callable[[], bool], what: str) -> None:
     """Wait until something is true; fail when it takes far too long."""
-    deadline = time.monotonic() + PATIENCE
+    deadline, pause = time.monotonic() + PATIENCE, 0.02
     while not happened():
         if time.monotonic() > deadline:
             pytest.fail(f"waited {PATIENCE:g} s in vain until {what}")
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(1.1 * pause, 0.2)  # looking costs time, too
 
 
 def alive(pid: int) -> bool:

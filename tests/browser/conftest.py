@@ -154,7 +154,7 @@ class Screen:
         app = self.page.get_by_test_id("stApp")
         expect(app).to_have_attribute("data-test-connection-state", "CONNECTED")
         expect(app).to_have_attribute("data-test-script-state", "notRunning")
-        self.page.wait_for_timeout(300)
+        self.page.wait_for_timeout(200)
         expect(app).to_have_attribute("data-test-script-state", "notRunning")
         assert not self.exceptions()
 

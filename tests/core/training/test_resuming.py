@@ -102,7 +102,6 @@ def assert_same_ends(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> 
 
 CASES: dict[str, dict[str, Any]] = {
     "baseline": SMALL_STEPS,
-    "validation amid epochs": {**SMALL_STEPS, "validate_every": 4, "steps_per_epoch": 5},
     "mixing, averages and smoothing": {
         **SMALL_STEPS,
         "mixup": 0.4,
@@ -113,8 +112,10 @@ CASES: dict[str, dict[str, Any]] = {
         "class_weights": True,
         "augmentations": TURNED,
     },
-    "plateau, no shuffling": {
+    "validation amid epochs, plateau, no shuffling": {
         **SMALL_STEPS,
+        "validate_every": 4,
+        "steps_per_epoch": 5,
         "schedule": "plateau",
         "plateau_patience": 1,
         "optimizer": "sgd",

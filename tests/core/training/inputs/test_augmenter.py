@@ -47,14 +47,13 @@ def test_a_version_is_the_same_in_any_company_and_order_and_made_by_anybody() ->
 
 
 def test_a_version_does_not_depend_on_what_was_made_before() -> None:
-    versions = Versions(ALL_ON, 5, SHAPE)
-    versions.make(PHOTOS[:2], DIGESTS[:2], 7)
-    np.testing.assert_array_equal(versions.make(PHOTOS, DIGESTS, 0), made(0))
-    np.testing.assert_array_equal(versions.make(PHOTOS, DIGESTS, 0), made(0))
+    before = made(0)
+    versions_of(5).make(PHOTOS[:2], DIGESTS[:2], 7)
+    np.testing.assert_array_equal(made(0), before)
 
 
 def test_threads_that_ask_at_the_same_time_get_the_same_versions() -> None:
-    versions = Versions(ALL_ON, 5, SHAPE)
+    versions = Versions(ALL_ON, 5, SHAPE)  # not the one of `made`, and traced while others ask
     jobs = [(number, photo) for number in range(3) for photo in range(len(PHOTOS))] * 2
 
     def make(job: tuple[int, int]) -> NDArray[np.float32]:
@@ -78,9 +77,9 @@ def test_versions_differ_between_numbers_and_seeds_and_from_the_photo() -> None:
 
 def test_each_photo_is_changed_in_its_own_way_even_where_two_look_alike() -> None:
     same = np.repeat(PHOTOS[:1], 6, axis=0)
-    found = Versions(ALL_ON, 5, SHAPE).make(same, DIGESTS, 0)
+    found = versions_of(5).make(same, DIGESTS, 0)
     assert len(np.unique(found.round(2).reshape(6, -1), axis=0)) == 6
-    twins = Versions(ALL_ON, 5, SHAPE).make(same[:2], [DIGESTS[0]] * 2, 0)
+    twins = versions_of(5).make(same[:2], [DIGESTS[0]] * 2, 0)
     np.testing.assert_array_equal(twins[0], twins[1])
 
 
