@@ -26,8 +26,9 @@ EXAMPLES = """examples:
   unfreeze check-labels ~/flowers --most 10
   unfreeze check-labels ~/flowers --json > suspects.json
 
-Nothing is trained and nothing is changed: a pretrained network looks at every photo, and each label is judged by the
-photos around it. Decide about the suspects on the page “Label check”; what was decided there counts here.
+Nothing is trained and nothing is changed: a pretrained network computes features of every photo, and each label is
+compared with those of similar photos. Decide about the suspects on the page “Label check”; decisions made
+there apply here.
 """
 
 
@@ -37,9 +38,11 @@ def add(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> Non
     parser.add_argument(
         "--network",
         choices=[row.key for row in BACKBONES if row.pretrained],
-        help="which network looks at the photos (default: EfficientNet-B0, or Lite0 without its weights)",
+        help="network that computes the features (default: EfficientNet-B0, or Lite0 without its weights)",
     )
-    parser.add_argument("--most", type=int, default=50, metavar="N", help="list so many at most, not in JSON (50)")
+    parser.add_argument(
+        "--most", type=int, default=50, metavar="N", help="list at most N, JSON always lists all (default: 50)"
+    )
 
 
 def check_labels(options: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -82,7 +85,7 @@ def _features(dataset: Dataset, network: str, settings: Settings, output: Output
         output.say("Stopped. What was computed is kept, and the next check goes on from there.")
         raise
     if status.state != FINISHED:
-        raise RunNotReady(status.error or "The photos were not all looked at: it was stopped. Start the check again.")
+        raise RunNotReady(status.error or "The check was stopped before all photos were processed. Start it again.")
     return features.read_features(run)
 
 

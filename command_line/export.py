@@ -39,8 +39,8 @@ EXAMPLES = "\n".join(
         "  unfreeze export latest onnx",
         "  unfreeze export 1f3a litert-int8 -o small.zip",
         "",
-        "Each model comes with a certificate: how near its answers are to those of the run. One that falls short is",
-        "not written.",
+        "Each model comes with a certificate: how closely its predictions match those of the run. A model that falls",
+        "short is not written.",
     )
 )
 
@@ -90,7 +90,7 @@ def _proven(run: Run, chosen: ExportFormat, output: Output) -> ParityReport:
 def _in_words(target: Path, found: ParityReport) -> str:
     warnings = [f"Note: {warning}" for warning in found.warnings]
     proof = (
-        f"Proven on {found.photos} photos: the same class on {found.equal_top1:.1%}, probabilities differ by"
-        f" {found.max_difference:.1e} at most, {found.milliseconds:.0f} ms a photo."
+        f"Verified on {found.photos} photos: the same class on {found.equal_top1:.1%}, probabilities differ by at"
+        f" most {found.max_difference:.1e}, {found.milliseconds:.0f} ms per photo."
     )
     return "\n".join([f"{target} ({target.stat().st_size / 1e6:.1f} MB)", proof, *warnings])

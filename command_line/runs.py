@@ -79,7 +79,7 @@ def write_run(run: Run, named: str | None, output: Output) -> int:
         export_run(run, file, counting)
     size = target.stat().st_size
     values = {"run": run.id, "file": str(target.resolve()), "bytes": size}
-    output.result(values, f"{target} ({size / 1e6:.1f} MB) holds the run {run.id}.")
+    output.result(values, f"{target} ({size / 1e6:.1f} MB) contains the run {run.id}.")
     return 0
 
 
@@ -137,5 +137,5 @@ ACTIONS = (
     Action("show", "show one run with its recipe", _which, show),
     Action("delete", "delete a run for good", _which, delete),
     Action("export", "write a run into a file, for another installation", _export_options, export),
-    Action("import", "take in a run from such a file; nothing of it is executed", _import_options, bring_in),
+    Action("import", "import a run from such a file; nothing in it is executed", _import_options, bring_in),
 )

@@ -35,10 +35,10 @@ Train page, under “Recipe”.
 def add(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     """Say what can be asked for."""
     parser.add_argument("recipe", metavar="RECIPE", help="a JSON file, or the name of a saved recipe")
-    parser.add_argument("--dataset", metavar="FOLDER", help="other photos than those that the recipe was made for")
-    parser.add_argument("--name", default="", help="what the run is to be called")
-    parser.add_argument("--seed", type=int, help="another seed than the recipe's; the split stays the same")
-    parser.add_argument("--queue", action="store_true", help="do not wait for the end; the run goes on by itself")
+    parser.add_argument("--dataset", metavar="FOLDER", help="photos to use instead of those the recipe was made for")
+    parser.add_argument("--name", default="", help="name of the run")
+    parser.add_argument("--seed", type=int, help="a seed to use instead of the recipe's; the split stays the same")
+    parser.add_argument("--queue", action="store_true", help="return at once; the run continues in the background")
 
 
 def train(options: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -54,7 +54,8 @@ def train(options: argparse.Namespace, settings: Settings, output: Output) -> in
     run = launch(queue, chosen, folder, parts, label=Label(name=options.name))
     if options.queue:
         output.result(
-            facts_of(run, run.read_status()), f"{run.id} goes on by itself. “unfreeze runs” says how far it is."
+            facts_of(run, run.read_status()),
+            f"{run.id} continues in the background. “unfreeze runs” shows its progress.",
         )
         return 0
     return _watch(run, queue, output)
@@ -91,12 +92,12 @@ def _stop(run: Run, queue: Queue, output: Output) -> bool:
             queue.cancel(run)
         except RunBusy:  # it has just begun
             return _stop(run, queue, output)
-        output.say("The run had not begun, and was taken out of the queue. Nothing is kept of it.")
+        output.say("The run had not started and was removed from the queue. Nothing of it is kept.")
         return False
     run.request_stop()
     output.say(
-        "Stopping: the best model so far is kept and tested. Press Ctrl-C once more not to wait for that; it goes on by"
-        " itself."
+        "Stopping: the best model so far is kept and tested. Press Ctrl-C again to return now; it finishes in"
+        " the background."
     )
     return True
 
@@ -119,7 +120,7 @@ def _ending(run: Run, status: Status) -> str:
     lines = [f"{name_of(run)}: {status.state} after {took}.", status.error]
     if status.test_accuracy is not None:
         lines.append(
-            f"{percent(status.test_accuracy)} of the test photos were named correctly"
+            f"{percent(status.test_accuracy)} of the test photos were classified correctly"
             f" ({status.test_correct:,} of {status.test_count:,})."
         )
     if run.best_file.exists():

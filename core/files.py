@@ -10,7 +10,7 @@ def write_atomically(path: Path, text: str) -> None:
 
     Threads and processes may write the same file at once: each has a temporary file of its own, and the last one wins.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    temporary = path.with_name(f".{path.name}.{secrets.token_urlsafe(6)}")  # file names may have 255 bytes
     try:
         with temporary.open("x", encoding="utf-8") as file:
             file.write(text)

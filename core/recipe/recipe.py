@@ -259,13 +259,13 @@ def _check_word(name: str, value: Any, allowed: tuple[str, ...]) -> None:
 def _check_more_epochs(added: Any) -> None:
     whole = isinstance(added, tuple) and all(type(number) is int and number >= 1 for number in added)
     if not whole:
-        raise RecipeError(f"The more epochs are {added!r}; they must be whole numbers from 1 on.")
+        raise RecipeError(f"The additional epochs are {added!r}; they must be whole numbers from 1 on.")
 
 
 def _check_layer(layer: Any, point: str, chosen: Backbone) -> None:
     if layer and (not isinstance(layer, str) or chosen.block_of(layer) != point):
         raise RecipeError(
-            f"The unfreeze layer is {layer!r}; it must lie in the block of the unfreeze point, which is {point!r}."
+            f"The unfreeze layer is {layer!r}; it must be in the block of the unfreeze point, which is {point!r}."
         )
 
 
@@ -275,7 +275,7 @@ def _check_number(name: str, value: Any, allowed: Range) -> None:
         kind = "a whole number" if name in WHOLE else "a number"
         raise RecipeError(f"The {words} is {value!r}; it must be {kind}.")
     if not allowed.low <= value <= allowed.high:
-        raise RecipeError(f"The {words} is {value}; it must lie between {allowed.low} and {allowed.high}.")
+        raise RecipeError(f"The {words} is {value}; it must be between {allowed.low} and {allowed.high}.")
 
 
 def _check_augmentations(augmentations: Any) -> None:

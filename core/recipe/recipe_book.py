@@ -80,7 +80,7 @@ class RecipeBook:
             self.root.mkdir(parents=True, exist_ok=True)
             write_atomically(path, json.dumps(values, indent=1, ensure_ascii=False))
         except OSError as error:
-            raise RecipeError(f"The recipe cannot be kept in {self.root} ({error.strerror}).") from error
+            raise RecipeError(f"The recipe cannot be saved in {self.root} ({error.strerror}).") from error
         return entry
 
     def entries(self) -> tuple[list[Saved], list[Damaged]]:
@@ -121,7 +121,7 @@ def checked_name(name: str) -> str:
         raise RecipeError(f"The name has {len(known)} characters; at most {MOST_CHARACTERS} are kept. Shorten it.")
     odd = next((sign for sign in known if unicodedata.category(sign) in ("Cc", "Cs")), None)
     if odd is not None:
-        raise RecipeError(f"The name holds a character that cannot be shown ({odd!r}). Type it anew.")
+        raise RecipeError(f"The name holds a character that cannot be shown ({odd!r}). Type it again.")
     return known
 
 
@@ -151,7 +151,7 @@ def from_upload(content: bytes, folder: ImageFolder, training_photos: int) -> Lo
     try:
         return fitted_to(Recipe.from_json(text), folder, training_photos)
     except RecursionError as error:
-        raise RecipeError("This is not a recipe: its brackets are nested without end.") from error
+        raise RecipeError("This is not a recipe: its brackets are nested too deeply.") from error
 
 
 def fitted_to(recipe: Recipe, folder: ImageFolder, training_photos: int) -> Loaded:
@@ -181,7 +181,9 @@ def fitted_to(recipe: Recipe, folder: ImageFolder, training_photos: int) -> Load
 def _read(path: Path, name: str) -> Saved:
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise RecipeError(f"The recipe “{name}” has more than {MOST_BYTES:,} bytes, so it is none of ours.")
+            raise RecipeError(
+                f"The recipe “{name}” has more than {MOST_BYTES:,} bytes, so it is not a recipe of Unfreeze."
+            )
         values: Any = json.loads(path.read_text("utf-8"))
         return Saved(name, float(values["saved"]), Recipe.from_values(values["recipe"]))
     except FileNotFoundError as error:

@@ -166,7 +166,7 @@ def repeated(runs: Iterable[Planned], count: int) -> tuple[Planned, ...]:
         raise RecipeError(f"Each run is to be made {count} times; it must be 1 or more.")
     found = tuple(again for run in runs for again in _again(run, count))
     if len(found) > MOST_RUNS:
-        raise RecipeError(f"These are {len(found)} runs; at most {MOST_RUNS} are queued at once. Vary less.")
+        raise RecipeError(f"These are {len(found)} runs; at most {MOST_RUNS} are queued at once. Choose fewer values.")
     return found
 
 
@@ -249,7 +249,7 @@ def flower_study(recipe: Recipe, settings: Settings, count: int = 4) -> Study:
 
     The baseline CNN without augmentation `count` times, with each of six augmentations alone, each of them half as
     often, then MobileNetV2 as feature extractor, then fine-tuned from layer 100. Length, seed and split are those of
-    the recipe. Where MobileNetV2's weights are neither here nor to be had, EfficientNet-Lite0 takes its place.
+    the recipe. Where MobileNetV2's weights are not here and cannot be downloaded, EfficientNet-Lite0 takes its place.
     """
     baseline = replace(recipe, backbone="baseline-cnn", weights="imagenet", unfreeze_point="all", unfreeze_layer="")
     alone = each_augmentation_alone(baseline, STUDY_AUGMENTATIONS, also_half=True)
@@ -269,8 +269,8 @@ def _pretrained_part(recipe: Recipe, settings: Settings) -> tuple[Planned, Plann
     head = changed(tuned, "unfreeze_point", "none")
     name = f"{stand_in.name.removeprefix('EfficientNet-')} for {chosen.name}"
     note = (
-        f"The weights of {chosen.name} are not on this computer, so {stand_in.name} takes its place. To have the study"
-        f" as it was, put the file {chosen.weights.file_name} into {settings.weights_folder}."
+        f"The weights of {chosen.name} are not on this computer, so {stand_in.name} takes its place. To reproduce the"
+        f" study as published, put the file {chosen.weights.file_name} into {settings.weights_folder}."
     )
     return _named(name, head, EXTRACTOR), _named(name, tuned, f"{FINE_TUNED} {tuned.unfreeze_point}"), note
 

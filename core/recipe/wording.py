@@ -19,7 +19,8 @@ TITLES: Mapping[str, str] = {
     "head_batch_norm": "BatchNorm in the head",
     "drop_connect": "drop-connect",
     "ema": "moving average of weights",
-    "views": "kept versions of each photo",
+    "more_epochs": "additional epochs",
+    "views": "cached versions of each photo",
 }
 """What choices are called where that is not their name in the recipe."""
 

@@ -244,7 +244,7 @@ class Run:
 
     @property
     def error_file(self) -> Path:
-        """The trainer's last words when it failed, with the traceback."""
+        """End of the trainer's log when it failed, with the traceback."""
         return self.folder / "error.txt"
 
     @property
@@ -274,7 +274,7 @@ class Run:
         """
         with locked(self.lock_file, seconds=5) as held:
             if not held:
-                raise RunBusy(f"Another trainer is at work on the run {self.id}.")
+                raise RunBusy(f"Another trainer is already working on the run {self.id}.")
             yield
 
     def is_locked(self) -> bool:
@@ -436,7 +436,7 @@ class RunStore:
         self.root.mkdir(parents=True, exist_ok=True)
         with locked(self.root / ".exclusive", seconds=10) as held:
             if not held:
-                raise RunBusy("Somebody else is starting a run at this very moment. Try again.")
+                raise RunBusy("Another run is being started at this moment. Try again.")
             yield
 
     def get(self, run_id: str) -> Run:
@@ -472,9 +472,9 @@ class RunStore:
         run = self.get(run_id)
         state = _state(run)
         if state in ACTIVE:
-            raise RunBusy("This run is still going. Stop it first, then delete it.")
+            raise RunBusy("This run is still running. Stop it before you delete it.")
         if state == QUEUED:
-            raise RunBusy("This run waits in the queue. Take it out of the queue first, then delete it.")
+            raise RunBusy("This run is queued. Remove it from the queue before you delete it.")
         doomed = self.root / f".deleting-{run_id}"
         try:
             os.replace(run.folder, doomed)

@@ -97,10 +97,10 @@ if not readable:
     st.page_link("pages/train/train.py", label="Train the first one", icon=":material/local_fire_department:")
 begun = in_groups(row for row in readable if row.status.state != QUEUED)
 if begun and len(begun) < len(readable):
-    st.subheader("All that have begun", anchor=False)
+    st.subheader("Started runs", anchor=False)
 for name_of_group, members_of_group in some_of(begun, "runs"):
     show_group(name_of_group, members_of_group)
 show_more(begun, "runs")
 show_import()
 for folder, reason in broken:
-    st.caption(f":material/warning: The folder {folder} among the runs cannot be read and is left alone: {reason}")
+    st.caption(f":material/warning: The run folder {folder} cannot be read, so it is ignored: {reason}")

@@ -22,7 +22,7 @@ def test_the_script_of_a_run_is_shown_and_downloaded(
         expect(screen.text("in plain Keras. Its first lines")).to_be_visible()
         expect(screen.page.get_by_test_id("stCode").last).to_contain_text("in plain Keras")
         with screen.page.expect_download() as waiting:
-            screen.page.get_by_role("button", name="Download it with all it needs (ZIP)").click()
+            screen.page.get_by_role("button", name="Download with everything it needs (ZIP)").click()
         with zipfile.ZipFile(waiting.value.path()) as archive:
             ast.parse(archive.read("train.py"))
             assert archive.read("split.csv") == finished_run.run.split_file.read_bytes()

@@ -90,7 +90,7 @@ def test_so_many_minutes_with_a_trainer_that_waits(workplace: Workplace, new_scr
         expect(screen.text("EfficientNet-Lite0")).to_be_visible()
         screen.settle()
         screen.press("Start training")
-        expect(screen.text("First look")).to_be_visible()
+        expect(screen.text("Linear probe")).to_be_visible()
         expect(screen.text("accuracy on the test photos")).to_be_visible()
         [run] = workplace.store.runs()
         recipe, status = read_recipe(run), run.read_status()

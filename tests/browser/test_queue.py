@@ -51,10 +51,10 @@ def test_runs_wait_are_put_in_order_and_go_on_after_a_power_cut(
     expect(row(screen, second).get_by_text("2.")).to_be_visible()
     assert Queue(workplace.store).queued() == [third, second, first]
     press(screen, second, "Cancel")
-    screen.press("Let it wait")
+    screen.press("Keep in the queue")
     assert state(second) == QUEUED
     press(screen, second, "Cancel")
-    screen.press("Take it out")
+    screen.press("Remove from the queue")
     expect(row(screen, second)).to_have_count(0)
     assert not second.folder.exists() and not screen.problems()
 
@@ -79,11 +79,11 @@ def test_a_run_started_while_another_goes_says_its_place_and_begins_by_itself(
     last = workplace.queued_run(**LONG)
     screen = new_screen(server, width=400, dark=True)
     screen.open(f"/train?run={last.id}")
-    expect(screen.text("It is the second in the queue")).to_be_visible()
+    expect(screen.text("Second in the queue")).to_be_visible()
     expect(screen.text("Before it: The earlier one")).to_be_visible()
     assert not screen.problems()
     Queue(workplace.store).cancel(before)
-    expect(screen.text("It is the next one")).to_be_visible()
+    expect(screen.text("Next in the queue")).to_be_visible()
     going.request_stop()
     expect(screen.page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
     expect(screen.page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
@@ -98,7 +98,7 @@ def test_cancelling_from_the_page_of_the_run_leads_to_a_new_one(
         screen = new_screen(server)
         screen.open(f"/train?run={run.id}")
         screen.press("Cancel")
-        screen.press("Take it out")
+        screen.press("Remove from the queue")
         expect(screen.page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
         assert not run.folder.exists() and "run=" not in screen.page.url
 
@@ -130,7 +130,7 @@ def test_a_run_gets_a_name(server: Server, workplace: Workplace, new_screen: Cal
     screen.open(f"/train?run={run.id}")
     screen.press("Rename")
     screen.page.get_by_label("Name", exact=True).fill("  My *best*  one ")
-    screen.press("Keep this name")
+    screen.press("Save name")
     expect(screen.page.get_by_role("heading", name="My *best* one", exact=True)).to_be_visible()
     expect(screen.text("Baseline CNN on colours")).to_be_visible()
     screen.open("/runs")
@@ -145,7 +145,7 @@ def test_a_run_is_paused_goes_on_and_trains_more_epochs(
     screen.open(f"/train?run={run.id}")
     eventually(lambda: any("val_loss" in metrics for metrics in run.read_metrics()), "an epoch has ended")
     screen.page.get_by_role("button", name="Pause", exact=True).click()
-    expect(screen.text("go on whenever you like")).to_be_visible()
+    expect(screen.text("you can resume at any time")).to_be_visible()
     assert state(run) == PAUSED
     seen = len(run.read_metrics())
     screen.press("Resume")
@@ -154,10 +154,10 @@ def test_a_run_is_paused_goes_on_and_trains_more_epochs(
     assert state(run) == FINISHED and len(run.read_metrics()) > seen
 
     screen.press("Train more epochs")
-    screen.page.get_by_label("Epochs more", exact=True).fill("2")
-    screen.page.get_by_label("Epochs more", exact=True).press("Enter")
+    screen.page.get_by_label("Additional epochs", exact=True).fill("2")
+    screen.page.get_by_label("Additional epochs", exact=True).press("Enter")
     screen.settle()
-    screen.press("Train them")
+    screen.press("Continue training")
     eventually(lambda: state(run) == FINISHED and run.read_status().epochs == 42, "it trained two epochs more")
     expect(screen.text("of 42")).to_be_visible()
     assert not screen.problems()

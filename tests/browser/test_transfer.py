@@ -38,7 +38,7 @@ def test_a_run_comes_in_from_another_computer(
     screen.settle()
     expect(screen.page.get_by_test_id("test-accuracy")).to_be_visible()
     expect(screen.text("(imported)")).to_be_visible()
-    screen.page.get_by_text("Take this run to another computer").click()
+    screen.page.get_by_text("Move this run to another computer").click()
     with screen.page.expect_download() as begun:
         screen.press("Export this run")
     with zipfile.ZipFile(begun.value.path()) as again:

@@ -34,7 +34,7 @@ def test_a_proven_model_is_written_and_not_made_twice(
         assert any(name.endswith("predict.py") for name in archive.namelist())
     before = zip_file(mine, export_format("openvino")).stat().st_mtime_ns
     assert main(["export", "latest", "openvino", "-o", str(tmp_path / "again.zip")]) == 0
-    assert "Proven on" in capsys.readouterr().out
+    assert "Verified on" in capsys.readouterr().out
     assert zip_file(mine, export_format("openvino")).stat().st_mtime_ns == before
     assert main(["export", "latest", "openvino", "-o", str(file)]) == 1
     assert "already" in capsys.readouterr().err
@@ -58,5 +58,5 @@ def test_a_whole_run_is_a_format_too(
     after_a_run: FinishedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["export", "latest", "run", "-o", str(tmp_path / "run.zip")]) == 0
-    assert f"holds the run {after_a_run.run.id}" in capsys.readouterr().out
+    assert f"contains the run {after_a_run.run.id}" in capsys.readouterr().out
     assert zipfile.is_zipfile(tmp_path / "run.zip")

@@ -87,4 +87,4 @@ def test_ctrl_c_stops_the_run_also_where_sigint_was_inherited_as_ignored(here: W
     assert child.returncode == 130, told
     assert run.read_status().state == STOPPED not in ACTIVE and run.best_file.exists()
     assert "Stopping: the best model so far is kept" in told
-    assert "The model is kept" in said and "of the test photos were named correctly" in said
+    assert "The model is kept" in said and "of the test photos were classified correctly" in said

@@ -32,3 +32,9 @@ def test_what_cannot_be_written_leaves_the_former_text_and_nothing_else(tmp_path
     with pytest.raises(UnicodeEncodeError):
         write_atomically(file, "\ud800")
     assert file.read_text("utf-8") == "before" and list(tmp_path.iterdir()) == [file]
+
+
+def test_a_long_name_has_room_for_the_temporary_one(tmp_path: Path) -> None:
+    file = tmp_path / f"{'🌷' * 60}.json"
+    write_atomically(file, "kept")
+    assert file.read_text("utf-8") == "kept"

@@ -16,9 +16,9 @@ def show_code(run: Run) -> None:
         except UnfreezeError as error:
             st.caption(str(error))
             return
-        st.markdown("This script does again what this run did, in plain Keras. Its first lines say how near it comes.")
+        st.markdown("This script reproduces the run in plain Keras. Its first lines say how closely.")
         st.download_button(
-            "Download it with all it needs (ZIP)",
+            "Download with everything it needs (ZIP)",
             lambda: script_archive(run, services.settings()),
             file_name=f"{run.id}-script.zip",
             mime="application/zip",

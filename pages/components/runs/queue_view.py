@@ -105,13 +105,13 @@ def show_place(run: Run) -> None:
         names = ", ".join(markdown.escape(run_descriptions.name_or_id(other)) for other in order[:before][:3])
         st.markdown(f"Before it: {names}{f' and {before - 3} more' if before > 3 else ''}")
     st.page_link("pages/train/runs.py", label="Change the order", icon=":material/low_priority:")
-    st.caption("You can close this page: it begins by itself, and this address leads back to it.")
+    st.caption("You can close this page: the run starts by itself, and this address leads back to it.")
 
 
 def _place(before: int) -> str:
     if not before:
-        return "It is the next one"
-    return f"It is the {ORDINALS[before]} in the queue" if before in ORDINALS else f"{before} runs are before it"
+        return "Next in the queue"
+    return f"{ORDINALS[before].capitalize()} in the queue" if before in ORDINALS else f"{before} runs ahead of it"
 
 
 def some_of(rows: Sequence[Row], name: str) -> Sequence[Row]:

@@ -17,7 +17,7 @@ LIVE = (*ACTIVE, QUEUED)
 """States that change by themselves."""
 
 STATE_BADGES = {
-    "queued": ("Waiting", "blue", ":material/schedule:"),
+    "queued": ("Queued", "blue", ":material/schedule:"),
     "starting": ("Starting", "blue", ":material/hourglass_top:"),
     "running": ("Training", "orange", ":material/local_fire_department:"),
     "paused": ("Paused", "violet", ":material/pause_circle:"),
@@ -47,7 +47,7 @@ def pause_and_stop(run: Run, status: Status) -> None:
         icon=":material/pause:",
         key="pause",
         disabled=pausing or stopping,
-        help="Writes down where training is, and ends it. It goes on from there whenever you like.",
+        help="Saves the state of training, then ends it. You can resume from there at any time.",
         on_click=run.request_pause,
     )
     st.button(
@@ -55,7 +55,7 @@ def pause_and_stop(run: Run, status: Status) -> None:
         icon=":material/stop:",
         key="stop",
         disabled=stopping,
-        help="Ends training, and keeps and tests the best model so far.",
+        help="Ends training. The best model so far is kept and tested.",
         on_click=run.request_stop,
     )
 
@@ -64,7 +64,7 @@ def ways_on(run: Run, status: Status) -> None:
     """What can be done with a run that has ended: go on, train more epochs, leave it for a new one."""
     kept = run.has_checkpoint()
     if status.state != FINISHED and not run.is_imported:
-        words = "Resume" if status.state == PAUSED else "Go on" if kept else "Begin again"
+        words = "Resume" if status.state == PAUSED or kept else "Start over"
         if st.button(words, icon=":material/play_arrow:", type="primary"):
             with reporting():
                 resume(runs.queue(), run, services.warm_trainer())
@@ -76,34 +76,34 @@ def ways_on(run: Run, status: Status) -> None:
 
 
 def _more_epochs(run: Run) -> None:
-    epochs = st.number_input("Epochs more", 1, MOST_EPOCHS, 5, key="more-epochs")
-    st.caption("Training goes on from the last epoch. The better model of before and after is kept.")
-    if st.button("Train them", type="primary", icon=":material/play_arrow:"):
+    epochs = st.number_input("Additional epochs", 1, MOST_EPOCHS, 5, key="more-epochs")
+    st.caption("Training continues after the last epoch. The best model of all epochs is kept.")
+    if st.button("Continue training", type="primary", icon=":material/play_arrow:"):
         with reporting():
             extend(runs.queue(), run, int(epochs), services.warm_trainer())
         st.rerun()
 
 
 def ask_to_rename(run: Run, otherwise: str) -> None:
-    """A small button that asks what the run is to be called; without a name it is called `otherwise`."""
+    """A small button that asks name of the run; without a name it is called `otherwise`."""
     if st.button("Rename", icon=":material/edit:", type="tertiary", key="rename"):
         _rename(run, otherwise)
 
 
-@st.dialog("What is this run called?")
+@st.dialog("Rename this run")
 def _rename(run: Run, otherwise: str) -> None:
     label = run.read_label()
     with st.form("new-name", border=False):
         name = st.text_input("Name", label.name, max_chars=LONGEST_NAME, placeholder=otherwise)
-        if st.form_submit_button("Keep this name", type="primary", icon=":material/check:"):
+        if st.form_submit_button("Save name", type="primary", icon=":material/check:"):
             run_descriptions.rename(run, name)
             st.rerun()
 
 
 def cancel_button(run: Run, key: str, kind: Literal["secondary", "tertiary"]) -> None:
     """Take a run out of the queue; one that has never begun only after a second question, since it is deleted."""
-    words = "What was asked for is forgotten" if has_begun(run) else "It has not begun yet"
-    words = f"Take it out of the queue. {words}."
+    words = "The run stays as it was." if has_begun(run) else "It has not started yet, so it is deleted."
+    words = f"Remove it from the queue. {words}"
     if st.button("Cancel", icon=":material/close:", key=key, type=kind, help=words):
         if has_begun(run):
             ask(runs.queue().cancel, run)
@@ -121,17 +121,17 @@ def ask_about_cancelling() -> None:
         _cancel(run, run_descriptions.name_or_id(run))
 
 
-@st.dialog("Take this run out of the queue?")
+@st.dialog("Remove this run from the queue?")
 def _cancel(run: Run, name: str) -> None:
-    st.markdown(f"**{markdown.escape(name)}** has not begun yet. It is deleted with what was chosen for it.")
+    st.markdown(f"**{markdown.escape(name)}** has not started yet. It is deleted together with its settings.")
     with st.container(horizontal=True):
-        if st.button("Take it out", type="primary", icon=":material/close:"):
+        if st.button("Remove from the queue", type="primary", icon=":material/close:"):
             with reporting():
                 runs.queue().cancel(run)
             if state.run_id() == run.id:
                 state.close_run()
             st.rerun()
-        if st.button("Let it wait"):
+        if st.button("Keep in the queue"):
             st.rerun()
 
 

@@ -76,7 +76,7 @@ def _watch(run: Run, recipe: Recipe) -> None:
         _progress(run, status, rows)
     _curves(rows, recipe, status)
     if status.state != QUEUED:
-        st.caption("You can close this page: training goes on, and this address leads back to it.")
+        st.caption("You can close this page: training continues, and this address leads back to it.")
     _tensorboard(run)
 
 
@@ -87,22 +87,22 @@ def _progress(run: Run, status: Status, rows: Sequence[dict[str, Any]]) -> None:
         st.markdown(f"**{markdown.escape(text_of(status.message))}**{ellipsis}", width="stretch")
         pause_and_stop(run, status)
     st.progress(min(1.0, status.progress or 0.0))
-    _first_look(status)
+    _linear_probe(status)
     elements.facts(_figures(status, rows))
 
 
-def _first_look(status: Status) -> None:
-    """What a first head could do after a few seconds; in small once an epoch says more."""
+def _linear_probe(status: Status) -> None:
+    """The accuracy of a linear probe, known after a few seconds; in small print once an epoch says more."""
     if status.first_accuracy is None:
         return
     if status.best_val_accuracy is not None:
         after, share = formatting.duration(status.first_seconds), drawings.percent(status.first_accuracy)
-        st.caption(f":material/bolt: First look, after {after}: {share}")
+        st.caption(f":material/bolt: Linear probe, after {after}: {share}")
     else:
         st.markdown(
-            f":material/bolt: **First look: {drawings.percent(status.first_accuracy)}** of"
-            f" {status.first_validation:,} validation photos are named correctly, by a quick first head that has"
-            f" learned from {status.first_training:,} photos."
+            f":material/bolt: **Linear probe: {drawings.percent(status.first_accuracy)}** of"
+            f" {status.first_validation:,} validation photos are classified correctly by a linear classifier on the"
+            f" pretrained features, fitted to {status.first_training:,} photos."
         )
 
 
@@ -112,7 +112,7 @@ def _figures(status: Status, rows: Sequence[dict[str, Any]]) -> list[tuple[str, 
         ("Epoch", f"{status.epoch} of {status.epochs}" if status.epochs else "–"),
         ("Best validation accuracy", drawings.percent(best) if best is not None else "–"),
         ("Elapsed", formatting.duration(status.seconds(time.time()))),
-        ("Remaining, about", formatting.duration(status.seconds_left)),
+        ("Remaining (estimate)", formatting.duration(status.seconds_left)),
         ("Images per second", f"{status.images_per_second:.0f}" if status.images_per_second else "–"),
         ("Learning rate", _positional(rows[-1]["learning_rate"]) if rows else "–"),
     ]
@@ -131,8 +131,8 @@ def _outcome(run: Run, status: Status) -> None:
         st.warning(status.error, icon=":material/error:")
     if status.state == CRASHED:
         st.warning(
-            "The trainer ended without a word: the computer may have been switched off, or memory may have run out."
-            f" What it had measured until then is below. {_what_is_lost(run)}",
+            "The training process ended unexpectedly: the computer may have been switched off, or memory may have run"
+            f" out. Everything measured until then is shown below. {_what_is_lost(run)}",
             icon=":material/power_off:",
         )
     if status.test_accuracy is not None:
@@ -144,15 +144,15 @@ def _outcome(run: Run, status: Status) -> None:
 def _ending(status: Status) -> str:
     trained = formatting.duration(status.seconds(time.time()))
     if status.state == PAUSED:
-        return f"**{markdown.escape(text_of(status.message))}**, after {trained}; go on whenever you like."
+        return f"**{markdown.escape(text_of(status.message))}**, after {trained}; you can resume at any time."
     words = f"{markdown.escape(text_of(status.message))}, " if status.state == STOPPED else ""
     return f"{words}after {trained}"
 
 
 def _what_is_lost(run: Run) -> str:
     if run.has_checkpoint():
-        return "Go on, and at most one epoch is lost."
-    return "It had not come to the end of an epoch yet, so it can only begin again."
+        return "Resume it, and at most one epoch is lost."
+    return "It had not completed an epoch, so it can only start over."
 
 
 def _grade(status: Status) -> None:
@@ -165,8 +165,8 @@ def _grade(status: Status) -> None:
         '<span style="opacity:.75">accuracy on the test photos</span></div>'
     )
     words.markdown(
-        f"**{correct:,} of {count:,}** photos that it had never seen were named correctly. With other test photos from"
-        f" the same source, expect between {low:.0%} and {high:.0%}.  \n{_which_model(status)}"
+        f"**{correct:,} of {count:,}** photos that it had never seen were classified correctly. With other test photos"
+        f" from the same source, expect between {low:.0%} and {high:.0%}.  \n{_which_model(status)}"
     )
 
 
@@ -182,7 +182,7 @@ def _which_model(status: Status) -> str:
 def _curves(rows: Sequence[dict[str, Any]], recipe: Recipe, status: Status) -> None:
     if not rows:
         if status.state in ACTIVE:
-            st.caption("The curves begin with the first batch.")
+            st.caption("The curves start with the first batch.")
         return
     begun = next((row["epoch"] - 1 for row in rows if row["phase"] == FINE_TUNE), None)
     epochs = max(status.epochs, recipe.head_epochs + recipe.fine_tune_epochs + sum(recipe.more_epochs))
@@ -203,7 +203,9 @@ def _curves(rows: Sequence[dict[str, Any]], recipe: Recipe, status: Status) -> N
         key="curve-learning-rate",
         alt="Learning rate in force over epochs, logarithmic",
     )
-    words = "Training: the network on changed photos while it learns, smoothed. Validation: on photos kept apart."
+    words = (
+        "Training: on augmented photos while the network learns, smoothed. Validation: on photos it does not train on."
+    )
     caching = markdown.escape(text_of(status.caching))
     st.caption(f"{words}  \n:material/bolt: {caching}" if caching else words)
 
@@ -214,18 +216,18 @@ def _details(run: Run, recipe: Recipe, status: Status) -> None:
             st.dataframe(json.loads(run.left_out_file.read_text("utf-8")), hide_index=True)
     with st.expander("Report to read, print and hand in", icon=":material/summarize:"):
         offer(LoadedRun(run, status, recipe))
-    with st.expander("Every choice of this run", icon=":material/receipt_long:"):
-        rows = [{"choice": name.replace("_", " "), "value": _as_text(value)} for name, value in vars(recipe).items()]
+    with st.expander("All settings of this run", icon=":material/receipt_long:"):
+        rows = [{"setting": name.replace("_", " "), "value": _as_text(value)} for name, value in vars(recipe).items()]
         st.dataframe(rows, hide_index=True)
     if run.environment_file.exists():
         with st.expander("Versions and hardware", icon=":material/memory:"):
             facts = json.loads(run.environment_file.read_text("utf-8"))
             st.dataframe([{"what": name, "value": _as_text(value)} for name, value in facts.items()], hide_index=True)
     _tensorboard(run)
-    with st.expander("Take this run to another computer", icon=":material/drive_file_move:"):
+    with st.expander("Move this run to another computer", icon=":material/drive_file_move:"):
         show_export(run)
     if status.state in (FAILED, CRASHED) and run.log_tail():
-        with st.expander("The trainer's last words", icon=":material/terminal:"):
+        with st.expander("End of the trainer's log", icon=":material/terminal:"):
             st.code(run.log_tail(), language=None)
 
 

@@ -24,11 +24,11 @@ def show_export(run: Run) -> None:
     with reporting():
         status = run.read_status()
     if status.state in LIVE:
-        st.info("This run is still going, or waits to. It can be exported once it has ended.", icon=":material/info:")
+        st.info("This run is still training or queued. It can be exported once it has ended.", icon=":material/info:")
         return
     st.markdown(
-        "One file with everything that Unfreeze knows of this run, to open it in Unfreeze on another computer: choices,"
-        " curves, results and the model's weights. It names the photos, but holds none of them."
+        "One file with everything that Unfreeze knows about this run, to open in Unfreeze on another computer:"
+        " settings, curves, results and the model's weights. It names the photos but does not contain them."
     )
     st.download_button(
         "Export this run",
@@ -46,8 +46,8 @@ def show_import() -> None:
     last = state.recall(REPORT, None)
     with st.expander("Import a run from another computer", icon=":material/move_to_inbox:", expanded=bool(last)):
         st.markdown(
-            "A ZIP file that was made with “Export this run”. It is checked first, nothing in it is executed, and no"
-            " run that is here is changed."
+            "A ZIP file that was made with “Export this run”. It is checked first; nothing in it is executed, and no"
+            " existing run is changed."
         )
         key = f"run-file-{state.recall(NUMBER, 0)}"
         file = st.file_uploader("The file", type=["zip"], key=key, max_upload_size=UPLOAD_MEGABYTES)

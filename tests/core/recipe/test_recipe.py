@@ -41,12 +41,12 @@ def test_a_number_out_of_range_is_refused_with_the_range(name: str) -> None:
     for value in (low - step, high + step, -1, *(() if name in WHOLE else (float("nan"), float("inf")))):
         with pytest.raises(RecipeError) as caught:
             changed(**{name: value})
-        assert str(caught.value) == f"The {words(name)} is {value}; it must lie between {low} and {high}."
+        assert str(caught.value) == f"The {words(name)} is {value}; it must be between {low} and {high}."
 
 
 def test_a_number_far_beyond_any_float_is_refused() -> None:
     for values in ({"batch_size": 10**400}, {"dropout": 10**400}, {"augmentations": {"zoom": 10**400}}):
-        with pytest.raises(RecipeError, match=r"it must (lie between|be above)"):
+        with pytest.raises(RecipeError, match=r"it must be (between|above)"):
             Recipe.from_json(json.dumps(asdict(PLAIN) | values))
 
 
@@ -93,14 +93,14 @@ def test_half_a_step_is_refused(name: str) -> None:
         ({"schedule": ["cosine"]}, "they|it must be one of cosine, plateau, constant"),
         ({"pooling": "median"}, "The pooling is “median”; it must be one of average, max, flatten"),
         ({"shuffle": "yes"}, "The shuffle is 'yes'; it must be true or false"),
-        ({"more_epochs": (2, 0)}, r"The more epochs are \(2, 0\); they must be whole numbers from 1 on"),
+        ({"more_epochs": (2, 0)}, r"The additional epochs are \(2, 0\); they must be whole numbers from 1 on"),
         ({"more_epochs": 3}, "they must be whole numbers from 1 on"),
         (
             {"unfreeze_point": "block6", "unfreeze_layer": "block7a_bn"},
-            "it must lie in the block of the unfreeze point",
+            "it must be in the block of the unfreeze point",
         ),
         ({"unfreeze_point": "block6", "unfreeze_layer": "nonsense"}, "has no layer 'nonsense'"),
-        ({"unfreeze_point": "block6", "unfreeze_layer": 7}, "The unfreeze layer is 7; it must lie in the block"),
+        ({"unfreeze_point": "block6", "unfreeze_layer": 7}, "The unfreeze layer is 7; it must be in the block"),
         ({"dataset": 5}, "The dataset is 5; it must be the path of a folder"),
     ],
 )
@@ -177,7 +177,7 @@ def test_a_recipe_that_names_strengths_alone_gets_the_probabilities_of_then() ->
         ('{"dataset": "d", "epochs": 3, "alpha": 1}', "holds unknown choices: alpha, epochs"),
         ('{"dataset": "d", "seed": "1"}', "The seed is '1'; it must be a whole number"),
         ('{"dataset": "d", "seed": 1.0}', "The seed is 1.0; it must be a whole number"),
-        ('{"dataset": "d", "dropout": NaN}', "The dropout is nan; it must lie between"),
+        ('{"dataset": "d", "dropout": NaN}', "The dropout is nan; it must be between"),
         ('{"dataset": "d", "class_weights": "true"}', "The class weights are 'true'; they must be true or false"),
         ('{"dataset": "d", "augmentations": 5}', "The augmentations are 5; they must give a choice for each name"),
         ('{"dataset": "d", "augmentations": {"fog": 0.5}}', "There is no augmentation “fog”"),

@@ -112,7 +112,7 @@ def test_what_is_not_in_the_book_is_said(book: RecipeBook) -> None:
 
 def test_a_book_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(RecipeError, match="cannot be kept"):
+    with pytest.raises(RecipeError, match="cannot be saved"):
         RecipeBook(tmp_path / "file" / "recipes").save("mine", RECIPE)
 
 

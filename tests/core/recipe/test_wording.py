@@ -17,7 +17,7 @@ def test_choices_are_named_as_people_name_them() -> None:
     assert words["unfreeze point"] == "from block6"
     assert words["learning rate, head"] == "0.01"
     assert words["class weights"] == "no"
-    assert words["more epochs"] == "none" and words["unfreeze layer"] == "–"
+    assert words["additional epochs"] == "none" and words["unfreeze layer"] == "–"
     assert words["dataset"] == "flowers"
 
 

@@ -179,7 +179,7 @@ def test_what_does_not_wait_is_neither_moved_nor_cancelled(queue: Queue, three: 
 
 
 def test_a_queued_run_is_not_deleted_but_cancelled(queue: Queue, three: list[Run]) -> None:
-    with pytest.raises(RunBusy, match="Take it out of the queue first"):
+    with pytest.raises(RunBusy, match="Remove it from the queue before"):
         queue.store.delete(three[1].id)
     queue.cancel(three[1])
     assert queue.queued() == [three[0], three[2]] and not three[1].folder.exists()

@@ -267,7 +267,7 @@ def test_a_run_that_is_going_is_not_deleted(store: RunStore) -> None:
     run = going_long_ago(store)
     with child(HOLDER, run.folder):
         assert store.active() == run
-        with pytest.raises(RunBusy, match="Stop it first"):
+        with pytest.raises(RunBusy, match="Stop it before"):
             store.delete(run.id)
     assert store.get(run.id).read_status().state == CRASHED
 
@@ -324,7 +324,7 @@ def test_a_slow_trainer_that_holds_its_run_is_still_starting(store: RunStore) ->
 
 def test_two_trainers_cannot_hold_one_run(store: RunStore) -> None:
     run = store.create(nothing)
-    refused = pytest.raises(RunBusy, match=f"Another trainer is at work on the run {run.id}")
+    refused = pytest.raises(RunBusy, match=f"Another trainer is already working on the run {run.id}")
     with child(HOLDER, run.folder), refused, run.held():
         pytest.fail("two trainers at work on one run")
     with run.held():
