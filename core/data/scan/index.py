@@ -1,9 +1,11 @@
 """What is known of the photos of a folder, kept in a file, so that the next scan reads only what has changed."""
 
 import hashlib
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +129,40 @@ class PhotoIndex:
             self.trouble = str(error)
             with suppress(sqlite3.Error):
                 self._connection.rollback()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDigest:
+    """The digest that a photo's file had in a scan.
+
+    Attributes:
+        size: Of the file then, in bytes.
+        mtime_ns: Its time of change then, in nanoseconds since 1970.
+        digest: BLAKE2b of its content, 16 bytes.
+    """
+
+    size: int
+    mtime_ns: int
+    digest: bytes
+
+    def holds_for(self, file: Path) -> bool:
+        """Whether the file can be read, and still has that size and time of change."""
+        status = file.stat()
+        return (status.st_size, status.st_mtime_ns) == (self.size, self.mtime_ns) and os.access(file, os.R_OK)
+
+
+def known_digests(folder: Path, root: Path) -> dict[str, KnownDigest]:
+    """The digests that the index of the dataset `root` in `folder` holds, by path; none where it cannot be read.
+
+    Looks only: the index may belong to a scan that is going on.
+    """
+    found = {}
+    with suppress(*DAMAGE), closing(sqlite3.connect(f"{index_file(folder, root).as_uri()}?mode=ro", uri=True)) as index:
+        for path, size, mtime_ns, *columns in index.execute("SELECT * FROM photo"):
+            outcome = _outcome(*columns)
+            if isinstance(outcome, PhotoInfo):
+                found[path] = KnownDigest(size, mtime_ns, outcome.digest)
+    return found
 
 
 def index_file(folder: Path, root: Path) -> Path:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.scan.folder import check_inside
+from core.data.scan.index import known_digests
 from core.errors import DataError, FeatureCacheError
 from core.files import write_atomically
 from core.models.backbones import FEATURES, Backbone, backbone
@@ -42,7 +43,8 @@ def compute(run: Run, settings: Settings) -> None:
         request = read_request(run)
         recorder.tell(phase="preparing", message=Message("indexing-photos"), progress=None)
         photos = _photos(run, request, backbone(request.backbone), settings)
-        digests = photos.digests()
+        known = known_digests(settings.index_folder, Path(request.dataset))
+        digests = photos.digests([known.get(path) for path in request.paths])
         frozen = _frozen(run, backbone(request.backbone), settings, recorder)
         shared = FeatureCache(settings.feature_cache_folder, settings.limits.feature_cache_bytes)
         try:

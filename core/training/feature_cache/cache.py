@@ -154,8 +154,8 @@ class Shard:
 
     Made by `FeatureCache.open`, and good while it is open.
 
-    Digests are those of a scan (`PhotoInfo.digest`), as hexadecimal text. After a `FeatureCacheError` of `add` or
-    `commit` nothing more can be added; what was added before stays readable. Not for several threads at once.
+    Digests are those of a scan (`PhotoInfo.digest`). After a `FeatureCacheError` of `add` or `commit` nothing more can
+    be added; what was added before stays readable. Not for several threads at once.
     """
 
     def __init__(self, place: _Place, rows: FileIO, photos: FileIO) -> None:
@@ -175,15 +175,16 @@ class Shard:
         """How many rows there are."""
         return len(self._row_of)
 
-    def missing(self, digests: Sequence[str]) -> NDArray[np.intp]:
+    def missing(self, digests: Sequence[bytes]) -> NDArray[np.intp]:
         """Return the positions in `digests` of those that have no row; of equal ones the first.
 
         Raises:
             DataError: One is no digest.
         """
-        return _first_unknown(_binary(digests), self._row_of)
+        _require_digests(digests)
+        return _first_unknown(digests, self._row_of)
 
-    def add(self, digests: Sequence[str], rows: NDArray[Any]) -> None:
+    def add(self, digests: Sequence[bytes], rows: NDArray[Any]) -> None:
         """Put down rows `(N, *row_shape)`; a photo that has a row keeps it.
 
         They can be read at once, and stay for good from the next `commit` on, which this does about once a second.
@@ -193,15 +194,15 @@ class Shard:
             NoRoom: The disk is full.
             FeatureCacheError: The files cannot be written to for another reason.
         """
-        binary = _binary(digests)
-        self._check(len(binary), rows)
-        new = _first_unknown(binary, self._row_of)
+        _require_digests(digests)
+        self._check(len(digests), rows)
+        new = _first_unknown(digests, self._row_of)
         with self._writing():
             chosen = rows if len(new) == len(rows) else rows[new]
             _write(self._rows, np.ascontiguousarray(chosen).reshape(-1).view(np.uint8).data)
         for position in new:
-            self._row_of[binary[position]] = len(self._row_of)
-            self._uncommitted.append(binary[position])
+            self._row_of[digests[position]] = len(self._row_of)
+            self._uncommitted.append(digests[position])
         if time.monotonic() - self._committed_at >= COMMIT_SECONDS:
             self.commit()
 
@@ -217,11 +218,11 @@ class Shard:
             self._uncommitted.clear()
         self._committed_at = time.monotonic()
 
-    def rows(self, digests: Sequence[str]) -> NDArray[np.intp]:
+    def rows(self, digests: Sequence[bytes]) -> NDArray[np.intp]:
         """Return the number of each photo's row in `array`; raises `DataError` where one has no row or is no digest."""
-        binary = _binary(digests)
+        _require_digests(digests)
         try:
-            return np.fromiter((self._row_of[digest] for digest in binary), np.intp, len(binary))
+            return np.fromiter((self._row_of[digest] for digest in digests), np.intp, len(digests))
         except KeyError as error:
             raise DataError(
                 f"The photo {error.args[0].hex()} has no row among the {len(self)} that are kept. Add it first."
@@ -275,7 +276,7 @@ class FeatureCache:
         """Return how many bytes all shards have."""
         return sum(_size(folder) for folder in _folders(self.root))
 
-    def lacking(self, keys_and_shapes: Sequence[tuple[ShardKey, tuple[int, ...]]], digests: Sequence[str]) -> int:
+    def lacking(self, keys_and_shapes: Sequence[tuple[ShardKey, tuple[int, ...]]], digests: Sequence[bytes]) -> int:
         """Return how many bytes it takes to have a row for each of these photos on each of these shards.
 
         That is what `open` wants to know as `needed`. Looks only; what another process is adding may not count yet.
@@ -283,10 +284,11 @@ class FeatureCache:
         Raises:
             DataError: One is no digest.
         """
-        binary, total = _binary(digests), 0
+        _require_digests(digests)
+        total = 0
         for place in dict.fromkeys(self._places(keys_and_shapes)):
             known = set(place.listed())
-            total += len(_first_unknown(binary, known)) * (place.row_bytes + RECORD_BYTES)
+            total += len(_first_unknown(digests, known)) * (place.row_bytes + RECORD_BYTES)
         return total
 
     def room(self, needed: int) -> bool:
@@ -423,15 +425,10 @@ def _locked(path: Path, seconds: float) -> Iterator[None]:
         lock.release()
 
 
-def _binary(digests: Sequence[str]) -> list[bytes]:
-    try:
-        binary = [bytes.fromhex(digest) for digest in digests]
-    except (TypeError, ValueError) as error:
-        raise DataError(f"Expected digests as hexadecimal text; one is something else ({error}).") from error
-    wrong = next((digest for digest in binary if len(digest) != DIGEST_BYTES), None)
+def _require_digests(digests: Sequence[bytes]) -> None:
+    wrong = next((each for each in digests if not isinstance(each, bytes) or len(each) != DIGEST_BYTES), None)
     if wrong is not None:
-        raise DataError(f"Expected digests of {DIGEST_BYTES} bytes each, as a scan finds them; got {wrong.hex()!r}.")
-    return binary
+        raise DataError(f"Expected digests of {DIGEST_BYTES} bytes each, as a scan finds them; got {wrong!r}.")
 
 
 def _first_unknown(digests: Sequence[bytes], known: Container[bytes]) -> NDArray[np.intp]:

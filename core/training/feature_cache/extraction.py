@@ -88,7 +88,7 @@ class FrozenOutputs:
     ) -> None:
         """Opens nothing yet; `pooling` is what the head makes features with."""
         self._cache, self._frozen, self._pooling = cache, frozen, pooling
-        self._photos, self._digests, self._versions = photos, [digest.hex() for digest in digests], versions
+        self._photos, self._digests, self._versions = photos, digests, versions
         self._shards: dict[tuple[str, int], Shard] = {}
         self._open = ExitStack()
         self.computed = self.reused = 0
@@ -136,7 +136,7 @@ class FrozenOutputs:
         self.reused += len(positions) - len(missing)
         began, done = time.perf_counter(), 0
 
-        def receive(batch: tuple[NDArray[np.intp], list[str]], outputs: Any) -> None:
+        def receive(batch: tuple[NDArray[np.intp], list[bytes]], outputs: Any) -> None:
             nonlocal done
             for name, shard in shards.items():
                 shard.add(batch[1], outputs[name].astype(kept_as(version)))
@@ -173,7 +173,7 @@ class FrozenOutputs:
         wanted = [self._digests[position] for position in positions if self._digests[position]]
         return {name: self._shard(name, version, wanted) for name in boundaries}
 
-    def _shard(self, boundary: str, version: int, wanted: Sequence[str]) -> Shard:
+    def _shard(self, boundary: str, version: int, wanted: Sequence[bytes]) -> Shard:
         found = self._shards.get((boundary, version))
         if found is None:
             backbone = self._frozen.backbone
@@ -204,10 +204,10 @@ class FrozenOutputs:
 
     def _inputs(
         self, positions: NDArray[np.intp], version: int
-    ) -> Iterator[tuple[tuple[NDArray[np.intp], list[str]], NDArray[np.float32]]]:
+    ) -> Iterator[tuple[tuple[NDArray[np.intp], list[bytes]], NDArray[np.float32]]]:
         """Batches of photos, decoded and augmented while others are computed, without those that cannot be read."""
 
-        def make(chunk: NDArray[np.intp]) -> tuple[tuple[NDArray[np.intp], list[str]], NDArray[np.float32]]:
+        def make(chunk: NDArray[np.intp]) -> tuple[tuple[NDArray[np.intp], list[bytes]], NDArray[np.float32]]:
             pixels = self._photos.pixels(chunk)
             usable = np.array([position not in self._photos.failures for position in chunk], bool)
             digests = [self._digests[position] for position in chunk[usable]]
@@ -218,7 +218,7 @@ class FrozenOutputs:
                 if len(inputs):
                     yield tag, inputs
 
-    def _seen(self, pixels: NDArray[np.uint8], digests: list[str], version: int) -> NDArray[np.float32]:
+    def _seen(self, pixels: NDArray[np.uint8], digests: list[bytes], version: int) -> NDArray[np.float32]:
         if version == ORIGINAL or self._versions is None or not len(pixels):
             return pixels.astype(np.float32)
-        return self._versions.make(pixels, [bytes.fromhex(digest) for digest in digests], version)
+        return self._versions.make(pixels, digests, version)

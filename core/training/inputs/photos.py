@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core.data.images import DIGEST_BYTES, MAX_PIXELS, decode
 from core.data.scan.folder import ImageFolder, check_inside
+from core.data.scan.index import KnownDigest, known_digests
 from core.data.scan.walk import check_photo
 from core.data.split import read_split_csv
 from core.data.subsets import SUBSETS
@@ -54,10 +55,13 @@ class Photos:
         """How many there are."""
         return len(self._files)
 
-    def digests(self) -> list[bytes]:
-        """BLAKE2b of each file, 16 bytes; empty for one that cannot be read, which is a failure from then on."""
+    def digests(self, known: Sequence[KnownDigest | None] | None = None) -> list[bytes]:
+        """BLAKE2b of each file, 16 bytes; empty for one that cannot be read, which is a failure from then on.
+
+        Files are read but for those with a known digest that still holds.
+        """
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return list(pool.map(self._digest, range(len(self))))
+            return list(pool.map(self._digest, range(len(self)), known or [None] * len(self)))
 
     def decode(self, positions: Sequence[int] | NDArray[np.intp], on_photos: Callable[[int], None]) -> None:
         """Decode what of these is not decoded yet, on all cores; `on_photos` hears how many are, and may raise."""
@@ -82,9 +86,12 @@ class Photos:
         except PhotoError as error:
             self.failures[int(position)] = str(error)
 
-    def _digest(self, position: int) -> bytes:
+    def _digest(self, position: int, known: KnownDigest | None) -> bytes:
         try:
-            with check_photo(self._files[position], self._roots).open("rb") as file:
+            path = check_photo(self._files[position], self._roots)
+            if known is not None and known.holds_for(path):
+                return known.digest
+            with path.open("rb") as file:
                 return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).digest()
         except PhotoOutOfReach as error:
             self.failures[position] = str(error)
@@ -123,7 +130,8 @@ def look_at(run: Run, recipe: Recipe, chosen: Backbone, settings: Settings) -> R
     files = [folder.absolute(index) for index in range(len(folder))]
     store = run.work_folder / "pixels.npy"
     photos = Photos(files, chosen.resolution, store, settings.dataset_roots, settings.limits.pixels)
-    digests = photos.digests()
+    known = known_digests(settings.index_folder, root)
+    digests = photos.digests([known.get(path) for path in folder.paths])
     named = {name: np.flatnonzero(parts == number) for number, name in enumerate(SUBSETS)}
     return RunPhotos(folder, photos, digests, named)
 

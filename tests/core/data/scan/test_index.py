@@ -10,7 +10,7 @@ import pytest
 from core.data.images import PhotoInfo
 from core.data.scan import folder as scanning
 from core.data.scan.folder import Scan, scan
-from core.data.scan.index import PhotoIndex, file_stem, index_file
+from core.data.scan.index import PhotoIndex, file_stem, index_file, known_digests
 from core.data.scan.layout import INNERMOST, Layout
 from core.data.scan.walk import PhotoFile
 from core.errors import UnfreezeError
@@ -360,3 +360,22 @@ def test_two_scans_of_a_dataset_may_share_its_index(index: Path) -> None:
     assert one.trouble == other.trouble == ""
     one.close()
     other.close()
+
+
+def test_digests_are_known_by_path_without_a_change_to_the_index(look: Look, flowers: Path, index: Path) -> None:
+    assert known_digests(index, flowers.resolve()) == {} and not index.exists()
+    found = look()
+    file = index_file(index, flowers.resolve())
+    before = file.read_bytes()
+    known = known_digests(index, flowers.resolve())
+    assert {path: known[path].digest for path in found.folder.paths} == {
+        path: digest.tobytes() for path, digest in zip(found.folder.paths, found.digests, strict=True)
+    }
+    assert all(known[path].holds_for(flowers / path) for path in found.folder.paths)
+    assert file.read_bytes() == before
+
+
+def test_a_damaged_index_knows_no_more_than_what_can_be_read(look: Look, flowers: Path, index: Path) -> None:
+    look()
+    index_file(index, flowers.resolve()).write_bytes(b"no index at all")
+    assert known_digests(index, flowers.resolve()) == {}

@@ -1,3 +1,5 @@
+import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.data.images import decode, inspect
+from core.data.scan.index import KnownDigest
 from core.training.inputs.batches import batches
 from core.training.inputs.mixing import Softening
 from core.training.inputs.photos import CHUNK, Photos, ahead, in_chunks
@@ -134,6 +137,24 @@ def test_who_hears_of_the_progress_can_give_up(files: list[Path]) -> None:
 
 def test_digests_are_those_of_a_scan(files: list[Path]) -> None:
     assert photos_in(files).digests() == [inspect(file).digest for file in files]
+
+
+def test_a_known_digest_is_taken_where_the_file_is_as_it_was(files: list[Path]) -> None:
+    def known(file: Path, digest: bytes = b"taken from scan.") -> KnownDigest:
+        return KnownDigest(file.stat().st_size, file.stat().st_mtime_ns, digest)
+
+    asked: list[KnownDigest | None] = [known(file) for file in files]
+    files[0].write_bytes(files[1].read_bytes() + b"more")
+    os.utime(files[1], ns=(0, 5))
+    files[2].unlink()
+    asked[3] = None
+    photos = photos_in(files)
+    digests = photos.digests(asked)
+    assert [digests[i] for i in (0, 1, 3)] == [
+        hashlib.blake2b(files[i].read_bytes(), digest_size=16).digest() for i in (0, 1, 3)
+    ]
+    assert digests[2] == b"" and photos.failures == {2: "the file is no longer there"}
+    assert set(digests[4:]) == {b"taken from scan."}
 
 
 def test_a_file_without_a_digest_is_a_failure_with_a_reason(files: list[Path]) -> None:
