@@ -172,7 +172,11 @@ def _assign(variables: Mapping[str, keras.Variable], values: Mapping[str, NDArra
 
 
 def _exchange_averages(optimizer: keras.optimizers.Optimizer) -> None:
-    """Exchange the weights that learn with their moving averages, if the optimizer keeps such; twice is as before."""
+    """Exchange the weights that learn with their moving averages, if the optimizer keeps such; twice is as before.
+
+    Keras has no public access to them, and `SwapEMAWeights` will not do: it exchanges by adding and subtracting, which
+    rounds, and has exchanged them back before the epoch ends, when the averages are kept as the best weights.
+    """
     if optimizer.use_ema:
         pairs = zip(optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True)
         for variable, average in pairs:
