@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from core.errors import RecipeError
 
 HEAD = "head"
-"""What `Backbone.block_of` answers for the layers that `core.models.heads` adds."""
+"""What `Backbone.block_of` returns for the layers that `core.models.heads` adds."""
 
 FEATURES = "features"
 """The boundary right before the head, where what the last block puts out is pooled: `(B, D)`."""
@@ -146,7 +146,7 @@ class Backbone:
         return sum(block.learnable for block in self.blocks if block.name in names)
 
     def work_share(self, point: str) -> float:
-        """Return the part of a forward pass that lies in the blocks that learn at an unfreeze point, 0 to 1.
+        """Return the share of a forward pass in the blocks that learn at an unfreeze point, 0 to 1.
 
         A convolution's multiply-adds are its weights times the positions that it puts out, which a block's weights and
         the side of its map give nearly.

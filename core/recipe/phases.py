@@ -40,7 +40,7 @@ class Phase:
 
     @property
     def learning(self) -> tuple[str, str]:
-        """What learns, so that phases with the same can be told."""
+        """What learns: equal for phases in which the same layers do."""
         return self.unfreeze_point, self.unfreeze_layer
 
     @property

@@ -23,11 +23,12 @@ EXACT_BYTES, STORED_BYTES = 4, 2
 LARGEST = 1.5
 """How many times larger than the decoded photo an output may be to be worth caching.
 
-On B0 that excludes blocks 1 and 2, before which a twentieth of a step's work lies, for 2.7 and 5.4 times the space.
+On B0 that excludes blocks 1 and 2: only a twentieth of a step's work comes before them, and they take 2.7 and 5.4 times
+the space.
 """
 
 FRESH_FROM = 0.7
-"""Share of the network's work from which on, if it lies in what learns, each epoch gets a version of its own.
+"""If at least this share of the network's work is in the layers that learn, each epoch gets a version of its own.
 
 Learning takes about 5.5 times as long as a forward pass through OpenVINO, so that a new version of each photo then adds
 a quarter to an epoch at most.

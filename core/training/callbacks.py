@@ -19,15 +19,15 @@ from core.training.schedule import Schedule
 
 
 class StopAsked(Exception):
-    """The run was asked to stop while nothing was being trained."""
+    """A stop was requested while nothing was being trained."""
 
 
 class PauseAsked(Exception):
-    """The run was asked to pause, and what it needs to go on is written."""
+    """A pause was requested, and the checkpoint is written."""
 
 
 def obey(run: Run) -> None:
-    """Raise `StopAsked` or `PauseAsked` if that is what somebody has asked for."""
+    """Raise `StopAsked` or `PauseAsked` if a stop or a pause was requested."""
     if run.stop_requested():
         raise StopAsked
     if run.pause_requested():
@@ -76,7 +76,7 @@ class RunCallback(keras.callbacks.Callback):
         return self.step < self._last
 
     def begin_stretch(self, epoch: int, first: int, photos: int, batch_size: int, version: int) -> None:
-        """The next call of `fit` goes on with an epoch of the phase.
+        """The next call of `fit` continues an epoch of the phase.
 
         Args:
             epoch: Its number in the phase, from 0.

@@ -1,4 +1,4 @@
-"""Checkpoints: from where a run goes on, whatever ended it.
+"""Checkpoints: where a run resumes, however it ended.
 
 Two slots take turns, so that there is a whole one at every moment: the new one is written under another name, flushed
 to the disk and renamed; last comes the marker that says which slot is the newer one. What is read is checked by the

@@ -1,4 +1,4 @@
-"""Training phase by phase, from where it stands to the end, and how long what remains will take."""
+"""Training phase by phase, from the last checkpoint to the end, with an estimate of the time left."""
 
 import statistics
 import time
@@ -24,7 +24,7 @@ from core.training.recorder import Recorder
 from core.training.schedule import Schedule
 
 MOST_LONGER = 1.5
-"""How many times more epochs than planned a phase may get where there turns out to be time."""
+"""By which factor a phase may get more epochs than planned if there is time."""
 
 PROBE_STEPS = 4
 """Steps that are measured, and undone, before a phase begins; the first also compiles and does not count."""
@@ -35,7 +35,7 @@ LEARNING, BEST, OPTIMIZER = "learning/", "best/", "optimizer/"
 
 @dataclass(frozen=True)
 class Position:
-    """Where training stands: so many whole phases, epochs of the next one, and steps of the next epoch are done."""
+    """How far training has come: phases completed, epochs of the next phase, and steps of the next epoch."""
 
     phase: int = 0
     epoch: int = 0
@@ -46,7 +46,7 @@ class Fitting:
     """One run's training.
 
     Attributes:
-        callback: What watches every step.
+        callback: Records every step.
     """
 
     def __init__(self, run: Run, given: Ready, recorder: Recorder) -> None:
@@ -65,11 +65,11 @@ class Fitting:
         self.callback = RunCallback(run, recorder, given.model, self._predictions)
 
     def fit(self) -> bool:
-        """Train to the end; returns whether a stop was asked for.
+        """Train to the end; returns whether a stop was requested.
 
         Raises:
-            StopAsked: It was, before anything was learned.
-            PauseAsked: A pause was asked for; the checkpoint is written.
+            StopAsked: It was, before the first epoch.
+            PauseAsked: A pause was requested; the checkpoint is written.
             WeightsError: The run began with other pretrained weights than there are now.
         """
         self._begin_run(self._checkpoints.read())
@@ -183,7 +183,7 @@ class Fitting:
         self._epoch_seconds += time.perf_counter() - began
 
     def _go_to(self, step: int) -> None:
-        """Take note of what is done, and write it down."""
+        """Move on to a step, and write a checkpoint."""
         at = replace(self._at, step=step)
         if step >= self._steps:
             at = Position(at.phase, at.epoch + 1)
@@ -204,7 +204,7 @@ class Fitting:
         self._recorder.change_plan(self._phases)
 
     def _after_epoch(self) -> None:
-        """Look how much time there is, now that it is known how long an epoch takes."""
+        """Adapt the plan to the time left, now that the duration of an epoch is known."""
         number = self._at.phase
         if self._at.epoch == 1 and number + 1 < len(self._plans):
             self._measure(number + 1)
@@ -233,7 +233,7 @@ class Fitting:
         self._recorder.computing(done, total, None if left is None or not rate else max(0.0, left - done / rate))
 
     def _boundaries_from_here(self) -> tuple[str, ...]:
-        """Where outputs are wanted from this phase on."""
+        """The boundaries whose outputs are needed from this phase on."""
         return tuple(dict.fromkeys(each.boundary for each in self._plans[self._at.phase :] if each.cached))
 
     def _write_checkpoint(self) -> None:
@@ -254,8 +254,8 @@ class Fitting:
     def _restore(self, found: Checkpoint) -> None:
         if found.facts["weights"] != self._outputs.weights:
             raise WeightsError(
-                "This run began with other pretrained weights than there are on this computer now, so it cannot go on."
-                " Put the old file back into the weights folder, or start a new run."
+                "This run began with other pretrained weights than this computer has now, so it cannot be resumed. Put"
+                " the old file back into the weights folder, or start a new run."
             )
         self._at = Position(*found.facts["position"])
         self._epochs_done = found.facts["epochs_done"]
@@ -307,7 +307,7 @@ class Fitting:
         return self._recipe.minutes * 60 - self._recorder.seconds if self._recipe.minutes else None
 
     def _estimate_rest(self) -> None:
-        """Tell the estimator what else there is to do: versions to come, and the photos that are tested at the end."""
+        """Update the estimate with the other work: versions still to compute, and the photos tested at the end."""
         estimator = self._recorder.estimator
         estimator.photos_per_second = self._outputs.photos_per_second
         views = max((plan.views for plan in self._plans if plan.cached and plan.augmented), default=0)
@@ -377,7 +377,7 @@ def seconds_of_step(learner: keras.Model, source: tf.data.Dataset) -> float:
 
 
 class _Clock(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
-    """Takes the time of every step."""
+    """Measures every step."""
 
     def __init__(self) -> None:
         super().__init__()

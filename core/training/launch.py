@@ -1,4 +1,4 @@
-"""From what a person chose to a run on disk that a trainer can carry out."""
+"""Creating, queueing, starting and resuming runs."""
 
 import json
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def create_run(
 def enqueue(
     queue: Queue, recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8], label: Label | None = None
 ) -> Run:
-    """Create a run, as `create_run` does, that waits behind all others; `jobs.advance` starts it in its turn."""
+    """Create a run, as `create_run` does, at the end of the queue; `trainers.advance` starts it in its turn."""
     return queue.create(_filling(recipe, folder, parts, label))
 
 
@@ -41,9 +41,9 @@ def launch(
     warm: WarmTrainer | None = None,
     label: Label | None = None,
 ) -> Run:
-    """Create a run and, when it is its turn at once, have the trainer that waits, or else a new one, carry it out.
+    """Create a run and, if it is its turn at once, have the warm trainer, or else a new one, carry it out.
 
-    Raises `RunError` when the system refuses to start a trainer; the run waits nevertheless.
+    Raises `RunError` when the system refuses to start a trainer; the run stays in the queue.
     """
     run = enqueue(queue, recipe, folder, parts, label)
     trainers.advance(queue, warm)
@@ -51,16 +51,16 @@ def launch(
 
 
 def resume(queue: Queue, run: Run, warm: WarmTrainer | None = None) -> None:
-    """Have a run that was paused or stopped, has failed or has crashed go on from where it last was, in its turn.
+    """Queue a run that was paused or stopped, has failed or has crashed, to resume from its last checkpoint.
 
     Raises:
         RunBusy: It is active or queued already.
-        RunNotReady: It came from another installation, without what it could go on from.
+        RunNotReady: It came from another installation, without a checkpoint.
         RunError: It has finished, was deleted, or the system refuses to start a trainer.
         FolderError: Its photos are gone.
     """
     if queue.store.get(run.id).read_status().state == FINISHED:
-        raise RunError("This run has finished: there is nothing left to go on with. Give it more epochs instead.")
+        raise RunError("This run has finished: there is nothing left to resume. Train additional epochs instead.")
     _require_own(run)
     _require_photos(chosen_recipe(run))
     queue.add(run)
@@ -68,18 +68,18 @@ def resume(queue: Queue, run: Run, warm: WarmTrainer | None = None) -> None:
 
 
 def extend(queue: Queue, run: Run, epochs: int, warm: WarmTrainer | None = None) -> None:
-    """Have a run that has ended train so many epochs more than it was to, in its turn.
+    """Queue a run that has ended, to train so many additional epochs.
 
     Raises:
         RunBusy: It is active or queued already.
-        RunNotReady: It has kept nothing to go on from.
+        RunNotReady: It has no checkpoint.
         RunError: It was deleted, or the system refuses to start a trainer.
         RecipeError: The number of epochs is below 1.
         FolderError: Its photos are gone.
     """
     _require_own(run)
     if not queue.store.get(run.id).has_checkpoint():
-        raise RunNotReady("This run has kept nothing to go on from. Start a new one with more epochs.")
+        raise RunNotReady("This run has no checkpoint to resume from. Start a new one with more epochs.")
     recipe = chosen_recipe(run)
     _require_photos(recipe)
     longer = replace(recipe, more_epochs=(*recipe.more_epochs, epochs), minutes=0)
@@ -104,14 +104,14 @@ def _filling(
 def _require_own(run: Run) -> None:
     if run.is_imported:
         raise RunNotReady(
-            "This run was trained elsewhere and imported: its model can be used, but what training could go on from was"
-            " not brought along. Start a new run with its recipe."
+            "This run was trained elsewhere and imported without a checkpoint: its model can be used, but its training"
+            " cannot be resumed. Start a new run with its recipe."
         )
 
 
 def _require_photos(recipe: Recipe) -> None:
     if not Path(recipe.dataset).is_dir():
         raise FolderError(
-            f"The photos of this run were in {recipe.dataset}, and that folder is not there any more. Put it back, and"
-            " go on then."
+            f"The photos of this run were in {recipe.dataset}, and that folder no longer exists. Put it back, then"
+            " resume the run."
         )

@@ -42,7 +42,7 @@ def linear_probe(
         truth: (M,).
 
     Returns:
-        What came out; None while there is nothing to go by: no photos, or photos of a single class.
+        The result; None without photos, or with photos of a single class.
     """
     if not len(unseen) or len(np.unique(labels)) < 2:
         return None

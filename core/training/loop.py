@@ -37,7 +37,7 @@ from core.training.recorder import Recorder
 from core.training.tensorboard import Logs
 
 PROBE_PHOTOS = 96
-"""How many photos this machine is measured with."""
+"""How many photos the throughput of this machine is measured with."""
 
 
 def train(run: Run, settings: Settings, prepared: Prepared | None = None) -> None:
@@ -45,7 +45,7 @@ def train(run: Run, settings: Settings, prepared: Prepared | None = None) -> Non
 
     What was prepared is used if it is of this run's network; the result is the same.
 
-    What a person can mend ends in the state "failed" with its sentence; anything else does too, and is raised.
+    An error that a person can fix ends in the state "failed" with its message; any other does too, and is raised.
     """
     with telling_how_it_ends(run) as recorder:
         _carry_out(run, settings, recorder, prepared)
@@ -53,7 +53,7 @@ def train(run: Run, settings: Settings, prepared: Prepared | None = None) -> Non
 
 @contextmanager
 def telling_how_it_ends(run: Run) -> Iterator[Recorder]:
-    """Have whatever ends what is done inside end up in the run's status."""
+    """Write to the run's status how the work inside ended."""
     recorder = Recorder(run)
     try:
         yield recorder
@@ -64,7 +64,7 @@ def telling_how_it_ends(run: Run) -> Iterator[Recorder]:
     except UnfreezeError as error:
         _fail(run, recorder, str(error))
     except Exception as error:
-        # The process is about to end: whatever it was, the person who watches must read of it.
+        # The process is about to end: whatever it was, the person who watches must read about it.
         _fail(run, recorder, _in_words(error))
         raise
     finally:
@@ -87,7 +87,7 @@ def _carry_out(run: Run, settings: Settings, recorder: Recorder, prepared: Prepa
 
 
 def _fit(run: Run, given: Ready, recorder: Recorder) -> bool:
-    """Train to the end and write the best model; returns whether a stop was asked for."""
+    """Train to the end and write the best model; returns whether a stop was requested."""
     fitting = Fitting(run, given, recorder)
     try:
         with _logs(run, given.recipe, recorder):
@@ -124,7 +124,7 @@ def _how_far(status: Status) -> Message:
 def _fit_into_time(
     run: Run, recipe: Recipe, settings: Settings, recorder: Recorder, prepared: Prepared | None
 ) -> tuple[Recipe, Prepared | None]:
-    """Measure this machine on a few of the photos, and settle what of a recipe the time decides."""
+    """Measure this machine on a few of the photos, and settle the choices that depend on the time budget."""
     recorder.tell(phase="preparing", message=Message("benchmarking"), progress=None)
     available = [row for row in timed_variants() if weights.look_up(row, settings)]
     if not available:
@@ -187,7 +187,7 @@ def _fail(run: Run, recorder: Recorder, sentence: str) -> None:
 
 def _in_words(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "The disk is full. Make room, and let the run go on: it loses an epoch at most."
+        return "The disk is full. Free some space, then resume the run: at most one epoch is lost."
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return "This computer ran out of memory. Choose a smaller variant or a smaller batch size, and start again."
     first_line = str(error).strip().splitlines()[:1]

@@ -45,7 +45,7 @@ GROWTH = 3
 
 @dataclass(frozen=True)
 class Prepared:
-    """A frozen part that was converted before it was known for which run.
+    """A frozen part that was converted before its run was known.
 
     Attributes:
         backbone: The backbone's key.
@@ -59,7 +59,7 @@ class Prepared:
 
 
 def prepare(key: str, settings: Settings) -> Prepared | None:
-    """Convert the frozen part of a backbone if its weights are on this machine, so that a run need not wait for it.
+    """Convert the frozen part of a backbone, if its weights are on this machine, before a run needs it.
 
     Raises:
         WeightsError: The weights cannot be used.
@@ -76,7 +76,7 @@ def prepare(key: str, settings: Settings) -> Prepared | None:
 
 @dataclass(frozen=True)
 class Ready:
-    """All that training needs.
+    """Everything that training needs.
 
     Attributes:
         recipe: What was chosen.
@@ -170,7 +170,7 @@ def _compute_first(
 ) -> None:
     """Compute the validation photos and the first version of the training photos, and fit linear probes to them.
 
-    Photos come in an order of chance, so that the probes use a fair sample.
+    Photos are shuffled, so that the probes use a fair sample.
     """
     version = 0 if plans[0].augmented else ORIGINAL
     random = np.random.default_rng(0)

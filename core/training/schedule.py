@@ -1,4 +1,4 @@
-"""How the learning rate goes on within a phase, and when a phase has learned all that it will. No Keras."""
+"""The learning rate of each step of a phase, and early stopping. No Keras."""
 
 import math
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Patience:
     waited: int = 0
 
     def runs_out(self, loss: float) -> bool:
-        """Take a validation loss in; returns whether patience is at its end, and begins to count anew if so."""
+        """Take in a validation loss; returns whether patience has run out, and counts from 0 again if so."""
         if loss < self.best - SMALLEST_GAIN:
             self.best, self.waited = loss, 0
             return False
@@ -68,19 +68,19 @@ class Schedule:
         return self._peak * self._factor**self._drops
 
     def validated(self, loss: float) -> bool:
-        """Take a validation loss in; returns whether the phase should end."""
+        """Take in a validation loss; returns whether the phase should end."""
         if self._kind == "plateau" and self._plateau.runs_out(loss):
             self._drops += 1
         return self._stopping.runs_out(loss)
 
     def state(self) -> dict[str, Any]:
-        """All that a phase that goes on needs to know, as JSON values."""
+        """What a resumed phase needs to know, as JSON values."""
         patiences = {"plateau": self._plateau, "stopping": self._stopping}
         known = {name: [each.best, each.waited] for name, each in patiences.items() if math.isfinite(each.best)}
         return {"drops": self._drops, **known}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` gave."""
+        """Continue from what `state` returned."""
         self._drops = int(state["drops"])
         for name, patience in (("plateau", self._plateau), ("stopping", self._stopping)):
             if name in state:

@@ -120,7 +120,7 @@ def read_request(run: Run) -> Request:
         listed = json.loads((run.folder / PHOTOS).read_text("utf-8"))
         return Request(**run.recipe_values(), paths=tuple(listed["paths"]), digests=tuple(listed["digests"]))
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise RunError(f"What {run.id} was asked for cannot be read ({error}). Start anew.") from error
+        raise RunError(f"What {run.id} was asked for cannot be read ({error}). Start again.") from error
 
 
 def read_features(run: Run) -> Features:
@@ -131,9 +131,9 @@ def read_features(run: Run) -> Features:
         rows = {str(digest): row for row, digest in enumerate(listed["digests"])}
         unread = {str(digest): str(reason) for digest, reason in listed["unread"].items()}
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise RunNotReady(f"The features that were computed cannot be read ({error}). Compute them anew.") from error
+        raise RunNotReady(f"The features that were computed cannot be read ({error}). Compute them again.") from error
     if values.ndim != 2 or len(values) != len(listed["digests"]):
-        raise RunNotReady("The features that were computed are not whole. Compute them anew.")
+        raise RunNotReady("The features that were computed are incomplete. Compute them again.")
     return Features(values, rows, unread)
 
 

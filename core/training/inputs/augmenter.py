@@ -70,7 +70,7 @@ def _clipped(photo: tf.Tensor) -> tf.Tensor:
 class Versions:
     """Augmented versions of photos, each a function of the photo, the choices, the seed and its number alone.
 
-    So a version that is kept is the one that would be made anew, whichever photos are made with it. Threads may ask at
+    So a cached version equals one that is made again, whichever photos are made with it. Threads may ask at
     the same time.
     """
 

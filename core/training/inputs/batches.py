@@ -1,4 +1,4 @@
-"""From pixels, or from what the frozen part made of them, to batches."""
+"""From pixels, or from cached outputs of the frozen part, to batches."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.training.inputs.mixing import Softening
 
 Gather = Callable[[NDArray[np.int64]], NDArray[Any]]
-"""From positions of photos `(B,)` to what a network is fed with, `(B, ...)`."""
+"""From positions of photos `(B,)` to inputs of a network, `(B, ...)`."""
 
 
 def batches(

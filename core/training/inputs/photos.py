@@ -1,4 +1,4 @@
-"""The photos of a run: decoded once, when they are first needed, and kept as bytes out of memory."""
+"""The photos of a run: decoded once, when they are first needed, into a memory-mapped file."""
 
 import hashlib
 import os
@@ -141,7 +141,7 @@ def _check_room(folder: Path, needed: int) -> None:
     if free < needed * 1.1:
         raise DataError(
             f"Decoding the photos needs {needed / 1e9:.1f} GB of free disk space under {folder.parent}, and "
-            f"{free / 1e9:.1f} GB are free. Make room, or choose a variant with a smaller resolution."
+            f"{free / 1e9:.1f} GB are free. Free some space, or choose a variant with a smaller resolution."
         )
 
 

@@ -1,4 +1,4 @@
-"""Finding a learning rate: the trainer's side, which tries rates out on some of the photos."""
+"""The learning-rate range test: the trainer's side, which tries rates on some of the photos."""
 
 import math
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ MOST: Mapping[str, int] = {"training": 512, "validation": 8, "test": 1}
 """So many photos of each part are looked at."""
 
 WARMING_EPOCHS = 3
-"""Epochs that the head learns at the rate found for it, before what lies below it is tried."""
+"""Epochs that the head learns at the rate found for it, before rates for fine-tuning are tried."""
 
 SPARED: Mapping[str, Any] = {
     "augmentations": {},
@@ -38,7 +38,7 @@ SPARED: Mapping[str, Any] = {
     "more_epochs": (),
     "shuffle": True,
 }
-"""What a sweep goes without, because it costs time and says little about the rate."""
+"""What a sweep leaves out, because it costs time and says little about the rate."""
 
 
 def sweep(run: Run, settings: Settings) -> None:

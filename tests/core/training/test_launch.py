@@ -47,17 +47,17 @@ def test_a_run_that_ended_before_its_time_goes_on_in_its_turn(workplace: Workpla
     status = run.read_status()
     assert (status.state, status.error, status.best_epoch, status.spent) == (QUEUED, "", 1, 10.0)
     assert busy.queued() == [run] and not run.stop_requested()
-    with pytest.raises(RunBusy, match="waits already"):
+    with pytest.raises(RunBusy, match="queued already"):
         resume(busy, run)
 
 
 def test_a_finished_run_is_not_resumed_but_extended(workplace: Workplace, busy: Queue) -> None:
     run = ended(workplace, FINISHED, minutes=5)
-    with pytest.raises(RunError, match="Give it more epochs instead"):
+    with pytest.raises(RunError, match="Train additional epochs instead"):
         resume(busy, run)
     extend(busy, run, 4)
     assert (run.recipe_values()["more_epochs"], run.recipe_values()["minutes"]) == ([4], 0)
-    with pytest.raises(RunBusy, match="waits already"):
+    with pytest.raises(RunBusy, match="queued already"):
         extend(busy, run, 4)
     busy.cancel(run)
     assert (run.recipe_values()["more_epochs"], run.recipe_values()["minutes"]) == ([], 5)
@@ -75,7 +75,7 @@ def test_a_run_is_extended_more_than_once(workplace: Workplace, busy: Queue) -> 
 def test_what_cannot_go_on_is_told_and_stays_as_it_was(workplace: Workplace, busy: Queue) -> None:
     run, empty, lost = (ended(workplace, STOPPED) for _ in range(3))
     shutil.rmtree(empty.checkpoints_folder)
-    with pytest.raises(RunNotReady, match="kept nothing to go on from"):
+    with pytest.raises(RunNotReady, match="no checkpoint to resume from"):
         extend(busy, empty, 3)
     with pytest.raises(RecipeError):
         extend(busy, run, 0)
@@ -85,7 +85,7 @@ def test_what_cannot_go_on_is_told_and_stays_as_it_was(workplace: Workplace, bus
     with pytest.raises(RunNotFound):
         extend(busy, lost, 1)
     going = next(run for run in workplace.store.runs() if run.is_locked())
-    with pytest.raises(RunBusy, match="is going"):
+    with pytest.raises(RunBusy, match="is active"):
         resume(busy, going)
     shutil.rmtree(workplace.colours)
     with pytest.raises(FolderError, match="Put it back"):

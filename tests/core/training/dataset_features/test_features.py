@@ -104,7 +104,7 @@ def test_what_cannot_be_done_is_said(workplace: Workplace) -> None:
     lost = job(workplace, request)
     compute(lost, workplace.settings)
     assert lost.read_status().state == FAILED and "can be read any more" in lost.read_status().error
-    with pytest.raises(RunNotReady, match="Compute them anew"):
+    with pytest.raises(RunNotReady, match="Compute them again"):
         read_features(lost)
     unknown = job(workplace, Request(request.dataset, "efficientnet-b0", request.paths, request.digests))
     compute(unknown, workplace.settings)
