@@ -1,4 +1,4 @@
-"""The code behind a run, on its page: to read, and to take along."""
+"""The training script of a run on its page: to read and to download."""
 
 import ast
 import zipfile
@@ -18,7 +18,7 @@ def test_the_script_of_a_run_is_shown_and_downloaded(
     try:
         screen = new_screen(server)
         screen.open(f"/train?run={finished_run.run.id}")
-        screen.page.get_by_text("The code behind it").click()
+        screen.page.get_by_text("Training script").click()
         expect(screen.text("in plain Keras. Its first lines")).to_be_visible()
         expect(screen.page.get_by_test_id("stCode").last).to_contain_text("in plain Keras")
         with screen.page.expect_download() as waiting:

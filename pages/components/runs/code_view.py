@@ -1,4 +1,4 @@
-"""The code behind a run: a script in plain Keras to read, and to take along."""
+"""The training script of a run in plain Keras: to read and to download."""
 
 import streamlit as st
 
@@ -9,8 +9,8 @@ from pages.components.cached import services
 
 
 def show_code(run: Run) -> None:
-    """An expander with the script of a run that has ended, or with the reason why there is none."""
-    with st.expander("The code behind it", icon=":material/code:"):
+    """An expander with the script of a run that has ended, or the reason why there is none."""
+    with st.expander("Training script", icon=":material/code:"):
         try:
             script = training_script(run, services.settings())
         except UnfreezeError as error:

@@ -352,7 +352,7 @@ def test_what_a_time_budget_settles_is_trained_and_moved_and_the_recipe_stays_as
     assert trained_network(run).count_params() == build_model(LITE, Head(), 2, None).count_params()
     with zipfile.ZipFile(io.BytesIO(exported_bytes(run))) as archive:
         assert Recipe.from_json(archive.read("recipe.json").decode()) == trained
-    assert read_run_history(run, place.workplace.settings).chosen == LITE
+    assert read_run_history(run, place.workplace.settings).backbone == LITE
 
 
 KINDS: Mapping[str, tuple[dict[str, Any], list[bool]]] = {

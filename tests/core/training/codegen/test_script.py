@@ -1,4 +1,4 @@
-"""The script of a run, carried out in a process of its own, comes to the figures that the run came to."""
+"""The script of a run, executed in a process of its own, reaches the metrics of the run."""
 
 import ast
 import csv
@@ -32,7 +32,7 @@ from tests.conftest import PROJECT, Workplace, write_colours
 SHARED = PROJECT.parent / "shared"
 CLOSE = 1e-3
 LONGEST = 200
-"""Lines of a script, but for the functions that change photos and that build EfficientNet-Lite."""
+"""Lines of a script, without the functions that augment photos or build EfficientNet-Lite."""
 
 SMALL_STEPS = {"head_epochs": 2, "fine_tune_epochs": 1, "batch_size": 4, "scratch_learning_rate": 1e-4}
 LITE = {"backbone": "efficientnet-lite0", "unfreeze_point": "block7", "head_epochs": 2, "fine_tune_epochs": 2}
@@ -97,17 +97,19 @@ def finished(workplace: Workplace, **choices: Any) -> Run:
     return run
 
 
-def carried_out(run: Run, settings: Settings, folder: Path) -> dict[str, Any]:
-    """Unpack what a run offers, let the script run by itself, and return the metrics that it wrote."""
+def executed(run: Run, settings: Settings, folder: Path) -> dict[str, Any]:
+    """Unpack the archive of a run, execute its script in a process of its own, and return the metrics it wrote."""
     with zipfile.ZipFile(io.BytesIO(script_archive(run, settings))) as archive:
         archive.extractall(folder)
-    said = subprocess.run([sys.executable, "-I", "train.py"], cwd=folder, capture_output=True, text=True, check=False)
-    assert said.returncode == 0, said.stderr[-3000:]
+    process = subprocess.run(
+        [sys.executable, "-I", "train.py"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, process.stderr[-3000:]
     found: dict[str, Any] = json.loads((folder / "metrics.json").read_text("utf-8"))
     return found
 
 
-def assert_same_figures(run: Run, metrics: dict[str, Any]) -> None:
+def assert_same_metrics(run: Run, metrics: dict[str, Any]) -> None:
     recorded = [row for row in run.read_metrics() if "val_loss" in row]
     assert len(metrics["validations"]) == len(recorded) > 0
     for mine, theirs in zip(metrics["validations"], recorded, strict=True):
@@ -117,9 +119,9 @@ def assert_same_figures(run: Run, metrics: dict[str, Any]) -> None:
 
 
 def lines_taken(tree: ast.Module) -> int:
-    """How many lines of a script are functions that change photos or build EfficientNet-Lite, with the gaps."""
-    changes = {getattr(node, "name", "") for node in ast.parse(TRANSFORMS_FILE.read_text("utf-8")).body} - {""}
-    theirs = changes | {"normed", "conv", "efficientnet_lite"}
+    """the lines of a script that belong to functions that augment photos or build EfficientNet-Lite, with the gaps."""
+    transforms = {getattr(node, "name", "") for node in ast.parse(TRANSFORMS_FILE.read_text("utf-8")).body} - {""}
+    theirs = transforms | {"normed", "conv", "efficientnet_lite"}
     found = [node for node in tree.body if getattr(node, "name", "") in theirs]
     return sum((node.end_lineno or 0) - node.lineno + 3 for node in found)
 
@@ -127,8 +129,8 @@ def lines_taken(tree: ast.Module) -> int:
 def assert_readable(script: str) -> None:
     """Valid, clean by ruff's own rules, short, and nothing in it that is not used."""
     arguments = ["check", "--isolated", "--line-length", "120", "--select", "E4,E7,E9,F,E501,I", "-"]
-    said = subprocess.run(["ruff", *arguments], input=script, capture_output=True, text=True, check=False)
-    assert said.returncode == 0, said.stdout
+    process = subprocess.run(["ruff", *arguments], input=script, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout
     tree = ast.parse(script)
     assert len(script.splitlines()) - lines_taken(tree) < LONGEST
     functions = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
@@ -150,11 +152,11 @@ def assert_readable(script: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_script_comes_to_the_figures_of_the_run(workplace: Workplace, name: str, tmp_path: Path) -> None:
+def test_the_script_reaches_the_metrics_of_the_run(workplace: Workplace, name: str, tmp_path: Path) -> None:
     run = finished(workplace, **CASES[name])
     script = training_script(run, workplace.settings)
     assert_readable(script)
-    assert_same_figures(run, carried_out(run, workplace.settings, tmp_path / "script"))
+    assert_same_metrics(run, executed(run, workplace.settings, tmp_path / "script"))
 
 
 def test_the_script_of_efficientnet_on_real_photos(tmp_path: Path) -> None:
@@ -172,9 +174,9 @@ def test_the_script_of_efficientnet_on_real_photos(tmp_path: Path) -> None:
     run = place.new_run(**choices, augmentations={"flip_horizontal": Choice(1, 0.5), "zoom": Choice(0.1)}, views=2)
     with run.held():
         train(run, settings)
-    metrics = carried_out(run, settings, tmp_path / "script")
+    metrics = executed(run, settings, tmp_path / "script")
     assert_readable((tmp_path / "script" / "train.py").read_text("utf-8"))
-    assert_same_figures(run, metrics)
+    assert_same_metrics(run, metrics)
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +214,7 @@ def test_every_augmentation_has_a_readable_script(workplace: Workplace, one_run:
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("ema", [0.0, 0.9])
-def test_every_way_of_learning_has_a_readable_script(
+def test_every_optimizer_and_schedule_has_a_readable_script(
     workplace: Workplace, one_run: Run, tmp_path: Path, optimizer: str, schedule: str, ema: float
 ) -> None:
     choices = {"optimizer": optimizer, "schedule": schedule, "ema": ema, "warm_up_epochs": 1.0 if ema else 0.0}
@@ -222,7 +224,7 @@ def test_every_way_of_learning_has_a_readable_script(
 @pytest.mark.parametrize(
     "key", ["mobilenetv2", "resnet50", "efficientnet-b0", "efficientnetv2-b0", "efficientnet-lite0"]
 )
-def test_the_first_layer_of_a_block_begins_as_the_script_says(key: str) -> None:
+def test_the_first_layer_of_a_block_has_the_name_in_the_script(key: str) -> None:
     chosen = backbone(key)
     names = [layer.name for layer in build_backbone(chosen).layers]
     for point in chosen.unfreeze_points[1:-1]:
@@ -238,7 +240,7 @@ def test_the_stages_of_efficientnet_lite_are_those_of_the_network(key: str) -> N
     assert tuple(stages.count(str(number)) for number in range(1, 8)) == LITE_BLOCKS[key]
 
 
-def test_what_was_left_out_stays_left_out_and_names_do_no_harm(
+def test_left_out_photos_stay_left_out_and_file_names_are_quoted(
     workplace: Workplace, one_run: Run, tmp_path: Path
 ) -> None:
     evil = '/photos/a """ + exit() + """ \\'
@@ -274,10 +276,10 @@ def test_a_run_without_a_validated_epoch_says_so(workplace: Workplace) -> None:
         training_script(workplace.new_run(**SMALL_STEPS), workplace.settings)
 
 
-def test_a_run_that_says_too_little_says_so(workplace: Workplace, one_run: Run, tmp_path: Path) -> None:
+def test_a_run_that_recorded_too_little_says_so(workplace: Workplace, one_run: Run, tmp_path: Path) -> None:
     run = with_recipe(one_run, tmp_path)
     shutil.rmtree(run.checkpoints_folder)
-    with pytest.raises(RunError, match="repeat it"):
+    with pytest.raises(RunError, match="Repeat the run"):
         training_script(run, workplace.settings)
 
 
