@@ -1,4 +1,4 @@
-"""Runs and datasets that go elsewhere."""
+"""Moving runs and datasets to other computers."""
 
 import zipfile
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from tests.browser.conftest import Screen, Server
 from tests.conftest import FinishedRun, Workplace
 
 
-def test_a_run_comes_in_from_another_computer(
+def test_a_run_is_imported_from_another_computer(
     server: Server,
     workplace: Workplace,
     finished_run: FinishedRun,
@@ -26,15 +26,15 @@ def test_a_run_comes_in_from_another_computer(
     screen.page.get_by_text("Import a run from another computer").click()
     chosen = screen.page.get_by_test_id("stFileUploaderDropzoneInput")
     chosen.set_input_files(broken)
-    screen.press("Import it")
+    screen.press("Import run")
     expect(screen.text("cut off")).to_be_visible()
     screen.page.get_by_role("button", name="Remove broken.zip").click()
-    expect(screen.page.get_by_role("button", name="Import it")).to_have_count(0)
+    expect(screen.page.get_by_role("button", name="Import run")).to_have_count(0)
     chosen.set_input_files(file)
-    screen.press("Import it")
+    screen.press("Import run")
     expect(screen.text("Imported. It can predict and be compared.")).to_be_visible()
     assert [run.id for run in workplace.store.runs()] == [finished_run.run.id]
-    screen.page.get_by_role("button", name="Open it").click()
+    screen.page.get_by_role("button", name="Open run").click()
     screen.settle()
     expect(screen.page.get_by_test_id("test-accuracy")).to_be_visible()
     expect(screen.text("(imported)")).to_be_visible()

@@ -1,17 +1,17 @@
-"""Arrays in files of others, read with distrust: numbers and shapes, and nothing that could be executed.
+"""Arrays from files of unknown origin: plain numbers only, and no more of them than the file has bytes for.
 
-`numpy.load` is content with a header that promises more than there is, and reads ZIP archives as it finds them. Here a
-file is taken when it holds plain numbers, packed in no way, exactly as many as its header says.
+`numpy.load` with `allow_pickle=False` reads each array, from bytes in memory, so that a header can promise no more than
+there is. The archive around several arrays is opened by `ZipReader`, which bounds the number of entries; an entry must
+be stored uncompressed, so that all of them together are no larger than the file.
 """
 
 import io
-import math
 from collections.abc import Mapping
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from core.data.intake.zip_reader import Entry, ZipReader
@@ -19,33 +19,41 @@ from core.errors import DataError, TransferError
 
 Arrays = Mapping[str, NDArray[Any]]
 
+Schema = Mapping[str, tuple[str, int]]
+"""For each array of a file its kinds of numbers, as NumPy's `dtype.kind` has them, and its number of dimensions."""
+
 MAX_ARRAYS = 20_000
 """In a file; the largest network has about two thousand."""
 
-HEADER_BYTES = 10_000
-"""Of an array; a real one has 128."""
+INTEGER, REAL = "iu", "f"
+SUFFIX, MAGIC = ".npy", b"\x93NUMPY"
 
-KINDS = "iuf"
-"""Kinds of NumPy's types that are plain numbers: whole ones with and without a sign, and others."""
-
-READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-"""How headers are read, by the version of the format (NEP 1); version 3 is for names of fields, which are refused."""
-
-SUFFIX = ".npy"
+READ_ERRORS = (ValueError, TypeError, EOFError, SyntaxError, TokenError, OverflowError, MemoryError, RecursionError)
+"""What `numpy.load` raises for damaged or hostile headers."""
 
 
-def read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a file that `numpy.savez` wrote, by name; raises `TransferError` for any other."""
+def read_npz(path: Path, schema: Schema | None = None) -> Arrays:
+    """The arrays of a file that `numpy.savez` wrote, by name.
+
+    Raises `TransferError` for any other file, and where arrays differ from the schema.
+    """
     try:
         with path.open("rb") as file:
             reader = ZipReader(file, MAX_ARRAYS)
             found = {entry.name.removesuffix(SUFFIX): _content(reader, entry) for entry in reader.entries}
             repeated = len(found) < len(reader.entries)
     except DataError as error:
-        raise TransferError(f"{path.name} holds no arrays that can be read: {error}") from error
+        raise TransferError(f"“{path.name}” is not a readable file of arrays: {error}") from error
     if repeated:
-        raise TransferError(f"{path.name} holds two arrays of one name.")
-    return {name: array_of(content, f"{name} in {path.name}") for name, content in found.items()}
+        raise TransferError(f"“{path.name}” holds two arrays of the same name.")
+    if schema is not None and set(found) != set(schema):
+        raise TransferError(f"“{path.name}” holds {', '.join(found)[:100]}; expected {', '.join(schema)}.")
+    arrays = {name: array_of(content, f"{name} in {path.name}") for name, content in found.items()}
+    for name, (kinds, dimensions) in (schema or {}).items():
+        if arrays[name].dtype.kind not in kinds or arrays[name].ndim != dimensions:
+            came = f"{arrays[name].dtype} with {arrays[name].ndim} dimensions"
+            raise TransferError(f"{name} in {path.name} is {came}, which does not fit an exported run.")
+    return arrays
 
 
 def read_npy(path: Path) -> NDArray[Any]:
@@ -54,22 +62,19 @@ def read_npy(path: Path) -> NDArray[Any]:
 
 
 def array_of(content: bytes, name: str) -> NDArray[Any]:
-    """The array that the bytes of a `.npy` file hold; `name` is for the message of `TransferError`."""
-    stream = io.BytesIO(content)
+    """The array in the bytes of a `.npy` file; `name` is for the message of `TransferError`."""
+    if not content.startswith(MAGIC):  # `numpy.load` would try archives and pickles
+        raise TransferError(f"{name} is not a NumPy array.")
     try:
-        shape, columns_first, kind = READERS[npy.read_magic(stream)](stream, max_header_size=HEADER_BYTES)
-    except (ValueError, KeyError, TypeError, EOFError, SyntaxError, MemoryError, RecursionError) as error:
-        raise TransferError(f"{name} is no plain array ({str(error)[:200]}).") from error
-    count, left = math.prod(shape), len(content) - stream.tell()
-    if kind.kind not in KINDS or kind.hasobject or kind.subdtype is not None:
-        raise TransferError(f"{name} holds {str(kind)[:80]}; only plain numbers are read.")
-    if min(shape, default=0) < 0 or count * kind.itemsize != left:
-        raise TransferError(f"{name} says that it holds {count:,} numbers, but has {left:,} bytes.")
-    flat = np.frombuffer(content, kind, count, stream.tell())
-    return flat.reshape(shape, order="F" if columns_first else "C")
+        array: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
+    except READ_ERRORS as error:
+        raise TransferError(f"{name} is not a plain array ({str(error)[:200]}).") from error
+    if array.dtype.kind not in INTEGER + REAL:
+        raise TransferError(f"{name} holds {str(array.dtype)[:80]}; expected plain numbers.")
+    return array
 
 
 def _content(reader: ZipReader, entry: Entry) -> bytes:
     if entry.method or entry.size != entry.packed or entry.is_encrypted or not entry.name.endswith(SUFFIX):
-        raise DataError(f"“{entry.name[:80]}” in it is not an array as it is, or is packed")
+        raise DataError(f"“{entry.name[:80]}” in it is compressed, encrypted or not an array.")
     return b"".join(reader.content(entry))

@@ -1,4 +1,4 @@
-"""A run's model, built from its recipe and plain arrays by a child: `python -m core.training.transfer.rebuild RUN`.
+"""Rebuilding an imported run's model from plain arrays: `python -m core.training.transfer.rebuild RUN` in a child.
 
 Nothing that was imported is executed: the network is our own, and the names and shapes of the arrays must be those that
 this network has. Importing this module brings no TensorFlow; `rebuild` does.
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.1
 REFUSED = 3
-"""Exit code of a process that has printed why the model cannot be built."""
+"""Exit code of a process that has printed why the model cannot be rebuilt."""
 
 
 def rebuild_in_child(run: Run, still_wanted: Callable[[], None] = lambda: None) -> None:
-    """Have a process build the model and the graph of a run whose folder holds the weights.
+    """Rebuild the model and the graph of a run whose folder holds the weights, in a process of its own.
 
-    `still_wanted` is called a few times a second, and may raise to give up.
+    `still_wanted` is called a few times a second, and may raise to cancel.
 
     Raises:
         TransferError: The weights are not those of the recipe's network, or the process failed.
@@ -54,7 +54,7 @@ def rebuild_in_child(run: Run, still_wanted: Callable[[], None] = lambda: None) 
     if child.returncode == REFUSED:
         raise TransferError(message)
     if child.returncode:
-        raise TransferError(f"The model could not be built. {run.log_tail(300).strip()}")
+        raise TransferError(f"The model could not be rebuilt. {run.log_tail(300).strip()}")
 
 
 def rebuild(run: Run) -> None:
@@ -83,17 +83,17 @@ def rebuild(run: Run) -> None:
 
 
 def _require_enough(arrays: Arrays, numbers: int) -> None:
-    """Make sure that there are as many weights as the last layer alone has, before a network is built for them."""
+    """Check that there are at least as many weights as the last layer has, before a network is built for them."""
     found = sum(values.size for values in arrays.values())
     if found < numbers:
         raise TransferError(
-            f"The weights do not belong to the network of the recipe: there are {found:,} numbers, and its last layer"
+            f"The weights do not belong to the network of the recipe: there are {found:,} of them, but its last layer"
             f" alone has {numbers:,}."
         )
 
 
 def _fill(places: "h5py.File", arrays: Arrays) -> None:
-    """Put arrays into a file that the network has written, which has a place for each."""
+    """Put arrays into a weights file that the network has written, each in its place."""
     import h5py
 
     known: dict[str, h5py.Dataset] = {}
@@ -102,8 +102,8 @@ def _fill(places: "h5py.File", arrays: Arrays) -> None:
     odd = sorted(known.keys() ^ arrays.keys())
     if odd:
         raise TransferError(
-            f"The weights do not belong to the network of the recipe: {len(odd)} arrays are missing or too many, first"
-            f" {odd[0][:80]}. Perhaps they were written by another version."
+            f"The weights do not belong to the network of the recipe: {len(odd)} arrays are missing or unknown, the"
+            f" first is {odd[0][:80]}. They may come from another version of Unfreeze."
         )
     for name, place in known.items():
         values = arrays[name]
@@ -118,7 +118,7 @@ def _fill(places: "h5py.File", arrays: Arrays) -> None:
 
 
 def main(folder: str) -> int:
-    """Build the model of the run in a folder; where that is impossible, the reason is printed."""
+    """Rebuild the model of the run in a folder; where that is impossible, the reason is printed."""
     os.environ["KERAS_HOME"] = str(settings_from().keras_home)
     try:
         with without_scikit_learn():

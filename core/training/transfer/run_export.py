@@ -1,8 +1,8 @@
-"""A run as one ZIP file, to be taken to another installation: what belongs to it, and how it is packed.
+"""Export of a run as one ZIP file, for another installation. Needs no TensorFlow.
 
-The file holds data alone: recipe, classes, split, metrics and results as a run's folder has them, and the weights as
-plain arrays. Neither the model as Keras saves it, which may hold code, nor the graph is in it; whoever takes the run in
-builds both anew (`core.training.transfer.run_import`). No TensorFlow.
+The file holds only data: recipe, classes, split, metrics and results as in the run's folder, and the weights as plain
+arrays. Neither Keras' model file, which could hold code, nor the graph is in it; the import rebuilds both
+(`core.training.transfer.run_import`).
 """
 
 import hashlib
@@ -27,18 +27,18 @@ from core.runs.store import ACTIVE, QUEUED, Run
 from core.settings import GIGABYTE, MEGABYTE
 
 FORMAT, VERSION = "unfreeze-run", 1
-"""What the manifest says of the file."""
+"""The kind of file, and the version of its format, in the manifest."""
 
 MANIFEST, WEIGHTS = "manifest.json", "weights.npz"
 PREDICTION_HISTORY = "timeline/"
 
 OPTIMIZER = "optimizer"
-"""What the names of arrays begin with that only training needs."""
+"""How the names of arrays begin that only training needs."""
 
 
 @dataclass(frozen=True)
 class RunFile:
-    """A file of a run that is moved with it.
+    """A file of a run that is exported.
 
     Attributes:
         name: In the archive, and in the run's folder.
@@ -64,13 +64,13 @@ RUN_FILES: tuple[RunFile, ...] = (
     RunFile("test.npz", GIGABYTE),
     RunFile("embeddings.npz", GIGABYTE),
 )
-"""What is moved as it is; more are the manifest, the weights, and the files of the timeline."""
+"""The files that are exported unchanged. The others are the manifest, the weights and the prediction history."""
 
 MAX_WEIGHTS_BYTES, MAX_HISTORY_BYTES = 4 * GIGABYTE, 100 * MEGABYTE
 
 
 def file_name(run: Run) -> str:
-    """What the ZIP file of a run is called."""
+    """The name of a run's ZIP file."""
     return f"unfreeze-run-{run.id}.zip"
 
 
@@ -79,28 +79,28 @@ def export_run(run: Run, target: BinaryIO, on_progress: Callable[[int, int], Non
 
     Args:
         run: Must have ended, or be paused.
-        target: Where to; it need not be seekable.
-        on_progress: Hears how many of the files are packed, and may raise.
+        target: The file to write; it need not be seekable.
+        on_progress: Called with the numbers of files done and of all files; may raise to cancel.
 
     Raises:
-        RunBusy: The run is going or waits in the queue.
+        RunBusy: The run is in progress or queued.
         RunError: Its files cannot be read.
     """
     _require_rest(run)
     listed: dict[str, dict[str, Any]] = {}
-    pieces = list(_pieces(run))
+    files = list(_files(run))
     try:
         with zipfile.ZipFile(target, "w") as archive:
-            for number, (name, read) in enumerate(pieces):
-                on_progress(number, len(pieces))
+            for number, (name, read) in enumerate(files):
+                on_progress(number, len(files))
                 content = read()
                 listed[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-                arrays = name.endswith((".npy", ".npz"))  # these are not packed any tighter
+                arrays = name.endswith((".npy", ".npz"))  # hardly compressible
                 archive.writestr(name, content, zipfile.ZIP_STORED if arrays else zipfile.ZIP_DEFLATED)
             archive.writestr(MANIFEST, json.dumps(_manifest(run, listed), indent=1), zipfile.ZIP_DEFLATED)
-        on_progress(len(pieces), len(pieces))
+        on_progress(len(files), len(files))
     except OSError as error:
-        raise RunError(f"The run {run.id} cannot be packed ({error.strerror or error}).") from error
+        raise RunError(f"The run {run.id} cannot be exported ({error.strerror or error}).") from error
 
 
 def exported_bytes(run: Run) -> bytes:
@@ -113,13 +113,13 @@ def exported_bytes(run: Run) -> bytes:
 def _require_rest(run: Run) -> None:
     state = run.read_status().state
     if state in ACTIVE:
-        raise RunBusy("This run is still going. Stop or pause it first, or wait for its end; then export it.")
+        raise RunBusy("This run is in progress. Stop it, pause it or wait until it has finished; then export it.")
     if state == QUEUED:
-        raise RunBusy("This run waits in the queue. Take it out of the queue first, or wait for its end.")
+        raise RunBusy("This run is queued. Remove it from the queue, or wait until it has finished; then export it.")
 
 
-def _pieces(run: Run) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """The files by name, each with what reads it, so that they are not all in memory at once."""
+def _files(run: Run) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """The files by name, each with a function that reads it, so that only one is in memory at a time."""
     for known in RUN_FILES:
         file = run.folder / known.name
         if known.required or file.exists():
@@ -136,7 +136,7 @@ def _recipe(run: Run) -> bytes:
 
 
 def weights_of(best_file: Path) -> dict[str, NDArray[Any]]:
-    """The arrays in a model that this app has saved, by their place in Keras' file; nothing else of it is read.
+    """The arrays of a model that this app saved, by their path in Keras' file; nothing else in it is read.
 
     Raises `RunError` where it cannot be read.
     """
@@ -174,10 +174,7 @@ def _manifest(run: Run, listed: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def reference_outputs(run: Run) -> list[list[float]]:
-    """What the run's model makes of patterns that everybody can draw, by which a model built anew is known to be it.
-
-    Empty where the run has no model. Shape (4, K).
-    """
+    """The model's probabilities (4, K) for the reference images, which a rebuilt model must give; empty without one."""
     if not (run.best_file.exists() and run.serving_folder.is_dir()):
         return []
     graph, found = ServingGraph(run.serving_folder), []
@@ -187,7 +184,7 @@ def reference_outputs(run: Run) -> list[list[float]]:
 
 
 def reference_images(side: int, count: int = 4) -> NDArray[np.float32]:
-    """Smooth patterns of colours `(count, side, side, 3)`, 0 to 255, the same everywhere."""
+    """Smooth colour patterns `(count, side, side, 3)`, 0 to 255, the same in every installation."""
     across = np.linspace(0, 2 * np.pi, side)
     waves = [
         [

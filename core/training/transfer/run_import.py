@@ -1,8 +1,8 @@
-"""Taking in a run that another installation has packed, whatever the file holds.
+"""Import of a run that another installation exported, whatever the file holds.
 
-Nothing that the file says of itself is believed: only names from a table are unpacked, under our own names; sizes are
-counted and hashes compared; each piece is read by its own reader, checked, and written anew by us; the model is built
-anew. The run appears whole or not at all, and never takes the place of another.
+Nothing that the file says about itself is trusted: only names from a table are unpacked, under our own names; sizes are
+counted and hashes compared; each file is read by its own reader, checked, and written by us; the model is rebuilt. The
+run appears as a whole or not at all, and never replaces another.
 """
 
 import csv
@@ -43,32 +43,32 @@ from core.training.transfer.run_export import (
 )
 
 FOLDER = "transfers"
-"""Where under the home runs are put together that are being taken in."""
+"""The folder under the home in which imports are built."""
 
 MAX_ENTRIES = 5_000
 MAX_MANIFEST_BYTES = 5 * MEGABYTE
 HISTORY_NAME = re.compile(re.escape(PREDICTION_HISTORY) + r"[1-9][0-9]{0,5}\.npy")
 
-DAMAGED = "The file may be damaged, or was changed: export the run once more."
+DAMAGED = "The file may be damaged, or was changed. Export the run again."
 
 TOLERANCE = 1e-3
-"""How far probabilities of the model built anew may be from those that came with it."""
+"""How far probabilities of the rebuilt model may be from those in the manifest."""
 
 PHOTOS_LOOKED_FOR = 20
 
 Progress = Callable[[str, float | None], None]
-"""Hears what is being done, and the share of it that is done, 0 to 1; may raise to give up."""
+"""Called with the current step and the share of it that is done, 0 to 1; may raise to cancel."""
 
 
 @dataclass(frozen=True)
 class ImportedRun:
-    """A run that was taken in.
+    """An imported run.
 
     Attributes:
         run: The run.
-        former_id: What it was called where it came from.
-        has_model: Whether a model came with it, so that it can predict.
-        photos: The folder where its photos are on this computer; None if they were not found.
+        former_id: Its id in the installation that exported it.
+        has_model: Whether it has a model, so that it can predict.
+        photos: The folder with its photos on this computer; None if they were not found.
     """
 
     run: Run
@@ -78,12 +78,10 @@ class ImportedRun:
 
     @property
     def sentence(self) -> str:
-        """What can be done with it."""
-        model = (
-            "It can predict and be compared" if self.has_model else "It brought no model; its curves can be looked at"
-        )
+        """What it can be used for."""
+        model = "It can predict and be compared" if self.has_model else "It has no model; its curves can be viewed"
         if self.photos is None:
-            return f"{model}. Its photos are not on this computer, so pages cannot show them."
+            return f"{model}. Its photos are not on this computer, so they cannot be shown."
         return f"{model}. Its photos were found in {self.photos}."
 
 
@@ -93,17 +91,17 @@ def import_run(
     photos: Path | None = None,
     on_progress: Progress = lambda what, share: None,
 ) -> ImportedRun:
-    """Take in a run that `core.training.transfer.run_export.export_run` has packed.
+    """Import a run that `core.training.transfer.run_export.export_run` has written.
 
     Args:
-        archive: Seekable; read piece by piece.
-        settings: Where runs are kept, and what is read at most.
-        photos: A folder that may hold its photos, besides those where they are looked for anyway.
-        on_progress: See `Progress`; what it raises leaves nothing behind.
+        archive: Seekable; read in chunks.
+        settings: The home with its runs, and the limits of what is read.
+        photos: A folder that may hold its photos; the recipe's folder and the dataset roots are searched anyway.
+        on_progress: See `Progress`; if it raises, nothing is left behind.
 
     Raises:
-        TransferError: The file is no such run, is damaged, or holds what does not belong there.
-        FolderError: It cannot be written, or the disk is full.
+        TransferError: The file is not an exported run, is damaged, or holds something that does not belong there.
+        FolderError: The run cannot be written, or the disk is full.
     """
     try:
         reader = ZipReader(archive, MAX_ENTRIES)
@@ -115,13 +113,13 @@ def import_run(
         (unpacked / PREDICTION_HISTORY).mkdir(parents=True)
         (run.folder).mkdir()
         manifest = _unpack(reader, entries, unpacked, on_progress)
-        imported = _put_together(unpacked, run, manifest, settings, photos, on_progress)
+        imported = _build(unpacked, run, manifest, settings, photos, on_progress)
         run = RunStore(settings.runs_folder).adopt(run.folder, imported.former_id)
         return replace(imported, run=run)
 
 
 def _by_name(entries: Sequence[Entry], limits: Limits) -> dict[str, Entry]:
-    """The entries by name, once each of them is one that a packed run has; folders are passed over."""
+    """The entries by name, all of them files of an exported run; folders are skipped."""
     most = {file.name: file.max_bytes for file in RUN_FILES}
     most |= {MANIFEST: MAX_MANIFEST_BYTES, WEIGHTS: MAX_WEIGHTS_BYTES}
     found: dict[str, Entry] = {}
@@ -129,37 +127,37 @@ def _by_name(entries: Sequence[Entry], limits: Limits) -> dict[str, Entry]:
         if entry.name in (PREDICTION_HISTORY, ""):
             continue
         largest = most.get(entry.name, MAX_HISTORY_BYTES if HISTORY_NAME.fullmatch(entry.name) else None)
-        problem = _problem(entry, largest, limits.ratio) or ("it is there twice" if entry.name in found else "")
+        problem = _problem(entry, largest, limits.ratio) or ("it occurs twice" if entry.name in found else "")
         if problem:
             raise TransferError(
-                f"“{shown(entry.name)[:80]}” in this file is not taken: {problem}. Nothing was imported."
+                f"“{shown(entry.name)[:80]}” in this file cannot be imported: {problem}. Nothing was imported."
             )
         found[entry.name] = entry
     missing = [name for name in (MANIFEST, *(file.name for file in RUN_FILES if file.required)) if name not in found]
     if missing:
         raise TransferError(
-            f"This is no run that Unfreeze has exported: {' and '.join(missing)} is missing. Choose a file that was"
-            " made with “Export this run”."
+            f"This is not an exported run: {' and '.join(missing)} is missing. Choose a file that was made with"
+            " “Export this run”."
         )
     return found
 
 
 def _problem(entry: Entry, largest: int | None, ratio: int) -> str:
     if largest is None:
-        return "it is no part of an exported run"
+        return "it is not part of an exported run"
     if entry.is_special or entry.is_folder:
-        return "this is a link or a device, not a file"
+        return "it is a link or a device, not a file"
     if entry.is_encrypted or entry.unread_method:
-        return "it is packed in a way that is not read"
+        return "it is encrypted, or compressed by an unsupported method"
     if entry.size > largest:
-        return f"it has {in_words(entry.size)}, at most {in_words(largest)} are read"
+        return f"it has {in_words(entry.size)}; at most {in_words(largest)} are allowed"
     if entry.size > MEGABYTE and entry.size > ratio * entry.packed:
-        return f"it is packed {entry.size // max(1, entry.packed):,} times smaller; this may be a trap"
+        return f"it would unpack to {entry.size // max(1, entry.packed):,} times its size, which may be an attack"
     return ""
 
 
 def _unpack(reader: ZipReader, entries: Mapping[str, Entry], folder: Path, on_progress: Progress) -> Mapping[str, Any]:
-    """Write the entries, each by its name in our table, and compare them with the manifest, which is returned."""
+    """Write the entries into a folder, compare them with the manifest, and return the manifest."""
     digests: dict[str, str] = {}
     total = max(1, sum(entry.size for entry in entries.values()))
     done = 0
@@ -175,28 +173,28 @@ def _unpack(reader: ZipReader, entries: Mapping[str, Entry], folder: Path, on_pr
             raise TransferError(f"“{name}” cannot be unpacked: {error}. {DAMAGED}") from error
         digests[name] = digest.hexdigest()
     del digests[MANIFEST]
-    manifest = imported_facts.read_object(folder / MANIFEST)
+    manifest: dict[str, Any] = imported_facts.read_json(folder / MANIFEST)
     _check_manifest(manifest, digests)
     return manifest
 
 
 def _check_manifest(manifest: Mapping[str, Any], digests: Mapping[str, str]) -> None:
     if manifest.get("format") != FORMAT:
-        raise TransferError("This is no run that Unfreeze has exported: its manifest is one of something else.")
+        raise TransferError("This is not an exported run: its manifest belongs to something else.")
     if manifest.get("version") != VERSION:
         raise TransferError(
-            f"This run was exported in version {str(manifest.get('version'))[:20]} of the format; this Unfreeze reads"
-            f" version {VERSION}. Bring Unfreeze up to date."
+            f"This run was exported in version {manifest.get('version')!s:.20} of the format; this Unfreeze reads"
+            f" version {VERSION}. Update Unfreeze."
         )
     listed = manifest.get("files")
     if not isinstance(listed, dict) or listed.keys() != digests.keys():
-        raise TransferError(f"The manifest lists other files than there are. {DAMAGED}")
+        raise TransferError(f"The files are not those that the manifest lists. {DAMAGED}")
     for name, digest in digests.items():
         if not isinstance(listed[name], dict) or listed[name].get("sha256") != digest:
-            raise TransferError(f"“{name}” is not what the manifest says: its SHA-256 differs. {DAMAGED}")
+            raise TransferError(f"“{name}” is not the file that was exported: its SHA-256 differs. {DAMAGED}")
 
 
-def _put_together(
+def _build(
     unpacked: Path,
     run: Run,
     manifest: Mapping[str, Any],
@@ -204,11 +202,11 @@ def _put_together(
     photos: Path | None,
     on_progress: Progress,
 ) -> ImportedRun:
-    """Check each piece, and write the run's folder anew from what was read."""
-    on_progress("Checking every part", None)
-    former_id = str(manifest.get("id"))[:40]
+    """Check each file, and write the run's folder from what was read."""
+    on_progress("Checking the files", None)
+    former_id = f"{manifest.get('id')!s:.40}"
     try:
-        recipe = Recipe.from_values(imported_facts.read_object(unpacked / "recipe.json"))
+        recipe = Recipe.from_values(imported_facts.read_json(unpacked / "recipe.json"))
     except RecipeError as error:
         raise TransferError(f"The recipe of this run cannot be used: {error}") from error
     class_names = imported_facts.class_names(unpacked)
@@ -220,8 +218,8 @@ def _put_together(
     run.classes_file.write_text(names, "utf-8")
     validations = imported_facts.write_metrics(unpacked, run)
     has_model = (unpacked / WEIGHTS).exists()
-    results = imported_arrays.write(unpacked, run, len(class_names), paths, validations)
-    run.write_status(imported_facts.status(unpacked, has_model, results))
+    tested = imported_arrays.write_arrays(unpacked, run, len(class_names), frozenset(paths), validations)
+    run.write_status(imported_facts.status(unpacked, has_model, tested))
     imported_facts.write_left_out(unpacked, run)
     _write_origin(unpacked, run, recipe, former_id, manifest)
     if has_model:
@@ -235,15 +233,15 @@ def _split(unpacked: Path, run: Run, class_names: Sequence[str], limits: Limits)
     except (DataError, csv.Error) as error:
         raise TransferError(f"The split of this run cannot be used: {error}") from error
     if not set(folder.class_names) <= set(class_names) or len(folder) > limits.files:
-        raise TransferError(f"The split of this run has other classes than its model, or too many photos. {DAMAGED}")
+        raise TransferError(f"The split of this run has classes that its model lacks, or too many photos. {DAMAGED}")
     if any("\0" in path for path in folder.paths):
-        raise TransferError(f"The split of this run names a photo that no disk can hold. {DAMAGED}")
+        raise TransferError(f"The split of this run has a file name with a zero byte. {DAMAGED}")
     write_split_csv(run.split_file, folder, parts)
     return folder.paths
 
 
 def _photos_here(paths: Sequence[str], former: str, named: Path | None, settings: Settings) -> Path | None:
-    """The first of the folders where the run's photos may be that has them; a few are looked for by their names."""
+    """The first of the possible folders that holds the run's photos; only a few of them are looked up."""
     last = PureWindowsPath(former).name if "\\" in former else PurePosixPath(former).name
     places: list[Path | str] = [
         *([named] if named else []),
@@ -262,7 +260,7 @@ def _photos_here(paths: Sequence[str], former: str, named: Path | None, settings
 
 
 def _write_origin(unpacked: Path, run: Run, recipe: Recipe, former_id: str, manifest: Mapping[str, Any]) -> None:
-    """Write down where the run came from, for programs and for people."""
+    """Record where the run came from, for programs and for people."""
     exported = imported_facts.moment(manifest.get("exported"))
     origin = {"id": former_id, "exported": exported, "imported": time.time()}
     run.origin_file.write_text(json.dumps(origin), "utf-8")
@@ -276,7 +274,7 @@ def _write_origin(unpacked: Path, run: Run, recipe: Recipe, former_id: str, mani
 
 
 def _build_model(unpacked: Path, run: Run, proof: Any, on_progress: Progress) -> None:
-    """Have the model built anew, and make sure that it is the one that was packed."""
+    """Rebuild the model, and check that its outputs are those of the exported one."""
     weights = run.folder / WEIGHTS
     (unpacked / WEIGHTS).replace(weights)
     on_progress("Building the network", None)
@@ -288,9 +286,9 @@ def _build_model(unpacked: Path, run: Run, proof: Any, on_progress: Progress) ->
     try:
         expected = np.asarray(proof, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise TransferError(f"What proves that the model is the same cannot be read. {DAMAGED}") from error
+        raise TransferError(f"The reference outputs of the model cannot be read. {DAMAGED}") from error
     if expected.size and (expected.shape != found.shape or not np.abs(expected - found).max() <= TOLERANCE):
         raise TransferError(
-            "The model that was built from these weights does not say what the exported one said, so it was not kept."
-            " Import it with the version of Unfreeze that has exported it."
+            "The model rebuilt from these weights gives other outputs than the exported one, so nothing was imported."
+            " Import the run with the version of Unfreeze that exported it."
         )

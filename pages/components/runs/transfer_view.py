@@ -1,4 +1,4 @@
-"""Runs that move from one computer to another: the button that exports one, and the place where one comes in."""
+"""Export of a run to another computer, and import of one from there."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ NUMBER, REPORT = "import-number", "import-report"
 
 
 def show_export(run: Run) -> None:
-    """A button that downloads a run as one file, for Unfreeze on another computer."""
+    """A button that downloads a run as one file, to import it in Unfreeze on another computer."""
     with reporting():
         status = run.read_status()
     if status.state in LIVE:
@@ -42,7 +42,7 @@ def show_export(run: Run) -> None:
 
 
 def show_import() -> None:
-    """Where a file that `show_export` has made becomes a run."""
+    """An expander that imports a file made by `show_export`."""
     last = state.recall(REPORT, None)
     with st.expander("Import a run from another computer", icon=":material/move_to_inbox:", expanded=bool(last)):
         st.markdown(
@@ -50,32 +50,32 @@ def show_import() -> None:
             " existing run is changed."
         )
         key = f"run-file-{state.recall(NUMBER, 0)}"
-        file = st.file_uploader("The file", type=["zip"], key=key, max_upload_size=UPLOAD_MEGABYTES)
-        if file is not None and st.button("Import it", type="primary", icon=":material/move_to_inbox:"):
-            _take_in(file)
+        file = st.file_uploader("ZIP file", type=["zip"], key=key, max_upload_size=UPLOAD_MEGABYTES)
+        if file is not None and st.button("Import run", type="primary", icon=":material/move_to_inbox:"):
+            _import(file)
         elif last:
             _report(last)
 
 
-def _report(came: ImportedRun) -> None:
-    st.success(f"Imported. {markdown.escape(came.sentence)}", icon=":material/check_circle:")
-    if came.run.folder.is_dir() and st.button("Open it", icon=":material/open_in_new:", key="open-imported"):
-        state.open_run(came.run.id)
+def _report(imported: ImportedRun) -> None:
+    st.success(f"Imported. {markdown.escape(imported.sentence)}", icon=":material/check_circle:")
+    if imported.run.folder.is_dir() and st.button("Open run", icon=":material/open_in_new:", key="open-imported"):
+        state.open_run(imported.run.id)
         st.switch_page("pages/train/train.py")
 
 
-def _take_in(file: UploadedFile) -> None:
+def _import(file: UploadedFile) -> None:
     with reporting(), _bar() as on_progress:
         upload_limits.check_upload_size(file.size, UPLOAD_MEGABYTES * 1_000_000)
-        came = import_run(file, services.settings(), None, on_progress)
-    state.remember(REPORT, came)
+        imported = import_run(file, services.settings(), None, on_progress)
+    state.remember(REPORT, imported)
     state.remember(NUMBER, state.recall(NUMBER, 0) + 1)
     st.rerun()
 
 
 @contextmanager
 def _bar() -> Iterator[Progress]:
-    """A bar that is there as long as the work goes on."""
+    """A progress bar that disappears when the work is done."""
     bar = st.empty()
 
     def show(what: str, share: float | None) -> None:

@@ -1,4 +1,4 @@
-"""Packed runs, honest ones and changed ones, for tests of taking them in."""
+"""Exported runs, genuine and altered, for tests of the import."""
 
 import hashlib
 import io
@@ -15,28 +15,28 @@ from core.runs.store import Run
 from core.training.transfer.run_export import MANIFEST, exported_bytes
 
 
-def pieces_of(archive: bytes) -> dict[str, bytes]:
+def files_of(archive: bytes) -> dict[str, bytes]:
     """The files of an archive by name."""
     with zipfile.ZipFile(io.BytesIO(archive)) as found:
         return {name: found.read(name) for name in found.namelist()}
 
 
-def put_together(pieces: Mapping[str, bytes], *, listed: bool = True, **manifest: Any) -> bytes:
-    """An archive of these files, with a manifest that is true unless `listed` is false; `manifest` changes entries."""
-    told = json.loads(pieces[MANIFEST])
-    contents = {name: content for name, content in pieces.items() if name != MANIFEST}
+def archive_of(files: Mapping[str, bytes], *, listed: bool = True, **manifest: Any) -> bytes:
+    """An archive of these files, with a correct manifest unless `listed` is false; `manifest` changes its entries."""
+    values = json.loads(files[MANIFEST])
+    contents = {name: content for name, content in files.items() if name != MANIFEST}
     if listed:
-        told["files"] = {name: {"sha256": hashlib.sha256(content).hexdigest()} for name, content in contents.items()}
+        values["files"] = {name: {"sha256": hashlib.sha256(content).hexdigest()} for name, content in contents.items()}
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in contents.items():
             archive.writestr(name, content)
-        archive.writestr(MANIFEST, json.dumps({**told, **manifest}))
+        archive.writestr(MANIFEST, json.dumps({**values, **manifest}))
     return target.getvalue()
 
 
 def changed_json(content: bytes, **changes: Any) -> bytes:
-    """A JSON object with other values."""
+    """A JSON object with some values changed."""
     return json.dumps({**json.loads(content), **changes}).encode()
 
 
@@ -48,7 +48,7 @@ def npz(**arrays: Any) -> bytes:
 
 
 def without_model(run: Run, folder: Path) -> Run:
-    """A copy of a run that was stopped before it had a model; it can be taken in without building one."""
+    """A copy of a run as if it was stopped before it had a model; its import builds none."""
     copy = Run(folder / run.id)
     shutil.copytree(run.folder, copy.folder)
     copy.best_file.unlink()
@@ -58,5 +58,5 @@ def without_model(run: Run, folder: Path) -> Run:
 
 
 def exported_without_model(run: Run, folder: Path) -> bytes:
-    """That copy, packed."""
+    """That copy, exported."""
     return exported_bytes(without_model(run, folder))

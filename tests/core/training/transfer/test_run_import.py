@@ -28,35 +28,35 @@ from core.training.transfer.run_export import MANIFEST, WEIGHTS, exported_bytes
 from core.training.transfer.run_import import FOLDER, ImportedRun, import_run
 from tests.conftest import FinishedRun, photos_of
 from tests.core.training.transfer.exported_runs import (
+    archive_of,
     changed_json,
     exported_without_model,
+    files_of,
     npz,
-    pieces_of,
-    put_together,
     without_model,
 )
 
 
 def home_at(folder: Path, finished_run: FinishedRun) -> Settings:
-    """Another installation, from which the photos cannot be reached."""
+    """Another installation, which cannot reach the photos."""
     return replace(finished_run.workplace.settings, home=folder, dataset_roots=(folder / "datasets",))
 
 
 @pytest.fixture(scope="module")
-def arrived(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, ImportedRun]:
-    """The finished run, taken in by another installation."""
+def imported(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, ImportedRun]:
+    """The finished run, imported by another installation."""
     settings = home_at(tmp_path_factory.mktemp("elsewhere"), finished_run)
     return settings, import_run(io.BytesIO(exported_bytes(finished_run.run)), settings)
 
 
 @pytest.fixture(scope="module")
 def small(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The files of a packed run that has no model, so that nothing need be built."""
-    return pieces_of(exported_without_model(finished_run.run, tmp_path_factory.mktemp("copy")))
+    """The files of an exported run without a model, so that nothing has to be built."""
+    return files_of(exported_without_model(finished_run.run, tmp_path_factory.mktemp("copy")))
 
 
-def test_every_reader_finds_what_was_there(arrived: tuple[Settings, ImportedRun], finished_run: FinishedRun) -> None:
-    settings, came = arrived
+def test_every_file_is_read_as_before(imported: tuple[Settings, ImportedRun], finished_run: FinishedRun) -> None:
+    settings, came = imported
     before, after = finished_run.run, RunStore(settings.runs_folder).get(finished_run.run.id)
     assert came.run == after and came.has_model and came.photos is None
     assert (after.recipe_values(), after.class_names()) == (before.recipe_values(), before.class_names())
@@ -70,8 +70,8 @@ def test_every_reader_finds_what_was_there(arrived: tuple[Settings, ImportedRun]
     np.testing.assert_array_equal(read_training_dynamics(after).confidence, read_training_dynamics(before).confidence)
 
 
-def test_it_predicts_the_same(arrived: tuple[Settings, ImportedRun], finished_run: FinishedRun) -> None:
-    here, there = Predictor(finished_run.run), Predictor(arrived[1].run)
+def test_it_predicts_the_same(imported: tuple[Settings, ImportedRun], finished_run: FinishedRun) -> None:
+    here, there = Predictor(finished_run.run), Predictor(imported[1].run)
     photos = [here.see(file.read_bytes()) for file in photos_of(finished_run.run, "test")]
     np.testing.assert_allclose(there.predict(photos).probabilities, here.predict(photos).probabilities, atol=1e-6)
     look, same = here.predict_one(photos[0]), there.predict_one(photos[0])
@@ -79,18 +79,18 @@ def test_it_predicts_the_same(arrived: tuple[Settings, ImportedRun], finished_ru
     np.testing.assert_allclose(same.maps, look.maps, atol=1e-5)
 
 
-def test_it_is_marked_and_holds_nothing_of_the_way_here(arrived: tuple[Settings, ImportedRun]) -> None:
-    settings, came = arrived
+def test_it_is_marked_as_imported_and_leaves_no_temporary_files(imported: tuple[Settings, ImportedRun]) -> None:
+    settings, came = imported
     assert came.run.is_imported and came.run.read_label().name.endswith("(imported)")
     environment = json.loads(came.run.environment_file.read_text("utf-8"))
     assert came.former_id in environment["imported from"] and environment["keras"]
     assert not (came.run.folder / WEIGHTS).exists()
     assert list((settings.home / FOLDER).iterdir()) == []
-    assert "cannot show them" in came.sentence
+    assert "cannot be shown" in came.sentence
 
 
-def test_it_cannot_be_trained_on(arrived: tuple[Settings, ImportedRun]) -> None:
-    settings, came = arrived
+def test_it_cannot_be_trained_further(imported: tuple[Settings, ImportedRun]) -> None:
+    settings, came = imported
     queue = Queue(RunStore(settings.runs_folder))
     with pytest.raises(RunNotReady, match="trained elsewhere"):
         extend(queue, came.run, 1)
@@ -102,9 +102,9 @@ def test_it_cannot_be_trained_on(arrived: tuple[Settings, ImportedRun]) -> None:
 
 def test_a_second_one_gets_another_name(small: dict[str, bytes], finished_run: FinishedRun, tmp_path: Path) -> None:
     settings = home_at(tmp_path, finished_run)
-    first = import_run(io.BytesIO(put_together(small)), settings)
+    first = import_run(io.BytesIO(archive_of(small)), settings)
     first.run.write_label(replace(first.run.read_label(), name="mine"))
-    second = import_run(io.BytesIO(put_together(small)), settings)
+    second = import_run(io.BytesIO(archive_of(small)), settings)
     assert first.run.id == finished_run.run.id != second.run.id
     assert first.run.read_label().name == "mine" and second.former_id == first.run.id
     assert {run.id for run in RunStore(settings.runs_folder).runs()} == {first.run.id, second.run.id}
@@ -116,11 +116,11 @@ def test_photos_are_found_where_datasets_are(
     dataset = finished_run.workplace.colours
     settings = replace(home_at(tmp_path, finished_run), dataset_roots=(tmp_path / "datasets", dataset.parent))
     moved = {**small, "recipe.json": changed_json(small["recipe.json"], dataset=f"C:\\Users\\ada\\{dataset.name}")}
-    found = import_run(io.BytesIO(put_together(moved)), settings)
+    found = import_run(io.BytesIO(archive_of(moved)), settings)
     assert found.photos == dataset and found.run.recipe_values()["dataset"] == str(dataset)
     elsewhere = {**small, "recipe.json": changed_json(small["recipe.json"], dataset="/nowhere/else")}
-    assert import_run(io.BytesIO(put_together(elsewhere)), settings).photos is None
-    assert import_run(io.BytesIO(put_together(elsewhere)), settings, dataset).photos == dataset
+    assert import_run(io.BytesIO(archive_of(elsewhere)), settings).photos is None
+    assert import_run(io.BytesIO(archive_of(elsewhere)), settings, dataset).photos == dataset
 
 
 def test_a_recipe_of_the_first_version_still_opens(
@@ -136,8 +136,8 @@ def test_a_recipe_of_the_first_version_still_opens(
         "version": 1,
     }
     kept = ("classes.json", "split.csv", "status.json", MANIFEST)
-    pieces = {"recipe.json": json.dumps(first).encode(), **{name: small[name] for name in kept}}
-    run = import_run(io.BytesIO(put_together(pieces)), home_at(tmp_path, finished_run)).run
+    files = {"recipe.json": json.dumps(first).encode(), **{name: small[name] for name in kept}}
+    run = import_run(io.BytesIO(archive_of(files)), home_at(tmp_path, finished_run)).run
     recipe = Recipe.from_values(run.recipe_values())
     assert (recipe.split_seed, recipe.augmentations["flip_horizontal"].probability) == (7, 0.5)
     assert run.read_label().name == "EfficientNet-Lite0 on flowers (imported)"
@@ -145,27 +145,27 @@ def test_a_recipe_of_the_first_version_still_opens(
 
 
 @pytest.mark.parametrize("state", ["running", "starting", "queued", "paused", "crashed", "anything"])
-def test_no_run_comes_in_that_seems_to_go_on(
+def test_no_imported_run_is_in_progress(
     state: str, small: dict[str, bytes], finished_run: FinishedRun, tmp_path: Path
 ) -> None:
-    told = changed_json(small["status.json"], state=state, test_accuracy=1.0, test_correct=10**6, seconds_left=5)
+    values = changed_json(small["status.json"], state=state, test_accuracy=1.0, test_correct=10**6, seconds_left=5)
     error = "[click](http://x) ![](http://x/y.png)"
     caching = {"key": "cache-failed", "values": {"error": error, "[a](b)": 1}}
-    told = changed_json(told, error=error, first_validation=None, way=caching, message=error)
-    run = import_run(io.BytesIO(put_together({**small, "status.json": told})), home_at(tmp_path, finished_run)).run
+    values = changed_json(values, error=error, first_validation=None, way=caching, message=error)
+    run = import_run(io.BytesIO(archive_of({**small, "status.json": values})), home_at(tmp_path, finished_run)).run
     status = run.read_status()
     assert status.state == STOPPED and status.seconds_left is None and status.first_accuracy is None
-    assert status.test_correct == finished_run.run.read_status().test_correct, "counted anew"
+    assert status.test_correct == finished_run.run.read_status().test_correct, "counted by the import"
     assert "[" not in status.error + text_of(status.caching) + text_of(status.message)
     assert status.caching.key == "cache-failed" and "click" in text_of(status.caching)
 
 
 def with_entry(name: str, content: bytes = b"x") -> Callable[[dict[str, bytes]], bytes]:
-    return lambda pieces: put_together({**pieces, name: content})
+    return lambda files: archive_of({**files, name: content})
 
 
-def with_link(pieces: dict[str, bytes]) -> bytes:
-    target = io.BytesIO(put_together(pieces))
+def with_link(files: dict[str, bytes]) -> bytes:
+    target = io.BytesIO(archive_of(files))
     link = zipfile.ZipInfo("timeline/900.npy")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(target, "a") as archive:
@@ -173,35 +173,35 @@ def with_link(pieces: dict[str, bytes]) -> bytes:
     return target.getvalue()
 
 
-def with_twin(pieces: dict[str, bytes]) -> bytes:
-    target = io.BytesIO(put_together(pieces))
+def with_twin(files: dict[str, bytes]) -> bytes:
+    target = io.BytesIO(archive_of(files))
     with zipfile.ZipFile(target, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
         archive.writestr("split.csv", "another")
     return target.getvalue()
 
 
-def cut_off(pieces: dict[str, bytes]) -> bytes:
-    return put_together(pieces)[:-100]
+def cut_off(files: dict[str, bytes]) -> bytes:
+    return archive_of(files)[:-100]
 
 
-def dishonest(pieces: dict[str, bytes]) -> bytes:
-    return put_together({**pieces, "metrics.jsonl": pieces["metrics.jsonl"] + b" "}, listed=False)
+def dishonest(files: dict[str, bytes]) -> bytes:
+    return archive_of({**files, "metrics.jsonl": files["metrics.jsonl"] + b" "}, listed=False)
 
 
-def unlisted(pieces: dict[str, bytes]) -> bytes:
-    return put_together({name: content for name, content in pieces.items() if name != "test.npz"}, listed=False)
+def unlisted(files: dict[str, bytes]) -> bytes:
+    return archive_of({name: content for name, content in files.items() if name != "test.npz"}, listed=False)
 
 
 def without(name: str) -> Callable[[dict[str, bytes]], bytes]:
-    return lambda pieces: put_together({known: content for known, content in pieces.items() if known != name})
+    return lambda files: archive_of({known: content for known, content in files.items() if known != name})
 
 
 def edited(name: str, **changes: Any) -> Callable[[dict[str, bytes]], bytes]:
-    return lambda pieces: put_together({**pieces, name: changed_json(pieces[name], **changes)})
+    return lambda files: archive_of({**files, name: changed_json(files[name], **changes)})
 
 
 def manifest(**changes: Any) -> Callable[[dict[str, bytes]], bytes]:
-    return lambda pieces: put_together(pieces, **changes)
+    return lambda files: archive_of(files, **changes)
 
 
 TWO = np.full((2, 2), 0.5, np.float32)
@@ -209,25 +209,25 @@ GOOD_METRICS = '{"phase":"head","epoch":1,"step":1,"position":1,"partial":false,
 PICKLED = pickle.dumps({"a": print})
 
 HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], bytes], str]] = {
-    "a path that leads out": (with_entry("../../evil.py"), "no part of an exported run"),
-    "an absolute path": (with_entry("/tmp/evil.py"), "no part of an exported run"),
-    "a timeline that leads out": (with_entry("timeline/../../1.npy"), "no part of an exported run"),
-    "a model of Keras": (with_entry("best.keras"), "“best.keras” in this file is not taken"),
-    "a graph": (with_entry("serving/graph.xml"), "no part of an exported run"),
+    "a path that leads out": (with_entry("../../evil.py"), "not part of an exported run"),
+    "an absolute path": (with_entry("/tmp/evil.py"), "not part of an exported run"),
+    "a timeline that leads out": (with_entry("timeline/../../1.npy"), "not part of an exported run"),
+    "a model of Keras": (with_entry("best.keras"), "“best.keras” in this file cannot be imported"),
+    "a graph": (with_entry("serving/graph.xml"), "not part of an exported run"),
     "a link": (with_link, "a link or a device"),
-    "two of one name": (with_twin, "twice"),
+    "two of one name": (with_twin, "occurs twice"),
     "cut off": (cut_off, "cut off"),
-    "no archive": (lambda pieces: b"MZ nothing", "no ZIP archive"),
+    "no archive": (lambda files: b"MZ nothing", "no ZIP archive"),
     "another hash": (dishonest, "SHA-256 differs"),
-    "other files than listed": (unlisted, "other files than there are"),
+    "other files than listed": (unlisted, "not those that the manifest lists"),
     "no split": (without("split.csv"), r"split\.csv is missing"),
-    "something else": (manifest(format="recipe"), "something else"),
-    "of the future": (manifest(version=99), "Bring Unfreeze up to date"),
-    "a bomb": (with_entry("metrics.jsonl", b" " * 30_000_000), "times smaller"),
-    "too large": (with_entry("label.json", np.random.default_rng(0).bytes(1_100_000)), "1.1 MB, at most 1.0 MB"),
+    "something else": (manifest(format="recipe"), "belongs to something else"),
+    "of the future": (manifest(version=99), "Update Unfreeze"),
+    "a bomb": (with_entry("metrics.jsonl", b" " * 30_000_000), "times its size"),
+    "too large": (with_entry("label.json", np.random.default_rng(0).bytes(1_100_000)), "1.1 MB; at most 1.0 MB"),
     "pickled arrays": (
         with_entry("test.npz", npz(probabilities=np.array([print], object), labels=[0])),
-        "plain numbers",
+        "not a plain array",
     ),
     "a pickle": (with_entry("test.npz", PICKLED), "no ZIP archive"),
     "too many predictions": (
@@ -249,44 +249,47 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], bytes], str]] = {
                 probabilities=TWO[:1],
             ),
         ),
-        "made of each photo",
+        "embeddings of this run",
     ),
     "a timeline too long": (with_entry("timeline/9.npy", b""), "one file for each validation"),
     "a recipe with more": (edited("recipe.json", run_this="rm"), "unknown choices: run_this"),
     "a recipe of the future": (edited("recipe.json", version=99), "version 99"),
-    "no recipe": (with_entry("recipe.json", b"[1]"), "not an object"),
-    "nested without end": (with_entry("recipe.json", b"[" * 100_000), "no JSON"),
+    "no recipe": (with_entry("recipe.json", b"[1]"), "not a JSON object"),
+    "nested without end": (with_entry("recipe.json", b"[" * 100_000), "not valid JSON"),
     "classes unsorted": (edited("classes.json", class_names=["red", "blue"]), "sorted"),
     "classes of a number": (edited("classes.json", class_names=["blue", 7]), "sorted"),
-    "other classes": (edited("classes.json", class_names=["a", "b"]), "other classes"),
+    "classes that its model lacks": (edited("classes.json", class_names=["a", "b"]), "classes that its model lacks"),
     "photos outside": (
         with_entry("split.csv", b"file,class,part\r\n../../etc/passwd,blue,test\r\n"),
         "must stay inside",
     ),
     "a photo of no name": (
         with_entry("split.csv", b'file,class,part\r\n"a\x00b",blue,test\r\n'),
-        "no disk can hold|split",
+        "zero byte|split",
     ),
     "no split at all": (with_entry("split.csv", b"\x00\xff"), "split of this run"),
     "a status of text": (edited("status.json", epoch="many"), "epoch = 'many'"),
     "a status with a message of lists": (edited("status.json", way={"key": "a", "values": {"b": []}}), "way"),
     "a status with a huge value": (edited("status.json", way={"key": "a", "values": {"b": 1e300}}), "way"),
-    "a status of no number": (with_entry("status.json", b'{"state": "stopped", "created": NaN}'), "NaN is no number"),
+    "a status of no number": (
+        with_entry("status.json", b'{"state": "stopped", "created": NaN}'),
+        "NaN is not a number",
+    ),
     "an accuracy of three": (edited("status.json", best_val_accuracy=3), "best_val_accuracy"),
     "a year too far": (edited("status.json", created=1e30), "created"),
-    "finished without a model": (edited("status.json", state="finished"), "brings no model"),
+    "finished without a model": (edited("status.json", state="finished"), "lacks its model"),
     "metrics of text": (with_entry("metrics.jsonl", b"hello\n"), "Line 1 of the metrics"),
     "metrics of another phase": (
         with_entry("metrics.jsonl", GOOD_METRICS.replace("head", "x").encode() + b"}\n"),
         "Line 1",
     ),
     "a loss of text": (with_entry("metrics.jsonl", GOOD_METRICS.encode() + b',"val_loss":"x"}\n'), "val_loss = 'x'"),
-    "left out, but no list": (with_entry("left_out.json", b'{"a": 1}'), "no list of photos"),
+    "left out, but no list": (with_entry("left_out.json", b'{"a": 1}'), "not a JSON list"),
 }
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_what_is_damaged_or_hostile_is_refused_and_leaves_nothing(
+def test_damaged_and_hostile_files_are_refused_and_leave_nothing(
     case: str, small: dict[str, bytes], finished_run: FinishedRun, tmp_path: Path
 ) -> None:
     change, words = HOSTILE[case]
@@ -297,20 +300,20 @@ def test_what_is_damaged_or_hostile_is_refused_and_leaves_nothing(
     assert left == [] and RunStore(settings.runs_folder).runs() == []
 
 
-def test_a_model_that_says_something_else_is_not_kept(finished_run: FinishedRun, tmp_path: Path) -> None:
-    pieces = pieces_of(exported_bytes(finished_run.run))
-    proof = json.loads(pieces[MANIFEST])["proof"]
+def test_a_model_with_other_outputs_is_not_kept(finished_run: FinishedRun, tmp_path: Path) -> None:
+    files = files_of(exported_bytes(finished_run.run))
+    proof = json.loads(files[MANIFEST])["proof"]
     settings = home_at(tmp_path, finished_run)
-    with pytest.raises(TransferError, match="does not say what the exported one said"):
-        import_run(io.BytesIO(put_together(pieces, proof=[row[::-1] for row in proof])), settings)
+    with pytest.raises(TransferError, match="gives other outputs than the exported one"):
+        import_run(io.BytesIO(archive_of(files, proof=[row[::-1] for row in proof])), settings)
     assert RunStore(settings.runs_folder).runs() == []
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda arrays: arrays.pop("layers/dense/vars/0"), "first layers/dense/vars/0"),
-        (lambda arrays: arrays.update(more=np.zeros(2)), "first more"),
+        (lambda arrays: arrays.pop("layers/dense/vars/0"), "first is layers/dense/vars/0"),
+        (lambda arrays: arrays.update(more=np.zeros(2)), "first is more"),
         (lambda arrays: arrays.update({"layers/dense/vars/0": np.zeros((2, 2), np.float32)}), r"is float32 \(2, 2\)"),
         (lambda arrays: arrays["layers/dense/vars/0"].fill(np.nan), "not finite numbers"),
     ],
@@ -319,8 +322,8 @@ def test_weights_of_another_network_are_refused(
     change: Callable[[dict[str, Any]], Any], words: str, finished_run: FinishedRun, tmp_path: Path
 ) -> None:
     run = without_model(finished_run.run, tmp_path)
-    pieces = pieces_of(exported_bytes(finished_run.run))
-    with np.load(io.BytesIO(pieces[WEIGHTS])) as file:
+    files = files_of(exported_bytes(finished_run.run))
+    with np.load(io.BytesIO(files[WEIGHTS])) as file:
         arrays = dict(file)
     change(arrays)
     (run.folder / WEIGHTS).write_bytes(npz(**arrays))
@@ -331,14 +334,14 @@ def test_weights_of_another_network_are_refused(
 
 def test_no_network_is_built_for_classes_that_have_no_weights(finished_run: FinishedRun, tmp_path: Path) -> None:
     run = without_model(finished_run.run, tmp_path)
-    (run.folder / WEIGHTS).write_bytes(pieces_of(exported_bytes(finished_run.run))[WEIGHTS])
+    (run.folder / WEIGHTS).write_bytes(files_of(exported_bytes(finished_run.run))[WEIGHTS])
     many = [f"{number:06d}" for number in range(1_000_000)]
     run.classes_file.write_text(json.dumps({"class_names": many}), "utf-8")
     with pytest.raises(TransferError, match="its last layer alone has 128,000,000"):
         rebuild(run)
 
 
-def test_who_gives_up_leaves_nothing(finished_run: FinishedRun, tmp_path: Path) -> None:
+def test_a_cancelled_import_leaves_nothing(finished_run: FinishedRun, tmp_path: Path) -> None:
     settings = home_at(tmp_path, finished_run)
 
     def give_up(what: str, share: float | None) -> None:
@@ -350,10 +353,8 @@ def test_who_gives_up_leaves_nothing(finished_run: FinishedRun, tmp_path: Path) 
     assert list((settings.home / FOLDER).iterdir()) == [] and RunStore(settings.runs_folder).runs() == []
 
 
-def test_a_name_that_is_no_name_of_a_run_is_not_taken(
-    small: dict[str, bytes], finished_run: FinishedRun, tmp_path: Path
-) -> None:
+def test_an_invalid_id_is_replaced(small: dict[str, bytes], finished_run: FinishedRun, tmp_path: Path) -> None:
     settings = home_at(tmp_path, finished_run)
-    came = import_run(io.BytesIO(put_together(small, id="../../evil")), settings)
+    came = import_run(io.BytesIO(archive_of(small, id="../../evil")), settings)
     assert came.run.folder.parent == settings.runs_folder
     assert RunStore(settings.runs_folder).runs() == [Run(came.run.folder)]
