@@ -58,7 +58,7 @@ def check_labels(options: argparse.Namespace, settings: Settings, output: Output
         "suspects": [_facts(found, i) for i in found.suspects],
         "unlike_the_rest": [found.folder.paths[i] for i in found.outliers],
     }
-    output.result(values, _in_words(found, options.most))
+    output.result(values, _as_text(found, options.most))
     return 0
 
 
@@ -99,7 +99,7 @@ def _facts(found: DatasetCheck, position: int) -> dict[str, Any]:
     }
 
 
-def _in_words(found: DatasetCheck, most: int) -> str:
+def _as_text(found: DatasetCheck, most: int) -> str:
     count, photos = len(found.suspects), len(found.folder)
     if not count:
         return f"No label looks wrong: {photos:,} photos were compared with each other."

@@ -65,7 +65,7 @@ def export(options: argparse.Namespace, settings: Settings, output: Output) -> i
     with writing(target) as file, zip_file(run, chosen).open("rb") as made:
         shutil.copyfileobj(made, file)
     values = {"run": run.id, "format": chosen.key, "file": str(target.resolve()), "bytes": target.stat().st_size}
-    output.result({**values, "certificate": parity.to_values()}, _in_words(target, parity))
+    output.result({**values, "certificate": parity.to_values()}, _as_text(target, parity))
     return 0
 
 
@@ -87,7 +87,7 @@ def _proven(run: Run, chosen: ExportFormat, output: Output) -> ParityReport:
     raise ExportError(f"{chosen.name} was not exported: {why}")
 
 
-def _in_words(target: Path, found: ParityReport) -> str:
+def _as_text(target: Path, found: ParityReport) -> str:
     warnings = [f"Note: {warning}" for warning in found.warnings]
     proof = (
         f"Verified on {found.photos} photos: the same class on {found.equal_top1:.1%}, probabilities differ by at"

@@ -18,11 +18,11 @@ from core.settings import Settings
 
 LATEST = "latest"
 
-TOLD = (
+STATUS_FIELDS = (
     *("state", "message", "created", "started", "ended", "epoch", "epochs", "best_epoch", "best_val_accuracy"),
     *("test_accuracy", "test_correct", "test_count", "left_out", "error"),
 )
-"""What of a status is given as JSON."""
+"""The fields of a status that are given as JSON."""
 
 
 def run_called(name: str, settings: Settings) -> Run:
@@ -88,7 +88,7 @@ def name_of(run: Run) -> str:
 
 def facts_of(run: Run, status: Status) -> dict[str, Any]:
     """What is known of a run, as JSON values."""
-    values = {name: getattr(status, name) for name in TOLD} | {"message": text_of(status.message)}
+    values = {name: getattr(status, name) for name in STATUS_FIELDS} | {"message": text_of(status.message)}
     seconds = status.seconds(status.ended) if status.ended else None
     return {"id": run.id, "name": name_of(run), "folder": str(run.folder), **values, "seconds": seconds}
 

@@ -29,7 +29,7 @@ class Output:
         """Give results as JSON, or as text for people."""
         self.as_json = as_json
         self._drawn = ""
-        self._told = ""
+        self._last_line = ""
         self._when = 0.0
 
     def result(self, values: Any, text: str) -> None:
@@ -51,8 +51,8 @@ class Output:
     def progress(self, what: str, share: float | None, detail: str = "") -> None:
         """Show what is being done, the share of it that is done, 0 to 1, and figures; in a file, `what` alone, once."""
         if not sys.stderr.isatty():
-            if what != self._told:
-                self._told = what
+            if what != self._last_line:
+                self._last_line = what
                 print(what, file=sys.stderr)
             return
         if time.monotonic() - self._when >= DRAW_SECONDS:

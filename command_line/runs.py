@@ -51,9 +51,9 @@ def show(options: argparse.Namespace, settings: Settings, output: Output) -> int
     """Show one run with its recipe."""
     run = run_called(options.which, settings)
     status, recipe = run.read_status(), asdict(read_recipe(run))
-    said = {**_row(run, status), "folder": str(run.folder), "message": text_of(status.message), "error": status.error}
+    shown = {**_row(run, status), "folder": str(run.folder), "message": text_of(status.message), "error": status.error}
     choices = {name.replace("_", " "): json.dumps(value) for name, value in recipe.items()}
-    text = f"{listing({name: value for name, value in said.items() if value})}\n\nRecipe\n{listing(choices)}"
+    text = f"{listing({name: value for name, value in shown.items() if value})}\n\nRecipe\n{listing(choices)}"
     output.result({**facts_of(run, status), "recipe": recipe}, text)
     return 0
 

@@ -20,7 +20,7 @@ from core.models.backbones import BACKBONES, Backbone, backbone
 from core.recipe.augmentations import AUGMENTATION_OF, AUGMENTATIONS
 from core.recipe.plan import phases_of, starts_from_nothing
 from core.recipe.recipe import OPTIMIZERS, POOLINGS, RANGES, SCHEDULES, Recipe, default_unfreeze_point
-from core.recipe.wording import named_value, often, title_of
+from core.recipe.wording import describe_choice, describe_probability, title_of
 from core.settings import Settings
 
 MOST_RUNS = 200
@@ -32,7 +32,7 @@ LADDER = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Learning rates, as multiples of that of the recipe."""
 
 HALF = 0.5
-"""How much less often an augmentation is applied in its form "with probability"."""
+"""How much less describe_probability an augmentation is applied in its form "with probability"."""
 
 STUDY_AUGMENTATIONS = ("flip_horizontal", "rotation", "contrast", "zoom", "translation", "crop")
 
@@ -197,7 +197,7 @@ def grid(recipe: Recipe, choices: Mapping[str, Sequence[Any]]) -> tuple[Planned,
     for values in product(*(choices[field] for field in order)):
         run, names = recipe, []
         for field, value in zip(order, values, strict=True):
-            names.append(named_value(learning_rate_field(run) if field == LEARNING_RATE else field, value))
+            names.append(describe_choice(learning_rate_field(run) if field == LEARNING_RATE else field, value))
             run = changed(run, field, value)
         name = " · ".join(names)
         found.append(Planned(name, name, run))
@@ -212,7 +212,7 @@ def unfreeze_points(recipe: Recipe) -> tuple[Planned, ...]:
 def each_augmentation_alone(
     recipe: Recipe, keys: Sequence[str] = (), *, also_half: bool = False
 ) -> tuple[Planned, ...]:
-    """None at first, then each augmentation alone as it is when switched on, and perhaps half as often.
+    """None at first, then each augmentation alone as it is when switched on, and perhaps half as describe_probability.
 
     `keys` names rows of the table of augmentations; without any, all are tried.
     """
@@ -221,7 +221,7 @@ def each_augmentation_alone(
     for share in (1.0, HALF) if also_half else (1.0,):
         for row in rows:
             choice = replace(row.choice(), probability=share * row.probability)
-            name = f"{row.name}, {often(choice.probability)}" if also_half else row.name
+            name = f"{row.name}, {describe_probability(choice.probability)}" if also_half else row.name
             found.append(Planned(name, name, replace(recipe, augmentations={row.key: choice})))
     return repeated(found, 1)
 

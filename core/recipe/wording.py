@@ -35,7 +35,7 @@ def title_of(choice: str) -> str:
     return TITLES.get(choice, choice.replace("_", " "))
 
 
-def value_in_words(choice: str, value: Any) -> str:
+def describe_value(choice: str, value: Any) -> str:
     """What a value of this choice is called; such that it can stand beside the choice's title."""
     if choice == "backbone":
         return backbone(value).name
@@ -46,35 +46,35 @@ def value_in_words(choice: str, value: Any) -> str:
     return _plainly(value)
 
 
-def named_value(choice: str, value: Any) -> str:
+def describe_choice(choice: str, value: Any) -> str:
     """What a value is called where the choice's title does not stand beside it."""
-    words = value_in_words(choice, value)
+    words = describe_value(choice, value)
     return words if choice in ("backbone", "unfreeze_point") else f"{title_of(choice)} {words}"
 
 
-def in_words(recipe: Recipe) -> dict[str, str]:
+def describe_recipe(recipe: Recipe) -> dict[str, str]:
     """Every choice that matters for the result, and every augmentation that is on, as title → value."""
     plain = {
-        title_of(each.name): value_in_words(each.name, getattr(recipe, each.name))
+        title_of(each.name): describe_value(each.name, getattr(recipe, each.name))
         for each in fields(recipe)
         if each.name not in NOT_SHOWN
     }
-    return plain | augmentations_in_words(recipe)
+    return plain | describe_augmentations(recipe)
 
 
-def augmentations_in_words(recipe: Recipe) -> dict[str, str]:
+def describe_augmentations(recipe: Recipe) -> dict[str, str]:
     """Each augmentation that is on, with its strength, and with how often where that is not always."""
-    return {AUGMENTATION_OF[key].name.lower(): choice_in_words(key, it) for key, it in recipe.augmentations.items()}
+    return {AUGMENTATION_OF[key].name.lower(): describe_strength(key, it) for key, it in recipe.augmentations.items()}
 
 
-def choice_in_words(key: str, choice: Choice) -> str:
+def describe_strength(key: str, choice: Choice) -> str:
     """A strength with its unit and how often it is applied, as in "18°, half of the photos"."""
     row = AUGMENTATION_OF[key]
     strength = f"{choice.strength * row.scale:.3g}{'' if row.unit == '°' else ' '}{row.unit}"
-    return ", ".join(([strength] if row.has_strength else []) + [often(choice.probability)])
+    return ", ".join(([strength] if row.has_strength else []) + [describe_probability(choice.probability)])
 
 
-def often(probability: float) -> str:
+def describe_probability(probability: float) -> str:
     """How many photos are changed: "all photos", "half of the photos", "25 % of the photos"."""
     known = {1.0: "all photos", 0.5: "half of the photos"}
     return known.get(probability, f"{100 * probability:.3g} % of the photos")

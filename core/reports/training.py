@@ -11,7 +11,7 @@ from core.formatting import percent
 from core.models.backbones import backbone
 from core.recipe.plan import phases_of
 from core.recipe.recipe import Recipe
-from core.recipe.wording import in_words, title_of, value_in_words
+from core.recipe.wording import describe_recipe, describe_value, title_of
 from core.reports import charts
 from core.reports.facts import ReportFacts
 from core.runs.messages import text_of
@@ -70,7 +70,7 @@ def phases(recipe: Recipe) -> list[tuple[str, str, str, str]]:
         (
             text_of(each.message),
             f"{each.epochs}",
-            value_in_words("unfreeze_point", each.unfreeze_point),
+            describe_value("unfreeze_point", each.unfreeze_point),
             np.format_float_positional(each.learning_rate, trim="-"),
         )
         for each in phases_of(recipe, backbone(recipe.backbone))
@@ -80,11 +80,11 @@ def phases(recipe: Recipe) -> list[tuple[str, str, str, str]]:
 def choices(recipe: Recipe) -> Choices:
     """The choices of a recipe, sorted by whether a reader needs to see them."""
     usual = {
-        title_of(each.name): value_in_words(each.name, each.default)
+        title_of(each.name): describe_value(each.name, each.default)
         for each in fields(recipe)
         if each.name not in ALWAYS_SHOWN and each.default is not MISSING
     }
-    pairs = in_words(recipe).items()
+    pairs = describe_recipe(recipe).items()
     kept = [(title, value) for title, value in pairs if usual.get(title) == value]
     return Choices(
         tuple((title, value) for title, value in pairs if usual.get(title) != value),

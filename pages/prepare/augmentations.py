@@ -20,7 +20,7 @@ from core.recipe.augmentations import (
     preset,
     reads_as_characters,
 )
-from core.training.budget.augmentation_costs import SLOW, in_words
+from core.training.budget.augmentation_costs import SLOW, describe_costs
 from pages.components.cached import datasets, services
 from pages.components.shared import dataset_choice, elements, state, thumbnails
 from pages.components.shared.report_errors import reporting
@@ -97,7 +97,7 @@ def what_it_costs(dataset: Dataset, choices: dict[str, Choice]) -> None:
             st.rerun()
         _, parts = dataset.used(datasets.split_of(dataset, 0))
     if choices:
-        st.caption(in_words(costs.milliseconds(choices), int(np.sum(parts == TRAINING))))
+        st.caption(describe_costs(costs.milliseconds(choices), int(np.sum(parts == TRAINING))))
 
 
 def on_show(choices: dict[str, Choice]) -> dict[str, Choice]:

@@ -20,7 +20,7 @@ from core.recipe import sweeps
 from core.recipe.augmentations import AUGMENTATION_OF
 from core.recipe.recipe import Recipe, default_recipe
 from core.recipe.sweeps import FACTORS, Factor, Past, Planned
-from core.recipe.wording import value_in_words
+from core.recipe.wording import describe_value
 from core.runs import trainers
 from core.runs.store import FINISHED, Label
 from core.training.launch import enqueue
@@ -120,7 +120,7 @@ def choose_factor(
         "Values",
         values,
         few,
-        format_func=lambda value: value_in_words(factor.key, value),
+        format_func=lambda value: describe_value(factor.key, value),
         key=f"values-{factor.key}-{recipe.backbone}",
     )
     return factor, chosen

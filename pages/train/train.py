@@ -14,7 +14,7 @@ from core.models.backbones import Backbone, backbone
 from core.recipe.augmentations import AUGMENTATION_OF, Choice, default_augmentations
 from core.recipe.plan import plan_phases
 from core.recipe.recipe import Recipe, default_recipe, default_unfreeze_point
-from core.training.budget.augmentation_costs import in_words
+from core.training.budget.augmentation_costs import describe_costs
 from core.training.budget.cost_model import Counts, costs_of
 from core.training.budget.throughput import known_throughput
 from core.training.launch import launch
@@ -42,7 +42,7 @@ def show_augmentations(folder: ImageFolder, training_photos: int) -> Mapping[str
     names = ", ".join(AUGMENTATION_OF[key].name.lower() for key in found) or "none"
     st.markdown(f"**Augmentations:** {names}")
     if found:
-        st.caption(in_words(services.augmentation_costs().milliseconds(found), training_photos))
+        st.caption(describe_costs(services.augmentation_costs().milliseconds(found), training_photos))
     st.page_link("pages/prepare/augmentations.py", label="Change them", icon=":material/auto_fix_high:")
     return found
 

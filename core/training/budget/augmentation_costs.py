@@ -50,10 +50,10 @@ class AugmentationCosts:
         return single + (1 - unmoved) * max((known[key] for key in warps), default=0.0)
 
 
-def in_words(milliseconds: float | None, photos: int) -> str:
+def describe_costs(milliseconds: float | None, photos: int) -> str:
     """What a pass over this many photos costs, as a sentence for the screen; None where it is not known."""
     if milliseconds is None:
-        return "What they cost on this machine is measured when the page of augmentations is opened."
+        return "Their cost on this machine is measured when the Augmentations page is opened."
     seconds = milliseconds * photos / 1000
     time = "less than a second" if seconds < 1 else f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
     return (

@@ -14,7 +14,7 @@ from core.evaluation import comparison
 from core.evaluation.comparison import Arm, Measured
 from core.evaluation.metrics import accuracy_interval
 from core.recipe import sweeps
-from core.recipe.wording import in_words
+from core.recipe.wording import describe_recipe
 from core.runs.store import ACTIVE, FAILED, QUEUED, Label
 from pages.components.cached import runs
 from pages.components.compare import comparison_figures
@@ -230,7 +230,7 @@ def _but_for_seed(member: Member) -> str:
 
 def show_differences(chosen: Sequence[Member]) -> None:
     """The table of choices in which runs differ."""
-    rows = comparison.what_differs({member.name: in_words(member.shown.recipe) for member in chosen})
+    rows = comparison.what_differs({member.name: describe_recipe(member.shown.recipe) for member in chosen})
     st.subheader("Differences", anchor=False)
     if rows:
         st.dataframe(rows, hide_index=True)

@@ -1,6 +1,6 @@
 from core.recipe.augmentations import Choice
 from core.recipe.recipe import Recipe
-from core.recipe.wording import in_words
+from core.recipe.wording import describe_recipe
 
 RECIPE = Recipe(
     dataset="/photos/flowers",
@@ -12,7 +12,7 @@ RECIPE = Recipe(
 
 
 def test_choices_are_named_as_people_name_them() -> None:
-    words = in_words(RECIPE)
+    words = describe_recipe(RECIPE)
     assert words["variant"] == "EfficientNet-B0"
     assert words["unfreeze point"] == "from block6"
     assert words["learning rate, head"] == "0.01"
@@ -22,7 +22,7 @@ def test_choices_are_named_as_people_name_them() -> None:
 
 
 def test_augmentations_are_rows_with_strength_and_frequency() -> None:
-    words = in_words(RECIPE)
+    words = describe_recipe(RECIPE)
     assert words["rotation"] == "18°, half of the photos"
     assert words["flip left–right"] == "30 % of the photos"
     assert words["zoom"] == "15 %, all photos"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.recipe.augmentations import Choice
-from core.training.budget.augmentation_costs import AugmentationCosts, in_words
+from core.training.budget.augmentation_costs import AugmentationCosts, describe_costs
 
 
 @pytest.fixture
@@ -53,4 +53,4 @@ def test_a_file_of_no_use_is_as_none(costs: AugmentationCosts, tmp_path: Path, t
     ],
 )
 def test_the_sum_is_said_in_a_sentence(milliseconds: float | None, photos: int, said: str) -> None:
-    assert said in in_words(milliseconds, photos)
+    assert said in describe_costs(milliseconds, photos)
