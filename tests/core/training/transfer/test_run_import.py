@@ -160,6 +160,15 @@ def test_no_imported_run_is_in_progress(
     assert status.caching.key == "cache-failed" and "click" in text_of(status.caching)
 
 
+def test_numbers_that_are_too_large_are_dropped(
+    small: dict[str, bytes], finished_run: FinishedRun, tmp_path: Path
+) -> None:
+    files = {**small, "environment.json": b'{"memory": 1' + b"0" * 400 + b', "cores": 2}'}
+    run = import_run(io.BytesIO(archive_of(files)), home_at(tmp_path, finished_run)).run
+    environment = json.loads(run.environment_file.read_text("utf-8"))
+    assert (environment["memory"], environment["cores"]) == ("", 2)
+
+
 def with_entry(name: str, content: bytes = b"x") -> Callable[[dict[str, bytes]], bytes]:
     return lambda files: archive_of({**files, name: content})
 
@@ -275,6 +284,8 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], bytes], str]] = {
         with_entry("status.json", b'{"state": "stopped", "created": NaN}'),
         "NaN is not a number",
     ),
+    "a status with a list": (edited("status.json", epoch=[1]), "epoch = 'list'"),
+    "a status that is switched on": (edited("status.json", epoch=True), "epoch = 'True'"),
     "an accuracy of three": (edited("status.json", best_val_accuracy=3), "best_val_accuracy"),
     "a year too far": (edited("status.json", created=1e30), "created"),
     "finished without a model": (edited("status.json", state="finished"), "lacks its model"),
@@ -282,6 +293,10 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], bytes], str]] = {
     "metrics of another phase": (
         with_entry("metrics.jsonl", GOOD_METRICS.replace("head", "x").encode() + b"}\n"),
         "Line 1",
+    ),
+    "metrics without a step": (
+        with_entry("metrics.jsonl", GOOD_METRICS.replace('"step":1,', "").encode() + b"}\n"),
+        "step",
     ),
     "a loss of text": (with_entry("metrics.jsonl", GOOD_METRICS.encode() + b',"val_loss":"x"}\n'), "val_loss = 'x'"),
     "left out, but no list": (with_entry("left_out.json", b'{"a": 1}'), "not a JSON list"),
