@@ -32,7 +32,7 @@ LADDER = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Learning rates, as multiples of that of the recipe."""
 
 HALF = 0.5
-"""How much less describe_probability an augmentation is applied in its form "with probability"."""
+"""How much less often an augmentation is applied in its form "with probability"."""
 
 STUDY_AUGMENTATIONS = ("flip_horizontal", "rotation", "contrast", "zoom", "translation", "crop")
 
@@ -212,7 +212,7 @@ def unfreeze_points(recipe: Recipe) -> tuple[Planned, ...]:
 def each_augmentation_alone(
     recipe: Recipe, keys: Sequence[str] = (), *, also_half: bool = False
 ) -> tuple[Planned, ...]:
-    """None at first, then each augmentation alone as it is when switched on, and perhaps half as describe_probability.
+    """None at first, then each augmentation alone as it is when switched on, and perhaps half as often.
 
     `keys` names rows of the table of augmentations; without any, all are tried.
     """

@@ -46,7 +46,7 @@ def test_a_file_of_no_use_is_as_none(costs: AugmentationCosts, tmp_path: Path, t
 @pytest.mark.parametrize(
     ("milliseconds", "photos", "said"),
     [
-        (None, 10, "is measured when the page of augmentations is opened"),
+        (None, 10, "is measured when the Augmentations page is opened"),
         (0.1, 10, "0.1 ms a photo on this machine: less than a second for each pass over your 10 training"),
         (20.0, 2183, "20.0 ms a photo on this machine: 44 s for each pass over your 2,183 training photos."),
         (20.0, 20_000, ": 7 min for each pass over your 20,000"),
