@@ -88,7 +88,7 @@ def test_wrong_labels_are_found_decided_with_keys_and_trained_without(
     expect(screen.text("You have decided about 2 of them")).to_be_visible()
     screen.page.get_by_role("radio", name="Many at once").click()
     screen.settle()
-    expect(screen.page.get_by_role("button", name="found right")).to_be_visible()
+    expect(screen.page.get_by_role("button", name="marked as correct")).to_be_visible()
     press_key(screen, "z")
     screen.press("Relabel the 1 undecided on this page as suggested")
     assert [decision.action for decision in reviews.read(workplace.colours).decisions] == [RELABEL, RELABEL]
