@@ -25,7 +25,6 @@ PAGES = {
     "/export": "Export",
 }
 
-EVERY_PAGE = pytest.mark.parametrize(("path", "title"), PAGES.items())
 BOTH_LOOKS = pytest.mark.parametrize(("width", "dark"), [(1280, False), (400, True)])
 
 
@@ -41,15 +40,13 @@ def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     started.kill()
 
 
-@EVERY_PAGE
 @BOTH_LOOKS
-def test_nothing_yet(
-    empty_server: Server, new_screen: Callable[..., Screen], path: str, title: str, width: int, dark: bool
-) -> None:
+def test_nothing_yet(empty_server: Server, new_screen: Callable[..., Screen], width: int, dark: bool) -> None:
     screen = new_screen(empty_server, width, dark)
-    screen.open(path)
-    expect(screen.page.get_by_role("heading", name=title, exact=True)).to_be_visible()
-    assert not screen.problems()
+    for path, title in PAGES.items():
+        screen.open(path)
+        expect(screen.page.get_by_role("heading", name=title, exact=True)).to_be_visible()
+        assert not screen.problems(), path
 
 
 @pytest.fixture
