@@ -245,6 +245,8 @@ def test_left_out_photos_stay_left_out_and_file_names_are_quoted(
 ) -> None:
     evil = '/photos/a """ + exit() + """ \\'
     run = with_recipe(one_run, tmp_path, dataset=evil)
+    versions = json.loads(run.environment_file.read_text("utf-8"))
+    run.environment_file.write_text(json.dumps({**versions, "python": '3 """ + exit()'}), "utf-8")
     with run.split_file.open(encoding="utf-8", newline="") as file:
         first = next(csv.DictReader(file))["file"]
     run.left_out_file.write_text(json.dumps([{"file": first, "reason": "it is damaged"}]), "utf-8")
