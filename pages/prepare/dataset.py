@@ -14,7 +14,7 @@ from core.data.scan.folder import check_inside
 from core.data.subsets import NO_SUBSET, SUBSETS
 from core.errors import DataError
 from pages.components.cached import datasets, services
-from pages.components.dataset import dataset_export_view, decisions, label_source
+from pages.components.dataset import dataset_export_view, decisions, descriptions, label_source
 from pages.components.shared import dataset_choice, elements, figures, markdown, state, thumbnails, upload_limits
 from pages.components.shared.report_errors import reporting
 from pages.components.train import class_weights, draft
@@ -160,7 +160,7 @@ def overview(dataset: Dataset) -> None:
             f":orange[**{validation:,} for validation**] – measured after each epoch, to keep the best model.  \n"
             f":green[**{test:,} for the test**] – held back until the end, for an honest result."
         )
-        st.caption(describe_split(dataset))
+        st.caption(descriptions.describe_split(dataset))
     left, right = st.columns([2, 3], gap="large")
     with left:
         findings(dataset)
@@ -189,28 +189,11 @@ def sizes_and_shapes(sizes: NDArray[np.int32]) -> None:
     st.plotly_chart(figure, config={"displayModeBar": False}, alt="Widths and heights of the photos")
 
 
-def describe_split(dataset: Dataset) -> str:
-    """Where the split comes from."""
-    if not dataset.has_own_split and dataset.serial:
-        names = ", ".join(f"“{markdown.escape(name)}”" for name in dataset.serial[:3])
-        more = f" and {len(dataset.serial) - 3} more" if len(dataset.serial) > 3 else ""
-        return (
-            f"Nearly all photos of {names}{more} look alike, as if taken in one burst. They are split in the order of"
-            " their file names, so the test accuracy will be too optimistic; more varied photos would help."
-        )
-    if not dataset.has_own_split:
-        return "Split at random within each class. Copies and look-alikes stay together."
-    brought = [name for number, name in enumerate(SUBSETS) if (dataset.given == number).any()]
-    drawn = [name for name in SUBSETS if name not in brought]
-    made = f" There is no {' and no '.join(drawn)} folder, so its photos are taken from training." if drawn else ""
-    return f"The dataset has its own split ({', '.join(brought)}), which is kept.{made}"
-
-
 def findings(dataset: Dataset) -> None:
     """What the checks found, each with a link to the photos."""
     st.subheader("Findings", anchor=False)
     left_out = len(dataset.scan.files_left_out)
-    without_photo = describe_rows_without_photo(dataset)
+    without_photo = descriptions.describe_rows_without_photo(dataset.scan)
     if not dataset.findings and not left_out and not without_photo:
         st.markdown(":green[:material/check_circle:] Every file can be used, and no problems were found.")
     with st.container(gap=None):
@@ -232,13 +215,6 @@ def findings(dataset: Dataset) -> None:
             ":material/save: The scan could not be saved, so the next one will take just as long"
             f" ({markdown.escape(dataset.scan.index_trouble)})."
         )
-
-
-def describe_rows_without_photo(dataset: Dataset) -> str:
-    """How many rows of the table of labels name photos that are not there; empty for none."""
-    count = len(dataset.scan.rows_without_photo)
-    rows = "1 row of {} names a photo that is" if count == 1 else f"{count:,} rows of {{}} name photos that are"
-    return f"{rows.format(markdown.escape(dataset.scan.layout.table))} not in the folder" if count else ""
 
 
 def examples(dataset: Dataset) -> None:
@@ -313,7 +289,7 @@ def left_out(dataset: Dataset) -> None:
     rows += [{"file": path, "reason": "you left it out; see Decisions"} for path in dataset.excluded()]
     if dataset.scan.ignored:
         st.caption(f"{dataset.scan.ignored:,} hidden files and system files (.DS\\_Store, Thumbs.db …) were ignored.")
-    if without_photo := describe_rows_without_photo(dataset):
+    if without_photo := descriptions.describe_rows_without_photo(dataset.scan):
         with st.expander(without_photo, icon=":material/link_off:"):
             missing = [{"named in the table": entry.path} for entry in dataset.scan.rows_without_photo]
             elements.long_list(missing, "not-in-the-folder.csv")
