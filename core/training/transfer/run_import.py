@@ -23,6 +23,7 @@ from core.data.intake.zip_reader import Entry, ZipReader
 from core.data.scan.walk import check_inside
 from core.data.split import read_split_csv, write_split_csv
 from core.errors import DataError, FolderError, PhotoError, RecipeError, TransferError
+from core.inference import decision
 from core.models.backbones import backbone
 from core.models.serving import PROBABILITIES, ServingGraph
 from core.recipe.recipe import Recipe
@@ -221,6 +222,8 @@ def _build(
     tested = imported_arrays.write_arrays(unpacked, run, len(class_names), frozenset(paths), validations)
     run.write_status(imported_facts.status(unpacked, has_model, tested))
     imported_facts.write_left_out(unpacked, run)
+    if (unpacked / decision.FILE).exists():
+        decision.keep_least_confidence(run, decision.least_confidence_of(Run(unpacked)))
     _write_origin(unpacked, run, recipe, former_id, manifest)
     if has_model:
         _build_model(unpacked, run, manifest.get("proof"), on_progress)

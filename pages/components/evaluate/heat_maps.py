@@ -54,7 +54,7 @@ def show_opened_photo() -> None:
         st.dialog("Heat map of a photo", width="medium", icon=":material/center_focus_strong:")(_one)(*opened)
 
 
-def _asked(subset: EvaluatedSubset, position: int, label: int) -> int:
+def chosen_class(subset: EvaluatedSubset, position: int, label: int) -> int:
     """The class whose map is shown for a photo; -2 stands for the predicted one, -1 for its own."""
     return label if label >= 0 else int((subset.found.predicted, subset.found.labels)[label + 2][position])
 
@@ -78,7 +78,7 @@ def _one(subset: EvaluatedSubset, position: int) -> None:
     taken_for = int(subset.found.predicted[position])
     key = f"look-class-{subset.key}-{position}"
     label = names.index(st.selectbox("Evidence for", names, index=taken_for, key=key, width=320))
-    found = _evidence(subset, position, label, look)
+    found = evidence_of(subset, position, label, look)
     with st.container(horizontal=True, gap="medium"):
         st.image(pixels, width=LARGE_PIXELS, alt=f"{subset.folder.paths[position]} as the model sees it")
         if found is not None:
@@ -95,9 +95,9 @@ def _probabilities(subset: EvaluatedSubset, look: DetailedPrediction) -> None:
     st.html(drawings.probability_bars([(subset.found.class_names[i], float(look.probabilities[i])) for i in order]))
 
 
-def _evidence(subset: EvaluatedSubset, position: int, label: int, look: DetailedPrediction) -> Evidence | None:
+def evidence_of(subset: EvaluatedSubset, position: int, label: int, look: DetailedPrediction) -> Evidence | None:
     """The evidence for the chosen class, place by place; None for models without heat maps."""
-    return None if look.maps is None else heat.evidence(look.maps, _asked(subset, position, label))
+    return None if look.maps is None else heat.evidence(look.maps, chosen_class(subset, position, label))
 
 
 def _picture(
@@ -110,8 +110,8 @@ def _picture(
     width: int,
 ) -> None:
     """A photo with the evidence for a class, and a text that says where most of it is."""
-    asked = subset.found.class_names[_asked(subset, position, label)]
-    alt = f"Heat map of {subset.folder.paths[position]}. {heat.summary(found, asked)}"
+    name = subset.found.class_names[chosen_class(subset, position, label)]
+    alt = f"Heat map of {subset.folder.paths[position]}. {heat.summary(found, name)}"
     st.image(heat.overlay(pixels, found, limit), width=width, alt=alt)
 
 
@@ -141,7 +141,7 @@ def _grid(subset: EvaluatedSubset, label: int) -> None:
     if not seen:
         st.caption("No photos match.")
         return
-    found = {position: _evidence(subset, position, label, look) for position, (_, look) in seen.items()}
+    found = {position: evidence_of(subset, position, label, look) for position, (_, look) in seen.items()}
     limit = heat.limit_of([each for each in found.values() if each is not None])
     st.html(heat.scale(limit))
     with st.container(horizontal=True, gap="small"):

@@ -1,6 +1,6 @@
 """Overview, mistakes and confidence: the first sections of Evaluate."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -121,7 +121,9 @@ def mistakes(subset: EvaluatedSubset) -> None:
         st.subheader("Confusion matrix", anchor=False)
         st.caption(MATRIX_MEANS)
         _matrix(subset, cell)
-        elements.download_list(_as_rows(subset), f"confusion-{subset.name}.csv")
+        elements.download_list(
+            matrix_rows(subset.found.class_names, subset.found.confusion), f"confusion-{subset.name}.csv"
+        )
     kind = st.segmented_control(
         "Photos",
         [FROM_THE_MATRIX, *RANKINGS],
@@ -229,9 +231,8 @@ def _on_click(subset: EvaluatedSubset, key: str) -> None:
         state.remember("confusion-clicks", state.recall("confusion-clicks", 0) + 1)
 
 
-def _as_rows(subset: EvaluatedSubset) -> list[dict[str, str]]:
+def matrix_rows(names: Sequence[str], counts: NDArray[np.int64]) -> list[dict[str, str]]:
     """The confusion matrix; with many classes only the cells that hold photos, a row for each."""
-    names, counts = subset.found.class_names, subset.found.confusion
     if len(names) > MOST_COLUMNS:
         return [
             {"photos of": names[i], "predicted as": names[j], "photos": str(counts[i, j])}
@@ -270,7 +271,7 @@ def _calibrated(subset: EvaluatedSubset, fitted: float | None, before: Reliabili
         st.markdown(sentences.temperature(fitted, after.error < before.error))
         facts.append(("After temperature scaling", drawings.percent(after.error)))
     elements.facts(facts)
-    st.caption(_how_calibrated(subset, fitted))
+    st.caption(how_calibrated(subset.name, fitted))
 
 
 def _coverage(subset: EvaluatedSubset) -> None:
@@ -293,9 +294,10 @@ def _temperature(subset: EvaluatedSubset) -> float | None:
         return None
 
 
-def _how_calibrated(subset: EvaluatedSubset, fitted: float | None) -> str:
+def how_calibrated(subset_name: str, fitted: float | None) -> str:
+    """What the calibration error is, and what the temperature is fitted to."""
     meaning = "The error is the mean difference between confidence and accuracy."
     if fitted is None:
         return f"{meaning} The temperature is fitted to validation photos, and this run has none."
-    same = ", the same photos as shown here, so “after” is slightly optimistic" if subset.name == "validation" else ""
+    same = ", the same photos as shown here, so “after” is slightly optimistic" if subset_name == "validation" else ""
     return f"{meaning} The temperature is fitted to the validation photos{same} (Guo et al., 2017)."

@@ -167,7 +167,7 @@ def _show_verdicts(
         "Agree: the model predicts the given label. Disagree: it is confident of another class. Unsure: it could be"
         " either, or the photo is unlike the training photos. The model can be wrong, too."
     )
-    elements.download_list(_rows(checked, given, found, class_names), "label-check.csv")
+    elements.download_list(rows_of(checked, given, found, class_names), "label-check.csv")
     kinds = [EVERYTHING, *(verdict for verdict in ORDER if counts[verdict])]
     shown = st.segmented_control(
         "Show",
@@ -199,15 +199,16 @@ def _card(
         st.image(checked.pixels[place], width=PHOTO_PIXELS, alt=f"{checked.names[place]} as the model sees it")
         with st.container(width=250, gap="xsmall"):
             st.markdown(f"{BADGES[verdict]} {markdown.escape(checked.names[place])}")
-            st.markdown(_verdict_text(checked, place, given, verdict, class_names))
+            st.markdown(verdict_text(checked, place, given, verdict, class_names))
             _change(place, given, class_names)
         with st.container(width="stretch", gap="xsmall"):
             _evidence(chosen, checked, place, class_names)
 
 
-def _verdict_text(
+def verdict_text(
     checked: CheckedPhotos, place: int, given: int | None, verdict: str, class_names: Sequence[str]
 ) -> str:
+    """The prediction for a photo and, where it differs, the probability of the given label; safe as Markdown."""
     best = int(checked.probabilities[place].argmax())
     shares = [drawings.percent(float(share)) for share in checked.probabilities[place]]
     model = f"Prediction: **{markdown.escape(class_names[best])}** ({markdown.escape(shares[best])})"
@@ -255,9 +256,10 @@ def _training_photo(path: Path, label: str) -> None:
         st.caption(f":material/broken_image: {markdown.escape(path.name)}: {error}", width=EVIDENCE_PIXELS)
 
 
-def _rows(
+def rows_of(
     checked: CheckedPhotos, given: Sequence[int | None], found: Sequence[str], class_names: Sequence[str]
 ) -> list[dict[str, str]]:
+    """A row for each photo, for a spreadsheet."""
     best = checked.probabilities.argmax(axis=1)
     return [
         {

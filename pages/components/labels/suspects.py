@@ -45,7 +45,7 @@ def show(dataset: Dataset, check: DatasetCheck) -> None:
         _one(dataset, check)
     else:
         _many(dataset, check, check.suspects, SUSPECTS)
-    elements.download_list(_rows(dataset, check), "suspects.csv")
+    elements.download_list(rows_of(dataset, check), "suspects.csv")
 
 
 def show_outliers(dataset: Dataset, check: DatasetCheck) -> None:
@@ -294,7 +294,7 @@ def _card(dataset: Dataset, check: DatasetCheck, position: int, decision: Decisi
     widget = f"menu-{key}-{position}"
     st.menu_button(
         _short(decision),
-        _options(check, position),
+        options(check, position),
         key=widget,
         type="tertiary",
         help=markdown.escape(check.folder.paths[position]),
@@ -310,7 +310,8 @@ def _short(decision: Decision | None) -> str:
     return f":material/check: {decisions.WORDS[decision.action]} {markdown.escape(decision.label)}".strip()
 
 
-def _options(check: DatasetCheck, position: int) -> list[Option]:
+def options(check: DatasetCheck, position: int) -> list[Option]:
+    """The possible decisions about a photo, the suggested one first."""
     given, suggested = check.given(position), check.suggested(position)
     others = [name for name in check.folder.class_names if name not in (given, suggested)]
     first = [suggested] if suggested != given else []
@@ -333,7 +334,7 @@ def _chosen(dataset: Dataset, check: DatasetCheck, position: int, widget: str) -
     decide(dataset, check, [position], action, label)
 
 
-def _rows(dataset: Dataset, check: DatasetCheck) -> list[dict[str, str]]:
+def rows_of(dataset: Dataset, check: DatasetCheck) -> list[dict[str, str]]:
     """A row for each suspect, for a spreadsheet."""
     decided = decided_among(dataset, check, check.suspects)
     return [

@@ -15,6 +15,7 @@ from core.data.subsets import SUBSETS
 from core.errors import RunNotReady, TransferError
 from core.evaluation.run_results import measured
 from core.evaluation.training_dynamics import read_training_dynamics
+from core.inference.decision import least_confidence_of
 from core.inference.prediction import Predictor
 from core.recipe.recipe import Recipe
 from core.runs.embeddings import read_embeddings
@@ -77,6 +78,16 @@ def test_it_predicts_the_same(imported: tuple[Settings, ImportedRun], finished_r
     look, same = here.predict_one(photos[0]), there.predict_one(photos[0])
     assert look.maps is not None and same.maps is not None
     np.testing.assert_allclose(same.maps, look.maps, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("content", "kept"), [(b'{"least_confidence": 0.85}', 0.85), (b'{"least_confidence": 9}', 0.6)]
+)
+def test_the_least_confidence_that_was_chosen_comes_along(
+    small: dict[str, bytes], finished_run: FinishedRun, tmp_path: Path, content: bytes, kept: float
+) -> None:
+    packed = io.BytesIO(put_together({**small, "decision.json": content}))
+    assert least_confidence_of(import_run(packed, home_at(tmp_path, finished_run)).run) == kept
 
 
 def test_it_is_marked_as_imported_and_leaves_no_temporary_files(imported: tuple[Settings, ImportedRun]) -> None:

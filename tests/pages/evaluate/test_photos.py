@@ -1,0 +1,33 @@
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.errors import PhotoError
+from core.evaluation.metrics import Evaluation
+from pages.components.evaluate.photos import EvaluatedSubset
+
+
+def subset(paths: tuple[str, ...] = ("a.jpg", "b.jpg"), **run: Any) -> EvaluatedSubset:
+    """Two test photos, the second of which is predicted wrongly."""
+    shares = np.array([[0.9, 0.1], [0.8, 0.2]], np.float32)
+    found = Evaluation(("daisy", "not_hotdog"), paths, np.array([0, 1], np.int32), shares)
+    shown: Any = SimpleNamespace(run=SimpleNamespace(id="1f3a"), recipe=SimpleNamespace(dataset="/photos"))
+    return EvaluatedSubset(shown, "test", found)
+
+
+def test_a_photo_is_described_by_its_label_and_a_wrong_prediction() -> None:
+    assert subset().describe(0) == "daisy (90%)"
+    assert subset().describe(1) == r"not\_hotdog, predicted as **daisy** (80%)"
+
+
+def test_photos_are_counted_by_the_name_of_the_subset() -> None:
+    assert (subset().photos(1), subset().photos(1200)) == ("1 test photo", "1,200 test photos")
+    assert subset().key == "1f3a-test"
+
+
+def test_photos_whose_paths_are_unknown_cannot_be_shown() -> None:
+    assert subset().folder.paths == ("a.jpg", "b.jpg")
+    with pytest.raises(PhotoError, match="no longer known which photos"):
+        _ = subset(paths=()).folder

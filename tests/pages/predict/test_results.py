@@ -1,0 +1,21 @@
+import numpy as np
+
+from core.inference.decision import DecisionRule, decide
+from core.inference.prediction_table import PredictionTable
+from core.inference.sources import Photo
+from pages.components.predict.results import ALL, CORRECTED, kinds
+
+
+def test_filters_divide_the_photos_into_classes_and_open_ones() -> None:
+    shares = np.array([[0.9, 0.1], [0.1, 0.9], [0.5, 0.5], [0.9, 0.1]])
+    photos = tuple(Photo(f"{number}.jpg", bytes) for number in range(4))
+    found = PredictionTable(("a", "b"), photos, decide(shares, DecisionRule(), np.array([0, 0, 0, 1.0])), {1: 0})
+    masks = {name: np.flatnonzero(mask).tolist() for name, mask in kinds(found).items()}
+    assert masks == {
+        ALL: [0, 1, 2, 3],
+        "a": [0, 1],
+        "b": [],
+        "Unsure": [2],
+        "Unlike the training photos": [3],
+        CORRECTED: [1],
+    }
