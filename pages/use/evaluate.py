@@ -5,9 +5,11 @@ from collections.abc import Callable
 import streamlit as st
 
 from pages.components.cached import runs
-from pages.components.evaluate import sections
+from pages.components.evaluate.confidence import confidence
 from pages.components.evaluate.embedding_map import embedding_map
 from pages.components.evaluate.heat_maps import heat_maps, show_opened_photo
+from pages.components.evaluate.mistakes import mistakes
+from pages.components.evaluate.overview import overview
 from pages.components.evaluate.photos import MISTAKES, SECTION_KEY, EvaluatedSubset
 from pages.components.evaluate.sentences import MEANT, SUBSETS
 from pages.components.evaluate.training_dynamics import training_dynamics
@@ -18,9 +20,9 @@ from pages.components.shared.run_choice import choose_run
 
 OVERVIEW = "Overview"
 SECTIONS: dict[str, Callable[[EvaluatedSubset], None]] = {
-    OVERVIEW: sections.overview,
-    MISTAKES: sections.mistakes,
-    "Confidence": sections.confidence,
+    OVERVIEW: overview,
+    MISTAKES: mistakes,
+    "Confidence": confidence,
     "Heat maps": heat_maps,
     "Training dynamics": training_dynamics,
     "Map": embedding_map,

@@ -1,8 +1,7 @@
 import numpy as np
 
 from core.evaluation.metrics import Evaluation
-from pages.components.evaluate.sections import MOST_COLUMNS, RANKINGS, how_calibrated, matrix_rows
-from tests.pages.evaluate.test_photos import subset
+from pages.components.evaluate.mistakes import MOST_COLUMNS, RANKINGS, matrix_rows
 
 
 def test_the_matrix_is_listed_as_it_is_and_of_many_classes_by_its_cells() -> None:
@@ -22,9 +21,3 @@ def test_rankings_begin_with_what_they_promise() -> None:
     found = Evaluation(("a", "b"), (), np.array([1, 1, 1], np.int32), shares)
     assert RANKINGS["Most wrong"][1](found).tolist() == [0, 2]
     assert RANKINGS["Least sure"][1](found).tolist() == [2, 1, 0]
-
-
-def test_a_temperature_says_which_photos_it_comes_from() -> None:
-    assert "this run has none" in how_calibrated("test", None)
-    assert "slightly optimistic" in how_calibrated("validation", 1.2)
-    assert "slightly optimistic" not in how_calibrated(subset().name, 1.2)

@@ -1,0 +1,70 @@
+"""Whether a model's confidence matches its accuracy, and what it gains by abstaining."""
+
+import streamlit as st
+
+from core.errors import RunError
+from core.evaluation.calibration import Reliability, coverage, reliability, trust, with_temperature
+from pages.components.cached import runs
+from pages.components.evaluate import figures, sentences
+from pages.components.evaluate.figures import saving_as
+from pages.components.evaluate.photos import EvaluatedSubset
+from pages.components.shared import drawings, elements
+
+
+def confidence(subset: EvaluatedSubset) -> None:
+    """Whether its confidence matches its accuracy, and what it gains by abstaining."""
+    found, fitted = subset.found, _temperature(subset)
+    before = reliability(found.probabilities, found.labels)
+    after = None if fitted is None else reliability(with_temperature(found.probabilities, fitted), found.labels)
+    picture, words = st.columns([3, 2], gap="large")
+    with words:
+        st.subheader("Can you trust its percentages?", anchor=False)
+        for sentence in (*sentences.confidence_and_accuracy(before), trust(before)):
+            st.markdown(sentence)
+        _calibrated(subset, fitted, before, after)
+    with picture:
+        st.plotly_chart(
+            figures.reliability(before, after),
+            config=saving_as(f"reliability-{subset.name}"),
+            key="reliability",
+            alt=f"Reliability diagram of {subset.name} photos: accuracy over confidence",
+        )
+    _coverage(subset)
+
+
+def _calibrated(subset: EvaluatedSubset, fitted: float | None, before: Reliability, after: Reliability | None) -> None:
+    facts = [("Expected calibration error", drawings.percent(before.error))]
+    if fitted is not None and after is not None:
+        st.markdown(sentences.temperature(fitted, after.error < before.error))
+        facts.append(("After temperature scaling", drawings.percent(after.error)))
+    elements.facts(facts)
+    st.caption(how_calibrated(subset.name, fitted))
+
+
+def _coverage(subset: EvaluatedSubset) -> None:
+    st.subheader("What if it can abstain?", anchor=False)
+    curve = coverage(subset.found.probabilities, subset.found.labels)
+    st.markdown(sentences.abstention(curve))
+    st.plotly_chart(
+        figures.coverage(curve),
+        config=saving_as(f"coverage-{subset.name}"),
+        key="coverage",
+        alt=f"Accuracy over the share of {subset.name} photos with an answer, the highest confidence first",
+    )
+
+
+def _temperature(subset: EvaluatedSubset) -> float | None:
+    """The temperature that fits the validation photos; None where there are none."""
+    try:
+        return runs.temperature(subset.shown.run.id, subset.shown.status.ended)
+    except RunError:
+        return None
+
+
+def how_calibrated(subset_name: str, fitted: float | None) -> str:
+    """What the calibration error is, and what the temperature is fitted to."""
+    meaning = "The error is the mean difference between confidence and accuracy."
+    if fitted is None:
+        return f"{meaning} The temperature is fitted to validation photos, and this run has none."
+    same = ", the same photos as shown here, so “after” is slightly optimistic" if subset_name == "validation" else ""
+    return f"{meaning} The temperature is fitted to the validation photos{same} (Guo et al., 2017)."
