@@ -86,7 +86,7 @@ def test_it_predicts_the_same(imported: tuple[Settings, ImportedRun], finished_r
 def test_the_least_confidence_that_was_chosen_comes_along(
     small: dict[str, bytes], finished_run: FinishedRun, tmp_path: Path, content: bytes, kept: float
 ) -> None:
-    packed = io.BytesIO(put_together({**small, "decision.json": content}))
+    packed = io.BytesIO(archive_of({**small, "decision.json": content}))
     assert least_confidence_of(import_run(packed, home_at(tmp_path, finished_run)).run) == kept
 
 
