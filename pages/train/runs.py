@@ -1,19 +1,16 @@
 """All runs: what trains and what waits, what each was, how it went; open one, delete one."""
 
-import time
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
 import streamlit as st
 
-from core import formatting
-from core.recipe.recipe import Recipe
-from core.runs.store import ACTIVE, QUEUED, Run, Status
+from core.runs.store import ACTIVE, QUEUED, Run
 from pages.components.cached import runs
 from pages.components.runs.queue_view import show_more, show_queue, some_of
 from pages.components.runs.run_controls import ask_about_cancelling, badge
+from pages.components.runs.run_text import card_facts, group_runs
 from pages.components.runs.transfer_view import show_import
-from pages.components.shared import drawings, elements, markdown, run_descriptions, state
+from pages.components.shared import elements, markdown, run_descriptions, state
 from pages.components.shared.report_errors import reporting
 from pages.components.shared.run_descriptions import LoadedRun
 
@@ -48,34 +45,7 @@ def show_row(shown: LoadedRun) -> None:
             delete_help = "Stop it first" if going else "Delete this run"
             if st.button("Delete", key=f"delete-{run.id}", icon=":material/delete:", disabled=going, help=delete_help):
                 ask_to_delete(run, name)
-        elements.facts(facts(status, shown.recipe))
-
-
-def facts(status: Status, recipe: Recipe) -> list[tuple[str, str]]:
-    """What the card says, besides name and state."""
-    random = [("Weights", "random at the start")] if recipe.weights == "random" else []
-    best, test = status.best_val_accuracy, status.test_accuracy
-    return [
-        *random,
-        ("Best validation accuracy", drawings.percent(best) if best is not None else "–"),
-        ("Test accuracy", drawings.percent(test) if test is not None else "–"),
-        ("Duration", formatting.duration(status.seconds(time.time()))),
-        ("Started", f"{datetime.fromtimestamp(status.created):%d %b %Y, %H:%M}"),
-    ]
-
-
-def in_groups(rows: Iterable[LoadedRun]) -> list[tuple[str, list[LoadedRun]]]:
-    """Runs that were started together under the name of their group, each other one alone under none, newest first."""
-    found: list[tuple[str, list[LoadedRun]]] = []
-    members: dict[str, list[LoadedRun]] = {}
-    for row in rows:
-        group = row.run.read_label().group
-        if group and group in members:
-            members[group].append(row)
-        else:
-            found.append((group, [row]))
-            members[group] = found[-1][1]
-    return found
+        elements.facts(card_facts(status, shown.recipe))
 
 
 def show_group(group: str, rows: Sequence[LoadedRun]) -> None:
@@ -95,7 +65,7 @@ show_queue(*runs.queue().queued_and_active())
 if not readable:
     st.info("There are no runs yet.", icon=":material/history:")
     st.page_link("pages/train/train.py", label="Train the first one", icon=":material/local_fire_department:")
-begun = in_groups(row for row in readable if row.status.state != QUEUED)
+begun = group_runs(row for row in readable if row.status.state != QUEUED)
 if begun and len(begun) < len(readable):
     st.subheader("Started runs", anchor=False)
 for name_of_group, members_of_group in some_of(begun, "runs"):

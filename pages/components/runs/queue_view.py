@@ -5,13 +5,12 @@ from typing import TypeVar
 
 import streamlit as st
 
-from core import formatting
 from core.errors import RunError
-from core.runs.messages import text_of
 from core.runs.queue import Queue
-from core.runs.store import QUEUED, Run, Status
+from core.runs.store import QUEUED, Run
 from pages.components.cached import runs
 from pages.components.runs.run_controls import ask, badge, cancel_button
+from pages.components.runs.run_text import describe_place, describe_progress
 from pages.components.shared import markdown, run_descriptions, state
 
 LOOK_EVERY_SECONDS = 2.0
@@ -20,9 +19,6 @@ ROWS = 20
 """How many rows of a long list are drawn at first, and how many more at each click."""
 
 Row = TypeVar("Row")
-
-ORDINALS = {1: "second", 2: "third", 3: "fourth"}
-"""A place in the queue by the number of runs before it; further back it is a number."""
 
 
 def show_queue(waiting: Sequence[Run], going: Sequence[Run]) -> None:
@@ -57,13 +53,7 @@ def _going_row(run: Run) -> None:
             if st.button("Watch", key=f"watch-{run.id}", icon=":material/monitoring:"):
                 state.open_run(run.id)
                 st.switch_page("pages/train/train.py")
-        st.progress(min(1.0, status.progress or 0.0), _how_far(status))
-
-
-def _how_far(status: Status) -> str:
-    epoch = f"epoch {status.epoch} of {status.epochs}" if status.epoch and status.epochs else ""
-    left = f"about {formatting.duration(status.seconds_left)} left" if status.seconds_left is not None else ""
-    return " · ".join(part for part in (markdown.escape(text_of(status.message)), epoch, left) if part)
+        st.progress(min(1.0, status.progress or 0.0), describe_progress(status))
 
 
 def _waiting_row(queue: Queue, run: Run, place: int, count: int) -> None:
@@ -95,7 +85,7 @@ def show_place(run: Run) -> None:
     before = order.index(run) if run in order else 0
     with st.container(horizontal=True, vertical_alignment="center", key="run-head"):
         badge(QUEUED)
-        st.markdown(f"**{_place(before)}**", width="stretch")
+        st.markdown(f"**{describe_place(before)}**", width="stretch")
         cancel_button(run, "cancel", "secondary")
     for other in active:
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -106,12 +96,6 @@ def show_place(run: Run) -> None:
         st.markdown(f"Before it: {names}{f' and {before - 3} more' if before > 3 else ''}")
     st.page_link("pages/train/runs.py", label="Change the order", icon=":material/low_priority:")
     st.caption("You can close this page: the run starts by itself, and this address leads back to it.")
-
-
-def _place(before: int) -> str:
-    if not before:
-        return "Next in the queue"
-    return f"{ORDINALS[before].capitalize()} in the queue" if before in ORDINALS else f"{before} runs ahead of it"
 
 
 def some_of(rows: Sequence[Row], name: str) -> Sequence[Row]:

@@ -1,24 +1,28 @@
 """One run on the screen, rebuilt from its folder at every look: while it goes, and when it has ended."""
 
 import json
-import time
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from core import formatting
 from core.evaluation.metrics import accuracy_interval
-from core.recipe.augmentations import Choice
 from core.recipe.phases import FINE_TUNE
 from core.recipe.recipe import Recipe
 from core.runs.messages import text_of
-from core.runs.store import ACTIVE, CRASHED, FAILED, PAUSED, QUEUED, STOPPED, Run, Status
+from core.runs.store import ACTIVE, CRASHED, FAILED, QUEUED, Run, Status
 from pages.components.export.report_view import offer
 from pages.components.runs.code_view import show_code
 from pages.components.runs.queue_view import show_place
 from pages.components.runs.run_controls import LIVE, ask_about_cancelling, ask_to_rename, badge, pause_and_stop, ways_on
+from pages.components.runs.run_text import (
+    describe_ending,
+    describe_kept_model,
+    describe_loss,
+    setting_text,
+    training_figures,
+)
 from pages.components.runs.transfer_view import show_export
 from pages.components.shared import drawings, elements, figures, markdown, run_descriptions
 from pages.components.shared.report_errors import reporting
@@ -88,7 +92,7 @@ def _progress(run: Run, status: Status, rows: Sequence[dict[str, Any]]) -> None:
         pause_and_stop(run, status)
     st.progress(min(1.0, status.progress or 0.0))
     _linear_probe(status)
-    elements.facts(_figures(status, rows))
+    elements.facts(training_figures(status, rows))
 
 
 def _linear_probe(status: Status) -> None:
@@ -106,53 +110,23 @@ def _linear_probe(status: Status) -> None:
         )
 
 
-def _figures(status: Status, rows: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
-    best = status.best_val_accuracy
-    return [
-        ("Epoch", f"{status.epoch} of {status.epochs}" if status.epochs else "–"),
-        ("Best validation accuracy", drawings.percent(best) if best is not None else "–"),
-        ("Elapsed", formatting.duration(status.seconds(time.time()))),
-        ("Remaining (estimate)", formatting.duration(status.seconds_left)),
-        ("Images per second", f"{status.images_per_second:.0f}" if status.images_per_second else "–"),
-        ("Learning rate", _positional(rows[-1]["learning_rate"]) if rows else "–"),
-    ]
-
-
-def _positional(number: float) -> str:
-    return np.format_float_positional(number, precision=2, fractional=False, trim="-")
-
-
 def _outcome(run: Run, status: Status) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         badge(status.state)
-        st.markdown(_ending(status), width="stretch")
+        st.markdown(describe_ending(status), width="stretch")
         ways_on(run, status)
     if status.state == FAILED:
         st.warning(status.error, icon=":material/error:")
     if status.state == CRASHED:
         st.warning(
             "The training process ended unexpectedly: the computer may have been switched off, or memory may have run"
-            f" out. Everything measured until then is shown below. {_what_is_lost(run)}",
+            f" out. Everything measured until then is shown below. {describe_loss(run)}",
             icon=":material/power_off:",
         )
     if status.test_accuracy is not None:
         _grade(status)
         st.page_link("pages/use/evaluate.py", label="**What it gets right and wrong**", icon=":material/troubleshoot:")
         st.page_link("pages/use/predict.py", label="**Try it on your own photos**", icon=":material/image_search:")
-
-
-def _ending(status: Status) -> str:
-    trained = formatting.duration(status.seconds(time.time()))
-    if status.state == PAUSED:
-        return f"**{markdown.escape(text_of(status.message))}**, after {trained}; you can resume at any time."
-    words = f"{markdown.escape(text_of(status.message))}, " if status.state == STOPPED else ""
-    return f"{words}after {trained}"
-
-
-def _what_is_lost(run: Run) -> str:
-    if run.has_checkpoint():
-        return "Resume it, and at most one epoch is lost."
-    return "It had not completed an epoch, so it can only start over."
 
 
 def _grade(status: Status) -> None:
@@ -166,16 +140,7 @@ def _grade(status: Status) -> None:
     )
     words.markdown(
         f"**{correct:,} of {count:,}** photos that it had never seen were classified correctly. With other test photos"
-        f" from the same source, expect between {low:.0%} and {high:.0%}.  \n{_which_model(status)}"
-    )
-
-
-def _which_model(status: Status) -> str:
-    if status.best_epoch is None or status.best_val_accuracy is None:
-        return "It was stopped before its first validation, so the model is what it was at that moment."
-    return (
-        f"The model kept is that of epoch {status.best_epoch} of {status.epochs}, the one with the lowest validation"
-        f" loss (validation accuracy {drawings.percent(status.best_val_accuracy)})."
+        f" from the same source, expect between {low:.0%} and {high:.0%}.  \n{describe_kept_model(status)}"
     )
 
 
@@ -217,12 +182,16 @@ def _details(run: Run, recipe: Recipe, status: Status) -> None:
     with st.expander("Report to read, print and hand in", icon=":material/summarize:"):
         offer(LoadedRun(run, status, recipe))
     with st.expander("All settings of this run", icon=":material/receipt_long:"):
-        rows = [{"setting": name.replace("_", " "), "value": _as_text(value)} for name, value in vars(recipe).items()]
+        rows = [
+            {"setting": name.replace("_", " "), "value": setting_text(value)} for name, value in vars(recipe).items()
+        ]
         st.dataframe(rows, hide_index=True)
     if run.environment_file.exists():
         with st.expander("Versions and hardware", icon=":material/memory:"):
             facts = json.loads(run.environment_file.read_text("utf-8"))
-            st.dataframe([{"what": name, "value": _as_text(value)} for name, value in facts.items()], hide_index=True)
+            st.dataframe(
+                [{"what": name, "value": setting_text(value)} for name, value in facts.items()], hide_index=True
+            )
     _tensorboard(run)
     with st.expander("Move this run to another computer", icon=":material/drive_file_move:"):
         show_export(run)
@@ -236,13 +205,3 @@ def _tensorboard(run: Run) -> None:
         with st.expander("Logs for TensorBoard", icon=":material/show_chart:"):
             st.markdown("Enter this in a terminal in the folder of Unfreeze, then open the address that it names.")
             st.code(f'uv run --extra tensorboard tensorboard --logdir "{run.tensorboard_folder}"', language="bash")
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(str(each) for each in value) or "none"
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_as_text(choice)}" for name, choice in value.items()) or "none"
-    if isinstance(value, Choice):
-        return f"{value.strength:g} (probability {value.probability:g})"
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,114 @@
+"""What a run's card and page say about it, as text: made from its status, its recipe and its folder."""
+
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from core import formatting
+from core.recipe.augmentations import Choice
+from core.recipe.recipe import Recipe
+from core.runs.messages import text_of
+from core.runs.store import PAUSED, STOPPED, Run, Status
+from pages.components.shared import drawings, markdown
+from pages.components.shared.run_descriptions import LoadedRun
+
+ORDINALS = {1: "Second", 2: "Third", 3: "Fourth"}
+"""A place in the queue by the number of runs before it; further back it is a number."""
+
+
+def describe_progress(status: Status) -> str:
+    """What a run does now, its epoch and the time that is left."""
+    epoch = f"epoch {status.epoch} of {status.epochs}" if status.epoch and status.epochs else ""
+    left = f"about {formatting.duration(status.seconds_left)} left" if status.seconds_left is not None else ""
+    return " · ".join(part for part in (markdown.escape(text_of(status.message)), epoch, left) if part)
+
+
+def describe_place(before: int) -> str:
+    """A place in the queue with so many runs before it."""
+    if not before:
+        return "Next in the queue"
+    return f"{ORDINALS[before]} in the queue" if before in ORDINALS else f"{before} runs ahead of it"
+
+
+def training_figures(status: Status, rows: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """The figures of a run under way, each with its title."""
+    best = status.best_val_accuracy
+    return [
+        ("Epoch", f"{status.epoch} of {status.epochs}" if status.epochs else "–"),
+        ("Best validation accuracy", drawings.percent(best) if best is not None else "–"),
+        ("Elapsed", formatting.duration(status.seconds(time.time()))),
+        ("Remaining (estimate)", formatting.duration(status.seconds_left)),
+        ("Images per second", f"{status.images_per_second:.0f}" if status.images_per_second else "–"),
+        ("Learning rate", _positional(rows[-1]["learning_rate"]) if rows else "–"),
+    ]
+
+
+def _positional(number: float) -> str:
+    return np.format_float_positional(number, precision=2, fractional=False, trim="-")
+
+
+def card_facts(status: Status, recipe: Recipe) -> list[tuple[str, str]]:
+    """What the card says, besides name and state."""
+    random = [("Weights", "random at the start")] if recipe.weights == "random" else []
+    best, test = status.best_val_accuracy, status.test_accuracy
+    return [
+        *random,
+        ("Best validation accuracy", drawings.percent(best) if best is not None else "–"),
+        ("Test accuracy", drawings.percent(test) if test is not None else "–"),
+        ("Duration", formatting.duration(status.seconds(time.time()))),
+        ("Started", f"{datetime.fromtimestamp(status.created):%d %b %Y, %H:%M}"),
+    ]
+
+
+def describe_ending(status: Status) -> str:
+    """How and after how long a run has ended, as Markdown."""
+    trained = formatting.duration(status.seconds(time.time()))
+    if status.state == PAUSED:
+        return f"**{markdown.escape(text_of(status.message))}**, after {trained}; you can resume at any time."
+    words = f"{markdown.escape(text_of(status.message))}, " if status.state == STOPPED else ""
+    return f"{words}after {trained}"
+
+
+def describe_loss(run: Run) -> str:
+    """What a crash has cost."""
+    if run.has_checkpoint():
+        return "Resume it, and at most one epoch is lost."
+    return "It had not completed an epoch, so it can only start over."
+
+
+def describe_kept_model(status: Status) -> str:
+    """Which epoch the model that was kept is of."""
+    if status.best_epoch is None or status.best_val_accuracy is None:
+        return "It was stopped before its first validation, so the model was kept as it was at that moment."
+    return (
+        f"The model kept is that of epoch {status.best_epoch} of {status.epochs}, the one with the lowest validation"
+        f" loss (validation accuracy {drawings.percent(status.best_val_accuracy)})."
+    )
+
+
+def group_runs(rows: Iterable[LoadedRun]) -> list[tuple[str, list[LoadedRun]]]:
+    """Runs that were started together under the name of their group, each other one alone under none, newest first."""
+    found: list[tuple[str, list[LoadedRun]]] = []
+    members: dict[str, list[LoadedRun]] = {}
+    for row in rows:
+        group = row.run.read_label().group
+        if group and group in members:
+            members[group].append(row)
+        else:
+            found.append((group, [row]))
+            members[group] = found[-1][1]
+    return found
+
+
+def setting_text(value: Any) -> str:
+    """A value of a recipe or of the environment, for a table."""
+    if isinstance(value, list | tuple):
+        return ", ".join(str(each) for each in value) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {setting_text(choice)}" for name, choice in value.items()) or "none"
+    if isinstance(value, Choice):
+        return f"{value.strength:g} (probability {value.probability:g})"
+    return f"{value:g}" if isinstance(value, float) else str(value)
