@@ -14,6 +14,7 @@ from core.errors import ExportError
 from core.export.formats import FORMATS, ExportFormat, export_format
 from core.export.jobs import FAILED, PROVEN, UNDER_WAY, cancel, read_exports, request, zip_file
 from core.export.parity import ParityReport
+from core.runs.messages import text_of
 from core.runs.store import Run
 from core.settings import Settings
 
@@ -76,7 +77,9 @@ def _proven(run: Run, chosen: ExportFormat, output: Output) -> ParityReport:
     try:
         while (found := read_exports(run)[chosen.key]).state in UNDER_WAY:
             share = found.done / found.total if found.total else None
-            output.progress(found.stage or "Waiting", share, f"{found.done:,} of {found.total:,} photos compared")
+            output.progress(
+                text_of(found.stage) or "Queued", share, f"{found.done:,} of {found.total:,} photos compared"
+            )
             time.sleep(LOOK_SECONDS)
     except KeyboardInterrupt:
         cancel(run, chosen)

@@ -28,10 +28,11 @@ from core.export.package import (
 from core.export.parity import PairedPredictions, ParityReport, failures, warnings
 from core.export.trial_photos import Trial, write_trial_photos
 from core.inference.prediction import Predictor
+from core.runs.messages import Message
 from core.runs.store import Run
 from core.settings import Settings
 
-Progress = Callable[[str, int, int], None]
+Progress = Callable[[Message, int, int], None]
 """Is told what is being done, and how many photos of how many are done."""
 
 
@@ -58,9 +59,9 @@ class Exporter:
             UnfreezeError: There is no model, no photo, or `predict.py` fails.
         """
         folder = self._empty("export")
-        progress("Reading photos and computing the model's predictions", 0, 0)
+        progress(Message("export-predicting"), 0, 0)
         trial, predictor, _ = self.trial, self.predictor, self.expected
-        progress("Converting the model", 0, 0)
+        progress(Message("export-converting"), 0, 0)
         getattr(writers, chosen.write)(trained_network(self.run), folder / chosen.model, trial.fitted)
         tested = [photo.file for photo in trial.photos[: len(trial.labels) or None]]
         samples = one_of_each(trial.labels, tested) if len(trial.labels) else tested
@@ -82,7 +83,7 @@ class Exporter:
             unpacked,
             self.trial.folder,
             home,
-            lambda done: progress("Verifying it in a separate process", done, count),
+            lambda done: progress(Message("export-verifying"), done, count),
             self.processes.append,
         )
         pairs = PairedPredictions(self.expected, given, self.trial.labels)

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from core.files import write_atomically
 from core.models.serving import GRAPH
 from core.processes.children import BACKGROUND, NO_GPU, QUIET, module_command, not_started, settle_in, start_logged_job
 from core.processes.locks import is_locked, locked, was_touched_within
+from core.runs.messages import NO_MESSAGE, Message
 from core.runs.store import ACTIVE, Run
 from core.settings import Settings, settings_from
 
@@ -66,7 +67,7 @@ class Export:
     """
 
     state: str = NOT_MADE
-    stage: str = ""
+    stage: Message = NO_MESSAGE
     done: int = 0
     total: int = 0
     error: str = ""
@@ -75,7 +76,7 @@ class Export:
 
     def to_json(self) -> str:
         """As it is kept."""
-        values = dict(vars(self))
+        values = {**vars(self), "stage": asdict(self.stage)}
         parity: ParityReport | None = values.pop("parity")
         return json.dumps({**values, "certificate": parity.to_values() if parity else None}, indent=1)
 
@@ -85,6 +86,7 @@ class Export:
         try:
             values: dict[str, Any] = json.loads(text)
             parity = values.pop("certificate")
+            values["stage"] = Message.from_json(values["stage"])
             return cls(**values, parity=ParityReport.from_values(parity) if parity else None)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ExportError(f"The state of an export cannot be read ({error}). Make the export again.") from error
@@ -240,10 +242,10 @@ def make(exporter: "Exporter", chosen: ExportFormat) -> None:
     run, model = exporter.run, version_of(exporter.run)
     zip_file(run, chosen).unlink(missing_ok=True)
 
-    def progress(stage: str, done: int, total: int) -> None:
+    def progress(stage: Message, done: int, total: int) -> None:
         _write_state(run, chosen, Export(MAKING, stage, done, total, model=model))
 
-    progress("Loading TensorFlow", 0, 0)
+    progress(Message("loading-tensorflow"), 0, 0)
     made = exporter.work / f"{run.id}-{chosen.key}.zip"
     try:
         parity = exporter.make(chosen, made, progress)

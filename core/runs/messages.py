@@ -43,6 +43,10 @@ TEXTS: Mapping[str, str] = {
     "find-rate-fine-tune": "Trying learning rates for fine-tuning",
     "find-rate-train-all": "Trying learning rates for training from scratch",
     "finishing": "Writing the model and testing it",
+    # exporting
+    "export-predicting": "Reading photos and computing the model's predictions",
+    "export-converting": "Converting the model",
+    "export-verifying": "Verifying it in a separate process",
     # how it ended
     "finished": "Finished",
     "failed": "Failed",

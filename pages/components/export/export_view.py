@@ -10,6 +10,7 @@ from core.export import jobs
 from core.export.formats import FORMATS, ExportFormat
 from core.export.jobs import FAILED, MAKING, NOT_MADE, PROVEN, STALE, UNDER_WAY, WAITING, Export
 from core.export.parity import ParityReport, as_text, share
+from core.runs.messages import text_of
 from core.runs.store import Run
 from pages.components.shared import elements, markdown, state
 
@@ -104,7 +105,7 @@ def _card(run: Run, chosen: ExportFormat, found: Export) -> None:
 def _progress(run: Run, chosen: ExportFormat, found: Export) -> None:
     if found.state == MAKING:
         count = f": {found.done:,} of {found.total:,} photos" if found.total else "…"
-        st.progress(found.done / found.total if found.total else 0.0, f"{found.stage}{count}")
+        st.progress(found.done / found.total if found.total else 0.0, f"{text_of(found.stage)}{count}")
     if st.button(
         "Cancel", icon=":material/close:", key=f"cancel-{chosen.key}", help=f"Cancel the export to {chosen.name}"
     ):

@@ -21,6 +21,7 @@ from core.export.formats import FORMATS, ExportFormat, export_format
 from core.export.jobs import DIED, FAILED, LOCK, MAKING, NOT_MADE, PROVEN, STALE, STARTED, WAITING, Export
 from core.export.trial_photos import LEAST
 from core.processes.locks import is_locked, locked
+from core.runs.messages import Message, text_of
 from core.runs.store import RUNNING, Run, Status
 from tests.conftest import FinishedRun, eventually
 
@@ -186,3 +187,11 @@ def test_without_its_photos_an_export_says_what_is_missing(run: Run, finished_ru
     run.exports_folder.mkdir()
     jobs.make(Exporter(run, run.exports_folder / "work", settings), OPENVINO)
     assert "can no longer be read" in jobs.read_exports(run)["openvino"].error
+
+
+@pytest.mark.parametrize("stage", ["", "Converting the model"])
+def test_a_stage_is_kept_as_a_message_and_that_of_a_former_version_is_shown(stage: str) -> None:
+    kept = Export(MAKING, Message("export-verifying"), 3, 9)
+    assert Export.from_json(kept.to_json()) == kept
+    former = json.loads(kept.to_json()) | {"stage": stage}
+    assert text_of(Export.from_json(json.dumps(former)).stage) == stage
