@@ -1,11 +1,11 @@
-"""How many photos of something else a model notices, and how many of its own it takes for something else.
+"""How many photos of another kind a model's out-of-distribution detector flags, and how many of its own by mistake.
 
     uv run python -m bench.unsure HOME RUN FOLDER [RUN FOLDER …]
 
-HOME is an `UNFREEZE_HOME`, RUN the id of a finished run there, FOLDER holds photos of something else. False alarms are
-counted on the run's test photos, which had no part in the threshold. Prints a Markdown table. On flowers and hot dogs
-the OOD score was itself chosen, so these two are no fresh evidence; with 1 to 10 neighbours in place
-of 5, flowers shown to the hot dog model are flagged in 82 to 85 %.
+HOME is an `UNFREEZE_HOME`, RUN the id of a finished run there, FOLDER holds photos of another kind. False alarms are
+counted on the run's test photos, which had no part in the threshold. Prints a Markdown table. The OOD score was chosen
+on flowers and hot dogs, so these two are no independent evidence; with 1 to 10 neighbours in place of 5, flowers shown
+to the hot dog model are flagged in 82 to 85 %.
 """
 
 import argparse

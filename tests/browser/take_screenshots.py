@@ -183,9 +183,9 @@ def take_label_check(photographer: Photographer, dataset: Path, finished: Run, p
     screen.open(f"/label_check?dataset={dataset}")
     photographer.take("label-check-empty", f"/label_check?dataset={dataset}")
     screen.press("Check the labels")
-    screen.page.get_by_role("radio", name="Unlike the rest").wait_for()
+    screen.page.get_by_role("radio", name="Outliers").wait_for()
     photographer.take("label-check", f"/label_check?dataset={dataset}")
-    for view in ("Many at once", "Unlike the rest"):
+    for view in ("Many at once", "Outliers"):
         photographer.take(f"label-check-{view.split()[0].lower()}", f"/label_check?dataset={dataset}", choose=(view,))
     archive = photographer.into / "claims.zip"
     with zipfile.ZipFile(archive, "w") as file:

@@ -14,7 +14,7 @@ from pages.components.shared import dataset_choice, markdown, state
 from pages.components.shared.report_errors import reporting
 
 VIEW = "label-check-view"
-SUSPECTS, CONFLICTS, OUTLIERS, DECISIONS = "Probably wrong", "Two labels for one photo", "Unlike the rest", "Decisions"
+SUSPECTS, CONFLICTS, OUTLIERS, DECISIONS = "Probably wrong", "Two labels for one photo", "Outliers", "Decisions"
 AGAIN = "check-again"
 
 
