@@ -1,12 +1,12 @@
 """Every error that Unfreeze raises on purpose, in one tree.
 
-A message says what came, what was expected and how to mend it, in words that can be shown to a person as they are.
+A message says what came, what was expected and how to fix it, as sentences that can be shown to a person as they are.
 Pages catch `UnfreezeError` and nothing broader.
 """
 
 
 class UnfreezeError(Exception):
-    """The root: something a person can understand and mend."""
+    """The root: something a person can understand and fix."""
 
 
 class SettingsError(UnfreezeError):

@@ -115,7 +115,7 @@ class Recipe:
         drop_connect: Chance that the last block is skipped in a training step; earlier blocks in proportion to depth.
         class_weights: Whether photos of rare classes count more, so that all classes count alike.
         views: Augmented versions of each photo that pass through the frozen part once and are kept, for the epochs to
-            take in turn. 0 keeps nothing: every epoch computes the frozen part anew, on photos augmented anew.
+            take in turn. 0 caches nothing: every epoch runs the whole network, on newly augmented photos.
         minutes: How long the run may take; the variant, views and epochs are then chosen to fit when it starts. 0 for
             as long as it takes.
         seed: Fixes the head's first weights, the order of photos and the augmentations.

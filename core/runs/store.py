@@ -282,7 +282,7 @@ class Run:
         return is_locked(self.lock_file)
 
     def read_status(self) -> Status:
-        """The status as written, corrected for a trainer that died without a word.
+        """The status as written, corrected for a trainer that died without writing how it ended.
 
         Raises `RunError` when there is no readable status.
         """
@@ -332,12 +332,12 @@ class Run:
         return self.pause_file.exists()
 
     def clear_requests(self) -> None:
-        """Forget what was asked for, before the run begins or goes on."""
+        """Forget what was asked for, before the run starts or resumes."""
         self.stop_file.unlink(missing_ok=True)
         self.pause_file.unlink(missing_ok=True)
 
     def has_checkpoint(self) -> bool:
-        """Whether there is something to go on from; without it, a run that goes on begins anew."""
+        """Whether there is a checkpoint to resume from; without one, a resumed run starts over."""
         return any(self.checkpoints_folder.glob("*.npz"))
 
     def read_label(self) -> Label:

@@ -1,4 +1,4 @@
-"""What a run tells its watchers: metrics line by line, and a status with an estimate of what remains."""
+"""What a run records for its watchers: metrics line by line, and a status with an estimate of the time that remains."""
 
 import math
 import time
@@ -66,7 +66,7 @@ class Recorder:
         return {"best": best, "spent": self.seconds, "smooth": self._smooth, "rows": self._rows}
 
     def go_on_from(self, facts: Mapping[str, Any] | None) -> None:
-        """Go on from what `facts` gave, or begin anew; what was recorded since then is forgotten."""
+        """Resume from what `facts` gave, or start over; what was recorded since then is forgotten."""
         known = facts or {"best": dict.fromkeys(BEST), "spent": 0.0, "smooth": None, "rows": 0}
         spent = max(self._status.spent, known["spent"])  # what came after the last checkpoint is lost with a crash
         self._rows = known["rows"]

@@ -1,4 +1,4 @@
-"""All runs: what trains and what waits, what each was, how it went; open one, delete one."""
+"""All runs: those that train, those in the queue, and the results of the others; open one, delete one."""
 
 from collections.abc import Sequence
 
@@ -49,7 +49,7 @@ def show_row(shown: LoadedRun) -> None:
 
 
 def show_group(group: str, rows: Sequence[LoadedRun]) -> None:
-    """A run as a card, or those of a group behind a fold."""
+    """A run as a card, or those of a group in an expander."""
     if not group or len(rows) == 1:
         return show_row(rows[0])
     with st.expander(f"**{markdown.escape(group)}** · {len(rows)} runs", icon=":material/stacks:"):
@@ -58,7 +58,7 @@ def show_group(group: str, rows: Sequence[LoadedRun]) -> None:
         show_more(rows, group)
 
 
-elements.page_head("Runs", "Every training run is kept, with its model and its curves, until you delete it.")
+elements.page_head("Runs", "Every training run is kept with its model and curves until you delete it.")
 readable, broken = run_descriptions.all_runs()
 ask_about_cancelling()
 show_queue(*runs.queue().queued_and_active())

@@ -1,4 +1,4 @@
-"""The queue on the screen: what trains now, what waits for its turn, and in which order."""
+"""The queue on the screen: what trains now, what is queued, and in which order."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -22,7 +22,7 @@ Row = TypeVar("Row")
 
 
 def show_queue(waiting: Sequence[Run], going: Sequence[Run]) -> None:
-    """What trains now with how far it is, and what waits, in order; drawn anew by itself while anything is live."""
+    """The runs that train now, with their progress, and the queued ones, in order; redrawn while anything is live."""
     if going or waiting:
         st.subheader("Queue", anchor=False)
         st.fragment(_look, run_every=LOOK_EVERY_SECONDS)([run.id for run in going], sorted(run.id for run in waiting))
@@ -44,7 +44,7 @@ def _look(going: list[str], waiting: list[str]) -> None:
 def _going_row(run: Run) -> None:
     try:
         status = run.read_status()
-    except RunError:  # it has just been deleted; the next look draws the page anew
+    except RunError:  # it has just been deleted; the next look redraws the page
         return
     with st.container(border=True, key=f"going-{run.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):

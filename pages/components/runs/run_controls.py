@@ -1,4 +1,4 @@
-"""The state of a run in a word, and what can be done with it: pause, stop, go on, leave the queue, get a name."""
+"""The state of a run, and what can be done with it: pause, stop, resume, leave the queue, rename."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -60,8 +60,8 @@ def pause_and_stop(run: Run, status: Status) -> None:
     )
 
 
-def ways_on(run: Run, status: Status) -> None:
-    """What can be done with a run that has ended: go on, train more epochs, leave it for a new one."""
+def show_next_steps(run: Run, status: Status) -> None:
+    """What can be done with a run that has ended: resume it, train more epochs, start a new one."""
     kept = run.has_checkpoint()
     if status.state != FINISHED and not run.is_imported:
         words = "Resume" if status.state == PAUSED or kept else "Start over"

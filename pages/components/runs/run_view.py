@@ -1,4 +1,4 @@
-"""One run on the screen, rebuilt from its folder at every look: while it goes, and when it has ended."""
+"""One run on the screen, rebuilt from its folder at every look: while it trains, and when it has ended."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,14 @@ from core.runs.store import ACTIVE, CRASHED, FAILED, QUEUED, Run, Status
 from pages.components.export.report_view import offer
 from pages.components.runs.code_view import show_code
 from pages.components.runs.queue_view import show_place
-from pages.components.runs.run_controls import LIVE, ask_about_cancelling, ask_to_rename, badge, pause_and_stop, ways_on
+from pages.components.runs.run_controls import (
+    LIVE,
+    ask_about_cancelling,
+    ask_to_rename,
+    badge,
+    pause_and_stop,
+    show_next_steps,
+)
 from pages.components.runs.run_text import (
     describe_ending,
     describe_kept_model,
@@ -32,7 +39,7 @@ LOOK_EVERY_SECONDS = 1.0
 
 
 def show_run(run: Run) -> None:
-    """The run's name, then what is going on or what came out."""
+    """The run's name, then its progress or its results."""
     with reporting():
         recipe = run_descriptions.recipe_of(run)
         status = run.read_status()
@@ -114,7 +121,7 @@ def _outcome(run: Run, status: Status) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         badge(status.state)
         st.markdown(describe_ending(status), width="stretch")
-        ways_on(run, status)
+        show_next_steps(run, status)
     if status.state == FAILED:
         st.warning(status.error, icon=":material/error:")
     if status.state == CRASHED:
