@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from core.data.intake.sample import write_sample
 from core.runs.queue import Queue
@@ -31,6 +31,7 @@ LOOKS = {
     "dark-narrow": (400, True),
 }
 TALLEST = 2400
+SCANNING = re.compile("Listing the folders|Checking every photo|Comparing the photos")
 
 
 @dataclass
@@ -61,6 +62,7 @@ class Photographer:
             )
             screen = Screen(self.server, context.new_page())
             screen.open(path)
+            expect(screen.page.get_by_text(SCANNING)).to_have_count(0)
             for view in choose:
                 begins = re.compile(f"^{re.escape(view)}")  # "Map" is in "Heat maps", and some names end with a count
                 screen.page.get_by_test_id("stMain").get_by_role("radio", name=begins).first.click()
