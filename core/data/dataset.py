@@ -174,7 +174,7 @@ class Dataset:
         return bool((self.given != NO_SUBSET).any())
 
     def split(self, seed: int) -> NDArray[np.int8]:
-        """Return the part of each photo, shape (M,), int8, -1 for those that are withheld.
+        """Return the subset of each photo, shape (M,), int8, -1 for those that are withheld.
 
         Raises:
             DataError: Fewer than two classes are left, or too few photos.
@@ -184,19 +184,19 @@ class Dataset:
         if len(left) < 2:
             names = ", ".join(self.folder.class_names[label] for label in left) or "no class"
             raise DataError(f"At least two classes are needed; your decisions leave {names}. Undo some of them.")
-        parts = np.full(len(self.folder), NO_SUBSET, dtype=np.int8)
-        parts[usable] = complete_subsets(
+        subsets = np.full(len(self.folder), NO_SUBSET, dtype=np.int8)
+        subsets[usable] = complete_subsets(
             self.folder.labels[usable], self.given[usable], seed, groups=self.groups[usable]
         )
-        return parts
+        return subsets
 
-    def used(self, parts: NDArray[np.int8]) -> tuple[ImageFolder, NDArray[np.int8]]:
-        """Return the photos that have a part, and their parts; what a run is started with.
+    def used(self, subsets: NDArray[np.int8]) -> tuple[ImageFolder, NDArray[np.int8]]:
+        """Return the photos that have a subset, and their subsets; what a run is started with.
 
         Classes of which nothing is used are none.
         """
-        chosen = parts != NO_SUBSET
-        return _without_empty_classes(self.folder.subset(chosen)), parts[chosen]
+        chosen = subsets != NO_SUBSET
+        return _without_empty_classes(self.folder.subset(chosen)), subsets[chosen]
 
     def digest(self, position: int) -> str:
         """Return the digest of a photo of the folder, as decisions about it hold it."""
@@ -322,10 +322,10 @@ def _hints(scan: Scan, members: NDArray[np.intp]) -> dict[str, Sets]:
 
 
 def _leaking(sets: Iterable[NDArray[np.intp]], given: NDArray[np.int8]) -> list[tuple[int, str]]:
-    """Return the photos of each set that must step back, with the part that the set's place is in: the test first."""
+    """Return the photos of each set that must step back, with the subset that the set's place is in: the test first."""
     found = []
     for group in sets:
-        first = next(part for part in (TEST, VALIDATION, TRAINING) if (given[group] == part).any())
+        first = next(subset for subset in (TEST, VALIDATION, TRAINING) if (given[group] == subset).any())
         found += [(int(i), SUBSETS[first]) for i in group if given[i] not in (first, NO_SUBSET)]
     return found
 

@@ -168,18 +168,18 @@ def conflicts(groups: ArrayLike, labels: ArrayLike) -> list[NDArray[np.intp]]:
     return _members(ids, np.isin(ids, ids[order][1:][same_set & other_kind]))
 
 
-def leaks(groups: ArrayLike, parts: ArrayLike) -> list[NDArray[np.intp]]:
-    """Return the photos of each set that lies in more than one part, as ascending positions.
+def leaks(groups: ArrayLike, subsets: ArrayLike) -> list[NDArray[np.intp]]:
+    """Return the photos of each set that lies in more than one subset, as ascending positions.
 
-    Both arguments have shape (N,): the set and the part of each photo, whole numbers. A photo with a negative part is
-    not used, so it can leak nothing and is left out.
+    Both arguments have shape (N,): the set and the subset of each photo, whole numbers. A photo with a negative subset
+    is not used, so it can leak nothing and is left out.
 
     Raises:
         DataError: An argument has another shape or type, or the two differ in length.
     """
-    ids, where = _whole_numbers(groups, "sets"), _whole_numbers(parts, "parts")
+    ids, where = _whole_numbers(groups, "sets"), _whole_numbers(subsets, "subsets")
     if len(ids) != len(where):
-        raise DataError(f"Expected one part for each of {len(ids)} photos; got {len(where)}.")
+        raise DataError(f"Expected one subset for each of {len(ids)} photos; got {len(where)}.")
     used = np.flatnonzero(where >= 0)
     return [used[members] for members in conflicts(ids[used], where[used])]
 

@@ -14,7 +14,7 @@ from core.data.subsets import NO_SUBSET, SUBSETS, TEST, TRAINING, VALIDATION
 from core.errors import DataError
 
 PRIORITY = (TRAINING, TEST, VALIDATION)
-"""Which part gets the photos of a class that has fewer than three."""
+"""Which subset gets the photos of a class that has fewer than three."""
 
 COLUMNS = ("file", "class", "part")
 
@@ -29,11 +29,11 @@ def assign_subsets(
     """Divide photos into training, validation and test, each class for itself.
 
     Within a class the sizes follow the fractions by the largest-remainder method and add up to the class. A class of
-    three or more has a photo in every part, a class of two has none in validation, a single photo is trained on.
-    The same arguments give the same parts.
+    three or more has a photo in every subset, a class of two has none in validation, a single photo is trained on.
+    The same arguments give the same subsets.
 
-    Photos of one group stay in one part, and count as one where a class must reach every part. Sizes then follow the
-    fractions as closely as the groups allow.
+    Photos of one group stay in one subset, and count as one where a class must reach every subset. Sizes then follow
+    the fractions as closely as the groups allow.
 
     Args:
         labels: Shape (N,), classes as whole numbers from 0.
@@ -44,7 +44,7 @@ def assign_subsets(
     Returns positions in `SUBSETS`, shape (N,), int8.
 
     Raises:
-        DataError: An argument is out of range, or a part would stay empty.
+        DataError: An argument is out of range, or a subset would stay empty.
     """
     classes = _whole_numbers(labels, "labels")
     _check_fractions(fractions)
@@ -53,17 +53,17 @@ def assign_subsets(
     ids = np.arange(len(classes)) if groups is None else _whole_numbers(groups, "groups")
     if len(ids) != len(classes):
         raise DataError(f"Expected one group for each of {len(classes)} photos; got {len(ids)}.")
-    parts = _divide(classes, np.asarray(fractions, dtype=float), seed, ids)
-    _require_all_subsets(parts, classes, ids)
-    return parts
+    subsets = _divide(classes, np.asarray(fractions, dtype=float), seed, ids)
+    _require_all_subsets(subsets, classes, ids)
+    return subsets
 
 
 def complete_subsets(
     labels: ArrayLike, given: ArrayLike, seed: int = 0, *, groups: ArrayLike | None = None
 ) -> NDArray[np.int8]:
-    """Keep the split that a dataset brings, and take from its training photos the part that it lacks.
+    """Keep the split that a dataset brings, and take from its training photos the subset that it lacks.
 
-    A missing validation part takes a tenth of the training photos, a missing test a fifth, both 30 %, as
+    A missing validation subset takes a tenth of the training photos, a missing test a fifth, both 30 %, as
     `assign_subsets` divides by default. Photos of one group stay together within what is divided.
 
     Args:
@@ -75,51 +75,51 @@ def complete_subsets(
     Returns positions in `SUBSETS`, shape (N,), int8.
 
     Raises:
-        DataError: A part would stay empty.
+        DataError: A subset would stay empty.
     """
-    classes, parts = np.asarray(labels), np.array(given, dtype=np.int8)
-    lacking = [part for part in (VALIDATION, TEST) if not (parts == part).any()]
+    classes, subsets = np.asarray(labels), np.array(given, dtype=np.int8)
+    lacking = [subset for subset in (VALIDATION, TEST) if not (subsets == subset).any()]
     if not lacking:
-        return parts
-    free = np.flatnonzero((parts == TRAINING) | (parts == NO_SUBSET))
+        return subsets
+    free = np.flatnonzero((subsets == TRAINING) | (subsets == NO_SUBSET))
     divided = assign_subsets(classes[free], seed=seed, groups=None if groups is None else np.asarray(groups)[free])
-    parts[free] = np.where(np.isin(divided, lacking), divided, TRAINING)
-    return parts
+    subsets[free] = np.where(np.isin(divided, lacking), divided, TRAINING)
+    return subsets
 
 
-def keep_former_parts(
-    parts: NDArray[np.int8], former: NDArray[np.int8], labels: NDArray[np.int32], groups: NDArray[np.int64]
+def keep_former_subsets(
+    subsets: NDArray[np.int8], former: NDArray[np.int8], labels: NDArray[np.int32], groups: NDArray[np.int64]
 ) -> NDArray[np.int8]:
-    """Leave photos in the part where they were before, so that a test before and one after are about the same photos.
+    """Leave photos in the subset where they were before, so that tests before and after are about the same photos.
 
-    Photos that are new go with their group, if any of it is known, else where they are in `parts`. Where a class would
-    be left without a training photo, or a part without any, `parts` are returned as they are.
+    Photos that are new go with their group, if it is known, else where they are in `subsets`. Where a class would
+    be left without a training photo, or a subset without any, `subsets` are returned as they are.
 
     Args:
-        parts: Shape (N,): a split of all photos as they are now; -1 for those that are not used.
-        former: Shape (N,): the part of each before; -1 for new ones.
+        subsets: Shape (N,): a split of all photos as they are now; -1 for those that are not used.
+        former: Shape (N,): the subset of each before; -1 for new ones.
         labels: Shape (N,): their classes now.
-        groups: Shape (N,): photos with the same number stay in one part.
+        groups: Shape (N,): photos with the same number stay in one subset.
     """
     kept = former.copy()
     known = former != NO_SUBSET
     of_group = dict(zip(groups[known][::-1].tolist(), former[known][::-1].tolist(), strict=True))
-    kept[~known] = [of_group.get(group, part) for group, part in zip(groups[~known], parts[~known], strict=True)]
-    kept[parts == NO_SUBSET] = NO_SUBSET
-    whole = all((kept == part).any() for part in range(len(SUBSETS)))
+    kept[~known] = [of_group.get(group, subset) for group, subset in zip(groups[~known], subsets[~known], strict=True)]
+    kept[subsets == NO_SUBSET] = NO_SUBSET
+    whole = all((kept == subset).any() for subset in range(len(SUBSETS)))
     learned = np.isin(labels[kept != NO_SUBSET], labels[kept == TRAINING]).all()
-    return kept if whole and learned else parts
+    return kept if whole and learned else subsets
 
 
-def write_split_csv(path: Path, folder: ImageFolder, parts: ArrayLike) -> None:
-    """Write one row for each photo: file (relative to the folder), class, part; UTF-8, as RFC 4180 describes.
+def write_split_csv(path: Path, folder: ImageFolder, subsets: ArrayLike) -> None:
+    """Write one row for each photo: file (relative to the folder), class, subset; UTF-8, as RFC 4180 describes.
 
     The file appears whole or not at all.
 
     Raises:
-        DataError: `parts` does not hold one of 0, 1, 2 for each photo.
+        DataError: `subsets` does not hold one of 0, 1, 2 for each photo.
     """
-    chosen = _whole_numbers(parts, "parts")
+    chosen = _whole_numbers(subsets, "subsets")
     if len(chosen) != len(folder) or not np.isin(chosen, range(len(SUBSETS))).all():
         raise DataError(f"Expected one of 0, 1, 2 for each of {len(folder)} photos; got {len(chosen)} values.")
     rows = zip(folder.paths, folder.labels.tolist(), chosen.tolist(), strict=True)
@@ -127,12 +127,12 @@ def write_split_csv(path: Path, folder: ImageFolder, parts: ArrayLike) -> None:
     with unfinished.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(COLUMNS)
-        writer.writerows((file, folder.class_names[label], SUBSETS[part]) for file, label, part in rows)
+        writer.writerows((file, folder.class_names[label], SUBSETS[subset]) for file, label, subset in rows)
     os.replace(unfinished, path)
 
 
 def read_split_csv(path: Path, root: Path) -> tuple[ImageFolder, NDArray[np.int8]]:
-    """Read what `write_split_csv` wrote: the photos below `root`, and their parts, shape (N,), int8.
+    """Read what `write_split_csv` wrote: the photos below `root`, and their subsets, shape (N,), int8.
 
     Photos come in the order of the file; whether they still exist is not checked.
 
@@ -145,22 +145,22 @@ def read_split_csv(path: Path, root: Path) -> tuple[ImageFolder, NDArray[np.int8
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as a CSV file in UTF-8 ({error}).") from error
     names = tuple(sorted({name for _, name, _ in rows}))
-    label, part_number = _positions(names), _positions(SUBSETS)
+    label, subset_number = _positions(names), _positions(SUBSETS)
     labels = np.array([label[name] for _, name, _ in rows], dtype=np.int32)
     folder = ImageFolder(root, names, tuple(file for file, _, _ in rows), labels)
-    return folder, np.array([part_number[part] for _, _, part in rows], dtype=np.int8)
+    return folder, np.array([subset_number[subset] for _, _, subset in rows], dtype=np.int8)
 
 
 @dataclass
 class _Shares:
-    """How many photos of one class each part should have, has got, and how many groups are still to come."""
+    """How many photos of one class each subset should have, has got, and how many groups are still to come."""
 
     wanted: NDArray[np.int64]
     placed: NDArray[np.int64]
     groups_left: int
 
     def must_fill(self) -> NDArray[np.bool_]:
-        """Return the empty parts, shape (3,), when no group can be spared any more; otherwise none."""
+        """Return the empty subsets, shape (3,), when no group can be spared any more; otherwise none."""
         empty: NDArray[np.bool_] = self.placed == 0
         return empty if self.groups_left <= empty.sum() else np.zeros_like(empty)
 
@@ -172,15 +172,15 @@ def _divide(
     _, which, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     single = sizes[which] == 1
     shares = {label: _shares(labels == label, fractions, which) for label in np.unique(labels).tolist()}
-    parts = np.full(len(labels), -1, dtype=np.int8)
+    subsets = np.full(len(labels), -1, dtype=np.int8)
     for members in _groups_by_size(which, sizes, seed):
-        parts[members] = _place_group(labels[members], shares)
+        subsets[members] = _place_group(labels[members], shares)
     for label, share in shares.items():
         members = np.flatnonzero(single & (labels == label))
         counts = _apportion(len(members), share.wanted - share.placed, share.placed == 0)
         shuffled = np.random.default_rng((seed, label)).permutation(members)
-        parts[shuffled] = np.repeat(np.arange(len(SUBSETS), dtype=np.int8), counts)
-    return parts
+        subsets[shuffled] = np.repeat(np.arange(len(SUBSETS), dtype=np.int8), counts)
+    return subsets
 
 
 def _shares(of_class: NDArray[np.bool_], fractions: NDArray[np.float64], which: NDArray[np.intp]) -> _Shares:
@@ -199,16 +199,16 @@ def _groups_by_size(which: NDArray[np.intp], sizes: NDArray[np.intp], seed: int)
 
 
 def _place_group(labels: NDArray[np.int64], shares: dict[int, _Shares]) -> int:
-    """Choose the part that lacks most photos of the group's classes, or that would else stay empty; book it there."""
+    """Choose the subset that lacks most photos of the group's classes, or that would else stay empty; book it there."""
     present, counts = np.unique(labels, return_counts=True)
     touched = [(shares[label], count) for label, count in zip(present.tolist(), counts.tolist(), strict=True)]
     urgent = sum((share.must_fill().astype(np.int64) for share, _ in touched), np.zeros(len(SUBSETS), np.int64))
     lacking = sum((count * (share.wanted - share.placed) for share, count in touched), np.zeros(len(SUBSETS), np.int64))
-    part = max(PRIORITY, key=lambda each: (urgent[each], lacking[each]))
+    subset = max(PRIORITY, key=lambda each: (urgent[each], lacking[each]))
     for share, count in touched:
-        share.placed[part] += count
+        share.placed[subset] += count
         share.groups_left -= 1
-    return part
+    return subset
 
 
 def _apportion(total: int, ideal: NDArray[np.float64 | np.int64], empty: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -216,19 +216,19 @@ def _apportion(total: int, ideal: NDArray[np.float64 | np.int64], empty: NDArray
 
     Parts marked `empty` get at least one each, in the order of `PRIORITY`, as long as there are any.
     """
-    first = [part for part in PRIORITY if empty[part]][:total]
+    first = [subset for subset in PRIORITY if empty[subset]][:total]
     least = np.zeros(len(SUBSETS), dtype=np.int64)
     least[first] = 1
     counts: NDArray[np.int64] = np.maximum(np.floor(ideal + 1e-9).astype(np.int64), least)
     while counts.sum() > total:
-        counts[max(PRIORITY, key=lambda part: (counts[part] > least[part], counts[part] - ideal[part]))] -= 1
+        counts[max(PRIORITY, key=lambda subset: (counts[subset] > least[subset], counts[subset] - ideal[subset]))] -= 1
     while counts.sum() < total:
-        counts[max(PRIORITY, key=lambda part: ideal[part] - counts[part])] += 1
+        counts[max(PRIORITY, key=lambda subset: ideal[subset] - counts[subset])] += 1
     return counts
 
 
-def _require_all_subsets(parts: NDArray[np.int8], labels: NDArray[np.int64], groups: NDArray[np.int64]) -> None:
-    empty = [name for part, name in enumerate(SUBSETS) if not (parts == part).any()]
+def _require_all_subsets(subsets: NDArray[np.int8], labels: NDArray[np.int64], groups: NDArray[np.int64]) -> None:
+    empty = [name for subset, name in enumerate(SUBSETS) if not (subsets == subset).any()]
     if empty:
         largest = max((len(np.unique(groups[labels == label])) for label in np.unique(labels)), default=0)
         raise DataError(

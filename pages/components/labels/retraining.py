@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from core.data.dataset import Dataset
 from core.data.scan.folder import ImageFolder
-from core.data.split import keep_former_parts, read_split_csv
+from core.data.split import keep_former_subsets, read_split_csv
 from core.data.subsets import NO_SUBSET, TRAINING
 from core.models.backbones import backbone
 from core.recipe.recipe import Recipe, default_recipe
@@ -85,7 +85,7 @@ def _as_in(before: Run, dataset: Dataset, parts: NDArray[np.int8]) -> NDArray[np
     folder, given = read_split_csv(before.split_file, dataset.folder.root)
     part_of = dict(zip(folder.paths, given.tolist(), strict=True))
     former = np.array([part_of.get(path, NO_SUBSET) for path in dataset.folder.paths], np.int8)
-    return keep_former_parts(parts, former, dataset.folder.labels, dataset.groups)
+    return keep_former_subsets(parts, former, dataset.folder.labels, dataset.groups)
 
 
 def _default(folder: ImageFolder, parts: NDArray[np.int8]) -> Recipe:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.data.scan.folder import ImageFolder, Scan, scan
-from core.data.split import assign_subsets, complete_subsets, keep_former_parts, read_split_csv, write_split_csv
+from core.data.split import assign_subsets, complete_subsets, keep_former_subsets, read_split_csv, write_split_csv
 from core.data.subsets import NO_SUBSET, SUBSETS, TEST, TRAINING, VALIDATION
 from core.errors import DataError
 from tests.core.data.conftest import place
@@ -228,7 +228,7 @@ def test_photos_stay_in_the_part_where_they_were_and_new_ones_go_with_their_grou
     groups = np.array([0, 1, 2, 3, 4, 5, 1, 7])
     parts = np.array([0, 0, 1, 2, 0, 1, 2, -1], np.int8)
     former = np.array([0, 1, 2, 0, 1, 2, -1, 0], np.int8)
-    kept = keep_former_parts(parts, former, labels, groups)
+    kept = keep_former_subsets(parts, former, labels, groups)
     assert kept.tolist() == [0, 1, 2, 0, 1, 2, 1, -1]
 
 
@@ -236,4 +236,4 @@ def test_where_staying_would_leave_a_class_untrained_the_new_split_is_taken() ->
     labels = np.array([0, 0, 0, 1, 1, 2], np.int32)
     parts = np.array([0, 1, 2, 0, 1, 0], np.int8)
     former = np.array([0, 1, 2, 0, 1, 2], np.int8)
-    assert keep_former_parts(parts, former, labels, np.arange(6)).tolist() == parts.tolist()
+    assert keep_former_subsets(parts, former, labels, np.arange(6)).tolist() == parts.tolist()
