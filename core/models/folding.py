@@ -123,8 +123,9 @@ def _can_fold(layer: keras.layers.Layer) -> bool:
     )
 
 
-def _scale_and_shift(norm: keras.layers.BatchNormalization) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _scale_and_shift(norm: keras.layers.BatchNormalization) -> tuple[NDArray[Any], NDArray[Any]]:
+    """What a frozen norm multiplies by and adds, in the precision of its weights."""
     weights = {variable.name: keras.ops.convert_to_numpy(variable) for variable in norm.weights}
     scale = weights.get("gamma", 1.0) / np.sqrt(weights["moving_variance"] + norm.epsilon)
     shift = weights.get("beta", 0.0) - weights["moving_mean"] * scale
-    return np.asarray(scale, np.float32), np.asarray(shift, np.float32)
+    return scale, shift

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,28 @@ from core.models.trainable import choose_learning, learner_of
 SIDE = 32
 STEPS = 2
 TOLERANCE = 1e-4
+"""How far two ways to compute the same in float32 may be apart, relative to their length."""
+
+CLOSE = 1e-6
+"""The same where networks compute in float64, but for the head's probabilities."""
+
 LABELS = np.array([0, 1, 2, 0])
 FAMILIES = ("efficientnet-b0", "efficientnetv2-b0", "mobilenetv2", "resnet50", "efficientnet-lite0")
 
 Arrays = dict[str, NDArray[np.float32]]
+
+
+@pytest.fixture
+def exactly() -> Iterator[None]:
+    """Networks built inside compute in float64.
+
+    Whether two networks learn the same cannot be judged in float32: how much of a gradient is rounding depends on the
+    processor's instructions, and Adam makes a step of full size even of a gradient that is rounding alone.
+    """
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_dtype_policy(usual)
 
 
 def photos(count: int, side: int = SIDE, seed: int = 1) -> NDArray[np.float32]:
@@ -79,9 +97,9 @@ def reset(model: keras.Model, values: dict[Any, NDArray[Any]]) -> None:
 
 
 def train(network: keras.Model, model: keras.Model) -> tuple[list[float], Arrays, Arrays]:
-    """Losses, first gradients and the model's weights after steps of Adam on a network that shares them."""
+    """Losses, first gradients and the model's weights after steps on a network that shares them."""
     losses, first = [], {}
-    optimizer, variables = keras.optimizers.Adam(2e-5), network.trainable_variables
+    optimizer, variables = keras.optimizers.SGD(1e-3, momentum=0.9), network.trainable_variables
     for step in range(STEPS):
         with tf.GradientTape() as tape:
             probabilities = network(photos(4), training=True)
@@ -99,13 +117,14 @@ def assert_same_training(folded: keras.Model, model: keras.Model) -> None:
     losses, gradients, weights = train(model, model)
     reset(model, before)
     folded_losses, folded_gradients, folded_weights = train(folded, model)
-    np.testing.assert_allclose(folded_losses, losses, rtol=TOLERANCE)
+    np.testing.assert_allclose(folded_losses, losses, rtol=CLOSE)
     assert folded_gradients.keys() == gradients.keys() and gradients
-    assert max(distance(folded_gradients[path], gradients[path]) for path in gradients) < TOLERANCE
-    assert max(distance(folded_weights[path], weights[path]) for path in weights) < TOLERANCE
+    assert max(distance(folded_gradients[path], gradients[path]) for path in gradients) < CLOSE
+    assert max(distance(folded_weights[path], weights[path]) for path in weights) < CLOSE
     assert losses[-1] != losses[0]
 
 
+@pytest.mark.usefixtures("exactly")
 @pytest.mark.parametrize("key", FAMILIES)
 def test_a_folded_network_computes_and_learns_as_its_original_with_every_norm_folded(key: str) -> None:
     model, row = lively(key)
@@ -116,10 +135,11 @@ def test_a_folded_network_computes_and_learns_as_its_original_with_every_norm_fo
     assert len(norms_folded) == len(norms) == sum(isinstance(layer, PassThrough) for layer in folded.layers)
     expected = answer(model, photos(4))
     assert np.ptp(expected, axis=0).max() > 0.01, "the photos must not all look the same to the model"
-    assert distance(answer(folded, photos(4)), expected) < TOLERANCE
+    assert distance(answer(folded, photos(4)), expected) < CLOSE
     assert_same_training(folded, model)
 
 
+@pytest.mark.usefixtures("exactly")
 def test_a_folded_network_leaves_out_the_same_blocks_and_features_by_the_same_seeds() -> None:
     model, row = lively("efficientnet-lite0", dropout=0.3)
     choose_learning(model, row, "block2", drop_connect=0.2)
@@ -128,11 +148,12 @@ def test_a_folded_network_leaves_out_the_same_blocks_and_features_by_the_same_se
     noisy = [np.asarray(model(photos(4), training=True)) for _ in range(2)]
     assert distance(*noisy) > 1e-3, "Dropout must do something"
     reset(model, before)
-    assert distance(folded(photos(4), training=True), noisy[0]) < TOLERANCE
+    assert distance(folded(photos(4), training=True), noisy[0]) < CLOSE
     reset(model, before)
     assert_same_training(folded, model)
 
 
+@pytest.mark.usefixtures("exactly")
 def test_from_scratch_nothing_is_folded_and_norms_learn_the_same() -> None:
     model, row = lively("efficientnet-lite0")
     choose_learning(model, row, "all", from_scratch=True)
