@@ -79,27 +79,27 @@ class Place:
         return self.workplace.new_run(**{**usual, **choices})
 
     def carried_out(self, run: Run, settings: Settings | None = None, prepared: Prepared | None = None) -> "Done":
-        """Let this process be the trainer of a run, and see what its phases are fed with."""
-        ways: dict[str, Message] = {}
+        """Let this process be the trainer of a run, and see why each phase is cached or not."""
+        reasons: dict[str, Message] = {}
         begin_phase = Recorder.begin_phase
 
         def remember(self: Recorder, phase: Any, caching: Message) -> None:
-            ways[phase.name] = caching
+            reasons[phase.name] = caching
             begin_phase(self, phase, caching)
 
         with pytest.MonkeyPatch.context() as patch, run.held():
             patch.setattr(Recorder, "begin_phase", remember)
             patch.setattr(preparation, "FrozenOutputs", Watched)
             train(run, settings or self.workplace.settings, prepared)
-        return Done(run, ways, Watched.last)
+        return Done(run, reasons, Watched.last)
 
 
 @dataclass(frozen=True)
 class Done:
-    """A run that has ended: its folder, the way of each phase, and the outputs that it used."""
+    """A run that has ended: its folder, why each phase was cached or not, and the outputs that it used."""
 
     run: Run
-    ways: Mapping[str, Message]
+    caching: Mapping[str, Message]
     outputs: Watched
 
     @cached_property
@@ -124,13 +124,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 @pytest.fixture(scope="module")
 def kept(place: Place) -> Done:
-    """A run with kept outputs, head and last block, nothing on the shards before."""
+    """A run with cached outputs, head and last block, nothing in the feature cache before."""
     return place.carried_out(place.new_run())
 
 
 @pytest.fixture(scope="module")
 def again(place: Place, kept: Done) -> Done:
-    """The same run once more, with everything on the shards."""
+    """The same run once more, with everything in the feature cache."""
     return place.carried_out(place.new_run())
 
 
@@ -167,7 +167,7 @@ def assert_near(one: list[dict[str, Any]], other: list[dict[str, Any]], most: fl
             assert value == expected, (key, mine, theirs)
 
 
-def test_kept_outputs_give_the_metrics_of_the_plain_way_for_the_head_and_for_fine_tuning(
+def test_kept_outputs_give_the_metrics_of_an_uncached_run_for_the_head_and_for_fine_tuning(
     kept: Done, plain: Done
 ) -> None:
     assert (kept.status.state, plain.status.state) == (FINISHED, FINISHED), (kept.status, plain.status)
@@ -189,10 +189,10 @@ def test_a_network_without_weights_here_cannot_be_prepared(place: Place) -> None
     assert prepare("efficientnet-b7", place.workplace.settings) is None
 
 
-def test_each_phase_says_what_it_was_fed_with_and_why(kept: Done, plain: Done) -> None:
-    assert kept.ways == {"head": ONCE, "fine-tune": ONCE} and kept.status.caching == ONCE
+def test_each_phase_says_whether_it_is_cached_and_why(kept: Done, plain: Done) -> None:
+    assert kept.caching == {"head": ONCE, "fine-tune": ONCE} and kept.status.caching == ONCE
     as_asked = Message("caching-off")
-    assert plain.ways == {"head": as_asked, "fine-tune": as_asked} and plain.status.caching == as_asked
+    assert plain.caching == {"head": as_asked, "fine-tune": as_asked} and plain.status.caching == as_asked
     assert (plain.outputs.computed, plain.outputs.gathered) == (0, [])
 
 
@@ -202,9 +202,9 @@ def test_each_photo_goes_through_the_frozen_part_once(kept: Done) -> None:
     assert ORIGINAL == -1
 
 
-def test_the_same_seed_gives_the_same_metrics_also_when_everything_is_on_the_shards(kept: Done, again: Done) -> None:
+def test_the_same_seed_gives_the_same_metrics_also_when_everything_is_in_the_cache(kept: Done, again: Done) -> None:
     assert again.ends() == kept.ends()
-    assert again.outputs.computed == 0 and again.ways == kept.ways
+    assert again.outputs.computed == 0 and again.caching == kept.caching
     assert again.status.test_accuracy == kept.status.test_accuracy
 
 
@@ -225,7 +225,7 @@ def test_the_head_and_what_comes_from_the_unfreeze_point_on_has_learned_and_noth
     assert changed == best
 
 
-def test_without_room_a_run_goes_the_plain_way_and_says_so(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_room_a_run_is_not_cached_and_says_so(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = place.workplace.settings
     tight = replace(settings, limits=replace(settings.limits, feature_cache_bytes=1000))
     run = place.new_run(head_epochs=1, fine_tune_epochs=0)
@@ -240,7 +240,7 @@ def test_without_room_a_run_goes_the_plain_way_and_says_so(place: Place, monkeyp
     assert (done.status.state, done.outputs.computed) == (STOPPED, 0), done.status.error
 
 
-def test_while_somebody_else_holds_a_shard_a_run_goes_the_plain_way_and_says_so(place: Place, kept: Done) -> None:
+def test_while_somebody_else_holds_a_shard_a_run_is_not_cached_and_says_so(place: Place, kept: Done) -> None:
     with shards_held(place):
         done = place.carried_out(place.new_run(head_epochs=1, fine_tune_epochs=0))
     assert done.status.state == FINISHED, done.status.error
@@ -273,12 +273,12 @@ def test_epochs_take_each_version_in_turn_and_new_ones_where_they_are_cheap(stop
     assert (first_look, measured) == (0, 0)
     assert head == [0, 1, 0], "two versions in turn"
     assert fine == [3, 4, 5], "then a new one for each epoch of the last phase"
-    assert stopped.ways["head"] == Message("cached-versions", {"number": 2})
-    names = {json.loads(file.read_text("utf-8"))["key"]["view"] for file in trunk_keys(stopped)}
+    assert stopped.caching["head"] == Message("cached-versions", {"number": 2})
+    names = {json.loads(file.read_text("utf-8"))["key"]["view"] for file in shard_keys(stopped)}
     assert len(names - {"original"}) == 5
 
 
-def trunk_keys(done: Done) -> list[Path]:
+def shard_keys(done: Done) -> list[Path]:
     return list((done.run.folder.parents[1] / "trunk").glob("*/key.json"))
 
 
@@ -313,17 +313,17 @@ def test_a_stop_while_computing_ends_at_once_and_what_was_computed_stays(
     assert run.read_metrics() == [] and not run.work_folder.exists() and not run.best_file.exists()
     training, validation = (len(photos_of(run, part)) for part in ("training", "validation"))
     assert told == [(validation, training + validation)]
-    trunk = place.workplace.settings.feature_cache_folder
-    assert sum(file.stat().st_size // RECORD_BYTES for file in trunk.glob(f"*/{PHOTOS}")) == validation + BATCH
+    cache = place.workplace.settings.feature_cache_folder
+    assert sum(file.stat().st_size // RECORD_BYTES for file in cache.glob(f"*/{PHOTOS}")) == validation + BATCH
 
 
 def test_a_run_that_is_killed_while_computing_leaves_what_the_next_one_goes_on_from(tmp_path: Path) -> None:
     place = place_in(tmp_path, per_class=60)
     run = place.new_run(fine_tune_epochs=0, head_epochs=1)
-    trunk = place.workplace.settings.feature_cache_folder
+    cache = place.workplace.settings.feature_cache_folder
 
     def some_kept() -> bool:
-        return any(file.stat().st_size for file in trunk.glob(f"*/{PHOTOS}"))
+        return any(file.stat().st_size for file in cache.glob(f"*/{PHOTOS}"))
 
     with trainer(run, place.workplace.environment()) as child:
         eventually(lambda: some_kept() or child.poll() is not None, f"photos were computed: {run.log_tail()}")
@@ -331,11 +331,11 @@ def test_a_run_that_is_killed_while_computing_leaves_what_the_next_one_goes_on_f
         child.send_signal(signal.SIGKILL)
         child.wait(PATIENCE)
     assert (run.read_status().state, message) == (CRASHED, Message("computing-photos"))
-    records = sum(file.stat().st_size // RECORD_BYTES for file in trunk.glob(f"*/{PHOTOS}"))
+    records = sum(file.stat().st_size // RECORD_BYTES for file in cache.glob(f"*/{PHOTOS}"))
     following = place.new_run(fine_tune_epochs=0, head_epochs=1)
     done = place.carried_out(following)
     photos = sum(len(photos_of(following, part)) for part in ("training", "validation"))
-    assert done.status.state == FINISHED and done.ways == {"head": ONCE}
+    assert done.status.state == FINISHED and done.caching == {"head": ONCE}
     assert 0 < records < photos and done.outputs.computed == photos - records
     assert done.status.test_accuracy is not None and done.status.test_accuracy >= 0.9
 
@@ -375,7 +375,7 @@ def test_a_run_of_every_kind_of_plan_trains(kind: str, place: Place, monkeypatch
     usual = {"augmentations": {"flip_horizontal": Choice(1)}, "head_epochs": 1, "fine_tune_epochs": 2}
     done = place.carried_out(place.new_run(**{**usual, **choices}))
     assert done.status.state == FINISHED, done.status.error
-    assert [reason.key.startswith("cached") for reason in done.ways.values()] == cached
+    assert [reason.key.startswith("cached") for reason in done.caching.values()] == cached
     versions = [row["version"] for row in done.run.read_metrics() if "val_loss" in row]
     if kind == "fine-tuning alone, one version":
         assert versions == [0, 0, 0]
