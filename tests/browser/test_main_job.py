@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from core.recipe.run_recipe import read_recipe
-from core.runs.store import RUNNING, STOPPED
+from core.runs.store import ACTIVE, RUNNING, STOPPED
 from tests.browser.conftest import Screen, Server, free_port
 from tests.conftest import Workplace, eventually
 
@@ -131,6 +131,7 @@ def test_random_weights_only_by_choice_and_marked(server: Server, new_screen: Ca
     screen.press("Start training")
     [run] = server.workplace.store.runs()
     expect(screen.text("random weights")).to_be_visible()
+    eventually(lambda: run.read_status().state not in ACTIVE, f"the run ended:\n{run.log_tail()}")
     expect(screen.text("accuracy on the test photos")).to_be_visible()
     expect(screen.text("Accuracy – from random weights")).to_be_visible()
     assert run.recipe_values()["weights"] == "random"
