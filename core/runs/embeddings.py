@@ -92,7 +92,7 @@ def read_embeddings(run: Run) -> Embeddings:
             )
     except FileNotFoundError as error:
         raise RunNotReady(
-            f"The run {run.id} has no embeddings of its photos yet. Open its Evaluate page to compute them."
+            f"The run {run.id} has no embeddings of its photos yet. Open it on the Predict page to compute them."
         ) from error
     except (OSError, EOFError, zipfile.BadZipFile, ValueError, KeyError) as error:
         raise RunError(f"The embeddings of the run {run.id} cannot be read ({error}).") from error

@@ -40,7 +40,7 @@ def test_photos_are_learned_late_forgotten_or_never_learned() -> None:
 
 def test_a_run_of_a_former_version_has_none(copied: Run) -> None:
     shutil.rmtree(copied.timeline_folder)
-    with pytest.raises(RunNotReady, match="not kept"):
+    with pytest.raises(RunNotReady, match="no history of its predictions"):
         read_training_dynamics(copied)
 
 

@@ -41,7 +41,7 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
 
 
 def test_nothing_kept_and_something_broken_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(RunNotReady, match="not known yet"):
+    with pytest.raises(RunNotReady, match="no embeddings"):
         read_embeddings(Run(tmp_path))
     Run(tmp_path).embeddings_file.write_bytes(b"PK\x03\x04 torn")
     with pytest.raises(RunError, match="cannot be read"):
