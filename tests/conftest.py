@@ -20,6 +20,7 @@ from PIL import Image
 
 from core.data.scan.folder import ImageFolder, scan
 from core.data.split import assign_subsets
+from core.models.backbones import BACKBONES
 from core.recipe.recipe import Recipe
 from core.runs.queue import Queue
 from core.runs.store import ACTIVE, Run, RunStore, Status
@@ -34,6 +35,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 PATIENCE = 300.0
 """Seconds after which something that should happen by itself is taken to have failed; generous, machines are busy."""
+
+FAMILIES = tuple({row.family: row.key for row in reversed(BACKBONES) if row.pretrained}.values())
+"""The key of one pretrained network of each family, the first in the table."""
 
 LAUNCHER = """
 import sys

@@ -31,6 +31,7 @@ class Kind:
     Attributes:
         key: Its name in code.
         title: Its name on the screen.
+        icon: Its picture on the screen, by its name in Material Symbols.
         means: Why it matters.
         done: What happens to these photos unless somebody decides otherwise.
         sure: Whether it is a fault rather than a hint.
@@ -39,6 +40,7 @@ class Kind:
 
     key: str
     title: str
+    icon: str
     means: str
     done: str
     sure: bool = False
@@ -51,6 +53,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         CONFLICT,
         "The same photo in two classes",
+        "error",
         "The same file is in more than one class, so at least one of the labels is wrong.",
         "None of them is used until you choose the right class.",
         sure=True,
@@ -59,6 +62,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         LEAK,
         "Shared between training and test",
+        "swap_horiz",
         "The dataset has its own split, and these photos, or nearly identical ones, are on both sides of it. The model"
         " would be tested on photos that it has seen in training.",
         "Only the photo in the test set, or else in the validation set, is used.",
@@ -68,6 +72,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         COPIES,
         "Exact copies",
+        "content_copy",
         "The same file is in a class more than once, so it counts more than other photos.",
         "All are used, always in the same subset.",
         sure=True,
@@ -76,6 +81,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         ALIKE_CONFLICT,
         "Look-alikes in different classes",
+        "compare",
         "These photos are nearly identical, but their labels differ. One of the labels may be wrong.",
         "All are used, always in the same subset.",
         together=True,
@@ -83,6 +89,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         ALIKE,
         "Look-alikes",
+        "burst_mode",
         "These photos are nearly identical: resized, saved again, or taken in a burst.",
         "All are used, always in the same subset.",
         together=True,
@@ -90,24 +97,28 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         quality.BLURRED,
         "Blurred",
+        "blur_on",
         "These photos have no sharp edges.",
         "They are used as they are.",
     ),
     Kind(
         quality.DARK,
         "Very dark",
+        "dark_mode",
         "These photos are so dark that little can be seen.",
         "They are used as they are.",
     ),
     Kind(
         quality.TINY,
         "Tiny",
+        "photo_size_select_small",
         f"The shorter side has fewer than {quality.TINY_SIDE} pixels, so the network sees only a few large blocks.",
         "They are enlarged and used.",
     ),
     Kind(
         quality.STRIP,
         "Very long or very tall",
+        "panorama_horizontal",
         f"One side is more than {quality.STRIP_RATIO:g} times as long as the other. The network sees the central"
         " square; the rest is cropped.",
         "The central square is used.",

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from core.errors import DataError
 
-BLURRED, DARK, TINY, STRIP = "blurred", "dark", "tiny", "strip"
+BLURRED, DARK, TINY, STRIP = HINTS = "blurred", "dark", "tiny", "strip"
 
 JUDGED_SIDE = 224
 """Sharpness is judged at about this many pixels of the shorter side: about what networks see."""
@@ -70,7 +70,7 @@ def sharpness(grey: NDArray[np.uint8]) -> float:
 def hints(
     widths: ArrayLike, heights: ArrayLike, fingerprints: ArrayLike, sharpness: ArrayLike
 ) -> dict[str, NDArray[np.intp]]:
-    """Return the photos that deserve a look, positions under "blurred", "dark", "tiny" and "strip", worst first.
+    """Return the photos that deserve a look: for each of `HINTS` their positions, worst first.
 
     Args:
         widths: Shape (N,), in pixels.
@@ -89,7 +89,7 @@ def hints(
             f" {len(width)}, {len(height)}, {len(prints)} and {len(sharp)}."
         )
     if not len(prints):
-        return {key: np.empty(0, dtype=np.intp) for key in (BLURRED, DARK, TINY, STRIP)}
+        return {key: np.empty(0, dtype=np.intp) for key in HINTS}
     short, long = np.minimum(width, height), np.maximum(width, height)
     bright = np.partition(prints.reshape(len(prints), -1), -BRIGHT_CELLS - 1, axis=1)[:, -BRIGHT_CELLS - 1]
     return {

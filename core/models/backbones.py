@@ -1,6 +1,7 @@
 """The table of backbones: everything that a person can pick, and what is known about each.
 
-Plain literals: nothing here imports Keras, so pages may read the table. A new row needs no code elsewhere.
+Plain literals: nothing here imports Keras, so pages may read the table. A new row of a family that is here needs no
+code elsewhere; a new family says here, too, how its layers are called.
 
 Sources of the published figures:
 
@@ -176,6 +177,14 @@ class Backbone:
         before = self.blocks[-len(learning) - 1]
         return before.side, before.channels
 
+    def first_layer(self, point: str) -> str:
+        """Return how the name of the first layer begins that learns at an unfreeze point.
+
+        The point must be one of `unfreeze_points`.
+        """
+        usual = {"none": HEAD, "all": "stem"}
+        return _FIRST_LAYERS.get(self.family, {}).get(point) or usual.get(point, point)
+
     def block_of(self, layer_name: str) -> str:
         """Return the name of the block that a layer belongs to, or "head".
 
@@ -226,6 +235,21 @@ _LAYERS: dict[str, tuple[tuple[str, str], ...]] = {
         (r"conv3|pool3", "conv3"),
         (r"flatten|dense", "dense"),
     ),
+}
+# How the name of a block's first layer begins, for families in which that is not the block's name.
+_FIRST_LAYERS: dict[str, dict[str, str]] = {
+    "MobileNetV2": {
+        "all": "Conv1",
+        "block1": "expanded_conv_",
+        "block2": "block_1_",
+        "block3": "block_3_",
+        "block4": "block_6_",
+        "block5": "block_10_",
+        "block6": "block_13_",
+        "block7": "block_16_",
+        "top_conv": "Conv_1",
+    },
+    "ResNet": {"all": "conv1", "block1": "conv2", "block2": "conv3", "block3": "conv4", "block4": "conv5"},
 }
 _HEAD_LAYERS = (r"pool|head_norm|head_dropout|head", HEAD)
 

@@ -8,6 +8,7 @@ from typing import Any
 from core.data.scan.folder import ImageFolder
 from core.errors import RecipeError
 from core.models.backbones import Backbone, backbone
+from core.models.heads import AVERAGE, LARGEST_DROPOUT, POOLING_LAYERS
 from core.recipe.augmentations import AUGMENTATION_OF, Choice, default_augmentations
 
 VERSION = 2
@@ -15,13 +16,12 @@ VERSION = 2
 WEIGHTS = ("imagenet", "random")
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
 SCHEDULES = ("cosine", "plateau", "constant")
-POOLINGS = ("average", "max", "flatten")
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "weights": WEIGHTS,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
-    "pooling": POOLINGS,
+    "pooling": tuple(POOLING_LAYERS),
 }
 """What the choices may be that are words."""
 
@@ -45,7 +45,7 @@ RANGES: Mapping[str, Range] = {
     "fine_tune_learning_rate": Range(1e-8, 1),
     "scratch_learning_rate": Range(1e-8, 1),
     "batch_size": Range(1, 512),
-    "dropout": Range(0, 0.9),
+    "dropout": Range(0, LARGEST_DROPOUT),
     "drop_connect": Range(0, 0.9),
     "views": Range(0, 64),
     "minutes": Range(0, 1440),
@@ -108,7 +108,7 @@ class Recipe:
         steps_per_epoch: Steps in an epoch; 0 for as many as show each training photo once.
         validate_every: Steps from one validation to the next; 0 for one at the end of each epoch.
         shuffle: Whether each epoch takes the photos in an order of its own.
-        pooling: What makes features of the last map: its "average", its "max", or all of it, "flatten".
+        pooling: What makes features of the last map; a key of `POOLING_LAYERS`.
         head_batch_norm: Whether the head normalises features by their batch.
         tensorboard: Whether logs for TensorBoard are written into the run's folder.
         dropout: Share of features dropped before the head, 0 to 0.9.
@@ -158,7 +158,7 @@ class Recipe:
     steps_per_epoch: int = 0
     validate_every: int = 0
     shuffle: bool = True
-    pooling: str = "average"
+    pooling: str = AVERAGE
     head_batch_norm: bool = False
     tensorboard: bool = True
     version: int = VERSION

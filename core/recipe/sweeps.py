@@ -19,7 +19,7 @@ from core.models import weights
 from core.models.backbones import BACKBONES, Backbone, backbone
 from core.recipe.augmentations import AUGMENTATION_OF, AUGMENTATIONS
 from core.recipe.plan import phases_of, starts_from_nothing
-from core.recipe.recipe import OPTIMIZERS, POOLINGS, RANGES, SCHEDULES, Recipe, default_unfreeze_point
+from core.recipe.recipe import CHOICES, RANGES, Recipe, default_unfreeze_point
 from core.recipe.wording import describe_choice, describe_probability, title_of
 from core.settings import Settings
 
@@ -106,14 +106,14 @@ FACTORS: tuple[Factor, ...] = (
     Factor(LEARNING_RATE, "Learning rate", lambda recipe: learning_rates(recipe)),
     _numbers("fine_tune_epochs", 0, 5, 10, 20),
     _numbers("batch_size", 8, 16, 32, 64),
-    _words("optimizer", *OPTIMIZERS),
-    _words("schedule", *SCHEDULES),
+    _words("optimizer", *CHOICES["optimizer"]),
+    _words("schedule", *CHOICES["schedule"]),
     _numbers("dropout", 0.0, 0.2, 0.5),
     _numbers("label_smoothing", 0.0, 0.1),
     _numbers("mixup", 0.0, 0.2),
     _numbers("cutmix", 0.0, 1.0),
     _numbers("ema", 0.0, 0.99),
-    _words("pooling", *POOLINGS),
+    _words("pooling", *CHOICES["pooling"]),
     _words("class_weights", False, True),
 )
 """What the page offers to vary; `grid` takes any other field of a recipe, too."""

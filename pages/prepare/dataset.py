@@ -25,18 +25,6 @@ PER_PAGE = 24
 VIEW = "dataset-view"
 OVERVIEW, CHECKS, PHOTOS, LEFT_OUT, DECISIONS = "Overview", "Checks", "Photos", "Left out", "Decisions"
 
-ICONS = {
-    "conflict": ":material/error:",
-    "leak": ":material/swap_horiz:",
-    "copies": ":material/content_copy:",
-    "alike_conflict": ":material/compare:",
-    "alike": ":material/burst_mode:",
-    "blurred": ":material/blur_on:",
-    "dark": ":material/dark_mode:",
-    "tiny": ":material/photo_size_select_small:",
-    "strip": ":material/panorama_horizontal:",
-}
-
 
 def choose() -> None:
     """The sample, a path to paste, a walk through the folders, or the page that collects photos."""
@@ -202,7 +190,8 @@ def findings(dataset: Dataset) -> None:
         if without_photo:
             go_to(without_photo, ":material/link_off:", LEFT_OUT, "rows")
         for finding in dataset.findings:
-            go_to(f"{finding.kind.title} · {finding.count:,}", ICONS[finding.kind.key], CHECKS, finding.kind.key)
+            kind = finding.kind
+            go_to(f"{kind.title} · {finding.count:,}", f":material/{kind.icon}:", CHECKS, kind.key)
     if dataset.scan.datasets_inside:
         names = ", ".join(f"“{name}”" for name in dataset.scan.datasets_inside[:5])
         st.info(
@@ -256,7 +245,7 @@ def checks(dataset: Dataset) -> None:
         kinds,
         required=True,
         key="finding-kind",
-        format_func=lambda key: f"{ICONS[key]} {found[key].kind.title} · {found[key].count:,}",
+        format_func=lambda key: f":material/{found[key].kind.icon}: {found[key].kind.title} · {found[key].count:,}",
         label_visibility="collapsed",
     )
     decisions.finding_in_full(dataset, found[str(chosen)])

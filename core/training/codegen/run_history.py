@@ -18,22 +18,6 @@ from core.settings import Settings
 from core.training.checkpoint import Checkpoints
 from core.training.schedule import Schedule
 
-FIRST_LAYERS: Mapping[str, Mapping[str, str]] = {
-    "MobileNetV2": {
-        "all": "Conv1",
-        "block1": "expanded_conv_",
-        "block2": "block_1_",
-        "block3": "block_3_",
-        "block4": "block_6_",
-        "block5": "block_10_",
-        "block6": "block_13_",
-        "block7": "block_16_",
-        "top_conv": "Conv_1",
-    },
-    "ResNet": {"all": "conv1", "block1": "conv2", "block2": "conv3", "block3": "conv4", "block4": "conv5"},
-}
-"""How the name of a block's first layer begins, for families in which that is not the block's name."""
-
 
 @dataclass(frozen=True)
 class TrainedPhase:
@@ -104,7 +88,7 @@ class RunHistory:
             if not rows:
                 return
             steps = (rows[-1]["epoch"] - 1 - before) * self.steps + rows[-1]["step"]
-            block = self._first_layer(plan.phase.unfreeze_point)
+            block = self.backbone.first_layer(plan.phase.unfreeze_point)
             yield TrainedPhase(
                 plan.phase.learning_rate,
                 plan.phase.unfreeze_layer or block,
@@ -125,10 +109,6 @@ class RunHistory:
             return abs(schedule.rate(steps - 1) - last_rate)
 
         return min(range(-(-(steps - 1) // self.steps) or 1, 2 * plan.phase.epochs + 2), key=difference)
-
-    def _first_layer(self, point: str) -> str:
-        usual = {"none": "head", "all": "stem"}
-        return FIRST_LAYERS.get(self.backbone.family, {}).get(point) or usual.get(point, point)
 
     @cached_property
     def versions(self) -> list[int]:

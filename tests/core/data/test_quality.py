@@ -8,11 +8,9 @@ from PIL import Image, ImageDraw, ImageFilter
 from core.data import quality
 from core.data.images import inspect
 from core.data.intake.sample import write_sample
-from core.data.quality import BLURRED, DARK, STRIP, TINY, hints, sharpness
+from core.data.quality import BLURRED, DARK, HINTS, STRIP, TINY, hints, sharpness
 from core.errors import DataError
 from tests.core.data.conftest import encode
-
-KEYS = {BLURRED, DARK, TINY, STRIP}
 
 
 def shapes(seed: int = 0, width: int = 300, height: int = 224) -> Image.Image:
@@ -142,7 +140,7 @@ def test_the_two_smallest_photos_are_judged_too() -> None:
 
 def test_no_photos_give_no_hints() -> None:
     nothing = hints([], [], np.empty((0, 16, 16), dtype=np.uint8), [])
-    assert nothing.keys() == KEYS and all(len(positions) == 0 for positions in nothing.values())
+    assert nothing.keys() == set(HINTS) and all(len(positions) == 0 for positions in nothing.values())
     assert all(positions.dtype == np.intp for positions in nothing.values())
 
 

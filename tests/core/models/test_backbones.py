@@ -28,10 +28,10 @@ def by_key(row: Backbone) -> str:
 
 def test_the_table_has_every_promised_backbone_at_its_resolution() -> None:
     found = {row.key: row.resolution for row in BACKBONES}
-    expected = {f"{prefix}{number}": side for prefix, sides in RESOLUTIONS.items() for number, side in enumerate(sides)}
-    expected |= {"efficientnetv2-s": 384, "efficientnetv2-m": 480, "efficientnetv2-l": 480}
-    expected |= {"mobilenetv2": 224, "resnet50": 224, "baseline-cnn": 224}
-    assert found == expected
+    promised = {f"{prefix}{number}": side for prefix, sides in RESOLUTIONS.items() for number, side in enumerate(sides)}
+    promised |= {"efficientnetv2-s": 384, "efficientnetv2-m": 480, "efficientnetv2-l": 480}
+    promised |= {"mobilenetv2": 224, "resnet50": 224, "baseline-cnn": 224}
+    assert found.items() >= promised.items()
 
 
 @pytest.fixture(scope="module", params=BACKBONES, ids=by_key)

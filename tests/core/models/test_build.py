@@ -9,15 +9,7 @@ from core.errors import RecipeError
 from core.models.backbones import backbone
 from core.models.build import build_backbone, build_model, set_drop_connect
 from core.models.heads import Head, features_of
-
-ONE_OF_EACH = (
-    "efficientnet-lite0",
-    "efficientnet-b0",
-    "efficientnetv2-b0",
-    "mobilenetv2",
-    "resnet50",
-    "baseline-cnn",
-)
+from tests.conftest import FAMILIES
 
 
 def photos(count: int, side: int = 224) -> NDArray[np.float32]:
@@ -28,7 +20,7 @@ def answer(model: keras.Model, images: NDArray[np.float32]) -> NDArray[np.float3
     return np.asarray(model(images, training=False))
 
 
-@pytest.mark.parametrize("key", ONE_OF_EACH)
+@pytest.mark.parametrize("key", [*FAMILIES, "baseline-cnn"])
 def test_a_model_survives_saving(key: str, tmp_path: Path) -> None:
     row, images = backbone(key), photos(2)
     model = build_model(row, Head(), 3, None)

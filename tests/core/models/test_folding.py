@@ -14,6 +14,7 @@ from core.models.build import build_model
 from core.models.folding import FoldedConvolution, PassThrough, Swish, folded_network
 from core.models.heads import Head
 from core.models.trainable import choose_learning, learner_of
+from tests.conftest import FAMILIES
 
 SIDE = 32
 STEPS = 2
@@ -24,7 +25,6 @@ CLOSE = 1e-6
 """The same where networks compute in float64, but for the head's probabilities."""
 
 LABELS = np.array([0, 1, 2, 0])
-FAMILIES = ("efficientnet-b0", "efficientnetv2-b0", "mobilenetv2", "resnet50", "efficientnet-lite0")
 
 Arrays = dict[str, NDArray[np.float32]]
 

@@ -24,9 +24,9 @@ from core.models.frozen import (
 )
 from core.models.heads import Head
 from core.models.openvino_runtime import BATCH, EXACT, FAST, REQUESTS, OpenVINOModel
+from tests.conftest import FAMILIES
 from tests.core.models.test_folding import answer, distance, lively, photos
 
-FAMILIES = ("efficientnet-b0", "efficientnetv2-b0", "mobilenetv2", "resnet50")
 SMALL_SIDE = 32
 
 Results = list[tuple[Any, dict[str, NDArray[np.float32]]]]

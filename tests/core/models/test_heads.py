@@ -62,8 +62,8 @@ def test_the_seed_fixes_the_first_weights_whatever_was_built_before() -> None:
 
 def test_a_flattened_map_is_as_wide_as_it_is() -> None:
     b0 = backbone("efficientnet-b0")
-    widths = [feature_width(b0, pooling) for pooling in POOLING_LAYERS]
-    assert widths == [1280, 1280, 7 * 7 * 1280]
+    widths = {pooling: feature_width(b0, pooling) for pooling in POOLING_LAYERS}
+    assert widths == dict.fromkeys(POOLING_LAYERS, 1280) | {"flatten": 7 * 7 * 1280}
     assert feature_width(backbone("baseline-cnn"), "flatten") == 128
 
 

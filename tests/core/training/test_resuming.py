@@ -276,7 +276,7 @@ def test_every_optimizer_and_every_schedule_learns(workplace: Workplace, optimiz
     assert losses[-1] < 0.7 * losses[0]
 
 
-@pytest.mark.parametrize(("pooling", "batch_norm"), zip(POOLING_LAYERS, (True, False, True), strict=True))
+@pytest.mark.parametrize(("pooling", "batch_norm"), zip(POOLING_LAYERS, cycle((True, False))))
 def test_every_head_learns_and_predicts_the_same_in_keras_and_in_the_graph(
     workplace: Workplace, pooling: str, batch_norm: bool
 ) -> None:

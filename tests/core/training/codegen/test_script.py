@@ -23,11 +23,10 @@ from core.recipe.augmentations import AUGMENTATIONS, Choice
 from core.recipe.recipe import OPTIMIZERS, SCHEDULES, Recipe
 from core.runs.store import FINISHED, Run
 from core.settings import Settings
-from core.training.codegen.run_history import FIRST_LAYERS
 from core.training.codegen.script import LITE_BLOCKS, TRANSFORMS_FILE, script_archive, training_script
 from core.training.codegen.source_excerpts import source_excerpt
 from core.training.loop import train
-from tests.conftest import PROJECT, Workplace, write_colours
+from tests.conftest import FAMILIES, PROJECT, Workplace, write_colours
 
 SHARED = PROJECT.parent / "shared"
 CLOSE = 1e-3
@@ -221,14 +220,12 @@ def test_every_optimizer_and_schedule_has_a_readable_script(
     assert_readable(training_script(with_recipe(one_run, tmp_path, **choices), workplace.settings))
 
 
-@pytest.mark.parametrize(
-    "key", ["mobilenetv2", "resnet50", "efficientnet-b0", "efficientnetv2-b0", "efficientnet-lite0"]
-)
+@pytest.mark.parametrize("key", FAMILIES)
 def test_the_first_layer_of_a_block_has_the_name_in_the_script(key: str) -> None:
     chosen = backbone(key)
     names = [layer.name for layer in build_backbone(chosen).layers]
     for point in chosen.unfreeze_points[1:-1]:
-        begins = FIRST_LAYERS.get(chosen.family, {}).get(point, point)
+        begins = chosen.first_layer(point)
         found = next(place for place, name in enumerate(names) if name.startswith(begins))
         learning = chosen.trainable_blocks(point)
         assert [chosen.block_of(name) in learning for name in names] == [place >= found for place in range(len(names))]
