@@ -7,7 +7,6 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from core.errors import RunNotReady
 from core.models.backbones import backbone
 from core.models.build import build_model
-from core.models.heads import Head
 from core.recipe.run_recipe import read_recipe
 from core.runs.store import Run
 
@@ -23,8 +22,7 @@ def trained_network(run: Run) -> keras.Model:
     if not run.best_file.exists():
         raise RunNotReady(f"The run {run.id} has no model yet. Wait until it has ended.")
     recipe = read_recipe(run)
-    head = Head(pooling=recipe.pooling, batch_norm=recipe.head_batch_norm)
-    model = build_model(backbone(recipe.backbone), head, len(run.class_names()), None)
+    model = build_model(backbone(recipe.backbone), recipe.head, len(run.class_names()), None)
     model.load_weights(run.best_file)
     return model
 

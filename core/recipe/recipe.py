@@ -8,7 +8,7 @@ from typing import Any
 from core.data.scan.folder import ImageFolder
 from core.errors import RecipeError
 from core.models.backbones import Backbone, backbone
-from core.models.heads import AVERAGE, LARGEST_DROPOUT, POOLING_LAYERS
+from core.models.heads import AVERAGE, LARGEST_DROPOUT, POOLING_LAYERS, Head
 from core.recipe.augmentations import AUGMENTATION_OF, Choice, default_augmentations
 
 VERSION = 2
@@ -183,6 +183,11 @@ class Recipe:
         _check_layer(self.unfreeze_layer, self.unfreeze_point, chosen)
         if self.head_epochs + self.fine_tune_epochs == 0:
             raise RecipeError("There are no epochs to train: give the head or the fine-tuning at least one.")
+
+    @property
+    def head(self) -> Head:
+        """How the head is made."""
+        return Head(self.dropout, self.pooling, self.head_batch_norm, self.seed)
 
     @property
     def mixes_photos(self) -> bool:

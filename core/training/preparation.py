@@ -277,5 +277,4 @@ def fetch_weights(run: Run, chosen: Backbone, settings: Settings, recorder: Reco
 def _build(run: Run, recipe: Recipe, chosen: Backbone, settings: Settings, recorder: Recorder) -> keras.Model:
     pretrained = chosen.pretrained and recipe.weights == "imagenet"
     file = fetch_weights(run, chosen, settings, recorder) if pretrained else None
-    head = Head(recipe.dropout, recipe.pooling, recipe.head_batch_norm, recipe.seed)
-    return build_model(chosen, head, len(run.class_names()), file)
+    return build_model(chosen, recipe.head, len(run.class_names()), file)

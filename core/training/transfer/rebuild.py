@@ -15,7 +15,7 @@ import numpy as np
 
 from core.errors import TransferError, UnfreezeError
 from core.models.backbones import backbone
-from core.models.heads import Head, feature_width
+from core.models.heads import feature_width
 from core.models.serving import write_graph
 from core.processes.children import QUIET, module_command, start_helper
 from core.recipe.run_recipe import read_recipe
@@ -68,10 +68,9 @@ def rebuild(run: Run) -> None:
     from core.training.callbacks import save_model
 
     recipe, arrays = read_recipe(run), read_npz(run.folder / WEIGHTS)
-    head = Head(recipe.dropout, recipe.pooling, recipe.head_batch_norm, recipe.seed)
     chosen, classes = backbone(recipe.backbone), len(run.class_names())
     _require_enough(arrays, feature_width(chosen, recipe.pooling) * classes)
-    model = build_model(chosen, head, classes, None)
+    model = build_model(chosen, recipe.head, classes, None)
     file = run.folder / "rebuilt.weights.h5"
     model.save_weights(file)
     with h5py.File(file, "r+") as places:
