@@ -107,7 +107,7 @@ def test_every_choice_of_the_expert_section_arrives(server: Server, new_screen: 
         ("Moving average of weights", 0.99),
     ):
         fill(screen, label, value)
-    expect(screen.text("Photos are mixed with each other anew each time")).to_be_visible()
+    expect(screen.text("MixUp and CutMix blend other photos in every epoch")).to_be_visible()
     go_to(screen, "Head")
     choose(screen, "Flatten")
     switch(screen, "BatchNorm")
