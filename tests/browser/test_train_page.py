@@ -232,7 +232,7 @@ def test_what_makes_no_sense_is_not_offered(server: Server, new_screen: Callable
     expect(screen.page.get_by_label("Learning rate, head", exact=True)).to_have_count(0)
     go_to(screen, "Regularisation")
     expect(screen.page.get_by_label("Drop-connect", exact=True)).to_have_count(0)
-    expect(screen.text("Baseline CNN has no blocks that are skipped")).to_be_visible()
+    expect(screen.text("Baseline CNN has no blocks that can be skipped")).to_be_visible()
     go_to(screen, "Unfreezing")
     expect(screen.text("Everything is trained from the start")).to_be_visible()
     expect(screen.page.get_by_role("switch", name="Gradual unfreezing")).to_have_count(0)
@@ -269,7 +269,7 @@ def test_recipes_are_saved_loaded_and_brought(
     other.page.get_by_role("button", name="Recipe", exact=True).click()
     other.press("Delete")
     other.press("Delete for good")
-    expect(other.page.get_by_text("“quick one” is deleted.")).to_be_visible()
+    expect(other.page.get_by_text("Deleted “quick one”.")).to_be_visible()
     expect(other.page.get_by_label("Saved recipes", exact=True)).to_have_count(0)
 
     file = tmp_path / "brought.json"
