@@ -1,6 +1,7 @@
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -68,8 +69,7 @@ def test_progress_is_reported_to_the_end(finished_run: FinishedRun) -> None:
 )
 def test_a_run_that_has_not_ended_is_not_exported(state: str, words: str, workplace: Workplace) -> None:
     run = workplace.new_run()
-    status = run.read_status()
-    run.status_file.write_text(json.dumps({**vars(status), "state": state}), "utf-8")
+    run.write_status(replace(run.read_status(), state=state))
     with run.held(), pytest.raises(RunBusy, match=words):
         export_run(run, io.BytesIO())
 
