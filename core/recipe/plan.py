@@ -148,6 +148,11 @@ def plan_phases(
     return tuple(plans)
 
 
+def boundaries_of(plans: Sequence[PhasePlan]) -> tuple[str, ...]:
+    """The boundaries whose outputs are cached for these phases, each once, in the order of the phases."""
+    return tuple(dict.fromkeys(plan.boundary for plan in plans if plan.cached))
+
+
 def first_versions(plans: Sequence[PhasePlan]) -> list[int]:
     """The versions of the training photos that are cached before the first epoch."""
     return [0] if any(plan.cached and plan.augmented for plan in plans) else []

@@ -12,7 +12,7 @@ from core.models.backbones import Backbone
 from core.models.sample_predictions import SamplePredictions
 from core.models.trainable import changing, choose_learning, learner_of, values_of
 from core.recipe.phases import FROM_SCRATCH, Phase
-from core.recipe.plan import ORIGINAL, PhasePlan
+from core.recipe.plan import ORIGINAL, PhasePlan, boundaries_of
 from core.recipe.recipe import Recipe
 from core.runs.messages import Message
 from core.runs.store import Run
@@ -234,7 +234,7 @@ class Fitting:
 
     def _boundaries_from_here(self) -> tuple[str, ...]:
         """The boundaries whose outputs are needed from this phase on."""
-        return tuple(dict.fromkeys(each.boundary for each in self._plans[self._at.phase :] if each.cached))
+        return boundaries_of(self._plans[self._at.phase :])
 
     def _write_checkpoint(self) -> None:
         learning = {LEARNING + name: values for name, values in values_of(changing(self._model)).items()}

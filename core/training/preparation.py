@@ -18,7 +18,7 @@ from core.models.backbones import FEATURES, Backbone, backbone
 from core.models.build import build_model
 from core.models.frozen import graph_to, tensor_at, weights_hash
 from core.models.heads import AVERAGE, Head
-from core.recipe.plan import ORIGINAL, PhasePlan, first_versions, plan_phases
+from core.recipe.plan import ORIGINAL, PhasePlan, boundaries_of, first_versions, plan_phases
 from core.recipe.recipe import Recipe
 from core.runs.messages import Message
 from core.runs.store import Run
@@ -128,8 +128,7 @@ def ready(
     cache = FeatureCache(settings.feature_cache_folder, settings.limits.feature_cache_bytes)
     plans = plan_phases(recipe, chosen, len(given.subsets["training"]), len(given.subsets["validation"]), cache.room)
     versions = Versions(recipe.augmentations, recipe.seed, given.photos.shape) if recipe.augmentations else None
-    boundaries = tuple(dict.fromkeys(plan.boundary for plan in plans if plan.cached))
-    frozen = Frozen(model, chosen, boundaries)
+    frozen = Frozen(model, chosen, boundaries_of(plans))
     if prepared is not None and prepared.weights == frozen.weights and recipe.pooling == AVERAGE:
         frozen.graph = prepared.graph
     with FrozenOutputs(cache, frozen, given.photos, given.digests, versions, recipe.pooling) as outputs:
@@ -144,7 +143,7 @@ def _first_pass(
     run: Run, given: RunPhotos, plans: Sequence[PhasePlan], outputs: FrozenOutputs, recorder: Recorder
 ) -> tuple[PhasePlan, ...]:
     """Compute, or decode, what the first epoch needs; returns the plans, without caching where the cache fails."""
-    boundaries = tuple(dict.fromkeys(plan.boundary for plan in plans if plan.cached))
+    boundaries = boundaries_of(plans)
     if boundaries:
         try:
             _compute_first(run, given, plans, boundaries, outputs, recorder)
