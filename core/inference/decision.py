@@ -7,6 +7,7 @@ only an export cannot do that, since it has no training photos to compare with.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,7 +28,7 @@ LEAST_CONFIDENCE = 0.6
 """The least confidence of runs for which nobody has chosen another one."""
 
 FILE = "decision.json"
-"""In a run's folder what a person has chosen, in an export the whole rule."""
+"""The whole rule in an export."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def temperature_of(run: Run) -> float:
 def least_confidence_of(run: Run) -> float:
     """What a person has chosen for a run, or `LEAST_CONFIDENCE`."""
     try:
-        chosen = float(json.loads((run.folder / FILE).read_text("utf-8"))["least_confidence"])
+        chosen = float(json.loads(run.decision_file.read_text("utf-8"))["least_confidence"])
         return DecisionRule(least_confidence=chosen).least_confidence
     except (OSError, ValueError, TypeError, KeyError):
         return LEAST_CONFIDENCE
@@ -133,15 +134,18 @@ def keep_least_confidence(run: Run, least_confidence: float) -> None:
     """
     chosen = DecisionRule(least_confidence=least_confidence).least_confidence
     try:
-        write_atomically(run.folder / FILE, json.dumps({"least_confidence": chosen}))
+        write_atomically(run.decision_file, json.dumps({"least_confidence": chosen}))
     except OSError as error:
         raise RunError(f"The least confidence of the run {run.id} cannot be kept ({error.strerror}).") from error
 
 
-def read_decision_rule(run: Run) -> DecisionRule:
-    """The rule of a run; without validation photos, probabilities stay as they are."""
+def read_decision_rule(run: Run, fitted: Callable[[Run], float] = temperature_of) -> DecisionRule:
+    """The rule of a run; without validation photos, probabilities stay as they are.
+
+    `fitted` gives the temperature, or raises as `temperature_of` does; others may remember it.
+    """
     try:
-        temperature = temperature_of(run)
+        temperature = fitted(run)
     except RunError:
         temperature = 1.0
     return DecisionRule(temperature, least_confidence_of(run))

@@ -54,11 +54,12 @@ class CheckedPhotos:
 class LabelChecker:
     """A run's model with all that it takes to check given labels; holds no TensorFlow."""
 
-    def __init__(self, predictor: Predictor, embeddings: Embeddings, rule: DecisionRule) -> None:
-        """Take a model, the embeddings of its run's photos, and its decision rule."""
-        self.predictor, self.rule = predictor, rule
+    def __init__(
+        self, predictor: Predictor, embeddings: Embeddings, rule: DecisionRule, detector: OutOfDistributionDetector
+    ) -> None:
+        """Take a model, the embeddings of its run's photos, its decision rule, and the detector fitted to them."""
+        self.predictor, self.rule, self.detector = predictor, rule, detector
         self.known = embeddings.of(TRAINING)
-        self.detector = OutOfDistributionDetector.fit(embeddings)
 
     def check(self, sent: LabelledPhotos, max_pixels: int, on_photos: Callable[[int], None]) -> CheckedPhotos:
         """Predict photos on all cores; those that cannot be read are left out, with their reasons.

@@ -13,7 +13,6 @@ from core.files import write_atomically
 from core.recipe.recipe import Recipe
 from core.runs.store import Run
 
-SETTLED_FILE = "settled_recipe.json"
 SETTLED = ("backbone", "unfreeze_point", "views", "head_epochs", "fine_tune_epochs")
 """The choices that a time budget settles."""
 
@@ -36,16 +35,18 @@ def read_recipe(run: Run) -> Recipe:
 def settle(run: Run, recipe: Recipe) -> None:
     """Write down what a time budget has settled: those choices as they are in this recipe."""
     values = {name: getattr(recipe, name) for name in SETTLED}
-    write_atomically(run.folder / SETTLED_FILE, json.dumps(values, indent=2))
+    write_atomically(run.settled_recipe_file, json.dumps(values, indent=2))
 
 
 def _settled(run: Run) -> dict[str, Any]:
     try:
-        values = json.loads((run.folder / SETTLED_FILE).read_text("utf-8"))
+        values = json.loads(run.settled_recipe_file.read_text("utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise RecipeError(f"What the time budget settled for the run {run.id} cannot be read ({error}).") from error
     if not isinstance(values, dict) or not set(values) <= set(SETTLED):
-        raise RecipeError(f"{SETTLED_FILE} of the run {run.id} may hold {', '.join(SETTLED)}, and nothing else.")
+        raise RecipeError(
+            f"{run.settled_recipe_file.name} of the run {run.id} may hold {', '.join(SETTLED)}, and nothing else."
+        )
     return values

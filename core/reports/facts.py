@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from core.data.images import thumbnail
 from core.data.scan.walk import check_photo
-from core.data.subsets import SUBSETS, TRAINING, VALIDATION
+from core.data.subsets import SUBSETS, TRAINING
 from core.errors import PhotoError, RunError
-from core.evaluation.calibration import fit_temperature
 from core.evaluation.metrics import Evaluation
-from core.evaluation.run_results import evaluation, photos_of
+from core.evaluation.run_results import photos_of
 from core.evaluation.training_dynamics import TrainingDynamics, read_training_dynamics
 from core.formatting import percent, whole
+from core.inference.decision import temperature_of
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import read_recipe
 from core.reports.card_facts import CardFacts, read_card_facts, read_environment
@@ -184,10 +184,9 @@ def _dynamics(run: Run) -> TrainingDynamics | None:
 def _temperature(run: Run) -> float | None:
     """The temperature that fits the validation photos best."""
     try:
-        known = evaluation(run, SUBSETS[VALIDATION])
+        return temperature_of(run)
     except RunError:
         return None
-    return fit_temperature(known.probabilities, known.labels)
 
 
 def _left_out(run: Run) -> tuple[tuple[str, str], ...]:

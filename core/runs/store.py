@@ -148,6 +148,16 @@ class Run:
         return self.folder / "recipe.json"
 
     @property
+    def settled_recipe_file(self) -> Path:
+        """What a time budget settled in place of the recipe's choices, see `core.recipe.run_recipe`."""
+        return self.folder / "settled_recipe.json"
+
+    @property
+    def decision_file(self) -> Path:
+        """The least confidence that a person has chosen, see `core.inference.decision`."""
+        return self.folder / "decision.json"
+
+    @property
     def classes_file(self) -> Path:
         """The class names in the order of the model's outputs."""
         return self.folder / "classes.json"

@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import RunBusy, RunError
-from core.inference import decision
 from core.models.serving import PROBABILITIES, ServingGraph
 from core.recipe.run_recipe import read_recipe
 from core.runs.store import ACTIVE, QUEUED, Run
@@ -59,7 +58,7 @@ RUN_FILES: tuple[RunFile, ...] = (
     RunFile("status.json", MEGABYTE, required=True),
     RunFile("label.json", MEGABYTE),
     RunFile("environment.json", MEGABYTE),
-    RunFile(decision.FILE, MEGABYTE),
+    RunFile("decision.json", MEGABYTE),
     RunFile("left_out.json", 100 * MEGABYTE),
     RunFile("metrics.jsonl", 500 * MEGABYTE),
     RunFile("validation.npz", GIGABYTE),

@@ -222,7 +222,7 @@ def _build(
     tested = imported_arrays.write_arrays(unpacked, run, len(class_names), frozenset(paths), validations)
     run.write_status(imported_facts.status(unpacked, has_model, tested))
     imported_facts.write_left_out(unpacked, run)
-    if (unpacked / decision.FILE).exists():
+    if Run(unpacked).decision_file.exists():
         decision.keep_least_confidence(run, decision.least_confidence_of(Run(unpacked)))
     _write_origin(unpacked, run, recipe, former_id, manifest)
     if has_model:

@@ -7,9 +7,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.data.images import decode
-from core.errors import RunError
 from core.inference.batch import Batch
-from core.inference.decision import DecisionRule, least_confidence_of
+from core.inference.decision import DecisionRule, read_decision_rule
 from core.inference.out_of_distribution import OutOfDistributionDetector
 from core.inference.prediction import DetailedPrediction, Predictor
 from core.labels.label_verdicts import LabelChecker
@@ -43,7 +42,8 @@ def detailed_prediction(
 @st.cache_resource(max_entries=2, show_spinner="Loading the model…")
 def label_checker(run_id: str, ended: float | None, modified: int) -> LabelChecker:
     """What checks given labels with a run's model; `modified` is when its embeddings were written, in nanoseconds."""
-    return LabelChecker(predictor(run_id, ended), runs.embeddings(run_id, modified), decision_rule(run_id, ended))
+    rule, detector = decision_rule(run_id, ended), out_of_distribution_detector(run_id, ended, modified)
+    return LabelChecker(predictor(run_id, ended), runs.embeddings(run_id, modified), rule, detector)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -61,9 +61,5 @@ def ood_scores(
 
 
 def decision_rule(run_id: str, ended: float | None) -> DecisionRule:
-    """The rule of a run, as `core.inference.decision.read_decision_rule` reads it, with the temperature from memory."""
-    try:
-        temperature = runs.temperature(run_id, ended)
-    except RunError:
-        temperature = 1.0
-    return DecisionRule(temperature, least_confidence_of(runs.store().get(run_id)))
+    """The rule of a run, with the temperature from memory."""
+    return read_decision_rule(runs.store().get(run_id), lambda run: runs.temperature(run.id, ended))

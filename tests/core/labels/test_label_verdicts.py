@@ -7,6 +7,7 @@ from core.data.intake.labelled_photos import LabelledPhoto, LabelledPhotos
 from core.data.scan.walk import LeftOut
 from core.data.subsets import TRAINING
 from core.inference.decision import read_decision_rule
+from core.inference.out_of_distribution import OutOfDistributionDetector
 from core.inference.prediction import Predictor
 from core.labels.label_checks import AGREE, DISAGREE, UNSURE
 from core.labels.label_verdicts import EVIDENCE, LabelChecker, verdicts_on
@@ -18,7 +19,9 @@ from tests.conftest import FinishedRun, photos_of
 def checker(finished_run: FinishedRun) -> LabelChecker:
     """A checker by the finished run's model."""
     run = finished_run.run
-    return LabelChecker(Predictor(run), read_embeddings(run), read_decision_rule(run))
+    embeddings = read_embeddings(run)
+    detector = OutOfDistributionDetector.fit(embeddings)
+    return LabelChecker(Predictor(run), embeddings, read_decision_rule(run), detector)
 
 
 def labelled(path: Path, label: str) -> LabelledPhoto:

@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import RecipeError
 from core.recipe.recipe import Recipe
-from core.recipe.run_recipe import SETTLED, SETTLED_FILE, chosen_recipe, read_recipe, settle
+from core.recipe.run_recipe import SETTLED, chosen_recipe, read_recipe, settle
 from core.runs.store import Run, RunStore
 
 CHOSEN = Recipe(dataset="photos", minutes=5, batch_size=8)
@@ -41,7 +41,7 @@ def test_what_is_settled_is_trained_and_what_was_chosen_stays(run: Run) -> None:
     settle(run, FITTED)
     assert (chosen_recipe(run), read_recipe(run)) == (CHOSEN, FITTED)
     assert run.recipe_file.read_bytes() == before
-    assert set(json.loads((run.folder / SETTLED_FILE).read_text("utf-8"))) == set(SETTLED)
+    assert set(json.loads(run.settled_recipe_file.read_text("utf-8"))) == set(SETTLED)
 
 
 def test_a_run_with_additional_epochs_keeps_what_was_settled(run: Run) -> None:
@@ -58,7 +58,7 @@ def test_a_run_of_version_0_1_0_has_what_was_settled_in_its_recipe(run: Run) -> 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"dataset": "/etc"}', '{"backbone": "unknown"}'])
 def test_a_damaged_file_is_named_or_refused(run: Run, text: str) -> None:
-    (run.folder / SETTLED_FILE).write_text(text, "utf-8")
+    run.settled_recipe_file.write_text(text, "utf-8")
     with pytest.raises(RecipeError):
         read_recipe(run)
     assert chosen_recipe(run) == CHOSEN
