@@ -21,19 +21,10 @@ from core.runs.store import RunStore
 from core.training.dataset_features import features as dataset_features
 from pages.components.cached import services
 
-KEPT_DATASETS = 4
+KEPT_DATASETS = KEPT_CHECKS = 4
 
-
-THUMBNAIL = 160
-
-
-TINY = 80
-
-
-LARGE = 480
-
-
-KEPT_CHECKS = 4
+TINY, THUMBNAIL, LARGE = 80, 160, 480
+"""Pixels a side of small photos."""
 
 
 @st.cache_resource

@@ -10,6 +10,7 @@ from core import formatting
 from core.evaluation.metrics import accuracy_interval
 from core.recipe.phases import FINE_TUNE
 from core.recipe.recipe import Recipe
+from core.recipe.run_recipe import read_recipe
 from core.runs.messages import text_of
 from core.runs.store import ACTIVE, CRASHED, FAILED, QUEUED, Run, Status
 from pages.components.export.report_view import offer
@@ -41,7 +42,7 @@ LOOK_EVERY_SECONDS = 1.0
 def show_run(run: Run) -> None:
     """The run's name, then its progress or its results."""
     with reporting():
-        recipe = run_descriptions.recipe_of(run)
+        recipe = read_recipe(run)
         status = run.read_status()
     ask_about_cancelling()
     _title(run, recipe)

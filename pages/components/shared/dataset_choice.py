@@ -18,7 +18,6 @@ from pages.components.shared.report_errors import reporting
 MOMENT = 0.6
 """Seconds that a page waits for a scan before it shows a bar."""
 
-
 GO_ON = ("scan-stopped", "")
 
 

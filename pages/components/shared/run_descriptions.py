@@ -26,15 +26,10 @@ def all_runs() -> tuple[list[LoadedRun], list[tuple[str, str]]]:
     readable, broken = [], []
     for run in runs.store().runs():
         try:
-            readable.append(LoadedRun(run, run.read_status(), recipe_of(run)))
+            readable.append(LoadedRun(run, run.read_status(), read_recipe(run)))
         except UnfreezeError as error:
             broken.append((run.id, str(error)))
     return readable, broken
-
-
-def recipe_of(run: Run) -> Recipe:
-    """The recipe that a run was started with."""
-    return read_recipe(run)
 
 
 def describe(recipe: Recipe) -> str:
@@ -52,7 +47,7 @@ def name_of(run: Run, recipe: Recipe) -> str:
 def name_or_id(run: Run) -> str:
     """The same for a run whose recipe is not at hand; its id where it cannot be read."""
     try:
-        return name_of(run, recipe_of(run))
+        return name_of(run, read_recipe(run))
     except UnfreezeError:
         return run.id
 

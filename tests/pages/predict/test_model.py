@@ -20,13 +20,14 @@ from core.inference.decision import OUT_OF_DISTRIBUTION, UNSURE, decide, read_de
 from core.inference.out_of_distribution import OutOfDistributionDetector
 from core.inference.prediction import Predictor
 from core.inference.sources import uploaded
+from core.recipe.run_recipe import read_recipe
 from core.runs.embeddings import read_embeddings
 from core.settings import Limits
 from pages.components.predict.model import Model
 from pages.components.predict.results import table_of
 from pages.components.predict.sentences import answer
 from pages.components.predict.sources import live_answer
-from pages.components.shared.run_descriptions import LoadedRun, recipe_of
+from pages.components.shared.run_descriptions import LoadedRun
 from tests.conftest import FinishedRun, photos_of
 
 PHOTOS = 9
@@ -39,7 +40,7 @@ def model(finished_run: FinishedRun) -> Model:
     run = finished_run.run
     rule = read_decision_rule(run)
     detector = OutOfDistributionDetector.fit(read_embeddings(run), rule.temperature)
-    return Model(LoadedRun(run, run.read_status(), recipe_of(run)), Predictor(run), rule, detector)
+    return Model(LoadedRun(run, run.read_status(), read_recipe(run)), Predictor(run), rule, detector)
 
 
 @pytest.fixture(scope="module")
