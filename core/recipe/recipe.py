@@ -164,7 +164,7 @@ class Recipe:
     version: int = VERSION
 
     def __post_init__(self) -> None:
-        """Check every field."""
+        """Check every field, and make floats of whole numbers where any number is allowed."""
         if self.version != VERSION:
             raise RecipeError(f"This recipe has version {self.version}; this Unfreeze reads version {VERSION}.")
         if not isinstance(self.dataset, str) or not self.dataset.strip():
@@ -173,6 +173,8 @@ class Recipe:
             _check_word(name, getattr(self, name), words)
         for name, allowed in RANGES.items():
             _check_number(name, getattr(self, name), allowed)
+            if name not in WHOLE:  # JSON and people write 1 for 1.0, and Keras takes no whole number for some of these
+                object.__setattr__(self, name, float(getattr(self, name)))
         for name in SWITCHES:
             if not isinstance(getattr(self, name), bool):
                 raise RecipeError(f"{_subject(name)} {getattr(self, name)!r}; {_it(name)} must be true or false.")

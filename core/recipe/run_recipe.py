@@ -13,7 +13,7 @@ from core.files import write_atomically
 from core.recipe.recipe import Recipe
 from core.runs.store import Run
 
-SETTLED = ("backbone", "unfreeze_point", "views", "head_epochs", "fine_tune_epochs")
+SETTLED = ("backbone", "unfreeze_point", "unfreeze_layer", "views", "head_epochs", "fine_tune_epochs")
 """The choices that a time budget settles."""
 
 

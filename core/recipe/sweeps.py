@@ -18,6 +18,7 @@ from core.errors import RecipeError
 from core.models import weights
 from core.models.backbones import BACKBONES, Backbone, backbone
 from core.recipe.augmentations import AUGMENTATION_OF, AUGMENTATIONS
+from core.recipe.combinations import check_combination
 from core.recipe.plan import phases_of, starts_from_nothing
 from core.recipe.recipe import CHOICES, RANGES, Recipe, default_unfreeze_point
 from core.recipe.wording import describe_choice, describe_probability, title_of
@@ -199,6 +200,7 @@ def grid(recipe: Recipe, choices: Mapping[str, Sequence[Any]]) -> tuple[Planned,
         for field, value in zip(order, values, strict=True):
             names.append(describe_choice(learning_rate_field(run) if field == LEARNING_RATE else field, value))
             run = changed(run, field, value)
+        check_combination(run)
         name = " · ".join(names)
         found.append(Planned(name, name, run))
     return repeated(found, 1)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from core.data.scan.folder import ImageFolder
 from core.data.split import write_split_csv
 from core.errors import FolderError, RunError, RunNotReady
+from core.recipe.combinations import check_combination
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import chosen_recipe
 from core.runs import trainers
@@ -22,7 +23,10 @@ from core.runs.warm_trainer import WarmTrainer
 def create_run(
     store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8], label: Label | None = None
 ) -> Run:
-    """Write the run's folder, complete, with the split `parts (N,)` that the person has seen."""
+    """Write the run's folder, complete, with the split `parts (N,)` that the person has seen.
+
+    Raises `RecipeError` where choices of the recipe exclude each other.
+    """
     return store.create(_filling(recipe, folder, parts, label))
 
 
@@ -90,6 +94,8 @@ def extend(queue: Queue, run: Run, epochs: int, warm: WarmTrainer | None = None)
 def _filling(
     recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8], label: Label | None
 ) -> Callable[[Run], None]:
+    check_combination(recipe)
+
     def fill(run: Run) -> None:
         names = {"class_names": folder.class_names}
         run.recipe_file.write_text(recipe.to_json(), "utf-8")

@@ -12,6 +12,7 @@ from core.errors import RunNotFound
 from core.models.architecture import Layer, head_layers
 from core.models.backbones import Backbone, backbone
 from core.recipe.augmentations import AUGMENTATION_OF, Choice, default_augmentations
+from core.recipe.combinations import check_combination
 from core.recipe.plan import plan_phases
 from core.recipe.recipe import Recipe, default_recipe, default_unfreeze_point
 from core.training.budget.augmentation_costs import describe_costs
@@ -77,6 +78,7 @@ def set_up(dataset: Dataset) -> None:
         recipe = Recipe(
             str(folder.root), chosen.key, unfreeze_point=around.point, unfreeze_layer=layer, **values, **more
         )
+        check_combination(recipe)
     head = head_layers(chosen, len(folder.class_names), recipe.pooling, batch_norm=recipe.head_batch_norm)
     explain(places, around, head)
     if not timed:

@@ -41,6 +41,7 @@ def fitted(
         seconds: For the whole run.
     """
     planned = seconds * MARGIN
+    recipe = replace(recipe, unfreeze_layer="")  # of the block that was chosen, which need not be the one chosen here
     best_first = sorted(available, key=lambda row: -(row.top1 or 0))
     for share in SHARES:
         for chosen in best_first:

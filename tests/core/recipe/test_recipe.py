@@ -34,6 +34,14 @@ def test_both_ends_of_a_range_are_allowed(name: str) -> None:
         assert getattr(changed(**{name: end}), name) == end
 
 
+@pytest.mark.parametrize("name", sorted(RANGES.keys() - {*WHOLE, "plateau_factor"}))
+def test_whole_numbers_become_floats_where_any_number_is_allowed(name: str) -> None:
+    whole = 1 if RANGES[name].high >= 1 else 0
+    for recipe in (changed(**{name: whole}), Recipe.from_json(json.dumps({"dataset": "d", name: whole}))):
+        value = getattr(recipe, name)
+        assert type(value) is float and value == whole
+
+
 @pytest.mark.parametrize("name", RANGES)
 def test_a_number_out_of_range_is_refused_with_the_range(name: str) -> None:
     low, high = RANGES[name].low, RANGES[name].high

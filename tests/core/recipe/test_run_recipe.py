@@ -10,7 +10,14 @@ from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import SETTLED, chosen_recipe, read_recipe, settle
 from core.runs.store import Run, RunStore
 
-CHOSEN = Recipe(dataset="photos", minutes=5, batch_size=8)
+CHOSEN = Recipe(
+    dataset="photos",
+    minutes=5,
+    batch_size=8,
+    backbone="efficientnet-lite0",
+    unfreeze_point="block7",
+    unfreeze_layer="block7a_project_conv",
+)
 FITTED = Recipe(
     dataset="photos",
     minutes=5,

@@ -39,6 +39,13 @@ def test_what_is_launched_while_another_run_goes_waits_complete(workplace: Workp
     assert second.recipe_values()["seed"] == 4 and second.split_file.exists() and second.read_label() == label
 
 
+def test_choices_that_exclude_each_other_are_refused_before_anything_is_written(workplace: Workplace) -> None:
+    for make in (workplace.new_run, workplace.queued_run):
+        with pytest.raises(RecipeError, match="batch size of 2 or more"):
+            make(batch_size=1, head_batch_norm=True)
+    assert not list(workplace.store.runs())
+
+
 @pytest.mark.parametrize("state", [PAUSED, STOPPED, FAILED])
 def test_a_run_that_ended_before_its_time_goes_on_in_its_turn(workplace: Workplace, busy: Queue, state: str) -> None:
     run = ended(workplace, state)

@@ -49,6 +49,13 @@ def test_only_what_is_at_hand_is_chosen_and_all_else_of_the_recipe_stays() -> No
     assert (chosen.batch_size, chosen.seed, chosen.minutes, chosen.augmentations) == (16, 7, 5.0, RECIPE.augmentations)
 
 
+def test_a_layer_of_another_block_is_given_up() -> None:
+    recipe = replace(RECIPE, unfreeze_point="block7", unfreeze_layer="block7a_project_conv", minutes=5.0)
+    for minutes in (0.1, 5, 30):
+        chosen = fitted(recipe, [B0, LITE], THROUGHPUT, FLOWERS, minutes * 60)
+        assert (chosen.unfreeze_layer, chosen.minutes) == ("", 5.0)
+
+
 def test_a_faster_machine_gets_through_more() -> None:
     slow, fast = (fitted(RECIPE, [B0], Throughput(rate, B0.flops), FLOWERS, 300) for rate in (60.0, 400.0))
     assert (fast.fine_tune_epochs, fast.views) > (slow.fine_tune_epochs, slow.views)
