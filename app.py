@@ -1,33 +1,49 @@
 """Unfreeze: the list of pages and their configuration. `python app.py` serves it, `streamlit run app.py` does too."""
 
 import streamlit as st
+from streamlit import runtime
 
 from pages.components.cached import runs
-from pages.components.shared.serve import serve_unless_served
-
-serve_unless_served(__file__)
-
-st.set_page_config(page_title="Unfreeze", page_icon="pages/components/shared/icon.png", layout="wide")
+from pages.components.server import serve, uploads
 
 PAGES = {
     "Prepare": [
-        st.Page("pages/prepare/dataset.py", title="Dataset", icon=":material/photo_library:", default=True),
-        st.Page("pages/prepare/collect.py", title="Collect", icon=":material/add_a_photo:"),
-        st.Page("pages/prepare/augmentations.py", title="Augmentations", icon=":material/auto_fix_high:"),
+        ("pages/prepare/dataset.py", "Dataset", ":material/photo_library:"),
+        ("pages/prepare/collect.py", "Collect", ":material/add_a_photo:"),
+        ("pages/prepare/augmentations.py", "Augmentations", ":material/auto_fix_high:"),
     ],
     "Train": [
-        st.Page("pages/train/train.py", title="Train", icon=":material/local_fire_department:"),
-        st.Page("pages/train/runs.py", title="Runs", icon=":material/history:"),
-        st.Page("pages/train/compare.py", title="Compare", icon=":material/balance:"),
+        ("pages/train/train.py", "Train", ":material/local_fire_department:"),
+        ("pages/train/runs.py", "Runs", ":material/history:"),
+        ("pages/train/compare.py", "Compare", ":material/balance:"),
     ],
     "Use": [
-        st.Page("pages/use/evaluate.py", title="Evaluate", icon=":material/troubleshoot:"),
-        st.Page("pages/use/predict.py", title="Predict", icon=":material/image_search:"),
-        st.Page("pages/use/label_check.py", title="Label check", icon=":material/fact_check:"),
-        st.Page("pages/use/export.py", title="Export", icon=":material/ios_share:"),
+        ("pages/use/evaluate.py", "Evaluate", ":material/troubleshoot:"),
+        ("pages/use/predict.py", "Predict", ":material/image_search:"),
+        ("pages/use/label_check.py", "Label check", ":material/fact_check:"),
+        ("pages/use/export.py", "Export", ":material/ios_share:"),
     ],
 }
+"""File, title and icon of each page, as the sidebar groups them; the first one is where visitors begin."""
 
-runs.queue_keeper()
-st.logo("pages/components/shared/logo.svg", size="large")
-st.navigation(PAGES, expanded=True).run()
+
+def draw() -> None:
+    """The page that was asked for, beside the list of all."""
+    st.set_page_config(page_title="Unfreeze", page_icon="pages/components/shared/icon.png", layout="wide")
+    runs.queue_keeper()
+    st.logo("pages/components/shared/logo.svg", size="large")
+    listed = {
+        section: [st.Page(file, title=title, icon=icon) for file, title, icon in rows]
+        for section, rows in PAGES.items()
+    }
+    page = st.navigation(listed, expanded=True)
+    uploads.show_refused()
+    page.run()
+
+
+if runtime.exists():
+    draw()
+elif __name__ == "__main__":
+    serve.serve(__file__)
+else:  # the server looks for it here, however it was started
+    app = st.App(__file__, middleware=serve.middleware(), lifespan=serve.lifespan)

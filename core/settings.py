@@ -26,6 +26,8 @@ class Limits:
         depth: How many folders deep a photo may lie.
         uploads: Most photos taken in one upload.
         feature_cache_bytes: Most bytes of the feature cache on disk; 0 switches it off.
+        session_upload_bytes: Most bytes of uploads that one browser tab may hold in memory.
+        server_upload_bytes: Most bytes of uploads that all tabs together may hold in memory.
     """
 
     files: int = 200_000
@@ -36,6 +38,8 @@ class Limits:
     depth: int = 20
     uploads: int = 200
     feature_cache_bytes: int = 10 * GIGABYTE
+    session_upload_bytes: int = 1_200 * MEGABYTE
+    server_upload_bytes: int = 2_400 * MEGABYTE
 
 
 RANGES: Mapping[str, tuple[int, int]] = {
@@ -47,6 +51,8 @@ RANGES: Mapping[str, tuple[int, int]] = {
     "depth": (1, 100),
     "uploads": (1, 10_000),
     "feature_cache_bytes": (0, 10_000 * GIGABYTE),
+    "session_upload_bytes": (1, 1_000 * GIGABYTE),
+    "server_upload_bytes": (1, 1_000 * GIGABYTE),
 }
 """What each limit can be set to. Pillow itself refuses photos above twice 89,478,485 pixels; ZIP packs 1,032 : 1."""
 
@@ -63,6 +69,7 @@ class Settings:
         allow_downloads: Whether weights may be fetched over the network.
         keep_warm: Whether a trainer may wait, with TensorFlow loaded, while somebody chooses what to train.
         parallel: How many runs may go at once, 1 to 16; further ones wait in the queue.
+        hosts: Names besides its addresses by which the server may be called, without port.
         limits: How much is taken in.
     """
 
@@ -73,6 +80,7 @@ class Settings:
     allow_downloads: bool = True
     keep_warm: bool = True
     parallel: int = 1
+    hosts: tuple[str, ...] = ()
     limits: Limits = Limits()
 
     @property
@@ -128,6 +136,7 @@ KINDS: Mapping[str, tuple[type, str]] = {
     "offline": (bool, "true or false"),
     "warm": (bool, "true or false"),
     "parallel": (int, "a whole number from 1 to 16"),
+    "hosts": (list, "a list of names"),
     "limits": (dict, "a table of limits"),
 }
 """What a settings file may hold."""
@@ -141,15 +150,16 @@ BOOLEANS: Mapping[str, bool] = {
 MOST_PARALLEL = 16
 
 
-def settings_from(environ: Mapping[str, str] = os.environ) -> Settings:
+def settings_from(environ: Mapping[str, str] = os.environ, *, shared: bool = False) -> Settings:
     """Read the settings from environment variables, and what they leave open from `settings.toml` in the home.
 
     `UNFREEZE_HOME` (default `~/unfreeze`), `UNFREEZE_DATASETS` (folders, joined as in PATH; default the user's home),
     `UNFREEZE_WEIGHTS` (default `weights` in the home above), `KERAS_HOME` (default `~/.keras`) and
     `UNFREEZE_OFFLINE=1` to forbid downloads, `UNFREEZE_WARM=0` to have no trainer wait with TensorFlow loaded (both
-    take any of `BOOLEANS`), and `UNFREEZE_PARALLEL` (default 1) for how many runs may go at once. In the file:
-    `datasets`, `weights`, `offline`, `warm`, `parallel`, and a table `[limits]` with whole numbers by the names of
-    `Limits`.
+    take any of `BOOLEANS`), `UNFREEZE_PARALLEL` (default 1) for how many runs may go at once, and `UNFREEZE_HOSTS` for
+    names of the server, with commas between. In the file: `datasets`, `weights`, `offline`, `warm`, `parallel`,
+    `hosts`, and a table `[limits]` with whole numbers by the names of `Limits`. On a server that is `shared` with
+    other computers, datasets may be picked in the user's home only where that is listed.
 
     Raises `SettingsError` when the file or a variable holds anything else.
     """
@@ -157,15 +167,17 @@ def settings_from(environ: Mapping[str, str] = os.environ) -> Settings:
     home = _folder(environ.get("UNFREEZE_HOME") or user / "unfreeze")
     filed = _from_file(home / FILE_NAME)
     listed = [part for part in environ.get("UNFREEZE_DATASETS", "").split(os.pathsep) if part]
+    own = [] if shared else [user]
     return Settings(
         home=home,
         dataset_roots=tuple(
-            dict.fromkeys(_folder(root) for root in (home / "datasets", *(listed or filed.get("datasets") or [user])))
+            dict.fromkeys(_folder(root) for root in (home / "datasets", *(listed or filed.get("datasets") or own)))
         ),
         weights_folder=_folder(environ.get("UNFREEZE_WEIGHTS") or filed.get("weights") or home / "weights"),
         keras_cache=_folder(environ.get("KERAS_HOME") or user / ".keras") / "models",
         allow_downloads=not _switch(environ, "UNFREEZE_OFFLINE", filed.get("offline", False)),
         keep_warm=_switch(environ, "UNFREEZE_WARM", filed.get("warm", True)),
+        hosts=tuple(environ.get("UNFREEZE_HOSTS", "").replace(",", " ").split() or filed.get("hosts", ())),
         parallel=_parallel(home / FILE_NAME, filed.get("parallel", 1), environ.get("UNFREEZE_PARALLEL", "")),
         limits=_limits(home / FILE_NAME, filed.get("limits", {})),
     )

@@ -212,7 +212,7 @@ def from_zip() -> None:
     with right:
         typed = st.text_input(
             "Or its path, if the file is on this computer",
-            placeholder=str(Path.home() / "Downloads" / "flowers.zip"),
+            placeholder=str(services.settings().dataset_roots[-1] / "Downloads" / "flowers.zip"),
             help="Better for large files: nothing passes through the browser.",
         )
     if file is not None or typed.strip():

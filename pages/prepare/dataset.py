@@ -45,7 +45,7 @@ def choose() -> None:
         with st.form("path", border=False):
             typed = st.text_input(
                 "Folder with one subfolder for each class",
-                placeholder=str(Path.home() / "Pictures" / "flowers"),
+                placeholder=str(services.settings().dataset_roots[-1] / "Pictures" / "flowers"),
                 help="For example flowers/roses and flowers/tulips: type or paste the path of “flowers”.",
             )
             if st.form_submit_button("Open the folder", icon=":material/folder_open:") and typed:

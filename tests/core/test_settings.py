@@ -34,6 +34,26 @@ def test_the_file_counts_and_a_variable_wins_over_it(home: Path) -> None:
     assert set_by_hand.dataset_roots == (home / "datasets", Path("/a"), Path("/b"))
 
 
+def test_a_server_for_others_offers_the_home_only_where_it_is_listed(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(home))
+    own = home / "unfreeze" / "datasets"
+    assert settings_from({}, shared=True).dataset_roots == (own,)
+    assert settings_from({"UNFREEZE_DATASETS": str(home)}, shared=True).dataset_roots == (own, home)
+    own.parent.mkdir()
+    (own.parent / "settings.toml").write_text('datasets = ["/photos"]\n')
+    assert settings_from({}, shared=True).dataset_roots == (own, Path("/photos"))
+
+
+def test_names_of_the_server(home: Path) -> None:
+    assert settings_from({"UNFREEZE_HOME": str(home)}).hosts == ()
+    (home / "settings.toml").write_text('hosts = ["school.example"]\n')
+    assert settings_from({"UNFREEZE_HOME": str(home)}).hosts == ("school.example",)
+    named = settings_from({"UNFREEZE_HOME": str(home), "UNFREEZE_HOSTS": "a.example, b.example"})
+    assert named.hosts == ("a.example", "b.example")
+
+
 def test_a_folder_of_datasets_that_is_listed_twice_is_one(home: Path) -> None:
     listed = f"{home / 'datasets'}:/a:/a/../a:/b"
     settings = settings_from({"UNFREEZE_HOME": str(home), "UNFREEZE_DATASETS": listed})
@@ -46,6 +66,7 @@ def test_a_folder_of_datasets_that_is_listed_twice_is_one(home: Path) -> None:
         ("weights = 3", "weights = 3; it must be a folder"),
         ('datasets = "/photos"', "it must be a list of folders"),
         ("datasets = [1]", "it must be a list of folders"),
+        ("hosts = 'school.example'", "it must be a list of names"),
         ("wieghts = '/models'", "it must be one of datasets, weights, offline"),
         ("weights = [", "cannot be read"),
         ("limits = 5", "limits = 5; it must be a table of limits"),

@@ -1,7 +1,10 @@
 """What the server has one of, shared by all sessions: settings, background workers, measurements of this computer."""
 
+from ipaddress import ip_address
+
 import streamlit as st
 
+from core.data.intake.upload_totals import UploadTotals
 from core.data.scan.scanner import Scanner
 from core.inference.batch import FolderJobs
 from core.recipe.recipe_book import RecipeBook
@@ -17,9 +20,30 @@ from core.training.process.preview import PreviewWorker
 @st.cache_resource(show_spinner=False)
 def settings() -> Settings:
     """The settings, as the environment had them when the server started."""
-    found = settings_from()
+    found = settings_from(shared=is_shared())
     found.datasets_folder.mkdir(parents=True, exist_ok=True)
     return found
+
+
+def server_address() -> str:
+    """The address at which the server listens; an empty text where it is every one."""
+    return str(st.get_option("server.address") or "")
+
+
+def is_shared() -> bool:
+    """Whether other computers can reach the server."""
+    address = server_address()
+    try:
+        return not ip_address(address).is_loopback
+    except ValueError:
+        return address != "localhost"
+
+
+@st.cache_resource(show_spinner=False)
+def upload_totals() -> UploadTotals:
+    """How much uploads may hold in memory, and what was refused."""
+    limits = settings().limits
+    return UploadTotals(limits.session_upload_bytes, limits.server_upload_bytes)
 
 
 @st.cache_resource

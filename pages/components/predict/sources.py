@@ -83,7 +83,7 @@ def _choose_folder() -> None:
     with st.form("predict-folder", border=False):
         typed = st.text_input(
             "Folder with photos, in subfolders or not",
-            placeholder=str(Path.home() / "Pictures"),
+            placeholder=str(services.settings().dataset_roots[-1] / "Pictures"),
             help="Type or paste its path. The photos are read, never changed, and stay where they are.",
         )
         if st.form_submit_button("Predict the folder", icon=":material/folder_open:", type="primary") and typed:

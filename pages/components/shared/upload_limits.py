@@ -27,6 +27,8 @@ def show_limits() -> None:
                 ("Folder depth", f"{most.depth:,}"),
                 ("Size of an upload, unpacked", formatting.size(most.total_bytes)),
                 ("Photos per upload", f"{most.uploads:,}"),
+                ("Uploads held by a browser tab", formatting.size(most.session_upload_bytes)),
+                ("Uploads held in all", formatting.size(most.server_upload_bytes)),
                 ("Feature cache", formatting.size(most.feature_cache_bytes)),
                 ("ZIP compression ratio", f"{most.ratio:,} : 1"),
             ]

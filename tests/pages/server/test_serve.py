@@ -12,24 +12,24 @@ from tests.conftest import PATIENCE, PROJECT, Workplace, alive, eventually, trai
 
 
 @contextmanager
-def served(place: Workplace, errors: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def served(place: Workplace, output: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """The app's own server, as `python app.py &` in a shell script starts it, where SIGINT is ignored."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     command = [sys.executable, "app.py", "--server.port", port, "--server.headless", "true"]
-    with errors.open("wb") as file:
+    with output.open("wb") as file:
         server = subprocess.Popen(
             ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command],
             cwd=PROJECT,
             env=place.environment(),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=file,
             stderr=file,
         )
 
     def answers() -> bool:
-        assert server.poll() is None, errors.read_text()
+        assert server.poll() is None, output.read_text()
         with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1) as answer:
             return bool(answer.status == 200)
         return False
@@ -45,14 +45,14 @@ def served(place: Workplace, errors: Path) -> Iterator["subprocess.Popen[bytes]"
 def test_the_server_starts_without_warnings_reaps_its_trainers_and_ends_with_ctrl_c(
     workplace: Workplace, tmp_path: Path
 ) -> None:
-    run, errors = workplace.queued_run(), tmp_path / "errors.txt"
-    with served(workplace, errors) as server:
+    run, output = workplace.queued_run(), tmp_path / "output.txt"
+    with served(workplace, output) as server:
         eventually(lambda: run.read_status().state == RUNNING, "the server has the run carried out")
         trainer = trainer_of(run)
         eventually(lambda: run.read_status().state == FINISHED, "the run has finished")
         eventually(lambda: not alive(trainer), "not even a zombie is left, though the server starts nothing else")
         server.send_signal(signal.SIGINT)
         assert server.wait(PATIENCE) == 0
-    printed = errors.read_text()
-    assert "Uvicorn server started" in printed
+    printed = output.read_text()
+    assert "Unfreeze is at http://127.0.0.1:" in printed and "Other computers" not in printed
     assert "WARNING" not in printed and "No runtime found" not in printed and "Traceback" not in printed
