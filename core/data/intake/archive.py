@@ -37,7 +37,7 @@ from core.data.intake.zip_reader import MOST_NAME_BYTES, Entry, ZipReader
 from core.data.scan.folder import nothing
 from core.data.scan.walk import LeftOut, is_housekeeping
 from core.errors import DataError, PhotoError
-from core.settings import MEGABYTE, Limits
+from core.settings import GIGABYTE, MEGABYTE, Limits
 
 __all__ = ["Intake", "sweep_unfinished", "unpack"]
 
@@ -48,6 +48,12 @@ BATCH = 64
 
 SMALL = MEGABYTE
 """An entry of less does no harm, however well it is packed; a plain photo can pack very well."""
+
+UNCOMPRESSED = frozenset({".bmp", ".dib", ".tif", ".tiff", ".csv", ".tsv"})
+"""Kinds of files that may pack as well as a trap: a drawing or a white page as a bitmap, a table of zeros."""
+
+TRAP_BYTES = 2 * GIGABYTE
+"""So many bytes of an archive may be packed that well in all."""
 
 ARCHIVE_SUFFIXES = frozenset({".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst"})
 
@@ -129,7 +135,7 @@ class _Plan:
         self._names: set[tuple[str, ...]] = set()
         self._offsets: set[int] = set()
         sorted_in = [chosen for entry in entries if (chosen := self._sort(entry)) is not None]
-        self.chosen = self._without_those_that_are_folders(sorted_in)
+        self.chosen = self._without_a_trap(self._without_those_that_are_folders(sorted_in))
         self.needed = sum(chosen.entry.size for chosen in self.chosen)
 
     def leave_out(self, entry: Entry, reason: str) -> None:
@@ -172,6 +178,21 @@ class _Plan:
             if file.parts in folders:
                 self.leave_out(file.entry, "the archive holds a folder of the same name")
         return [file for file in chosen if file.parts not in folders]
+
+    def _without_a_trap(self, chosen: list[_Chosen]) -> list[_Chosen]:
+        dense = {file.parts for file in chosen if _is_dense(file.entry, self._limits)}
+        total = sum(file.entry.size for file in chosen if file.parts in dense)
+        if total <= TRAP_BYTES:
+            return chosen
+        for file in chosen:
+            if file.parts in dense:
+                self.leave_out(
+                    file.entry,
+                    f"files that are packed more than {self._limits.ratio} times smaller make {in_words(total)} in all;"
+                    f" more than {in_words(TRAP_BYTES)} may be a trap: pack fewer at a time, or raise “ratio” under"
+                    " [limits] in settings.toml",
+                )
+        return [file for file in chosen if file.parts not in dense]
 
 
 @dataclass
@@ -262,9 +283,14 @@ def _content_problem(entry: Entry, suffix: str, limits: Limits) -> str:
         return f"it is packed in a way that is not read ({entry.unread_method}): pack it again as a usual ZIP archive"
     if entry.size > limits.file_bytes:
         return too_large(entry.size, limits.file_bytes)
-    if entry.size > SMALL and entry.size > limits.ratio * entry.packed:
+    if _is_dense(entry, limits) and suffix not in UNCOMPRESSED:
         return f"it is packed {entry.size // max(1, entry.packed):,} times smaller; photos are not: this may be a trap"
     return ""
+
+
+def _is_dense(entry: Entry, limits: Limits) -> bool:
+    """Whether an entry is packed as tightly as in an archive that is to fill the disk."""
+    return entry.size > SMALL and entry.size > limits.ratio * entry.packed
 
 
 def _check_total(needed: int, limits: Limits) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import portalocker
 import pytest
+from PIL import Image
 
 from core.data.intake.archive import Intake, sweep_unfinished, unpack
 from core.data.scan.folder import scan
@@ -17,7 +18,7 @@ from core.errors import DataError, FolderError
 from core.settings import Limits
 from tests.archives import ARCHIVES, GOOD, Case, Item, good, pack, photo, zeros
 from tests.conftest import PROJECT
-from tests.core.data.conftest import place
+from tests.core.data.conftest import encode, place
 
 LIMITS = Limits()
 
@@ -148,6 +149,31 @@ def test_a_table_of_contents_that_is_too_long_is_not_even_read(tmp_path: Path) -
     with pytest.raises(DataError, match="takes 4,700,000 bytes; at most 2,000,000"):
         unpack(file, tmp_path, "pets", Limits(files=1000))
     assert file.taken < 70_000
+
+
+@pytest.mark.parametrize("file_format", ["BMP", "TIFF"])
+def test_drawings_and_white_pages_are_no_trap(tmp_path: Path, file_format: str) -> None:
+    def page(number: int) -> bytes:
+        drawing = Image.new("RGB", (700, 700), "white")
+        drawing.paste("black", (100, 10 * number, 600, 10 * number + 4))
+        return encode(drawing, file_format)
+
+    kinds = ("house", "tree")
+    drawings = [Item(f"{kinds[n % 2]}/{n}.{file_format.lower()}", page(n), method=8) for n in range(4)]
+    assert all(len(item.bytes_inside) > 100 * len(item.bytes_packed) > 0 for item in drawings)
+    intake = unpacked(tmp_path, pack(*drawings))
+    assert (intake.added, intake.left_out) == (4, ())
+
+
+def test_bitmaps_that_would_fill_the_disk_together_are_left_out(tmp_path: Path) -> None:
+    """As many as a table of contents of a few kilobytes can announce."""
+    bombs = [Item(f"cat/{n}.bmp", packed=b"x", size=40_000_000, method=8) for n in range(60)]
+    intake = unpacked(tmp_path, good(*bombs))
+    assert intake.added == len(GOOD) and len(intake.left_out) == 60
+    assert {row.reason for row in intake.left_out} == {
+        "files that are packed more than 100 times smaller make 2.4 GB in all; more than 2.0 GB may be a trap: pack"
+        " fewer at a time, or raise “ratio” under [limits] in settings.toml"
+    }
 
 
 def test_a_bomb_is_left_as_soon_as_it_lies(tmp_path: Path) -> None:
