@@ -95,6 +95,13 @@ KINDS: tuple[Kind, ...] = (
         together=True,
     ),
     Kind(
+        quality.BLANK,
+        "Blank",
+        "check_box_outline_blank",
+        "These photos are of one brightness all over: empty pages, a covered lens, or files whose pixels were lost.",
+        "They are used as they are.",
+    ),
+    Kind(
         quality.BLURRED,
         "Blurred",
         "blur_on",
@@ -122,6 +129,15 @@ KINDS: tuple[Kind, ...] = (
         f"One side is more than {quality.STRIP_RATIO:g} times as long as the other. The network sees the central"
         " square; the rest is cropped.",
         "The central square is used.",
+    ),
+    Kind(
+        quality.ASSUMED,
+        "Pixels that can be read in more than one way",
+        "help",
+        "These files leave open what their numbers mean: they use 8 to 12 of 16 bits, have a fourth band that does not"
+        " look like transparency or a transparency that hides everything, or begin with a thumbnail.",
+        "Brightness is scaled by the bits that are used, the band or transparency is ignored, and the largest page is"
+        " used. Check a few of them.",
     ),
 )
 
@@ -328,7 +344,14 @@ def _agree(values: NDArray[np.int32] | NDArray[np.int8]) -> bool:
 
 def _hints(scan: Scan, members: NDArray[np.intp]) -> dict[str, Sets]:
     width, height = scan.sizes[members].T
-    found = quality.hints(width, height, scan.fingerprints[members], scan.sharpness[members])
+    found = quality.hints(
+        width,
+        height,
+        scan.fingerprints[members],
+        scan.sharpness[members],
+        scan.contrast[members],
+        scan.assumed[members],
+    )
     return {key: tuple(np.array([i]) for i in positions) for key, positions in found.items()}
 
 

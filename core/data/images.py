@@ -7,24 +7,29 @@ about pixels that were made in another way than those it learned from.
 import errno
 import hashlib
 import io
+import logging
 import os
 import re
 import stat
 import struct
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError, features
 
 from core.data import quality
+from core.data.encodings import UnclearPixels, eight_bit, why_unread, with_photo
 from core.errors import DataError, PhotoError, PhotoOutOfReach
 from core.settings import Limits
+
+logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what it has to say about a file is in the error, too
+
+Result = TypeVar("Result")
 
 MAX_PIXELS = Limits().pixels
 """Most pixels of one photo unless told otherwise: where Pillow itself begins to warn of decompression bombs."""
@@ -63,6 +68,7 @@ SIDEWAYS = frozenset({5, 6, 7, 8})
 NOT_PHOTOS = {
     rb"\s*<(!doctype html|html|head|body)": "this is a web page (HTML), not a photo",
     rb"\s*<(\?xml|svg)": "this is a drawing or text (SVG, XML), not a photo",
+    rb"(?s).{128}DICM": "this is a DICOM image, which is not read: export it as PNG or JPEG",
     rb"%PDF": "this is a PDF document, not a photo",
     rb"PK\x03\x04": "this is a ZIP archive, not a photo",
     rb"(?s)....ftyp(mp4|isom|iso2|qt|M4V|avc1|3gp)": "this is a video, not a photo",
@@ -95,6 +101,8 @@ class PhotoInfo:
         digest: BLAKE2b of the file, 16 bytes: equal for files that are equal byte for byte.
         fingerprint: 256 bytes: the upright photo in grey, averaged down to 16 x 16, values 0..255, row by row.
         sharpness: See `core.data.quality.sharpness`.
+        contrast: Standard deviation of its brightness, 0 to 127.5.
+        assumed: Whether its file left open what its numbers mean; see `core.data.encodings.eight_bit`.
     """
 
     width: int
@@ -102,14 +110,17 @@ class PhotoInfo:
     digest: bytes
     fingerprint: bytes
     sharpness: float
+    contrast: float
+    assumed: bool
 
 
 def decode(source: Path | bytes, size: int, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode a photo, given as a file or as its bytes, to the square that a network takes.
 
-    The photo is turned upright as its EXIF data says, brought to 8-bit RGB (16-bit grey is divided by 256, transparent
-    parts lie over white, of an animation the first frame counts, colour profiles are not applied), then scaled with
-    antialiasing so that its shorter side is `size` pixels, and the middle square is kept: nothing is distorted.
+    The photo is turned upright as its EXIF data says, brought to 8-bit RGB (16 bits are divided by 256, or by less if
+    fewer are used; transparent parts lie over white, of an animation the first frame counts, colour profiles are not
+    applied), then scaled with antialiasing so that its shorter side is `size` pixels, and the middle square is kept:
+    nothing is distorted.
 
     Returns pixels of shape (size, size, 3), values 0..255.
 
@@ -119,13 +130,18 @@ def decode(source: Path | bytes, size: int, max_pixels: int = MAX_PIXELS) -> NDA
     """
     if size < 1:
         raise DataError(f"A photo was asked for at {size} pixels a side; at least 1 is needed.")
-    with _stream(source) as stream, _opened(stream, max_pixels) as image:
+
+    def shown(image: ImageFile.ImageFile) -> NDArray[np.uint8]:
         # A JPEG can be decoded at a half, quarter or eighth. One and a half times the size is kept, in either
         # direction, whatever the orientation, so that the scaling below still averages over pixels: on 12-megapixel
         # photos that differs from decoding them in full by 0.4 of 255 on average, in half the time.
         image.draft(None, (3 * size // 2, 3 * size // 2))
-        image.load()
-        return _square(_without_alpha(_upright(image)), size)
+        photo, _ = eight_bit(image)
+        orientation = _orientation(image)
+        return _square(photo.transpose(TURNS[orientation]) if orientation in TURNS else photo, size)
+
+    with _stream(source) as stream:
+        return _read(stream, max_pixels, shown)
 
 
 def inspect(source: Path | bytes, max_pixels: int = MAX_PIXELS) -> PhotoInfo:
@@ -135,18 +151,24 @@ def inspect(source: Path | bytes, max_pixels: int = MAX_PIXELS) -> PhotoInfo:
         PhotoError: The photo cannot be decoded; the message is the bare reason.
     """
     content = source if isinstance(source, bytes) else _content(source)
-    with _opened(io.BytesIO(content), max_pixels) as image:
-        width, height = image.size
-        image.draft("L", (LOOKED_AT, LOOKED_AT))  # a JPEG's colours are read, too, but not turned into pixels
-        image.load()
-        orientation = _orientation(image)
-        grey = _small_grey(image)
+    return _read(io.BytesIO(content), max_pixels, lambda image: _judged(image, content))
+
+
+def _judged(image: ImageFile.ImageFile, content: bytes) -> PhotoInfo:
+    width, height = image.size
+    image.draft("L", (LOOKED_AT, LOOKED_AT))  # a JPEG's colours are read, too, but not turned into pixels
+    photo, assumed = eight_bit(image)
+    orientation = _orientation(image)
+    grey = photo.reduce(max(1, min(photo.size) // LOOKED_AT)).convert("L")
     if orientation in SIDEWAYS:
         width, height = height, width
     small = grey.resize((FINGERPRINT_SIDE, FINGERPRINT_SIDE), Image.Resampling.BOX)
     fingerprint = small.transpose(TURNS[orientation]) if orientation in TURNS else small
     digest = hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
-    return PhotoInfo(width, height, digest, fingerprint.tobytes(), quality.sharpness(np.asarray(grey)))
+    pixels = np.asarray(grey)
+    return PhotoInfo(
+        width, height, digest, fingerprint.tobytes(), quality.sharpness(pixels), float(pixels.std()), assumed
+    )
 
 
 def thumbnail(source: Path | bytes, size: int, max_pixels: int = MAX_PIXELS) -> bytes:
@@ -161,20 +183,24 @@ def thumbnail(source: Path | bytes, size: int, max_pixels: int = MAX_PIXELS) -> 
     return buffer.getvalue()
 
 
-@contextmanager
-def _opened(stream: BinaryIO, max_pixels: int) -> Iterator[ImageFile.ImageFile]:
-    """Open a photo whose size and pixel mode are acceptable; its pixels are not read yet."""
+def _read(stream: BinaryIO, max_pixels: int, use: Callable[[ImageFile.ImageFile], Result]) -> Result:
+    """Open a photo whose size and pixel mode are acceptable, and return what `use` makes of it, not yet loaded."""
     start = stream.read(512)
     if not start:
         raise PhotoError("the file is empty")
+
+    def checked(image: ImageFile.ImageFile) -> Result:
+        _check(image, max_pixels)
+        return use(image)
+
     try:
-        with Image.open(stream, formats=FORMATS) as image:
-            _check(image, max_pixels)
-            yield image
+        return with_photo(stream, FORMATS, checked)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PhotoError(_too_many_pixels(_first_number(error), max_pixels)) from error
+    except UnclearPixels as error:
+        raise PhotoError(str(error)) from error
     except UnidentifiedImageError as error:
-        raise PhotoError(_what_it_is(start)) from error
+        raise PhotoError(why_unread(stream) or _what_it_is(start)) from error
     except BROKEN as error:
         raise PhotoError(_what_broke(error)) from error
 
@@ -248,30 +274,6 @@ def _orientation(image: Image.Image) -> int:
     except BROKEN:
         return 1
     return found if isinstance(found, int) else 1
-
-
-def _small_grey(image: Image.Image) -> Image.Image:
-    """Return the photo in grey with a shorter side of at most `LOOKED_AT` pixels, transparent parts white."""
-    factor = max(1, min(image.size) // LOOKED_AT)
-    shrinkable = image.mode in ("L", "RGB") and factor > 1
-    return _without_alpha(image.reduce(factor) if shrinkable else image).convert("L")
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    turn = TURNS.get(_orientation(image))
-    return image if turn is None else image.transpose(turn)
-
-
-def _without_alpha(image: Image.Image) -> Image.Image:
-    """Return the photo as 8-bit RGB, or as 8-bit grey where that is the same."""
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        paper = Image.new("RGB", layer.size, "white")
-        paper.paste(layer, mask=layer.getchannel("A"))
-        return paper
-    return image if image.mode in ("L", "RGB") else image.convert("RGB")
 
 
 def _square(image: Image.Image, size: int) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""How good a photo is, in numbers that a hint can rest on: blurred, dark, tiny, or a strip.
+"""How good a photo is, in numbers that a hint can rest on: blank, blurred, dark, tiny, a strip, or not surely read.
 
 Hints point at photos worth a look. They are no verdict, and nothing is left out because of them.
 """
@@ -8,7 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from core.errors import DataError
 
-BLURRED, DARK, TINY, STRIP = HINTS = "blurred", "dark", "tiny", "strip"
+BLANK, BLURRED, DARK, TINY, STRIP, ASSUMED = HINTS = "blank", "blurred", "dark", "tiny", "strip", "assumed"
+
+BLANK_BELOW = 3.0
+"""Standard deviation of brightness, of 255: paper with a scanner's grain stays below, a thin line on it does not."""
 
 JUDGED_SIDE = 224
 """Sharpness is judged at about this many pixels of the shorter side: about what networks see."""
@@ -68,7 +71,12 @@ def sharpness(grey: NDArray[np.uint8]) -> float:
 
 
 def hints(
-    widths: ArrayLike, heights: ArrayLike, fingerprints: ArrayLike, sharpness: ArrayLike
+    widths: ArrayLike,
+    heights: ArrayLike,
+    fingerprints: ArrayLike,
+    sharpness: ArrayLike,
+    contrast: ArrayLike,
+    assumed: ArrayLike,
 ) -> dict[str, NDArray[np.intp]]:
     """Return the photos that deserve a look: for each of `HINTS` their positions, worst first.
 
@@ -77,26 +85,33 @@ def hints(
         heights: Shape (N,), in pixels.
         fingerprints: Shape (N, 16, 16), uint8, as in `core.data.images.PhotoInfo`.
         sharpness: Shape (N,), as `sharpness` gives.
+        contrast: Shape (N,), as in `PhotoInfo`.
+        assumed: Shape (N,), bool, as in `PhotoInfo`.
 
     Raises:
-        DataError: The four differ in length.
+        DataError: They differ in length.
     """
-    width, height, sharp = (np.asarray(values, dtype=float) for values in (widths, heights, sharpness))
-    prints = np.asarray(fingerprints)
-    if not len(width) == len(height) == len(prints) == len(sharp):
+    width, height, sharp, deviation = (
+        np.asarray(values, dtype=float) for values in (widths, heights, sharpness, contrast)
+    )
+    prints, guessed = np.asarray(fingerprints), np.asarray(assumed, dtype=bool)
+    lengths = [len(values) for values in (width, height, prints, sharp, deviation, guessed)]
+    if len(set(lengths)) > 1:
         raise DataError(
-            "Expected a width, a height, a fingerprint and a sharpness for each photo; got"
-            f" {len(width)}, {len(height)}, {len(prints)} and {len(sharp)}."
+            "Expected a width, a height, a fingerprint, a sharpness, a contrast and whether something was assumed for"
+            f" each photo; got {', '.join(map(str, lengths))}."
         )
     if not len(prints):
         return {key: np.empty(0, dtype=np.intp) for key in HINTS}
     short, long = np.minimum(width, height), np.maximum(width, height)
     bright = np.partition(prints.reshape(len(prints), -1), -BRIGHT_CELLS - 1, axis=1)[:, -BRIGHT_CELLS - 1]
     return {
+        BLANK: _worst_first(deviation, deviation < BLANK_BELOW),
         BLURRED: _worst_first(sharp, (sharp < BLURRED_BELOW) & (short >= BLURRED_SIDE)),
         DARK: _worst_first(bright, bright < DARK_BELOW),
         TINY: _worst_first(short, short < TINY_SIDE),
         STRIP: _worst_first(short / long, long > STRIP_RATIO * short),
+        ASSUMED: np.flatnonzero(guessed),
     }
 
 

@@ -51,7 +51,7 @@ def run_isolated(
             if line.startswith(b"{"):
                 rows.append(json.loads(line))
                 on_photo(len(rows))
-    if process.returncode:
+    if process.returncode and not any("error" in row for row in rows):
         message = last_line(log_file, LONGEST_MESSAGE) or "it ended without a message; memory may have run out."
         raise ExportError(f"predict.py failed: {message}")
     return _answers(rows, photos)
@@ -66,6 +66,9 @@ def _answers(rows: list[dict[str, object]], photos: Path) -> tuple[NDArray[np.fl
     expected = sorted(path.name for path in photos.iterdir())
     if [row["photo"] for row in rows] != expected:
         raise ExportError(f"predict.py answered for {len(rows)} of {len(expected)} photos.")
+    unread = next((row for row in rows if "error" in row), None)
+    if unread:
+        raise ExportError(f"predict.py could not read {unread['photo']}: {unread['error']}.")
     try:
         probabilities = np.array([row["probabilities"] for row in rows], np.float32)
     except ValueError as error:

@@ -3,7 +3,11 @@
 What differs between formats is how the model is loaded and run. A test compares its pixels with ours, bit by bit.
 """
 
-from core.data.images import FORMATS, MODES
+from pathlib import Path
+
+from core.data import encodings
+from core.data.images import FORMATS, MODES, PHOTO_SUFFIXES
+from core.data.scan.walk import HOUSEKEEPING
 from core.export.formats import ExportFormat
 
 LOADERS: dict[str, str] = {
@@ -92,18 +96,26 @@ _SCRIPT = '''"""Classifies photos.
     python predict.py PHOTO_OR_FOLDER ...   the most probable classes of photos, with calibrated probabilities
     python predict.py --json FOLDER ...     the same for programs: a line of JSON for each photo
 
+Subfolders are included. What cannot be read is named, and the rest is classified; the exit status is then 1.
+
 It needs the packages in requirements.txt: pip install -r requirements.txt
 In a program of your own: from predict import load, pixels, run, calibrated, decide, CLASSES
 """
 
+import io
 import json
+import os
 import struct
 import sys
 import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageChops, ImageFile, TiffImagePlugin
 [[IMPORTS]]
 HERE = Path(__file__).resolve().parent
 CLASSES = (HERE / "labels.txt").read_text("utf-8").split("\\n")[:-1]
@@ -112,6 +124,12 @@ RULE = json.loads((HERE / "decision.json").read_text("utf-8"))
 
 FORMATS = [[FORMATS]]
 MODES = [[MODES]]
+PHOTO_SUFFIXES = [[PHOTO_SUFFIXES]]
+HOUSEKEEPING = [[HOUSEKEEPING]]
+BROKEN = (
+    *(OSError, SyntaxError, ValueError, RuntimeError, LookupError, TypeError, EOFError, ArithmeticError, MemoryError),
+    *(struct.error, zlib.error, Image.DecompressionBombError),
+)
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -131,27 +149,32 @@ def orientation(image):
         return 1
 
 
+[[ENCODINGS]]
+
 def pixels(photo):
-    """A photo as the model takes it: the middle square, upright, RGB, float32 (SIDE, SIDE, 3) from 0 to 255."""
-    with Image.open(photo, formats=FORMATS) as image:
-        if image.mode not in MODES:
-            raise ValueError(f"{photo}: its pixel type ({image.mode}) has no fixed brightness range")
-        image.draft(None, (3 * SIDE // 2, 3 * SIDE // 2))  # a large JPEG is read at a half, quarter or eighth
-        image.load()
-        turn = TURNS.get(orientation(image))
-        image = image if turn is None else image.transpose(turn)
-        if image.mode.startswith("I;16"):
-            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        elif image.has_transparency_data:  # lies over white
-            layer, image = image.convert("RGBA"), Image.new("RGB", image.size, "white")
-            image.paste(layer, mask=layer.getchannel("A"))
-        elif image.mode not in ("L", "RGB"):
-            image = image.convert("RGB")
-        side, (width, height) = min(image.size), image.size
-        left, top = (width - side) / 2, (height - side) / 2
-        box = (left, top, left + side, top + side)
-        image = image.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box, reducing_gap=2.0)
-        return np.asarray(image.convert("RGB"), np.float32)
+    """A photo, given by its path or as an open file, as the model takes it.
+
+    That is the middle square, upright, RGB, float32 (SIDE, SIDE, 3) from 0 to 255.
+    """
+    if hasattr(photo, "read"):
+        return with_photo(photo, FORMATS, square)
+    with open(photo, "rb") as stream:
+        return with_photo(stream, FORMATS, square)
+
+
+def square(image):
+    """What `pixels` returns, of an open image."""
+    if image.mode not in MODES:
+        raise UnclearPixels(f"its pixel type ({image.mode}) has no fixed brightness range")
+    image.draft(None, (3 * SIDE // 2, 3 * SIDE // 2))  # a large JPEG is read at a half, quarter or eighth
+    photo, _ = eight_bit(image)
+    turn = TURNS.get(orientation(image))
+    photo = photo if turn is None else photo.transpose(turn)
+    side, (width, height) = min(photo.size), photo.size
+    left, top = (width - side) / 2, (height - side) / 2
+    box = (left, top, left + side, top + side)
+    photo = photo.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box, reducing_gap=2.0)
+    return np.asarray(photo.convert("RGB"), np.float32)
 
 [[RUN]]
 
@@ -171,9 +194,48 @@ def decide(probabilities):
 
 
 def photos_in(arguments):
-    """The files that are named, and those in folders that are named."""
+    """The files that are named, and the photos in folders that are named and below; each with the name to show."""
     for path in map(Path, arguments):
-        yield from sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
+        if not path.is_dir():
+            yield path, path.name
+            continue
+        others = []
+        for folder, folders, files in os.walk(path, onerror=lambda error: tell(f"{error.filename}: {error.strerror}")):
+            folders[:] = sorted(name for name in folders if not is_housekeeping(name))
+            for name in sorted(name for name in files if not is_housekeeping(name)):
+                file = Path(folder, name)
+                if file.suffix.lower() in PHOTO_SUFFIXES:
+                    yield file, file.relative_to(path).as_posix()
+                else:
+                    others.append(name)
+        if others:
+            more = "" if len(others) <= 3 else f" and {len(others) - 3} more"
+            tell(f"{path}: not photos, passed over: {', '.join(others[:3])}{more}")
+
+
+def is_housekeeping(name):
+    """Whether a file or folder is what operating systems leave behind."""
+    return name.startswith(".") or name.lower() in HOUSEKEEPING
+
+
+def shown(text):
+    """A text without characters that a terminal would obey or cannot show."""
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in str(text))
+
+
+def tell(text):
+    """Say something that is no answer."""
+    print(shown(text), file=sys.stderr, flush=True)
+
+
+def why(error, photo):
+    """Why a photo cannot be read."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, UnclearPixels):
+        return str(error)
+    with open(photo, "rb") as stream:
+        return why_unread(stream) or "it is not a photo that can be read, or it is damaged"
 
 
 def check_samples(model):
@@ -186,29 +248,64 @@ def check_samples(model):
         print(f"largest difference {apart:.1e}")
 
 
+def classified(model, photo):
+    """The probabilities (K,) for a photo and the milliseconds it took, or why it cannot be read."""
+    began = time.perf_counter()
+    if not photo.is_file():
+        return "there is no such file", 0.0
+    try:
+        entry = pixels(photo)
+    except BROKEN as error:
+        return why(error, photo), 0.0
+    return run(model, entry), 1000 * (time.perf_counter() - began)
+
+
 def main(arguments):
-    """Do what the first lines of this file say."""
+    """Do what the first lines of this file say; returns the exit status."""
     as_json = arguments[:1] == ["--json"]
+    arguments = arguments[1:] if as_json else arguments
+    if any(each.startswith("-") for each in arguments):
+        tell(f"There is no option {arguments[0]}. See the first lines of predict.py.")
+        return 2
     model = load()
-    if not arguments:
+    if not arguments and not as_json:
         return check_samples(model)
-    for photo in photos_in(arguments[1:] if as_json else arguments):
-        began = time.perf_counter()
-        found = run(model, pixels(photo))
-        seconds = time.perf_counter() - began
+    count = failed = 0
+    for photo, name in photos_in(arguments):
+        found, milliseconds = classified(model, photo)
+        count, failed = count + 1, failed + isinstance(found, str)
         if as_json:
-            row = {"photo": photo.name, "milliseconds": 1000 * seconds, "probabilities": found.tolist()}
-            row |= dict(zip(("class", "confidence", "unsure"), decide(found)))
+            row = {"photo": name, "milliseconds": milliseconds}
+            if isinstance(found, str):
+                row["error"] = found
+            else:
+                row |= {"probabilities": found.tolist()}
+                row |= dict(zip(("class", "confidence", "unsure"), decide(found)))
             print(json.dumps(row), flush=True)
+        elif isinstance(found, str):
+            tell(f"{name}: {found}")
         else:
             best, shares = np.argsort(-found)[:3], calibrated(found)
             note = " (unsure)" if decide(found)[2] else ""
-            print(f"{photo.name}: {', '.join(f'{CLASSES[i]} {shares[i]:.1%}' for i in best)}{note}", flush=True)
+            print(shown(f"{name}: {', '.join(f'{CLASSES[i]} {shares[i]:.1%}' for i in best)}{note}"), flush=True)
+    if failed or not count:
+        tell(f"{failed} of {count} photos could not be read." if count else "There are no photos.")
+    return int(bool(failed or not count))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))
 '''
+
+
+def source_of_encodings() -> str:
+    """All definitions of `core.data.encodings`, without what the module begins with."""
+    text = Path(encodings.__file__).read_text("utf-8")
+    return text[text.index("\nResult = ") :].strip("\n") + "\n"
+
+
+def _set(names: frozenset[str]) -> str:
+    return "{" + ", ".join(map(repr, sorted(names))) + "}"
 
 
 def predict_script(chosen: ExportFormat) -> str:
@@ -218,7 +315,10 @@ def predict_script(chosen: ExportFormat) -> str:
         "IMPORTS": imports.strip("\n") + "\n",
         "RUN": f"{function}{rest}".replace("[[MODEL]]", chosen.model),
         "FORMATS": repr(FORMATS),
-        "MODES": repr(set(sorted(MODES))),
+        "MODES": _set(MODES),
+        "PHOTO_SUFFIXES": _set(PHOTO_SUFFIXES),
+        "HOUSEKEEPING": _set(HOUSEKEEPING),
+        "ENCODINGS": source_of_encodings(),
     }
     text = _SCRIPT
     for name, part in parts.items():

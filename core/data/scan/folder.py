@@ -106,6 +106,8 @@ class Scan:
         digests: Shape (N, 16), uint8: BLAKE2b of each file.
         fingerprints: Shape (N, 16, 16), uint8: each photo in grey, averaged down.
         sharpness: Shape (N,), float32, see `core.data.quality.sharpness`.
+        contrast: Shape (N,), float32: standard deviation of brightness, of 255.
+        assumed: Shape (N,), bool: whether a photo's file left open what its numbers mean.
         given: Shape (N,), int8: position in `core.data.subsets.SUBSETS` where the dataset has its own split, else -1.
         datasets_inside: Filled when every class folder is itself divided into folders of photos, as when the parent of
             several datasets was picked: the names of these folders.
@@ -120,6 +122,8 @@ class Scan:
     digests: NDArray[np.uint8]
     fingerprints: NDArray[np.uint8]
     sharpness: NDArray[np.float32]
+    contrast: NDArray[np.float32]
+    assumed: NDArray[np.bool_]
     given: NDArray[np.int8]
     datasets_inside: tuple[str, ...] = ()
     layout: Layout = DEFAULT_LAYOUT
@@ -203,6 +207,8 @@ def scan(
         digests=_frozen(found.digests[order]),
         fingerprints=_frozen(found.fingerprints[order]),
         sharpness=_frozen(found.sharpness[order]),
+        contrast=_frozen(found.contrast[order]),
+        assumed=_frozen(found.assumed[order]),
         given=_frozen(np.array([placed.subsets.get(path, NO_SUBSET) for path in paths], dtype=np.int8)),
         datasets_inside=names if layout.label_by == FIRST and _divided_classes(paths, placed) == names else (),
         layout=layout,
@@ -228,6 +234,8 @@ class _Found:
         self.digests = np.zeros((len(files), DIGEST_BYTES), np.uint8)
         self.fingerprints = np.zeros((len(files), FINGERPRINT_SIDE, FINGERPRINT_SIDE), np.uint8)
         self.sharpness = np.zeros(len(files), np.float32)
+        self.contrast = np.zeros(len(files), np.float32)
+        self.assumed = np.zeros(len(files), np.bool_)
         step = max(1, min(BATCH, len(files) // REPORTS))
         with closing(_outcomes(files, index, root, roots, max_pixels)) as outcomes:
             for done, (file, outcome) in enumerate(outcomes, start=1):
@@ -245,6 +253,7 @@ class _Found:
         self.digests[i] = np.frombuffer(outcome.digest, np.uint8)
         self.fingerprints[i] = np.frombuffer(outcome.fingerprint, np.uint8).reshape(self.fingerprints.shape[1:])
         self.sharpness[i] = outcome.sharpness
+        self.contrast[i], self.assumed[i] = outcome.contrast, outcome.assumed
 
 
 def _outcomes(

@@ -12,7 +12,7 @@ from typing import Any
 from core.data.images import FORMATS, PhotoInfo
 from core.data.scan.walk import PhotoFile
 
-VERSION = 1
+VERSION = 2
 
 Outcome = PhotoInfo | str
 """What reading a photo came to: what it is, or the reason why it cannot be used."""
@@ -22,7 +22,8 @@ DELETE FROM made_with;
 DROP TABLE IF EXISTS photo;
 CREATE TABLE photo (
     path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, checksum BLOB,
-    reason TEXT, width INTEGER, height INTEGER, digest BLOB, fingerprint BLOB, sharpness REAL
+    reason TEXT, width INTEGER, height INTEGER, digest BLOB, fingerprint BLOB, sharpness REAL,
+    contrast REAL, assumed INTEGER
 ) WITHOUT ROWID;
 """
 
@@ -30,7 +31,7 @@ DAMAGE = (sqlite3.Error, ValueError, TypeError)
 """What reading a damaged file ends in; its texts may not be text any more."""
 
 LOOK_UP = "SELECT * FROM photo WHERE path BETWEEN ? AND ?"
-KEEP = "INSERT OR REPLACE INTO photo VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+KEEP = "INSERT OR REPLACE INTO photo VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class PhotoIndex:
@@ -178,9 +179,10 @@ def file_stem(root: Path) -> str:
 
 
 def _columns(outcome: Outcome) -> tuple[object, ...]:
-    columns: tuple[object, ...] = (outcome, None, None, None, None, None)
+    columns: tuple[object, ...] = (outcome, *[None] * 7)
     if isinstance(outcome, PhotoInfo):
-        columns = (None, outcome.width, outcome.height, outcome.digest, outcome.fingerprint, outcome.sharpness)
+        facts = (outcome.width, outcome.height, outcome.digest, outcome.fingerprint)
+        columns = (None, *facts, outcome.sharpness, outcome.contrast, int(outcome.assumed))
     return (_check(columns), *columns)
 
 
@@ -188,8 +190,8 @@ def _outcome(check: object, *found: Any) -> Outcome:
     """Return what a row says; raises `ValueError` when it is not as it was written."""
     if check != _check(found):
         raise ValueError("a row of the index is damaged")
-    reason, *facts = found
-    return PhotoInfo(*facts) if reason is None else str(reason)
+    reason, *facts, assumed = found
+    return PhotoInfo(*facts, bool(assumed)) if reason is None else str(reason)
 
 
 def _check(columns: Sequence[object]) -> bytes:

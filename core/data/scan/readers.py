@@ -129,13 +129,15 @@ def _ask(responder: Responder, paths: Sequence[str]) -> list[Reading]:
 def _received(row: list[object]) -> Reading:
     if len(row) == 2:
         return str(row[0]), bool(row[1])
-    width, height, digest, fingerprint, sharpness = row
+    width, height, digest, fingerprint, sharpness, contrast, assumed = row
     info = PhotoInfo(
         int(str(width)),
         int(str(height)),
         base64.b64decode(str(digest)),
         base64.b64decode(str(fingerprint)),
         float(str(sharpness)),
+        float(str(contrast)),
+        bool(assumed),
     )
     return info, True
 
@@ -145,7 +147,7 @@ def _sent(reading: Reading) -> list[object]:
     if isinstance(found, str):
         return [found, lasting]
     texts = (base64.b64encode(value).decode() for value in (found.digest, found.fingerprint))
-    return [found.width, found.height, *texts, found.sharpness]
+    return [found.width, found.height, *texts, found.sharpness, found.contrast, found.assumed]
 
 
 def main() -> None:

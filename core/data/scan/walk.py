@@ -29,6 +29,8 @@ SUFFIX_HINTS = {
     ".heic": "HEIC photos are not supported: save it as JPEG",
     ".heif": "HEIF photos are not supported: save it as JPEG",
     ".avif": "AVIF photos are not supported by this installation: save it as JPEG",
+    ".dcm": "DICOM images are not read: export them as PNG or JPEG",
+    ".dicom": "DICOM images are not read: export them as PNG or JPEG",
     ".zip": "this is a ZIP archive: upload it on the page “Collect”, or unpack it first",
     ".csv": "this is a table, not a photo",
     ".tsv": "this is a table, not a photo",

@@ -42,7 +42,12 @@ def found(*photos: bytes) -> dict[str, list[int]]:
     infos = [inspect(photo) for photo in photos]
     prints = np.array([list(info.fingerprint) for info in infos], dtype=np.uint8).reshape(-1, 16, 16)
     given = hints(
-        [info.width for info in infos], [info.height for info in infos], prints, [info.sharpness for info in infos]
+        [info.width for info in infos],
+        [info.height for info in infos],
+        prints,
+        [info.sharpness for info in infos],
+        [info.contrast for info in infos],
+        [info.assumed for info in infos],
     )
     return {key: positions.tolist() for key, positions in given.items()}
 
@@ -139,15 +144,15 @@ def test_the_two_smallest_photos_are_judged_too() -> None:
 
 
 def test_no_photos_give_no_hints() -> None:
-    nothing = hints([], [], np.empty((0, 16, 16), dtype=np.uint8), [])
+    nothing = hints([], [], np.empty((0, 16, 16), dtype=np.uint8), [], [], [])
     assert nothing.keys() == set(HINTS) and all(len(positions) == 0 for positions in nothing.values())
     assert all(positions.dtype == np.intp for positions in nothing.values())
 
 
 def test_columns_of_different_lengths_are_refused() -> None:
     prints: NDArray[np.uint8] = np.zeros((2, 16, 16), dtype=np.uint8)
-    with pytest.raises(DataError, match="got 2, 2, 2 and 1"):
-        hints([9, 9], [9, 9], prints, [1.0])
+    with pytest.raises(DataError, match="got 2, 2, 2, 1, 2, 2"):
+        hints([9, 9], [9, 9], prints, [1.0], [40, 40], [False, False])
 
 
 def test_enlarged_digits_are_not_blurred(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from core.export.formats import export_format
 from core.export.predict_script import predict_script
 from core.export.trial_photos import VARIANTS
 from core.inference.decision import DecisionRule, decide
+from tests.core.data.tiffs import tiff
 
 SIDE = 96
 RULE = DecisionRule(temperature=1.7, least_confidence=0.6)
@@ -59,8 +60,18 @@ def odd_files() -> Iterator[tuple[str, bytes]]:
     yield "JPEG with damaged EXIF data", buffer.getvalue()
 
 
+def unusual_encodings() -> Iterator[tuple[str, bytes]]:
+    colours = np.asarray(picture(80, 60))
+    grey = np.asarray(picture(80, 60).convert("L")).astype(np.uint16)
+    yield "12 of 16 bits", tiff(grey * 16, 1)
+    yield "12 of 16 bits in colour", tiff(colours.astype(np.uint16) * 16, 2)
+    yield "white is zero", tiff(65535 - grey * 257, 0)
+    yield "near infrared", tiff(np.dstack([colours, 40 + grey.astype(np.uint8) // 2]), 2, extra=[1])
+    yield "one band after the other", tiff(colours.astype(np.uint16) * 257, 2, separate=True)
+
+
 def test_its_pixels_are_ours_bit_for_bit_whatever_the_file(script: ModuleType, tmp_path: Path) -> None:
-    for number, (kind, content) in enumerate(odd_files()):
+    for number, (kind, content) in enumerate([*odd_files(), *unusual_encodings()]):
         file = tmp_path / str(number)
         file.write_bytes(content)
         found = script.pixels(file)
@@ -86,3 +97,70 @@ def test_its_answers_are_ours(script: ModuleType, first: float) -> None:
     assert (name, unsure) == (script.CLASSES[ours.predicted[0]], ours.unsure[0])
     assert confidence == pytest.approx(ours.confidence[0], abs=1e-12)
     np.testing.assert_allclose(script.calibrated(probabilities), ours.probabilities[0], atol=1e-12)
+
+
+@pytest.fixture
+def answering(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script with a model that finds every photo to be of the first class."""
+    monkeypatch.setattr(script, "load", lambda: None)
+    monkeypatch.setattr(script, "run", lambda model, photo: np.array([0.9, 0.1], np.float32))
+    return script
+
+
+@pytest.fixture
+def mixed_folder(tmp_path: Path) -> Path:
+    """Photos in a folder and below, among what is found in real folders."""
+    for name in ("1.jpg", "2.JPG", "sub/deep/3.png", "\x1b[31mred.png"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        picture(30, 20).save(file, "PNG" if name.endswith("png") else "JPEG")
+    for name in (".DS_Store", "Thumbs.db", "1notes.txt", "sub/table.csv", ".hidden/4.jpg"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"x")
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    return tmp_path
+
+
+def test_every_photo_of_a_folder_gets_its_answer_whatever_else_is_there(
+    answering: ModuleType, mixed_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert answering.main([str(mixed_folder)]) == 1
+    said, complaints = capsys.readouterr()
+    names = [line.partition(":")[0] for line in said.splitlines()]
+    assert sorted(names) == ["1.jpg", "2.JPG", "sub/deep/3.png", "\ufffd[31mred.png"]
+    assert all(": a " in line for line in said.splitlines())
+    assert "broken.jpg: it is not a photo that can be read, or it is damaged" in complaints
+    assert "not photos, passed over: 1notes.txt, table.csv" in complaints
+    assert "1 of 5 photos could not be read" in complaints and "DS_Store" not in complaints
+
+
+def test_programs_get_a_line_for_each_photo(
+    answering: ModuleType, mixed_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert answering.main(["--json", str(mixed_folder)]) == 1
+    rows = {row["photo"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert len(rows) == 5 and rows["sub/deep/3.png"]["class"] == "a"
+    assert "probabilities" not in rows["broken.jpg"] and "damaged" in rows["broken.jpg"]["error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "complaint"),
+    [
+        (["gone.jpg"], 1, "gone.jpg: there is no such file"),
+        (["--csv", "x"], 2, "There is no option --csv"),
+        (["."], 1, "There are no photos"),
+    ],
+)
+def test_arguments_that_lead_nowhere_are_named(
+    answering: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    status: int,
+    complaint: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert answering.main(arguments) == status
+    assert complaint in capsys.readouterr().err

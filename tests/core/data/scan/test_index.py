@@ -325,7 +325,7 @@ def kept(index: Path) -> Iterator[PhotoIndex]:
 
 
 def test_what_was_kept_comes_back_as_it_was(kept: PhotoIndex, index: Path) -> None:
-    info = PhotoInfo(30, 20, bytes(range(16)), bytes(range(256)), 1.25)
+    info = PhotoInfo(30, 20, bytes(range(16)), bytes(range(256)), 1.25, 40.5, True)
     kept.keep([(photo_file(1), info), (photo_file(2), "the file is empty")])
     kept.close()
     again = PhotoIndex(index, Path("/data/set"), PIXELS)
