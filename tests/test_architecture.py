@@ -214,7 +214,7 @@ def test_only_one_module_knows_how_a_photo_is_decoded() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr == "open" and ast.unparse(node.value) == "Image"
     }
-    assert openers <= {"core.data.images"}
+    assert openers == {"core.data.encodings"}
 
 
 def test_only_one_module_starts_processes() -> None:
