@@ -3,13 +3,16 @@
 import ctypes
 import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +24,13 @@ from PIL import Image
 from core.data.scan.folder import ImageFolder, scan
 from core.data.split import assign_subsets
 from core.models.backbones import BACKBONES
+from core.processes import children
 from core.recipe.recipe import Recipe
 from core.runs.queue import Queue
 from core.runs.store import ACTIVE, Run, RunStore, Status
 from core.settings import Settings, settings_from
 from core.training.launch import create_run, enqueue
+from tests import nursery
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -42,21 +47,22 @@ FAMILIES = tuple({row.family: row.key for row in reversed(BACKBONES) if row.pret
 LAUNCHER = """
 import sys
 from pathlib import Path
-import numpy as np
 from core.data.scan.folder import scan
 from core.data.split import assign_subsets
 from core.runs.queue import Queue
 from core.runs.store import RunStore
+from core.processes import children
 from core.training.launch import launch
 from core.recipe.recipe import Recipe
 
-queue = Queue(RunStore(Path(sys.argv[1])))
-for text in sys.argv[2:]:
+children.PYTHON = sys.argv[1]
+queue = Queue(RunStore(Path(sys.argv[2])))
+for text in sys.argv[3:]:
     recipe = Recipe.from_json(text)
     folder = scan(recipe.dataset, roots=[Path(recipe.dataset)]).folder
     print(launch(queue, recipe, folder, assign_subsets(folder.labels, seed=recipe.split_seed)).id)
 """
-"""A server in small: launches a run for each recipe, says their names and ends."""
+"""A server in small: launches a run for each recipe with a given Python, says their names and ends."""
 
 
 LONGEST = (
@@ -86,6 +92,23 @@ GROWTH = 300 * 2**20
 """Bytes by which a worker may grow before what it no longer needs is given back."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the nurseries where the tests are started, and have all that run them use these."""
+    if sys.platform == "linux":
+        if not hasattr(config, "workerinput"):
+            folder = Path(tempfile.mkdtemp(prefix="nurseries-"))
+            config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+            for each in nursery.begin(folder):
+                config.add_cleanup(partial(nursery.end, each))
+        children.PYTHON = nursery.stand_in()
+
+
+def pytest_collection_finish() -> None:
+    """Never look for garbage in what is loaded by now, TensorFlow above all: each time would take half a second."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest."""
     places = {PROJECT / "tests" / name: place for place, name in enumerate(LONGEST)}
@@ -97,7 +120,7 @@ def forget_networks() -> Iterator[None]:
     """After each module Keras forgets what it keeps of networks."""
     yield
     if keras := sys.modules.get("keras"):
-        keras.backend.clear_session()
+        keras.backend.clear_session(free_memory=False)
 
 
 def resident() -> int:
@@ -206,6 +229,12 @@ class Workplace:
 
 
 @pytest.fixture
+def real_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Child processes of this one are started from the beginning, not forked."""
+    monkeypatch.setattr(children, "PYTHON", sys.executable)
+
+
+@pytest.fixture
 def workplace(tmp_path: Path) -> Iterator[Workplace]:
     """An installation for one test, after which nothing works in it any more."""
     place = Workplace(tmp_path / "home", write_colours(tmp_path / "photos" / "colours"))
@@ -236,7 +265,7 @@ def trainer(run: Run, environment: Mapping[str, str]) -> Iterator["subprocess.Po
     """The real trainer process of a run, with its output in the run's log; it does not outlive the block."""
     with run.log_file.open("ab") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "core.training", str(run.folder)],
+            [children.PYTHON, "-m", "core.training", str(run.folder)],
             cwd=PROJECT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -282,7 +311,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     """A finished run, launched by a process that ended at once; made once for all tests."""
     base = tmp_path_factory.mktemp("finished")
     place = Workplace(base / "home", write_colours(base / "photos" / "colours"))
-    arguments = [sys.executable, "-c", LAUNCHER, str(place.store.root), place.recipe().to_json()]
+    arguments = [sys.executable, "-c", LAUNCHER, sys.executable, str(place.store.root), place.recipe().to_json()]
     said = subprocess.run(
         arguments, cwd=PROJECT, env=place.environment(), check=True, capture_output=True, text=True, timeout=PATIENCE
     )

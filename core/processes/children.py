@@ -15,6 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+PYTHON = sys.executable
+"""The interpreter that runs this process and its children."""
+
 PROJECT = Path(__file__).resolve().parents[2]
 """Where child processes are started, so that they find our modules."""
 
@@ -33,7 +36,7 @@ Output = int | IO[bytes]
 
 def module_command(module: str, *arguments: str) -> list[str]:
     """The command that runs one of our modules with the interpreter that runs this one."""
-    return [sys.executable, "-m", module, *arguments]
+    return [PYTHON, "-m", module, *arguments]
 
 
 def start_helper(

@@ -1,6 +1,5 @@
 """The real app, served by a real server, in a real browser."""
 
-import json
 import os
 import signal
 import socket
@@ -10,13 +9,13 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from tests.conftest import PROJECT, Workplace, alive, eventually
+from tests.nursery import forked_server
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -46,29 +45,6 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         yield browser
         browser.close()
-
-
-@cache
-def nursery() -> "subprocess.Popen[str]":
-    """The process that forks servers, started once; it ends with this one."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.browser.server_nursery"],
-        cwd=PROJECT,
-        start_new_session=True,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-
-
-def forked(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Start a server that has loaded already; returns its process id."""
-    orders, pids = nursery().stdin, nursery().stdout
-    assert orders is not None and pids is not None
-    orders.write(json.dumps({"environment": environment, "arguments": arguments}) + "\n")
-    orders.flush()
-    return int(pids.readline())
 
 
 def started_afresh(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -101,7 +77,7 @@ class Server:
         """Start the server, and wait until it answers."""
         arguments = ["--server.port", str(self.port), "--server.headless", "true"]
         environment = self.workplace.environment(**self.more)
-        self.pid = (started_afresh if self.afresh else forked)(arguments, environment)
+        self.pid = (started_afresh if self.afresh or sys.platform != "linux" else forked_server)(arguments, environment)
         eventually(self._answers, "the server answers")
 
     def kill(self) -> None:

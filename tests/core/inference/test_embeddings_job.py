@@ -1,7 +1,6 @@
 import json
 import os
 import shutil
-import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from core.inference.embeddings_job import (
     retry,
 )
 from core.inference.prediction import Predictor
+from core.processes import children
 from core.processes.locks import is_locked, locked
 from core.runs.embeddings import read_embeddings
 from core.runs.store import Run
@@ -161,7 +161,7 @@ def test_a_process_that_dies_without_a_message_is_a_failure(forgetful: Run, fini
 
 
 def test_a_process_that_cannot_be_started_is_a_failure(forgetful: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    monkeypatch.setattr(children, "PYTHON", "/no/such/python")
     failed = request(forgetful)
     assert failed is not None and "could not be started (No such file" in failed.error
     assert request(forgetful) == failed

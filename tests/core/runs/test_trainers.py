@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import RunError
+from core.processes import children
 from core.runs import trainers
 from core.runs.queue import Queue
 from core.runs.store import ACTIVE, CRASHED, FAILED, FINISHED, QUEUED, RUNNING, STOPPED, Run, RunStore
@@ -56,7 +57,7 @@ def test_what_was_chosen_is_in_the_folder_of_the_run(finished_run: FinishedRun) 
 
 def test_runs_go_one_after_the_other_without_browser_and_server(workplace: Workplace) -> None:
     recipes = [workplace.recipe(seed=seed).to_json() for seed in (1, 2, 3)]
-    arguments = [sys.executable, "-c", LAUNCHER, str(workplace.store.root), *recipes]
+    arguments = [sys.executable, "-c", LAUNCHER, children.PYTHON, str(workplace.store.root), *recipes]
     launched = subprocess.run(
         arguments, cwd=PROJECT, env=workplace.environment(), check=True, stdout=subprocess.PIPE, timeout=PATIENCE
     )
@@ -70,7 +71,7 @@ def test_runs_go_one_after_the_other_without_browser_and_server(workplace: Workp
 
 
 def test_two_may_go_at_once_and_the_next_begins_where_it_would_begin_from_the_start(
-    workplace: Workplace, queue: Queue, monkeypatch: pytest.MonkeyPatch
+    workplace: Workplace, queue: Queue, monkeypatch: pytest.MonkeyPatch, real_python: None
 ) -> None:
     monkeypatch.setenv("UNFREEZE_PARALLEL", "2")
     runs = [workplace.queued_run(**LONG) for _ in range(3)]
@@ -108,7 +109,7 @@ def test_what_cannot_be_started_is_tried_again(
 ) -> None:
     run = workplace.queued_run(**LONG)
     with monkeypatch.context() as broken:
-        broken.setattr(sys, "executable", str(workplace.home / "no python"))
+        broken.setattr(children, "PYTHON", str(workplace.home / "no python"))
         with pytest.raises(RunError, match=r"could not be started \(No such file.*keeps its place"):
             trainers.advance(queue)
         with looked_after(queue):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from core.data.split import assign_subsets
 from core.runs import trainers
 from core.runs.queue import Queue
 from core.runs.store import ACTIVE, CRASHED, FINISHED, RUNNING, STARTING, STOPPED, Run
@@ -125,12 +126,13 @@ def test_of_two_sessions_that_start_at_once_one_gets_the_trainer_and_can_stop_it
 def test_launching_takes_the_warm_trainer(workplace: Workplace, warm: WarmTrainer) -> None:
     warm.prepare("baseline-cnn")
     child, folder = child_of(warm), workplace.folder()
-    run = launch(Queue(workplace.store), workplace.recipe(), folder, (folder.labels * 0).astype("int8"), warm)
+    recipe, subsets = workplace.recipe(head_epochs=1000), assign_subsets(folder.labels, seed=3)
+    run = launch(Queue(workplace.store), recipe, folder, subsets, warm)
     assert run.is_locked() and child.poll() is None
     eventually(lambda: run.read_status().state != STARTING, "the trainer wrote that it has the run")
     child.kill()
     child.wait()
-    assert run.read_status().state == CRASHED
+    eventually(lambda: run.read_status().state == CRASHED, "the run has no trainer")
 
 
 def test_a_killed_trainer_takes_no_run_and_a_new_one_is_started(workplace: Workplace, warm: WarmTrainer) -> None:
@@ -143,7 +145,7 @@ def test_a_killed_trainer_takes_no_run_and_a_new_one_is_started(workplace: Workp
     eventually(lambda: "has no readable status" in run.log_tail(), "the new trainer has logged why it ends")
 
 
-def test_a_trainer_that_does_not_react_is_ended(workplace: Workplace, warm: WarmTrainer) -> None:
+def test_a_trainer_that_does_not_react_is_ended(real_python: None, workplace: Workplace, warm: WarmTrainer) -> None:
     warm.prepare("baseline-cnn")
     child, run = child_of(warm), workplace.new_run()
     child.send_signal(signal.SIGSTOP)

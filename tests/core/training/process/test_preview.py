@@ -92,13 +92,15 @@ def killed_at_work(worker: PreviewWorker) -> Future[NDArray[np.uint8]]:
     return answer
 
 
-def test_a_child_that_dies_at_work_is_an_error_once_and_is_then_replaced(worker: PreviewWorker) -> None:
+def test_a_child_that_dies_at_work_is_an_error_once_and_is_then_replaced(real_python: None, tmp_path: Path) -> None:
+    worker = PreviewWorker(tmp_path)
     worker.augment(photos(), {}, seed=0, views=1)
     before = child_of(worker)
     with pytest.raises(PreviewError, match="ended before it answered"):
         killed_at_work(worker).result()
     np.testing.assert_array_equal(worker.augment(photos(), {}, seed=0, views=1)[:, 0], photos())
     assert child_of(worker) != before and not alive(before)
+    worker.close()
 
 
 def test_close_ends_the_child_and_a_later_start_brings_another(tmp_path: Path) -> None:
