@@ -5,6 +5,7 @@ from streamlit import runtime
 
 from pages.components.cached import runs
 from pages.components.server import serve, uploads
+from pages.components.shared.report_errors import reporting
 
 PAGES = {
     "Prepare": [
@@ -30,15 +31,16 @@ PAGES = {
 def draw() -> None:
     """The page that was asked for, beside the list of all."""
     st.set_page_config(page_title="Unfreeze", page_icon="pages/components/shared/icon.png", layout="wide")
-    runs.queue_keeper()
     st.logo("pages/components/shared/logo.svg", size="large")
     listed = {
         section: [st.Page(file, title=title, icon=icon) for file, title, icon in rows]
         for section, rows in PAGES.items()
     }
     page = st.navigation(listed, expanded=True)
-    uploads.show_refused()
-    page.run()
+    with reporting():
+        uploads.show_refused()
+        runs.queue_keeper()
+        page.run()
 
 
 if runtime.exists():

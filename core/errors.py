@@ -9,6 +9,17 @@ class UnfreezeError(Exception):
     """The root: something a person can understand and fix."""
 
 
+class StorageError(UnfreezeError, OSError):
+    """The disk did not take what was to be saved: it is full, read-only, or the folder is gone.
+
+    An `OSError` as well, so that whoever can do without what was to be saved need not know this one.
+    """
+
+
+class FolderGone(StorageError, FileNotFoundError):
+    """The folder in which something was to be saved has been deleted."""
+
+
 class SettingsError(UnfreezeError):
     """The settings file holds something that cannot be."""
 

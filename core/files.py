@@ -1,21 +1,78 @@
-"""Files that are replaced as a whole."""
+"""Files that are replaced as a whole, and what is told where the disk does not take them."""
 
+import errno
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+from core.errors import FolderGone, StorageError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a text so that a reader, or a crash, sees the old or the new one and nothing between.
 
-    Threads and processes may write the same file at once: each has a temporary file of its own, and the last one wins.
+    Raises:
+        StorageError: It cannot be saved; the old text is still there.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_urlsafe(6)}")  # file names may have 255 bytes
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path` when the block ends; if the block fails, nothing has changed.
+
+    Threads and processes may write the same file at once: each has a temporary file of its own, and the last one wins.
+
+    Raises:
+        StorageError: It cannot be saved.
+    """
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_urlsafe(6)}")  # file names may have 255 bytes
+    with saving(path):
+        try:
+            with temporary.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def saving(path: Path) -> Iterator[None]:
+    """Have what the system refuses in the block told as a sentence about this file or folder.
+
+    Raises:
+        StorageError: The system refused something.
+    """
     try:
-        with temporary.open("x", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """The sentence for what the system said when a file or folder was to be written."""
+    what, reason = f"{path.name} cannot be saved in {path.parent}", error.strerror or str(error)
+    if isinstance(error, FileNotFoundError):
+        told: StorageError = FolderGone(f"{what}: that folder is no longer there.")
+    elif error.errno in FULL:
+        told = StorageError(f"The disk is full: {what} ({reason}). Free some space, then try again.")
+    elif error.errno in READ_ONLY:
+        told = StorageError(
+            f"{what}: it cannot be written to ({reason}). Make that folder writable, or choose another one"
+            " (UNFREEZE_HOME names the folder that Unfreeze writes to)."
+        )
+    else:
+        told = StorageError(f"{what} ({reason}).")
+    told.errno = error.errno
+    return told

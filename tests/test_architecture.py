@@ -20,7 +20,7 @@ ANSWERS = STORES | {"core.recipe", "core.evaluation"}
 LAYERS: dict[str, frozenset[str]] = {
     "core.csv_files": frozenset(),
     "core.errors": frozenset(),
-    "core.files": frozenset(),
+    "core.files": frozenset({"core.errors"}),
     "core.formatting": frozenset(),
     "core.settings": frozenset({"core.errors"}),
     "core.processes": GROUND,

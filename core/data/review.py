@@ -13,7 +13,7 @@ import portalocker
 from core.data.scan.index import file_stem
 from core.data.scan.layout import Layout
 from core.errors import DataError
-from core.files import write_atomically
+from core.files import saving, write_atomically
 
 VERSION = 1
 
@@ -149,14 +149,16 @@ class ReviewStore:
         """Read, change and write the review of a dataset; nobody else's change in between is lost.
 
         Raises:
-            DataError: It cannot be read or written, or another process has held it for ten seconds.
+            DataError: It cannot be read, or another process has held it for ten seconds.
+            StorageError: It cannot be saved; what was kept before is still there.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with portalocker.Lock(self.folder / ".exclusive", timeout=10):
-                review = how(self.read(root))
-                self.write(review)
-        except (OSError, portalocker.LockException) as error:
+            with saving(self.file(root)):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                with portalocker.Lock(self.folder / ".exclusive", timeout=10):
+                    review = how(self.read(root))
+                    self.write(review)
+        except portalocker.LockException as error:
             raise DataError(f"The decision could not be saved in {self.folder} ({error}). Try again.") from error
         return review
 
@@ -164,14 +166,12 @@ class ReviewStore:
         """Keep a review; the file is replaced as a whole.
 
         Raises:
-            DataError: It cannot be written; what was kept before is still there.
+            StorageError: It cannot be saved; what was kept before is still there.
         """
         file = self.file(review.root)
-        try:
+        with saving(file):
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomically(file, review.to_json())
-        except OSError as error:
-            raise DataError(f"The decision could not be saved in {file} ({error.strerror}).") from error
 
 
 def rows_of(decisions: Sequence[Decision]) -> list[dict[str, str]]:

@@ -1,7 +1,7 @@
 """Which photos are trained on, which steer the training, and which are kept back to test the result."""
 
 import csv
-import os
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from core.data.scan.folder import ImageFolder
 from core.data.subsets import NO_SUBSET, SUBSETS, TEST, TRAINING, VALIDATION
 from core.errors import DataError
+from core.files import write_atomically
 
 PRIORITY = (TRAINING, TEST, VALIDATION)
 """Which subset gets the photos of a class that has fewer than three."""
@@ -118,17 +119,17 @@ def write_split_csv(path: Path, folder: ImageFolder, subsets: ArrayLike) -> None
 
     Raises:
         DataError: `subsets` does not hold one of 0, 1, 2 for each photo.
+        StorageError: It cannot be saved.
     """
     chosen = _whole_numbers(subsets, "subsets")
     if len(chosen) != len(folder) or not np.isin(chosen, range(len(SUBSETS))).all():
         raise DataError(f"Expected one of 0, 1, 2 for each of {len(folder)} photos; got {len(chosen)} values.")
     rows = zip(folder.paths, folder.labels.tolist(), chosen.tolist(), strict=True)
-    unfinished = path.with_name(path.name + ".unfinished")
-    with unfinished.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(COLUMNS)
-        writer.writerows((file, folder.class_names[label], SUBSETS[subset]) for file, label, subset in rows)
-    os.replace(unfinished, path)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    writer.writerows((file, folder.class_names[label], SUBSETS[subset]) for file, label, subset in rows)
+    write_atomically(path, text.getvalue())
 
 
 def read_split_csv(path: Path, root: Path) -> tuple[ImageFolder, NDArray[np.int8]]:

@@ -19,9 +19,18 @@ from typing import TYPE_CHECKING, Any
 from core.errors import ExportError, RunBusy, RunError, UnfreezeError
 from core.export.formats import FORMATS, ExportFormat
 from core.export.parity import ParityReport
-from core.files import write_atomically
+from core.files import saving, write_atomically
 from core.models.serving import GRAPH
-from core.processes.children import BACKGROUND, NO_GPU, QUIET, module_command, not_started, settle_in, start_logged_job
+from core.processes.children import (
+    BACKGROUND,
+    NO_GPU,
+    QUIET,
+    module_command,
+    not_started,
+    settle_in,
+    start_logged_job,
+    temporary_files_in,
+)
 from core.processes.locks import is_locked, locked, was_touched_within
 from core.runs.messages import NO_MESSAGE, Message
 from core.runs.store import ACTIVE, Run
@@ -49,7 +58,7 @@ LONGEST_REASON = 300
 # What converters raise on networks that they cannot take, and what a full disk does.
 CONVERSION_ERRORS = (OSError, ValueError, RuntimeError, TypeError, LookupError, AttributeError)
 
-DIED = "The export process ended unexpectedly; memory may have run out. Try again."
+DIED = "The export process ended unexpectedly; memory may have run out, or the disk may be full. Try again."
 
 
 @dataclass(frozen=True)
@@ -104,19 +113,21 @@ def request(run: Run, formats: Sequence[ExportFormat]) -> None:
         RunBusy: The run is still going.
         ExportError: What a format needs is not installed.
         RunError: No process can be started.
+        StorageError: The disk does not take them.
     """
     if run.read_status().state in ACTIVE:
         raise RunBusy("This run is still training, so its model is changing. Wait until it has ended, or stop it.")
     for chosen in formats:
         if chosen.missing:
             raise ExportError(f"{chosen.name} needs more packages. Start Unfreeze with: {chosen.install}")
-    run.exports_folder.mkdir(exist_ok=True)
-    known = read_exports(run)
-    for chosen in formats:
-        if known[chosen.key].state not in UNDER_WAY:
-            _cancel_file(run, chosen).unlink(missing_ok=True)
-            _write_state(run, chosen, Export(WAITING, model=version_of(run)))
-    _start_if_needed(run)
+    with saving(run.exports_folder):
+        run.exports_folder.mkdir(exist_ok=True)
+        known = read_exports(run)
+        for chosen in formats:
+            if known[chosen.key].state not in UNDER_WAY:
+                _cancel_file(run, chosen).unlink(missing_ok=True)
+                _write_state(run, chosen, Export(WAITING, model=version_of(run)))
+        _start_if_needed(run)
 
 
 def read_exports(run: Run) -> dict[str, Export]:
@@ -132,10 +143,11 @@ def read_exports(run: Run) -> dict[str, Export]:
 
 def cancel(run: Run, chosen: ExportFormat) -> None:
     """Cancel an export; one that is being made ends within a moment."""
-    if _look_at(run, chosen).state == WAITING:
-        _state_file(run, chosen).unlink(missing_ok=True)
-    elif run.exports_folder.is_dir():
-        _cancel_file(run, chosen).touch()
+    with saving(_cancel_file(run, chosen)):
+        if _look_at(run, chosen).state == WAITING:
+            _state_file(run, chosen).unlink(missing_ok=True)
+        elif run.exports_folder.is_dir():
+            _cancel_file(run, chosen).touch()
 
 
 def _look_at(run: Run, chosen: ExportFormat) -> Export:
@@ -184,7 +196,8 @@ def _cancel_file(run: Run, chosen: ExportFormat) -> Path:
 def _start_if_needed(run: Run) -> None:
     started = run.exports_folder / STARTED
     if not was_touched_within(started, START_SECONDS) and not is_locked(run.exports_folder / LOCK):
-        started.touch()
+        with saving(started):
+            started.touch()
         _start(run)
 
 
@@ -220,7 +233,8 @@ def make_all(run: Run, settings: Settings) -> None:
         work = folder / "work"
         shutil.rmtree(work, ignore_errors=True)
         try:
-            _make_waiting(run, work, settings)
+            with temporary_files_in(work / "tmp"):  # a conversion that is cancelled ends without clearing up
+                _make_waiting(run, work, settings)
         finally:
             shutil.rmtree(work, ignore_errors=True)
 

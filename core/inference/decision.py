@@ -130,13 +130,10 @@ def least_confidence_of(run: Run) -> float:
 def keep_least_confidence(run: Run, least_confidence: float) -> None:
     """Keep what a person has chosen, 0..1; it holds wherever the run's model is used.
 
-    Raises `RunError` where it cannot be written.
+    Raises `StorageError` where it cannot be saved.
     """
     chosen = DecisionRule(least_confidence=least_confidence).least_confidence
-    try:
-        write_atomically(run.decision_file, json.dumps({"least_confidence": chosen}))
-    except OSError as error:
-        raise RunError(f"The least confidence of the run {run.id} cannot be kept ({error.strerror}).") from error
+    write_atomically(run.decision_file, json.dumps({"least_confidence": chosen}))
 
 
 def read_decision_rule(run: Run, fitted: Callable[[Run], float] = temperature_of) -> DecisionRule:

@@ -22,7 +22,7 @@ from core.data.scan.walk import check_photo
 from core.data.split import read_split_csv
 from core.data.subsets import NO_SUBSET, TRAINING
 from core.errors import PhotoError, UnfreezeError
-from core.files import write_atomically
+from core.files import saving, write_atomically
 from core.models.serving import EMBEDDING, GRAPH, PROBABILITIES, ServingGraph
 from core.processes.children import ATTENDED, module_command, not_started, settle_in, start_logged_job
 from core.processes.locks import is_locked, locked, was_touched_within
@@ -82,7 +82,8 @@ def request(run: Run) -> EmbeddingsProgress | None:
 
 def retry(run: Run) -> None:
     """Forget that the computation has failed, so that the next request starts it again."""
-    (run.folder / PROGRESS).unlink(missing_ok=True)
+    with saving(run.folder / PROGRESS):
+        (run.folder / PROGRESS).unlink(missing_ok=True)
 
 
 def compute_if_missing(run: Run, settings: Settings) -> None:

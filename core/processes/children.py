@@ -9,11 +9,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
+
+from core.files import saving
 
 PYTHON = sys.executable
 """The interpreter that runs this process and its children."""
@@ -29,6 +32,9 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2"}
 
 NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}
 """For what must not take a graphics card from a trainer."""
+
+TEMPORARY = ("TMPDIR", "TEMP", "TMP")
+"""Variables that name the folder for temporary files, as `tempfile` and libraries in C++ ask for them."""
 
 Output = int | IO[bytes]
 """Where a process writes: `subprocess.PIPE`, `subprocess.DEVNULL` or an open file."""
@@ -117,6 +123,25 @@ def start_logged_job(
 def not_started(what: str, error: OSError) -> str:
     """The message for a process that the system refused to start; `what` is the beginning of its first sentence."""
     return f"{what} could not be started ({error.strerror}). Is memory or the disk full?"
+
+
+@contextmanager
+def temporary_files_in(folder: Path) -> Iterator[None]:
+    """Have this process, its libraries and its children put temporary files into a folder, which is made and stays.
+
+    Who removes the folder later removes what they have left, however they ended. Raises `StorageError` where the folder
+    cannot be made.
+    """
+    with saving(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    before, tempfile.tempdir = {name: os.environ.get(name) for name in TEMPORARY}, str(folder)
+    os.environ.update(dict.fromkeys(TEMPORARY, str(folder)))
+    try:
+        yield
+    finally:
+        tempfile.tempdir = None
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def allow_interrupts() -> None:

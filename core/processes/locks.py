@@ -49,8 +49,11 @@ def _try_lock(file: int) -> bool:
 
 
 def was_touched_within(path: Path, seconds: float) -> bool:
-    """Whether a file was written or touched in the last seconds, as where a process has yet to take its lock."""
+    """Whether a file was written or touched in the last seconds, as where a process has yet to take its lock.
+
+    A file from the future, as after a clock was set back, was not.
+    """
     try:
-        return time.time() - path.stat().st_mtime < seconds
+        return abs(time.time() - path.stat().st_mtime) < seconds
     except FileNotFoundError:
         return False

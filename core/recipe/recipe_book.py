@@ -11,12 +11,16 @@ from urllib.parse import quote, unquote
 
 from core.data.scan.folder import ImageFolder
 from core.errors import RecipeError
-from core.files import write_atomically
+from core.files import saving, write_atomically
+from core.processes.locks import locked
 from core.recipe.augmentations import AUGMENTATION_OF, reads_as_characters
 from core.recipe.recipe import Recipe
 
 MOST_CHARACTERS = 60
 """Of a name; each may take four bytes, and a file name has room for 255."""
+
+LOCK_SECONDS = 5.0
+"""How long to wait for another session that saves a recipe."""
 
 MOST_BYTES = 100_000
 """Of a recipe that is loaded; a real one has two thousand."""
@@ -68,19 +72,23 @@ class RecipeBook:
         """Keep a recipe under a name; `over` lets it take the place of another one.
 
         Raises:
-            RecipeError: The name cannot be used or is taken, or the file cannot be written.
+            RecipeError: The name cannot be used or is taken.
+            StorageError: It cannot be saved.
         """
         known = checked_name(name)
         path = self._path(known)
-        if path.exists() and not over:
-            raise RecipeError(f"There is a recipe called “{known}” already. Choose another name, or replace it.")
         entry = Saved(known, self._clock(), recipe)
         values = {"name": known, "saved": entry.saved, "recipe": json.loads(recipe.to_json())}
-        try:
+        with saving(path):
             self.root.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, json.dumps(values, indent=1, ensure_ascii=False))
-        except OSError as error:
-            raise RecipeError(f"The recipe cannot be saved in {self.root} ({error.strerror}).") from error
+            with locked(self.root / ".exclusive", LOCK_SECONDS) as held:
+                if not held:
+                    raise RecipeError("Another recipe is being saved at this moment. Try again.")
+                if path.exists() and not over:
+                    raise RecipeError(
+                        f"There is a recipe called “{known}” already. Choose another name, or replace it."
+                    )
+                write_atomically(path, json.dumps(values, indent=1, ensure_ascii=False))
         return entry
 
     def entries(self) -> tuple[list[Saved], list[Damaged]]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import RunError, RunNotReady
+from core.files import replacing
 from core.runs.store import Run
 
 
@@ -61,8 +62,7 @@ class Embeddings:
 
 def write_embeddings(run: Run, found: Embeddings) -> None:
     """Keep them; the file appears as a whole. Embeddings and probabilities are kept in half precision."""
-    temporary = run.embeddings_file.with_name(f"writing-{run.embeddings_file.name}")
-    with temporary.open("wb") as file:
+    with replacing(run.embeddings_file) as file:
         np.savez(
             file,
             paths=_packed(found.paths),
@@ -71,7 +71,6 @@ def write_embeddings(run: Run, found: Embeddings) -> None:
             embedding=found.embedding.astype(np.float16),
             probabilities=found.probabilities.astype(np.float16),
         )
-    os.replace(temporary, run.embeddings_file)
 
 
 def read_embeddings(run: Run) -> Embeddings:

@@ -15,7 +15,6 @@ TEXTS: Mapping[str, str] = {
     "sentence": "{text}",
     # waiting and starting
     "queued": "Waiting in the queue",
-    "removed-from-queue": "Removed from the queue",
     "starting": "Starting",
     "starting-trainer": "Starting the trainer",
     "loading-tensorflow": "Loading TensorFlow",

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import RunError, RunNotReady
+from core.files import replacing, saving
 from core.runs.store import Run
 
 
@@ -17,8 +18,10 @@ def write_predictions(run: Run, number: int, rows: NDArray[np.float32]) -> None:
         number: Of the validation, from 1; an older file of this number, from before the run was resumed, is replaced.
         rows: `(N, 3)`: predicted class, its probability, and that of the class that was given.
     """
-    run.timeline_folder.mkdir(exist_ok=True)
-    np.save(run.timeline_folder / f"{number}.npy", rows.T.astype(np.float32))
+    with saving(run.timeline_folder):
+        run.timeline_folder.mkdir(exist_ok=True)
+    with replacing(run.timeline_folder / f"{number}.npy") as file:
+        np.save(file, rows.T.astype(np.float32))
 
 
 def validations(run: Run) -> list[dict[str, Any]]:

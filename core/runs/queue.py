@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.errors import RunBusy, RunError
+from core.errors import RunBusy, RunError, StorageError
 from core.files import write_atomically
 from core.runs.messages import Message
-from core.runs.store import ACTIVE, QUEUED, STARTING, STOPPED, Run, RunStore, Status
+from core.runs.store import ACTIVE, QUEUED, STARTING, Run, RunStore, Status
 
 WAITING = Status(state=QUEUED, message=Message("queued"))
 
@@ -56,7 +56,11 @@ class Queue:
         with self.store.exclusive():
             self.store.sweep()
             run = self.store.create(fill, WAITING)
-            self._put_last(run)
+            try:
+                self._put_last(run)
+            except StorageError:
+                self.store.remove(run)
+                raise
         return run
 
     def add(self, run: Run, recipe: str = "") -> None:
@@ -70,13 +74,22 @@ class Queue:
             if status.state in (*ACTIVE, QUEUED):
                 raise RunBusy(f"The run {run.id} is active or queued already.")
             _keep_former(run)
-            if recipe:
-                write_atomically(run.recipe_file, recipe)
-            run.clear_requests()
-            spent = status.seconds(time.time())
-            once_more = replace(status, started=None, ended=None, spent=spent, error="", phase="", progress=None)
-            run.write_status(replace(once_more, state=QUEUED, message=WAITING.message))
-            self._put_last(run)
+            try:
+                self._queue_again(run, status, recipe)
+            except OSError:
+                run.reserve_file.unlink(missing_ok=True)
+                _restore_former(run)
+                raise
+
+    def _queue_again(self, run: Run, status: Status, recipe: str) -> None:
+        run.keep_reserve()
+        if recipe:
+            write_atomically(run.recipe_file, recipe)
+        run.clear_requests()
+        spent = status.seconds(time.time())
+        once_more = replace(status, started=None, ended=None, spent=spent, error="", phase="", progress=None)
+        run.write_status(replace(once_more, state=QUEUED, message=WAITING.message))
+        self._put_last(run)
 
     def move(self, run: Run, places: int) -> None:
         """Move a run by so many places, to the front if they are negative; raises `RunBusy` once it has started."""
@@ -104,14 +117,15 @@ class Queue:
                 raise RunBusy(f"The run {run.id} is not in the queue any more: it has just started. Stop it instead.")
             if has_begun(run):
                 _restore_former(run)
+                run.reserve_file.unlink(missing_ok=True)
             else:
-                run.write_status(replace(status, state=STOPPED, message=Message("removed-from-queue")))
-                self.store.delete(run.id)
+                self.store.remove(run)
 
     def advance(self, start: Callable[[Run], None]) -> list[Run]:
         """While fewer runs are active than may be, have `start` start the next one; return those that were started.
 
-        Raises `RunError` when `start` does; the run then keeps its place.
+        Raises `RunError` when `start` does, and the run then keeps its place, and `StorageError` where the disk takes
+        nothing.
         """
         begun: list[Run] = []
         while (taken := self._take()) is not None:
@@ -135,7 +149,6 @@ class Queue:
                 return None
             waited = run.read_status()
             run.write_status(replace(waited, state=STARTING, message=Message("starting-trainer"), started=time.time()))
-            self._write(self.queued())
         return run, waited
 
     def _next(self) -> Run | None:
@@ -159,10 +172,7 @@ class Queue:
         return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
     def _write(self, order: Sequence[Run]) -> None:
-        try:
-            write_atomically(self.file, json.dumps([run.id for run in order]))
-        except OSError as error:
-            raise RunError(f"The order of the queue cannot be saved ({error.strerror}). Is the disk full?") from error
+        write_atomically(self.file, json.dumps([run.id for run in order]))
 
 
 def has_begun(run: Run) -> bool:
@@ -171,10 +181,16 @@ def has_begun(run: Run) -> bool:
 
 
 def _keep_former(run: Run) -> None:
-    shutil.rmtree(run.former_folder, ignore_errors=True)
-    run.former_folder.mkdir()
-    for file in (run.recipe_file, run.status_file):
-        shutil.copy2(file, run.former_folder)  # with its times, by which the end of a crashed run is known
+    making = run.folder / "former.making"
+    shutil.rmtree(making, ignore_errors=True)
+    try:
+        making.mkdir()
+        for file in (run.recipe_file, run.status_file):
+            shutil.copy2(file, making)  # with its times, by which the end of a crashed run is known
+        shutil.rmtree(run.former_folder, ignore_errors=True)
+        os.replace(making, run.former_folder)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
 
 
 def _restore_former(run: Run) -> None:

@@ -11,13 +11,13 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from core.errors import RunBusy, RunError, RunNotFound
-from core.files import write_atomically
+from core.files import saving, write_atomically
 from core.processes.locks import is_locked, locked
 from core.processes.logs import tail
 from core.runs.json_lines import GrowingFiles
@@ -34,9 +34,17 @@ QUEUED, STARTING, RUNNING, PAUSED, FINISHED, STOPPED, FAILED, CRASHED = (
     "crashed",
 )
 ACTIVE = (STARTING, RUNNING)
+LIVE = (*ACTIVE, QUEUED)
+"""States that change by themselves."""
 
 START_SECONDS = 30.0
 """How long a new trainer may take to lock its run before it counts as crashed."""
+
+UNFINISHED_SECONDS = 3600.0
+"""How long no file takes to be written."""
+
+RESERVE_BYTES = 32_768
+"""Room that is kept on the disk for each active run, so that its end can be told where the disk has become full."""
 
 _METRICS = GrowingFiles()
 
@@ -248,6 +256,11 @@ class Run:
         return self.folder / "work"
 
     @property
+    def reserve_file(self) -> Path:
+        """Holds room on the disk for the last status while the run waits or is active; gone once it has ended."""
+        return self.folder / "reserve"
+
+    @property
     def log_file(self) -> Path:
         """What the trainer printed."""
         return self.folder / "log.txt"
@@ -299,9 +312,17 @@ class Run:
         written = self._written_status()
         if written.state not in ACTIVE or self.is_locked():
             return written
-        if written.state == STARTING and time.time() - (written.started or written.created) < START_SECONDS:
-            return written
+        if written.state == STARTING and abs(time.time() - (written.started or written.created)) < START_SECONDS:
+            return written  # from a clock that was set back since, it may seem to start in the future
         return self._after_death(written)
+
+    @property
+    def state(self) -> str:
+        """The state as `read_status` gives it; "failed" where there is no readable status."""
+        try:
+            return self.read_status().state
+        except RunError:
+            return FAILED
 
     def _after_death(self, before: Status) -> Status:
         # The lock is free. The trainer may have written its last status between our first look and the lock's release.
@@ -319,14 +340,21 @@ class Run:
             raise RunError(f"The run {self.id} has no readable status ({error}).") from error
 
     def write_status(self, status: Status) -> None:
-        """Replace the status as a whole."""
+        """Replace the status as a whole; how a run ended can be told on a full disk, too, in place of its reserve."""
+        if status.state not in LIVE:
+            with saving(self.reserve_file):
+                self.reserve_file.unlink(missing_ok=True)
         values = {STORED_AS.get(name, name): value for name, value in asdict(status).items()}
         write_atomically(self.status_file, json.dumps(values, indent=1))
 
+    def keep_reserve(self) -> None:
+        """Take the room on the disk that telling how the run ended may need."""
+        with saving(self.reserve_file):
+            self.reserve_file.write_bytes(secrets.token_bytes(RESERVE_BYTES))
+
     def request_stop(self) -> None:
         """Ask the trainer to stop; it looks at every batch."""
-        self.stop_file.parent.mkdir(exist_ok=True)
-        self.stop_file.touch()
+        _touch(self.stop_file)
 
     def stop_requested(self) -> bool:
         """Whether a stop was asked for."""
@@ -334,8 +362,7 @@ class Run:
 
     def request_pause(self) -> None:
         """Ask the trainer to write down where it is and end, so that the run can go on later."""
-        self.pause_file.parent.mkdir(exist_ok=True)
-        self.pause_file.touch()
+        _touch(self.pause_file)
 
     def pause_requested(self) -> bool:
         """Whether a pause was asked for."""
@@ -372,7 +399,7 @@ class Run:
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add one line to the metrics."""
-        with self.metrics_file.open("a", encoding="utf-8") as file:
+        with saving(self.metrics_file), self.metrics_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
     def keep_metrics(self, count: int) -> None:
@@ -403,18 +430,18 @@ class RunStore:
     def create(self, fill: Callable[[Run], None], first: Status = JUST_MADE) -> Run:
         """Make a run with a first status and whatever `fill` writes into its folder, in one step.
 
-        A reader sees the run complete or not at all. Raises `RunError` where it cannot be written.
+        A reader sees the run complete or not at all. Raises `StorageError` where it cannot be written.
         """
         now = self._clock()
         run_id = self._free_id(now)
         making = Run(self.root / f".making-{run_id}")
         try:
-            making.folder.mkdir(parents=True)
-            fill(making)
-            making.write_status(replace(first, created=now))
-            os.replace(making.folder, self.root / run_id)
-        except OSError as error:
-            raise RunError(f"The run cannot be written to {self.root} ({error.strerror}). Is the disk full?") from error
+            with saving(self.root / run_id):
+                making.folder.mkdir(parents=True)
+                fill(making)
+                making.keep_reserve()
+                making.write_status(replace(first, created=now))
+                os.replace(making.folder, self.root / run_id)
         finally:
             shutil.rmtree(making.folder, ignore_errors=True)
         return Run(self.root / run_id)
@@ -422,16 +449,14 @@ class RunStore:
     def adopt(self, finished: Path, wanted: str) -> Run:
         """Move a run that was put together elsewhere on this disk into the store, and never over another one.
 
-        It keeps the name that is wanted where that is free, and gets a new one else. Raises `RunError` where it cannot
-        be moved.
+        It keeps the name that is wanted where that is free, and gets a new one else. Raises `StorageError` where it
+        cannot be moved.
         """
         with self.exclusive():
             free = RUN_ID.fullmatch(wanted) and not (self.root / wanted).exists()
             run = Run(self.root / (wanted if free else self._free_id(self._clock())))
-            try:
+            with saving(run.folder):
                 os.rename(finished, run.folder)
-            except OSError as error:
-                raise RunError(f"The run cannot be moved to {self.root} ({error.strerror}).") from error
         return run
 
     def _free_id(self, now: float) -> str:
@@ -442,12 +467,18 @@ class RunStore:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Keep everybody else who asks for this out, so that two who look and then act do not both act."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with locked(self.root / ".exclusive", seconds=10) as held:
-            if not held:
-                raise RunBusy("Another run is being started at this moment. Try again.")
-            yield
+        """Keep everybody else who asks for this out, so that two who look and then act do not both act.
+
+        Raises:
+            RunBusy: Somebody else has been at it for ten seconds.
+            StorageError: The disk did not take what was done inside.
+        """
+        with saving(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            with locked(self.root / ".exclusive", seconds=10) as held:
+                if not held:
+                    raise RunBusy("Another run is being started at this moment. Try again.")
+                yield
 
     def get(self, run_id: str) -> Run:
         """The run of this name; raises `RunNotFound` for one that is not there or is not a name of a run."""
@@ -466,30 +497,38 @@ class RunStore:
 
     def active(self) -> Run | None:
         """A run that is going, or None."""
-        return next((run for run in self.runs() if _state(run) in ACTIVE), None)
+        return next((run for run in self.runs() if run.state in ACTIVE), None)
 
     def sweep(self) -> None:
         """Remove what crashes left behind: half-made and half-deleted folders, and the work of crashed trainers."""
         for run in self.runs():
-            if run.work_folder.exists() and _state(run) not in ACTIVE:
+            if run.work_folder.exists() and run.state not in ACTIVE:
                 shutil.rmtree(run.work_folder, ignore_errors=True)
+            _remove_unfinished(run.folder, before=time.time() - UNFINISHED_SECONDS)
         for pattern in (".making-*", ".deleting-*"):
             for leftover in self.root.glob(pattern):
                 shutil.rmtree(leftover, ignore_errors=True)
 
     def delete(self, run_id: str) -> None:
         """Remove a run for good; raises `RunBusy` while it is going or waits in the queue."""
-        run = self.get(run_id)
-        state = _state(run)
-        if state in ACTIVE:
-            raise RunBusy("This run is still running. Stop it before you delete it.")
-        if state == QUEUED:
-            raise RunBusy("This run is queued. Remove it from the queue before you delete it.")
-        doomed = self.root / f".deleting-{run_id}"
+        self.get(run_id)  # before the lock is taken, which makes the folder of the store
+        with self.exclusive():
+            run = self.get(run_id)
+            if (state := run.state) in ACTIVE:
+                raise RunBusy("This run is still running. Stop it before you delete it.")
+            if state == QUEUED:
+                raise RunBusy("This run is queued. Remove it from the queue before you delete it.")
+            self.remove(run)
+
+    def remove(self, run: Run) -> None:
+        """Remove a run, whatever its state, for those who hold the store; raises `RunError` where that cannot be."""
+        doomed = self.root / f".deleting-{run.id}"
         try:
             os.replace(run.folder, doomed)
         except FileNotFoundError as error:  # somebody else has just deleted it
-            raise _not_found(run_id) from error
+            raise _not_found(run.id) from error
+        except OSError as error:
+            raise RunError(f"The run {run.id} cannot be deleted ({error.strerror}).") from error
         shutil.rmtree(doomed, ignore_errors=True)
 
 
@@ -497,11 +536,18 @@ def _not_found(run_id: str) -> RunNotFound:
     return RunNotFound(f"There is no run “{run_id[:40]}”; it may have been deleted. Choose one from the list.")
 
 
-def _state(run: Run) -> str:
-    try:
-        return run.read_status().state
-    except RunError:
-        return FAILED
+def _touch(path: Path) -> None:
+    with saving(path):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+
+
+def _remove_unfinished(folder: Path, before: float) -> None:
+    """Remove files that a killed process was writing, see `core.files`, of which none has been written to lately."""
+    for file in folder.glob(".*"):
+        with suppress(OSError):
+            if file.stat().st_mtime < before:
+                file.unlink()
 
 
 def _modified(path: Path) -> float:

@@ -1,10 +1,10 @@
 """Starting trainers: child processes that outlive the browser and the server."""
 
+import logging
 import os
 import subprocess
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Protocol
 
 from core.errors import RunError
@@ -85,8 +85,14 @@ def advance(queue: Queue, warm: Standby | None = None, environ: Mapping[str, str
 def run_queue(queue: Queue, warm: Standby | None, ended: threading.Event) -> None:
     """Start queued runs whose turn it is, every few seconds until the event, in case no trainer has started them.
 
-    What fails is tried again: nobody is there to read a message.
+    Whatever fails goes to the server's log, once as long as it stays the same, and is tried again.
     """
+    told = ""
     while not ended.wait(POLL_SECONDS):
-        with suppress(RunError, OSError):
+        try:
             advance(queue, warm)
+            told = ""
+        except Exception as error:  # without this thread no run would ever start again
+            if str(error) != told:
+                told = str(error)
+                logging.exception("The queue could not go on; it is tried again every %g s", POLL_SECONDS)

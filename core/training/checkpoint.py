@@ -7,7 +7,6 @@ checksums that the file's format carries; a damaged slot falls back to the other
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.files import write_atomically
+from core.files import replacing, saving, write_atomically
 
 SLOTS = ("a", "b")
 MARKER = "newest"
@@ -49,18 +48,17 @@ class Checkpoints:
         self._folder = folder
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Keep a checkpoint; raises `OSError` when the disk does not take it, and then the older ones stand."""
-        self._folder.mkdir(exist_ok=True)
+        """Keep a checkpoint; raises `StorageError` when the disk does not take it, and then the older ones stand."""
+        with saving(self._folder):
+            self._folder.mkdir(exist_ok=True)
         newest = self._newest()
         slot = SLOTS[1 - SLOTS.index(newest)] if newest else SLOTS[0]
-        temporary = self._folder / f".{slot}.writing"
-        with temporary.open("wb") as file:
+        for leftover in self._folder.glob(".*.npz.*"):  # of writers that were killed; there is one at a time
+            leftover.unlink()
+        with replacing(self._file(slot)) as file:
             facts = np.frombuffer(json.dumps(checkpoint.facts).encode(), np.uint8)
             arrays: dict[str, Any] = {FACTS: facts, **checkpoint.arrays}
             np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self._file(slot))
         write_atomically(self._folder / MARKER, slot)
 
     def read(self) -> Checkpoint | None:

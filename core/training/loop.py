@@ -1,13 +1,13 @@
 """One training run, from recipe to tested model."""
 
-import errno
 import json
 import shutil
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,8 +15,8 @@ import numpy as np
 from core.data.scan.folder import check_inside
 from core.data.split import read_split_csv
 from core.data.subsets import SUBSETS
-from core.errors import TrainingDiverged, UnfreezeError, WeightsNotFound
-from core.files import write_atomically
+from core.errors import StorageError, TrainingDiverged, UnfreezeError, WeightsNotFound
+from core.files import FULL, replacing, write_atomically
 from core.models import weights
 from core.models.backbones import FEATURES, backbone
 from core.models.openvino_runtime import BATCH, OpenVINOModel
@@ -35,6 +35,9 @@ from core.training.inputs.photos import Photos, in_chunks
 from core.training.preparation import Prepared, Ready, prepare, ready, report_left_out
 from core.training.recorder import Recorder
 from core.training.tensorboard import Logs
+
+LEAST_FREE = 100_000
+"""Bytes free on the disk, below which it was full when something failed, whatever the library said that failed."""
 
 PROBE_PHOTOS = 96
 """How many photos the throughput of this machine is measured with."""
@@ -62,10 +65,10 @@ def telling_how_it_ends(run: Run) -> Iterator[Recorder]:
     except PauseAsked:
         end(recorder, PAUSED, _how_far(recorder.status))
     except UnfreezeError as error:
-        _fail(run, recorder, str(error))
+        _fail(run, recorder, error)
     except Exception as error:
         # The process is about to end: whatever it was, the person who watches must read about it.
-        _fail(run, recorder, _in_words(error))
+        _fail(run, recorder, error)
         raise
     finally:
         shutil.rmtree(run.work_folder, ignore_errors=True)
@@ -168,7 +171,8 @@ def _finish(run: Run, given: Ready, recorder: Recorder) -> None:
         chunks = [graph.run(photos.pixels(chunk))[PROBABILITIES] for chunk in in_chunks(positions)]
         probabilities = np.concatenate(chunks)
         labels = data.labels[positions]
-        np.savez(run.predictions_file(part), probabilities=probabilities, labels=labels)
+        with replacing(run.predictions_file(part)) as file:
+            np.savez(file, probabilities=probabilities, labels=labels)
     correct = int((probabilities.argmax(1) == labels).sum())
     recorder.tell(test_correct=correct, test_count=len(labels), test_accuracy=correct / len(labels))
     report_left_out(run, given.given.folder, given.given.photos.failures, recorder)
@@ -176,19 +180,40 @@ def _finish(run: Run, given: Ready, recorder: Recorder) -> None:
 
 def end(recorder: Recorder, state: str, message: Message) -> None:
     """Tell that the run has ended, or pauses."""
-    recorder.tell(state=state, phase="", message=message, progress=None, seconds_left=None, ended=time.time())
+    recorder.tell(**_ended(state, message))
 
 
-def _fail(run: Run, recorder: Recorder, sentence: str) -> None:
-    run.error_file.write_text(traceback.format_exc(), "utf-8")
-    recorder.tell(error=sentence)
-    end(recorder, FAILED, Message("failed"))
+def _ended(state: str, message: Message) -> dict[str, Any]:
+    return {
+        "state": state,
+        "phase": "",
+        "message": message,
+        "progress": None,
+        "seconds_left": None,
+        "ended": time.time(),
+    }
 
 
-def _in_words(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+def _fail(run: Run, recorder: Recorder, error: Exception) -> None:
+    """Tell that the run has failed; that comes first, because the disk may be full and take nothing after it."""
+    details = traceback.format_exc()
+    recorder.tell(**_ended(FAILED, Message("failed")), error=_in_words(error, run))
+    with suppress(OSError):
+        run.error_file.write_text(details, "utf-8")
+
+
+def _in_words(error: Exception, run: Run) -> str:
+    if isinstance(error, UnfreezeError) and not isinstance(error, StorageError):
+        return str(error)
+    if _is_full(run.folder) or (isinstance(error, OSError) and error.errno in FULL):
         return "The disk is full. Free some space, then resume the run: at most one epoch is lost."
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return "This computer ran out of memory. Choose a smaller variant or a smaller batch size, and start again."
+    if isinstance(error, StorageError):
+        return str(error)
     first_line = str(error).strip().splitlines()[:1]
     return f"The trainer ended with an unexpected {type(error).__name__}: {' '.join(first_line)[:300]}"
+
+
+def _is_full(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free < LEAST_FREE

@@ -39,6 +39,7 @@ from core.data.intake.sample import SAMPLE_NAME
 from core.data.scan.folder import nothing
 from core.data.scan.walk import LeftOut, is_housekeeping
 from core.errors import DataError, FolderError, PhotoError
+from core.files import replacing
 from core.settings import Limits
 
 CAMERA_NAME = re.compile(r"camera-[0-9]{8}-[0-9]{6}-[0-9]{3,}\.jpg")
@@ -387,9 +388,8 @@ def _camera_log(dataset: Path) -> list[str]:
 
 
 def _write_camera_log(dataset: Path, lines: list[str]) -> None:
-    temporary = dataset / f"{CAMERA_LOG}-{os.getpid()}"
-    temporary.write_text("".join(f"{line}\n" for line in lines if line), "utf-8", errors="surrogateescape")
-    os.replace(temporary, dataset / CAMERA_LOG)
+    with replacing(dataset / CAMERA_LOG) as file:
+        file.write("".join(f"{line}\n" for line in lines if line).encode(errors="surrogateescape"))
 
 
 def _taken_here(dataset: Path, line: str) -> Path | None:

@@ -4,7 +4,9 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 
 from core.files import write_atomically
 from core.recipe.augmentations import AUGMENTATION_OF, Choice
@@ -19,14 +21,17 @@ class AugmentationCosts:
     def __init__(self, file: Path) -> None:
         """Keep them in this file, which need not exist yet."""
         self._file = file
+        self._measured: dict[str, float] = {}
+        self._writing = Lock()  # sessions of the server measure, nobody else
 
     def known(self) -> dict[str, float]:
         """What was measured; nothing where the file is of another machine or cannot be read."""
         try:
             kept = json.loads(self._file.read_text("utf-8"))
-            return dict(kept["milliseconds"]) if kept["cores"] == os.cpu_count() else {}
+            filed = dict(kept["milliseconds"]) if kept["cores"] == os.cpu_count() else {}
         except (OSError, ValueError, KeyError, TypeError):  # it is measured again
-            return {}
+            filed = {}
+        return filed | self._measured
 
     def unknown(self, keys: Iterable[str]) -> list[str]:
         """Those of the keys that were not measured yet."""
@@ -34,10 +39,12 @@ class AugmentationCosts:
         return [key for key in keys if key not in known]
 
     def add(self, measured: Mapping[str, float]) -> None:
-        """Keep more of them."""
-        kept = {"cores": os.cpu_count(), "milliseconds": self.known() | dict(measured)}
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._file, json.dumps(kept, indent=2))
+        """Keep more of them; where the disk does not take them, as long as this process lives."""
+        self._measured.update(measured)
+        with suppress(OSError), self._writing:
+            kept = {"cores": os.cpu_count(), "milliseconds": self.known()}
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._file, json.dumps(kept, indent=2))
 
     def milliseconds(self, choices: Mapping[str, Choice]) -> float | None:
         """What all of these take for a photo on average, or None where one was not measured yet."""

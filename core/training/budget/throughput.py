@@ -16,9 +16,13 @@ import numpy as np
 
 from core.files import write_atomically
 from core.models.backbones import BACKBONES, Backbone, backbone
+from core.processes.locks import locked
 from core.training.budget.cost_model import Throughput, augmenting_seconds
 
 FILE_NAME = "pace.json"
+
+LOCK_SECONDS = 1.0
+"""How long to wait for another process that keeps what it has measured."""
 
 ENOUGH = 1_000
 """Photos that a measurement rests on at least."""
@@ -54,10 +58,11 @@ def remember(home: Path, key: str, photos: int, seconds: float) -> None:
     """
     if photos < ENOUGH or seconds <= 0:
         return
-    rates = _read(home) | {key: {"photos_per_second": photos / seconds, "measured": time.time()}}
     with suppress(OSError):
         home.mkdir(parents=True, exist_ok=True)
-        write_atomically(home / FILE_NAME, json.dumps(rates, indent=1))
+        with locked(home / f".{FILE_NAME}.lock", LOCK_SECONDS):  # trainers may end at the same time
+            rates = _read(home) | {key: {"photos_per_second": photos / seconds, "measured": time.time()}}
+            write_atomically(home / FILE_NAME, json.dumps(rates, indent=1))
 
 
 def known_throughput(home: Path, chosen: Backbone, guess: Throughput) -> Known:

@@ -96,7 +96,7 @@ def start(store: RunStore, request: Request) -> Run:
     """
     with store.exclusive():
         for old in store.runs():
-            if old.read_status().state in ACTIVE and _is_for(old, request):
+            if old.state in ACTIVE and _is_for(old, request):
                 return old
         _sweep(store, request)
         run = store.create(lambda making: _write_request(making, request), FIRST)
@@ -111,7 +111,7 @@ def latest(store: RunStore, dataset: Path, key: str) -> Run | None:
 
 def kept(store: RunStore, dataset: Path, key: str) -> Run | None:
     """The newest job for a dataset and a network that has finished; None where there is none."""
-    return next((run for run in store.runs() if _facts(run) == (str(dataset), key) and _has_finished(run)), None)
+    return next((run for run in store.runs() if _facts(run) == (str(dataset), key) and run.state == FINISHED), None)
 
 
 def read_request(run: Run) -> Request:
@@ -159,22 +159,15 @@ def _facts(run: Run) -> tuple[Any, Any]:
     return values.get("dataset"), values.get("backbone")
 
 
-def _has_finished(run: Run) -> bool:
-    try:
-        return run.read_status().state == FINISHED
-    except RunError:
-        return False
-
-
 def _sweep(store: RunStore, request: Request) -> None:
     """Remove what came to nothing, and of results all but the newest; one that is going stays."""
     store.sweep()
-    finished = [run for run in store.runs() if _has_finished(run)]
+    finished = [run for run in store.runs() if run.state == FINISHED]
     newest: dict[tuple[Any, Any], Run] = {}
     for run in finished:
         newest.setdefault(_facts(run), run)
     mine = newest.pop((request.dataset, request.backbone), None)
     staying = {run.id for run in list(newest.values())[: KEPT - 1]} | ({mine.id} if mine else set())
     for run in store.runs():
-        if run.id not in staying and run.read_status().state not in ACTIVE:
-            store.delete(run.id)
+        if run.id not in staying and run.state not in ACTIVE:
+            store.remove(run)

@@ -19,6 +19,7 @@ from core.data.scan.walk import check_photo
 from core.data.split import read_split_csv
 from core.data.subsets import SUBSETS
 from core.errors import DataError, PhotoError, PhotoOutOfReach
+from core.files import saving
 from core.models.backbones import Backbone
 from core.recipe.recipe import Recipe
 from core.runs.store import Run
@@ -44,11 +45,14 @@ class Photos:
 
         What by now leads outside `roots` counts as a photo that cannot be read.
         """
-        store.parent.mkdir(parents=True, exist_ok=True)
+        with saving(store):
+            store.parent.mkdir(parents=True, exist_ok=True)
         self.shape = (size, size, 3)
         self.failures: dict[int, str] = {}
         self._files, self._roots, self._max_pixels = files, roots, max_pixels
-        self._pixels = np.lib.format.open_memmap(store, "w+", np.uint8, (len(files), *self.shape))
+        with saving(store):
+            self._pixels = np.lib.format.open_memmap(store, "w+", np.uint8, (len(files), *self.shape))
+            _take_room(store)
         self._decoded = np.zeros(len(files), bool)
 
     def __len__(self) -> int:
@@ -134,6 +138,13 @@ def look_at(run: Run, recipe: Recipe, chosen: Backbone, settings: Settings) -> R
     digests = photos.digests([known.get(path) for path in folder.paths])
     named = {name: np.flatnonzero(parts == number) for number, name in enumerate(SUBSETS)}
     return RunPhotos(folder, photos, digests, named)
+
+
+def _take_room(file: Path) -> None:
+    """Have the disk give a file all the room it may need; a mapped page that finds the disk full ends the process."""
+    if hasattr(os, "posix_fallocate"):
+        with file.open("r+b") as opened:
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
 
 
 def _check_room(folder: Path, needed: int) -> None:

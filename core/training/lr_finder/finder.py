@@ -16,7 +16,7 @@ from core.data.scan.folder import ImageFolder
 from core.errors import RunBusy
 from core.recipe.recipe import Recipe
 from core.runs import trainers
-from core.runs.store import ACTIVE, Run, RunStore
+from core.runs.store import Run, RunStore
 from core.training.launch import create_run
 
 FIND_RATE = "--find-rate"
@@ -67,10 +67,10 @@ def start(store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[n
         RunError: It cannot be written, or no process can be started.
     """
     with store.exclusive():
+        if store.active():
+            raise RunBusy("Learning rates are being tried out already. Wait for the result, or stop it.")
         for old in store.runs():
-            if old.read_status().state in ACTIVE:
-                raise RunBusy("Learning rates are being tried out already. Wait for the result, or stop it.")
-            store.delete(old.id)
+            store.remove(old)
         store.sweep()
         run = create_run(store, recipe, folder, parts)
     trainers.start_side_job(run, FIND_RATE, "The search")

@@ -18,9 +18,10 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import NoReturn
 
-from core.errors import UnfreezeError
+from core.errors import StorageError, UnfreezeError
+from core.processes.children import temporary_files_in
 from core.runs.messages import Message
-from core.runs.store import Run
+from core.runs.store import FAILED, Run
 from core.settings import Settings
 from core.training.recorder import begun
 
@@ -43,9 +44,21 @@ def without_scikit_learn() -> Iterator[None]:
 
 @contextmanager
 def held_with_message(run: Run, message: Message) -> Iterator[None]:
-    """Hold the lock of a run that starts, with a status that shows this message."""
-    with run.held():
-        run.write_status(replace(begun(run.read_status(), time.time()), phase="preparing", message=message))
+    """Hold the lock of a run that starts, with a status that shows this message.
+
+    Temporary files of whatever library are in the run's work folder meanwhile: it is removed also when this process is
+    killed.
+    """
+    with run.held(), ExitStack() as held:
+        status = begun(run.read_status(), time.time())
+        try:
+            held.enter_context(temporary_files_in(run.work_folder / "tmp"))
+            run.write_status(replace(status, phase="preparing", message=message))
+        except StorageError as error:
+            run.write_status(
+                replace(status, state=FAILED, message=Message("failed"), error=str(error), ended=time.time())
+            )
+            raise
         yield
 
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.data.intake.upload_totals import UploadTotals
 from core.data.scan.scanner import Scanner
+from core.files import saving
 from core.inference.batch import FolderJobs
 from core.recipe.recipe_book import RecipeBook
 from core.runs.warm_trainer import WarmTrainer
@@ -21,7 +22,8 @@ from core.training.process.preview import PreviewWorker
 def settings() -> Settings:
     """The settings, as the environment had them when the server started."""
     found = settings_from(shared=is_shared())
-    found.datasets_folder.mkdir(parents=True, exist_ok=True)
+    with saving(found.datasets_folder):
+        found.datasets_folder.mkdir(parents=True, exist_ok=True)
     return found
 
 

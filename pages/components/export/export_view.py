@@ -13,6 +13,7 @@ from core.export.parity import ParityReport, as_text, share
 from core.runs.messages import text_of
 from core.runs.store import Run
 from pages.components.shared import elements, markdown, state
+from pages.components.shared.report_errors import ask, reporting
 
 LOOK_EVERY_SECONDS = 1.0
 CARDS_IN_A_ROW = 2
@@ -48,7 +49,8 @@ def _under_way(found: dict[str, Export]) -> bool:
 def _cards(run: Run, going: bool) -> None:
     if not run.folder.is_dir():  # it was deleted meanwhile
         st.rerun()
-    found = jobs.read_exports(run)
+    with reporting():
+        found = jobs.read_exports(run)
     if going and not _under_way(found):
         st.rerun()
     if trouble := state.take(TROUBLE):
@@ -109,7 +111,7 @@ def _progress(run: Run, chosen: ExportFormat, found: Export) -> None:
     if st.button(
         "Cancel", icon=":material/close:", key=f"cancel-{chosen.key}", help=f"Cancel the export to {chosen.name}"
     ):
-        jobs.cancel(run, chosen)
+        ask(jobs.cancel, run, chosen)
         st.rerun(scope="fragment")
 
 

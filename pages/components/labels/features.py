@@ -14,7 +14,7 @@ from core.training.dataset_features import features
 from core.training.dataset_features.features import Features, Request
 from pages.components.cached import datasets, services
 from pages.components.shared import markdown, state
-from pages.components.shared.report_errors import reporting
+from pages.components.shared.report_errors import ask, reporting
 from pages.components.train import variant
 
 LOOK_EVERY_SECONDS = 0.7
@@ -117,5 +117,5 @@ def _watch(run: Run) -> None:
         st.rerun()
     rate = f" · {status.images_per_second:.0f} photos a second" if status.images_per_second else ""
     st.progress(min(1.0, status.progress or 0.0), f"{text_of(status.message)}…{rate}")
-    st.button("Stop", icon=":material/stop:", key="stop-features", on_click=run.request_stop)
+    st.button("Stop", icon=":material/stop:", key="stop-features", on_click=ask, args=(run.request_stop,))
     st.caption("You can close this page; the work goes on, and the result will be here.")

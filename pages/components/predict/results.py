@@ -116,7 +116,8 @@ def least_confidence(model: Model) -> None:
                 " mistake, to about 5 in 100 photos of the right kind."
             )
     if chosen != known:
-        keep_least_confidence(model.shown.run, chosen / 100)
+        with reporting():
+            keep_least_confidence(model.shown.run, chosen / 100)
         st.rerun()
 
 

@@ -9,9 +9,10 @@ from core.errors import RunError
 from core.runs.queue import Queue
 from core.runs.store import QUEUED, Run
 from pages.components.cached import runs
-from pages.components.runs.run_controls import ask, badge, cancel_button
+from pages.components.runs.run_controls import badge, cancel_button
 from pages.components.runs.run_text import describe_place, describe_progress
 from pages.components.shared import markdown, run_descriptions, state
+from pages.components.shared.report_errors import ask
 
 LOOK_EVERY_SECONDS = 2.0
 

@@ -1,20 +1,15 @@
 """The state of a run, and what can be done with it: pause, stop, resume, leave the queue, rename."""
 
-from collections.abc import Callable
 from typing import Literal
 
 import streamlit as st
 
-from core.errors import UnfreezeError
 from core.runs.queue import has_begun
-from core.runs.store import ACTIVE, FINISHED, PAUSED, QUEUED, STOPPED, Run, Status
+from core.runs.store import FINISHED, PAUSED, STOPPED, Run, Status
 from core.training.launch import extend, resume
 from pages.components.cached import runs, services
 from pages.components.shared import markdown, run_descriptions, state
-from pages.components.shared.report_errors import reporting
-
-LIVE = (*ACTIVE, QUEUED)
-"""States that change by themselves."""
+from pages.components.shared.report_errors import ask, reporting
 
 STATE_BADGES = {
     "queued": ("Queued", "blue", ":material/schedule:"),
@@ -48,7 +43,8 @@ def pause_and_stop(run: Run, status: Status) -> None:
         key="pause",
         disabled=pausing or stopping,
         help="Saves the state of training, then ends it. You can resume from there at any time.",
-        on_click=run.request_pause,
+        on_click=ask,
+        args=(run.request_pause,),
     )
     st.button(
         "Stopping…" if stopping else "Stop",
@@ -56,7 +52,8 @@ def pause_and_stop(run: Run, status: Status) -> None:
         key="stop",
         disabled=stopping,
         help="Ends training. The best model so far is kept and tested.",
-        on_click=run.request_stop,
+        on_click=ask,
+        args=(run.request_stop,),
     )
 
 
@@ -96,7 +93,8 @@ def _rename(run: Run, otherwise: str) -> None:
     with st.form("new-name", border=False):
         name = st.text_input("Name", label.name, max_chars=LONGEST_NAME, placeholder=otherwise)
         if st.form_submit_button("Save name", type="primary", icon=":material/check:"):
-            run_descriptions.rename(run, name)
+            with reporting():
+                run_descriptions.rename(run, name)
             st.rerun()
 
 
@@ -133,11 +131,3 @@ def _cancel(run: Run, name: str) -> None:
             st.rerun()
         if st.button("Keep in the queue"):
             st.rerun()
-
-
-def ask(order: Callable[..., None], *arguments: object) -> None:
-    """Carry out an order from a callback; what cannot be is said in passing, and the page drawn as things are."""
-    try:
-        order(*arguments)
-    except UnfreezeError as error:
-        st.toast(str(error), icon=":material/info:")

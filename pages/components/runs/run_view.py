@@ -12,12 +12,11 @@ from core.recipe.phases import FINE_TUNE
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import read_recipe
 from core.runs.messages import text_of
-from core.runs.store import ACTIVE, CRASHED, FAILED, QUEUED, Run, Status
+from core.runs.store import ACTIVE, CRASHED, FAILED, LIVE, QUEUED, Run, Status
 from pages.components.export.report_view import offer
 from pages.components.runs.code_view import show_code
 from pages.components.runs.queue_view import show_place
 from pages.components.runs.run_controls import (
-    LIVE,
     ask_about_cancelling,
     ask_to_rename,
     badge,

@@ -6,11 +6,10 @@ from contextlib import contextmanager
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from core.runs.store import Run
+from core.runs.store import LIVE, Run
 from core.training.transfer.run_export import exported_bytes, file_name
 from core.training.transfer.run_import import ImportedRun, Progress, import_run
 from pages.components.cached import services
-from pages.components.runs.run_controls import LIVE
 from pages.components.shared import markdown, state, upload_limits
 from pages.components.shared.report_errors import reporting
 

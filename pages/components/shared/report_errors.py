@@ -1,6 +1,6 @@
 """Errors that a person can fix, shown as the sentences they are."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import streamlit as st
@@ -16,3 +16,11 @@ def reporting() -> Iterator[None]:
     except UnfreezeError as error:
         st.warning(str(error), icon=":material/info:")
         st.stop()
+
+
+def ask(order: Callable[..., object], *arguments: object) -> None:
+    """Carry out an order from a callback; what cannot be is said in passing, and the page drawn as things are."""
+    try:
+        order(*arguments)
+    except UnfreezeError as error:
+        st.toast(str(error), icon=":material/info:")

@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from core.errors import RunError
+from core.errors import UnfreezeError
 from core.inference import embeddings_job
 from core.runs.embeddings import Embeddings
 from core.runs.store import Run
 from pages.components.cached import runs
+from pages.components.shared.report_errors import ask
 
 
 def embeddings_of(run: Run) -> Embeddings | None:
@@ -18,14 +19,14 @@ def embeddings_of(run: Run) -> Embeddings | None:
         progress = embeddings_job.request(run)
         if progress is None:
             return runs.embeddings(run.id, run.embeddings_file.stat().st_mtime_ns)
-    except (RunError, FileNotFoundError) as error:
+    except (UnfreezeError, FileNotFoundError) as error:
         st.warning(str(error), icon=":material/info:")
         return None
     if progress.error:
         st.warning(
             f"The embeddings of this run's photos could not be computed: {progress.error}", icon=":material/info:"
         )
-        st.button("Try again", icon=":material/refresh:", on_click=embeddings_job.retry, args=(run,))
+        st.button("Try again", icon=":material/refresh:", on_click=ask, args=(embeddings_job.retry, run))
     else:
         st.fragment(_watch, run_every=1.0)(run)
     return None
@@ -34,7 +35,7 @@ def embeddings_of(run: Run) -> Embeddings | None:
 def _watch(run: Run) -> None:
     try:
         progress = embeddings_job.request(run)
-    except FileNotFoundError:  # the run was deleted meanwhile
+    except (UnfreezeError, FileNotFoundError):  # the run was deleted meanwhile, or the page says what is wrong
         st.rerun()
     if progress is None or progress.error:
         st.rerun()

@@ -18,6 +18,7 @@ from core.training.lr_finder import finder
 from core.training.lr_finder.finder import Sweep
 from pages.components.cached import runs
 from pages.components.shared import figures, state
+from pages.components.shared.report_errors import ask
 from pages.components.train import draft
 
 LOOK_EVERY_SECONDS = 1.0
@@ -34,7 +35,7 @@ FIELDS: Mapping[str, str] = {
 def show_lr_finder(recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8]) -> None:
     """The button, and what the search that this session has started came to."""
     run = _search()
-    going = run is not None and run.read_status().state in ACTIVE
+    going = run is not None and run.state in ACTIVE
     if st.button(
         "Find a learning rate",
         icon=":material/troubleshoot:",
@@ -73,7 +74,7 @@ def _watch(run: Run, recipe: Recipe, going: bool) -> None:
         st.rerun()
     if going:
         st.progress(min(1.0, status.progress or 0.0), text_of(status.message))
-        st.button("Stop", icon=":material/stop:", key="stop-search", on_click=run.request_stop)
+        st.button("Stop", icon=":material/stop:", key="stop-search", on_click=ask, args=(run.request_stop,))
     elif status.state != FINISHED:
         st.caption(f":material/info: {status.error or 'The search ended early.'}")
     if found:

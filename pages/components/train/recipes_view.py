@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.data.scan.folder import ImageFolder
-from core.errors import RecipeError
+from core.errors import RecipeError, UnfreezeError
 from core.recipe.recipe import Recipe
 from core.recipe.recipe_book import fitted_to, from_upload, to_download
 from pages.components.cached import services
@@ -60,7 +60,7 @@ def _files(present: Draft, name: str, recipe: Recipe, folder: ImageFolder, train
 def _save(name: str, recipe: Recipe, over: bool) -> None:
     try:
         entry = services.recipe_book().save(name, recipe, over=over)
-    except RecipeError as error:
+    except UnfreezeError as error:
         state.remember(MESSAGE, str(error))
     else:
         state.remember(MESSAGE, f"Saved as “{entry.name}”.")
@@ -70,7 +70,7 @@ def _delete(name: str) -> None:
     state.remember(TO_DELETE, "")
     try:
         services.recipe_book().delete(name)
-    except RecipeError as error:
+    except UnfreezeError as error:
         state.remember(MESSAGE, str(error))
     else:
         state.remember(MESSAGE, f"Deleted “{name}”.")

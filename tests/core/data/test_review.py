@@ -7,7 +7,7 @@ import pytest
 
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision, Review, ReviewStore, rows_of
 from core.data.scan.layout import INNERMOST, TABLE, Layout
-from core.errors import DataError
+from core.errors import DataError, StorageError
 
 ROOT = Path("/photos/flowers")
 LEAVE_OUT = Decision(EXCLUDE, {"rose/1.png": "aa", "薔薇/写真 2.png": "bb"}, why="blurred", made=1_700_000_000.5)
@@ -163,7 +163,7 @@ def test_a_decision_that_cannot_be_kept_leaves_what_was_kept(
 
         with monkeypatch.context() as patch:
             patch.setattr(os if broken == "replace" else Path, broken, full)
-            with pytest.raises(DataError, match=r"could not be saved in .* \(No space left on device\)"):
+            with pytest.raises(StorageError, match=r"cannot be saved in .* \(No space left on device\)"):
                 store.write(reviewed(LEAVE_OUT, FINE))
         assert store.read(ROOT) == reviewed(LEAVE_OUT)
     store.write(reviewed(LEAVE_OUT, FINE))
@@ -180,7 +180,7 @@ def test_a_writer_that_dies_halfway_leaves_what_was_kept(store: ReviewStore) -> 
 
 def test_where_a_file_blocks_the_folder_it_says_so(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file where a folder is needed")
-    with pytest.raises(DataError, match="could not be saved in"):
+    with pytest.raises(StorageError, match="cannot be saved in"):
         ReviewStore(tmp_path / "home" / "reviews").write(reviewed(LEAVE_OUT))
 
 

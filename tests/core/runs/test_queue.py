@@ -2,16 +2,19 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.errors import RunBusy, RunError, RunNotFound
+from core.errors import RunBusy, RunError, RunNotFound, StorageError
 from core.runs.messages import Message
 from core.runs.queue import Queue, has_begun
 from core.runs.store import (
@@ -207,14 +210,18 @@ def test_without_an_order_the_oldest_run_comes_first_and_runs_it_does_not_name_c
     assert queue.queued() == [three[1], three[0], three[2]]
 
 
-def test_an_order_that_cannot_be_written_is_an_error_and_the_run_is_queued_anyway(
-    queue: Queue, three: list[Run]
-) -> None:
+def test_where_the_order_cannot_be_saved_no_run_is_queued(queue: Queue, three: list[Run]) -> None:
     queue.file.unlink()
     queue.file.mkdir()
-    with pytest.raises(RunError, match="The order of the queue cannot be saved"):
+    with pytest.raises(StorageError, match=r"queue\.json cannot be saved"):
         queue.create(nothing)
-    assert len(queue.queued()) == 4 and queue.queued()[:3] == three
+    assert queue.queued() == three and len(queue.store.runs()) == 3
+    former = ended(queue, PAUSED)
+    before = former.read_status()
+    with pytest.raises(StorageError, match=r"queue\.json cannot be saved"):
+        queue.add(former, '{"dataset": "others"}')
+    assert former.read_status() == before and former.recipe_values() == {"dataset": "photos"}
+    assert {path.name for path in former.folder.iterdir()} == {"recipe.json", "status.json"}
 
 
 def test_a_run_whose_trainer_could_not_be_started_keeps_its_place(queue: Queue, three: list[Run]) -> None:
@@ -314,3 +321,24 @@ def test_whatever_several_sessions_do_at_once_each_run_is_begun_or_cancelled(que
     assert len(begun) == len(set(begun)) and not set(begun) & set(gone)
     assert set(begun) | set(gone) == set(runs) and queue.queued() == []
     assert set(queue.store.runs()) == set(begun)
+
+
+def test_of_deleting_a_run_and_letting_it_go_on_one_is_done_and_the_other_refused(queue: Queue) -> None:
+    for _ in range(60):
+        run, together = ended(queue), threading.Barrier(2)
+
+        def outcome(order: Callable[[], object], together: threading.Barrier = together) -> bool:
+            together.wait()
+            try:
+                order()
+            except RunError:
+                return False
+            return True
+
+        with ThreadPoolExecutor(2) as pool:
+            orders = (partial(queue.store.delete, run.id), partial(queue.add, run))
+            deleted, added = pool.map(outcome, orders)
+        assert deleted != added, "both were told that it was done, or neither"
+        assert (run in queue.store.runs()) == added
+        if added:
+            queue.cancel(run)

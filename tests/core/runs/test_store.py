@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import RunBusy, RunError, RunNotFound
+from core.errors import RunBusy, RunError, RunNotFound, StorageError
 from core.files import write_atomically
 from core.runs.messages import Message, text_of
 from core.runs.store import (
@@ -101,7 +101,7 @@ def test_a_new_run_is_complete_when_it_can_be_seen(store: RunStore) -> None:
     assert store.runs() == [run] and store.get(run.id) == run
     assert run.recipe_values() == {} and run.class_names() == ("Ähre", "b")
     assert run.read_status().state == STARTING
-    assert {path.name for path in run.folder.iterdir()} == {"recipe.json", "classes.json", "status.json"}
+    assert {path.name for path in run.folder.iterdir()} == {"recipe.json", "classes.json", "status.json", "reserve"}
     assert [path.name for path in store.root.iterdir()] == [run.id]
 
 
@@ -279,7 +279,7 @@ def test_a_run_that_has_ended_is_deleted(store: RunStore) -> None:
     (run.serving_folder / "graph.xml").write_text("x", "utf-8")
     store.delete(run.id)
     assert store.runs() == [other]
-    assert [path.name for path in store.root.iterdir()] == [other.id]
+    assert {path.name for path in store.root.iterdir()} == {".exclusive", other.id}
     with pytest.raises(RunNotFound):
         store.delete(run.id)
 
@@ -411,7 +411,7 @@ def test_a_run_that_two_people_delete_at_once_is_gone_without_a_crash(store: Run
             person.start()
         for person in people:
             person.join()
-    assert store.runs() == [] and list(store.root.iterdir()) == []
+    assert store.runs() == [] and [path.name for path in store.root.iterdir()] == [".exclusive"]
     assert [type(outcome) for outcome in outcomes if outcome is not None] == [RunNotFound] * 60
 
 
@@ -510,7 +510,7 @@ def test_a_run_that_cannot_be_written_leaves_nothing_and_says_why(store: RunStor
         run.recipe_file.write_text("{}")
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(RunError, match="No space left on device"):
+    with pytest.raises(StorageError, match="The disk is full"):
         store.create(fill)
     assert store.runs() == [] and list(store.root.iterdir()) == []
 
@@ -527,3 +527,30 @@ def test_sweeping_removes_what_crashes_left_and_nothing_else(store: RunStore) ->
     assert not crashed.work_folder.exists() and crashed.folder.exists()
     assert starting.work_folder.exists(), "a trainer that is about to begin needs its work folder"
     assert not [path for path in store.root.iterdir() if path.name.startswith((".making", ".deleting"))]
+
+
+@pytest.mark.parametrize("lead", [3600.0, 10 * 365 * 86_400.0])
+def test_a_start_from_the_future_is_a_crash_that_can_be_deleted(store: RunStore, lead: float) -> None:
+    run = store_at(store, time.time() + lead).create(nothing)  # then the clock was set back
+    assert run.read_status().state == CRASHED and store.active() is None
+    store.delete(run.id)
+    assert store.runs() == []
+
+
+def test_the_room_for_the_last_status_is_given_back_with_it(store: RunStore) -> None:
+    run = store.create(nothing)
+    assert run.reserve_file.stat().st_size >= 4 * os.statvfs(store.root).f_frsize
+    run.write_status(replace(run.read_status(), state=RUNNING))
+    assert run.reserve_file.exists()
+    run.write_status(replace(run.read_status(), state=FAILED))
+    assert not run.reserve_file.exists()
+
+
+def test_what_a_killed_process_was_writing_is_swept_away_and_what_is_being_written_stays(store: RunStore) -> None:
+    run = store.create(nothing)
+    lost, fresh = run.folder / ".embeddings.npz.abcdefgh", run.folder / ".label.json.abcdefgh"
+    for file in (lost, fresh):
+        file.write_bytes(b"half")
+    os.utime(lost, (time.time() - 7200, time.time() - 7200))
+    store.sweep()
+    assert not lost.exists() and fresh.exists() and run.status_file.exists()

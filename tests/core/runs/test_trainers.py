@@ -119,6 +119,23 @@ def test_what_cannot_be_started_is_tried_again(
         eventually(lambda: run.read_status().state == RUNNING, f"the run goes:\n{run.log_tail()}")
 
 
+def test_the_queue_survives_whatever_happens_and_says_so_in_the_log_once(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries, survived = iter([ZeroDivisionError("odd"), ZeroDivisionError("odd"), OSError("odder")]), threading.Event()
+
+    def fail(*_: object) -> None:
+        if (error := next(tries, None)) is not None:
+            raise error
+        survived.set()
+
+    monkeypatch.setattr(trainers, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(trainers, "advance", fail)
+    with looked_after(queue):
+        assert survived.wait(PATIENCE)
+    assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["odd", "odder"]
+
+
 @contextmanager
 def looked_after(queue: Queue) -> Iterator[None]:
     """The server's part, which looks whose turn it is."""

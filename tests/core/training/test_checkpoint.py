@@ -84,7 +84,7 @@ def test_a_disk_that_takes_no_more_leaves_the_older_ones(tmp_path: Path, monkeyp
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match="The disk is full"):
             kept.write(checkpoint(2))
     assert numbers(kept) == 1
 
