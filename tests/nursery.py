@@ -4,7 +4,7 @@ A *nursery* is a process that waits for its first order before it loads anything
 There are two for a whole run of the tests: `CORE` for our modules that compute, `APP` for servers. `stand_in` is a
 program that takes the place of Python where our code starts one of its modules: it has the same arguments,
 environment, folder and standard streams forked, hands signals on, and ends as the fork does; whoever kills it kills
-both. Everything else it leaves to the real Python.
+both. Everything else it leaves to the real Python, and everything as long as the nursery is loading.
 """
 
 import gc
@@ -18,8 +18,8 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -57,9 +57,11 @@ VARIABLE = "UNFREEZE_TEST_NURSERIES"
 STAND_IN = """#!{python} -ISE
 import json, os, signal, socket, sys
 
-if sys.argv[1:2] == ["-m"] and sys.argv[2:3] and sys.argv[2] in {forked}:
-    nursery = socket.socket(socket.AF_UNIX)
+nursery = socket.socket(socket.AF_UNIX)
+forked = sys.argv[1:2] == ["-m"] and sys.argv[2:3] and sys.argv[2] in {forked}
+if forked:
     nursery.connect("{socket}")
+if forked and os.path.exists("{socket}.ready"):
     order = {{"arguments": sys.argv[1:], "environment": dict(os.environ), "folder": os.getcwd(), "guarded": True}}
     socket.send_fds(nursery, [json.dumps(order).encode() + b"\\n"], [0, 1, 2])
     child = int(nursery.makefile("rb", 0).readline())
@@ -75,9 +77,11 @@ if sys.argv[1:2] == ["-m"] and sys.argv[2:3] and sys.argv[2] in {forked}:
     ended = nursery.recv(16)
     code = int(ended or b"-9")
     if code < 0:
-        signal.signal(-code, signal.SIG_DFL) if -code != signal.SIGKILL else None
+        if -code not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     os._exit(code)
+nursery.close()
 os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 """
 
@@ -131,6 +135,19 @@ def forked_server(arguments: Sequence[str], environment: Mapping[str, str]) -> i
         nursery.connect(str(Path(os.environ[VARIABLE]) / APP))
         socket.send_fds(nursery, [json.dumps(order).encode() + b"\n"], [nothing.fileno()] * 3)
         return int(nursery.makefile("rb", 0).readline())
+
+
+@contextmanager
+def remarks_dropped() -> Iterator[None]:
+    """Drop what is written to standard error meanwhile: TensorFlow makes remarks about the processor."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def load(kind: str) -> None:
@@ -195,11 +212,15 @@ class Nursery:
     def _take(self) -> None:
         customer = self._listening.accept()[0]
         data, streams, *_ = socket.recv_fds(customer, 2**20, 3)
+        if not self._loaded:
+            with remarks_dropped():
+                load(self._kind)
+            self._loaded = True
+            Path(f"{self._listening.getsockname()}.ready").touch()
+        if not data:  # a process that did not want to wait so long
+            return customer.close()
         while not data.endswith(b"\n"):
             data += customer.recv(2**20)
-        if not self._loaded:
-            load(self._kind)
-            self._loaded = True
         order = json.loads(data)
         child = os.fork()
         if not child:
