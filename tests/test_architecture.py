@@ -207,6 +207,30 @@ def test_what_outlives_a_rerun_is_kept_in_one_place(names: tuple[str, ...], only
     assert {name for name in users if not is_part(name, only_in)} == set()
 
 
+FROM_OUTSIDE = {"error", "path", "reason", "message", "trouble", "warning", "folder", "file", "root", "note", "origin"}
+"""What holds names and texts that are not ours, by the last part of how it is called."""
+
+NO_MARKDOWN = {"key", "alt", "placeholder", "args", "on_click", "on_change", "value", "data", "options"}
+"""What Streamlit draws as it is, or not at all, by the name of the argument."""
+
+
+def test_pages_hand_nothing_from_outside_to_markdown_as_it_is() -> None:
+    wrong = []
+    for name, tree in modules().items():
+        for call in ast.walk(tree):
+            if not (is_part(name, "pages") and isinstance(call, ast.Call) and ast.unparse(call.func).startswith("st.")):
+                continue
+            for text in [*call.args, *(word.value for word in call.keywords if word.arg not in NO_MARKDOWN)]:
+                text = text.args[0] if isinstance(text, ast.Call) and ast.unparse(text.func) == "str" else text
+                parts = [part.value for part in ast.walk(text) if isinstance(part, ast.FormattedValue)]
+                wrong += [
+                    f"{name}:{part.lineno} {ast.unparse(part)}"
+                    for part in (*parts, *([text] if isinstance(text, ast.Name | ast.Attribute) else []))
+                    if ast.unparse(part).rpartition(".")[2] in FROM_OUTSIDE
+                ]
+    assert wrong == []
+
+
 def test_only_one_module_knows_how_a_photo_is_decoded() -> None:
     openers = {
         name

@@ -129,11 +129,13 @@ def with_camera(dataset: Path, class_name: str, count: int) -> None:
         st.rerun()
     problem = state.take("camera-problem")
     if problem:
-        st.warning(problem, icon=":material/info:")
+        st.warning(markdown.escape(problem), icon=":material/info:")
     if st.button("Remove the last photo", icon=":material/undo:", type="tertiary"):
         with reporting():
             gone = collect.take_back(dataset, datasets_folder=folder())
-        st.toast("There are no camera photos left to remove." if gone is None else f"Removed {gone.name}.")
+        st.toast(
+            "There are no camera photos left to remove." if gone is None else f"Removed {markdown.escape(gone.name)}."
+        )
         if gone is not None:
             st.rerun()
 
@@ -290,10 +292,10 @@ def fetching(fetch: Fetch) -> None:
         fetch_progress(fetch)
         return
     if progress.state == catalogue.FINISHED:
-        st.success(f"{progress.words}.", icon=":material/check_circle:")
+        st.success(f"{markdown.escape(progress.words)}.", icon=":material/check_circle:")
         look_at(Path(progress.folder))
     else:
-        st.warning(progress.error or progress.words, icon=":material/info:")
+        st.warning(markdown.escape(progress.error or progress.words), icon=":material/info:")
     again = "Download something else" if progress.state == catalogue.FINISHED else "Try again, or choose another"
     if st.button(again, icon=":material/refresh:"):
         with reporting():
@@ -307,7 +309,7 @@ def fetch_progress(fetch: Fetch) -> None:
     progress = fetch.read()
     if progress.state != catalogue.RUNNING:
         st.rerun()
-    st.progress(progress.share or 0.0, progress.words)
+    st.progress(progress.share or 0.0, markdown.escape(progress.words))
     st.caption("You can leave this page; the download continues.")
     if st.button("Cancel", icon=":material/stop:"):
         with reporting():

@@ -68,11 +68,15 @@ def browse() -> None:
         here = Path(state.recall("browse", "") or roots[-1])
         with reporting():
             inner = folder_picker.browse(here, roots)
-        st.caption(str(here))
+        st.caption(markdown.escape(here))
         with st.container(horizontal=True, gap="small"):
             for root in roots:
                 st.button(
-                    root.name or str(root), key=f"root-{root}", icon=":material/home:", on_click=_go, args=(root,)
+                    markdown.escape(root.name or root),
+                    key=f"root-{root}",
+                    icon=":material/home:",
+                    on_click=_go,
+                    args=(root,),
                 )
             if here not in roots:
                 st.button("Up one level", icon=":material/arrow_upward:", on_click=_go, args=(here.parent,))
@@ -82,7 +86,9 @@ def browse() -> None:
             for path in inner:
                 ready = folder_picker.looks_like_dataset(path)
                 icon = ":material/photo_library:" if ready else ":material/folder:"
-                if st.button(path.name, key=f"go-{path}", icon=icon, type="primary" if ready else "secondary"):
+                if st.button(
+                    markdown.escape(path.name), key=f"go-{path}", icon=icon, type="primary" if ready else "secondary"
+                ):
                     open_dataset(path) if ready else _go(path)
                     st.rerun()
         st.caption(
@@ -131,7 +137,7 @@ def overview(dataset: Dataset) -> None:
     try:
         parts = datasets.split_of(dataset, 0)
     except DataError as error:
-        st.warning(str(error), icon=":material/info:")
+        st.warning(markdown.escape(error), icon=":material/info:")
         parts = np.full(len(folder), NO_SUBSET, dtype=np.int8)
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -193,7 +199,7 @@ def findings(dataset: Dataset) -> None:
             kind = finding.kind
             go_to(f"{kind.title} · {finding.count:,}", f":material/{kind.icon}:", CHECKS, kind.key)
     if dataset.scan.datasets_inside:
-        names = ", ".join(f"“{name}”" for name in dataset.scan.datasets_inside[:5])
+        names = ", ".join(f"“{markdown.escape(name)}”" for name in dataset.scan.datasets_inside[:5])
         st.info(
             f"{names} contain folders of photos themselves. If they are datasets, open one of them instead;"
             " here each one counts as a class.",

@@ -28,7 +28,7 @@ from pages.components.cached import datasets, runs, services
 from pages.components.compare import comparison_view
 from pages.components.compare.comparison_figures import MOST_RUNS
 from pages.components.compare.comparison_view import AUGMENTATIONS, PICKED, REPEATS, SIDE_BY_SIDE, STUDY, VARIED, Member
-from pages.components.shared import dataset_choice, elements, state
+from pages.components.shared import dataset_choice, elements, markdown, state
 from pages.components.shared.report_errors import reporting
 from pages.components.train import variant
 
@@ -204,7 +204,7 @@ def start_view(found: Sequence[Member]) -> None:
         f":material/schedule: **{len(plan.runs)} runs** on {photos:,} training photos, one after the other{about}."
     )
     if plan.note:
-        st.info(plan.note, icon=":material/info:")
+        st.info(markdown.escape(plan.note), icon=":material/info:")
     with st.expander("The runs", icon=":material/list:"):
         st.dataframe([{"run": run.name} for run in plan.runs], hide_index=True)
     if st.button(f"Queue {len(plan.runs)} runs", type="primary", icon=":material/playlist_add:", width="stretch"):

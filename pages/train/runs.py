@@ -73,4 +73,7 @@ for name_of_group, members_of_group in some_of(begun, "runs"):
 show_more(begun, "runs")
 show_import()
 for folder, reason in broken:
-    st.caption(f":material/warning: The run folder {folder} cannot be read, so it is ignored: {reason}")
+    st.caption(
+        f":material/warning: The run folder {markdown.escape(folder)} cannot be read, so it is ignored:"
+        f" {markdown.escape(reason)}"
+    )

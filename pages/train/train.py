@@ -21,7 +21,7 @@ from core.training.budget.throughput import known_throughput
 from core.training.launch import launch
 from pages.components.cached import datasets, runs, services
 from pages.components.runs.run_view import show_run
-from pages.components.shared import dataset_choice, drawings, elements, state
+from pages.components.shared import dataset_choice, drawings, elements, markdown, state
 from pages.components.shared.report_errors import reporting
 from pages.components.train import (
     class_weights,
@@ -55,7 +55,7 @@ def set_up(dataset: Dataset) -> None:
         folder, parts = draft.used_photos(dataset, start)
     counts = Counts(*(int(np.sum(parts == number)) for number in range(3)))
     for note in start.notes:
-        st.info(note, icon=":material/info:")
+        st.info(markdown.escape(note), icon=":material/info:")
     above = st.container(horizontal=True)
     left, right = st.columns([1, 1], gap="large")
     with right:
@@ -166,7 +166,7 @@ def show_chosen_run(run_id: str) -> None:
     try:
         run = runs.store().get(run_id)
     except RunNotFound as error:
-        st.info(str(error), icon=":material/search_off:")
+        st.info(markdown.escape(error), icon=":material/search_off:")
         st.button("Start a new run", icon=":material/add:", on_click=state.close_run)
         st.page_link("pages/train/runs.py", label="All runs", icon=":material/history:")
         return

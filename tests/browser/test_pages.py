@@ -1,14 +1,22 @@
 """Every page in three states: nothing yet, a run that is going, a run that has finished."""
 
+import csv
+import io
+import json
 import os
 import re
+import shutil
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote, urlsplit
 
+import numpy as np
 import pytest
-from playwright.sync_api import expect
+from PIL import Image
+from playwright.sync_api import FilePayload, expect
 
-from core.runs.store import CRASHED, Run
+from core.runs.store import CRASHED, Label, Run
 from tests.browser.conftest import Screen, Server, free_port
 from tests.conftest import FinishedRun, Workplace, eventually, trainer, write_colours
 
@@ -119,6 +127,95 @@ def test_with_a_finished_run(
     expect(screen.text("baseline CNN on colours")).to_be_visible()
     screen.open("/predict")
     expect(screen.page.get_by_test_id("stFileUploaderDropzone")).to_be_visible()
+
+
+HOSTILE = {"blue": "![x](https:evil.example) <b>x", "red": " [a](https:evil.example) www.evil.example a<br>b"}
+"""What two classes are called, each a trap for whatever takes names for Markdown or HTML."""
+
+TRAP = "![x](https:/evil.example/p.png)"
+
+DRAWN = '() => document.querySelectorAll(\'[src*="evil.example"], [href*="evil.example"]\').length'
+
+
+@pytest.fixture
+def hostile_server(finished_run: FinishedRun, tmp_path: Path) -> Iterator[Server]:
+    """A server with a finished run whose classes, photos, folder and name are hostile, and a broken photo."""
+    place = Workplace(tmp_path / "home", tmp_path / "photos" / TRAP)
+    for name, hostile in HOSTILE.items():
+        shutil.copytree(finished_run.workplace.colours / name, place.colours / hostile)
+    (place.colours / HOSTILE["red"] / "![x](https:evil.example).png").write_bytes(b"no photo")
+    run = Run(place.store.root / finished_run.run.id)
+    shutil.copytree(finished_run.run.folder, run.folder)
+    recipe = json.loads(run.recipe_file.read_text("utf-8"))
+    run.recipe_file.write_text(json.dumps({**recipe, "dataset": str(place.colours)}), "utf-8")
+    (run.folder / "classes.json").write_text(json.dumps({"class_names": list(HOSTILE.values())}), "utf-8")
+    with run.split_file.open(newline="") as file:
+        rows = [
+            [HOSTILE[name] + path[len(name) :], HOSTILE[name], part] for path, name, part in list(csv.reader(file))[1:]
+        ]
+    with run.split_file.open("w", newline="") as file:
+        csv.writer(file).writerows([["file", "class", "part"], *rows])
+    with np.load(run.embeddings_file) as file:
+        arrays = dict(file)
+    paths = "".join(f"{text}\n" for text in arrays["paths"].tobytes().decode().splitlines())
+    for name, hostile in HOSTILE.items():
+        paths = re.sub(f"^{name}/", f"{hostile}/", paths, flags=re.MULTILINE)
+    arrays["paths"] = np.frombuffer(paths.encode(), np.uint8)
+    np.savez(run.embeddings_file, **arrays)
+    run.write_label(Label(f"{TRAP} **bold**"))
+    started = Server(place, free_port(), {"UNFREEZE_DATASETS": str(tmp_path / "photos")})
+    started.start()
+    yield started
+    started.kill()
+
+
+def test_no_name_is_markdown_and_nothing_leaves_this_server(
+    hostile_server: Server, finished_run: FinishedRun, new_screen: Callable[..., Screen]
+) -> None:
+    screen = new_screen(hostile_server)
+    asked: list[str] = []
+    blocked: list[str] = []
+    screen.page.on("request", lambda request: asked.append(request.url))
+    screen.page.on("console", lambda message: blocked.append(message.text) if "Policy" in message.text else None)
+
+    def check() -> None:
+        screen.settle()
+        elsewhere = [url for url in asked if urlsplit(url).netloc not in ("", urlsplit(hostile_server.address).netloc)]
+        assert not elsewhere and not blocked and not screen.page.evaluate(DRAWN), screen.page.url
+        assert not screen.problems()
+
+    dataset, trap = quote(str(hostile_server.workplace.colours)), quote(TRAP)
+    for path in PAGES:
+        screen.open(f"{path}?dataset={dataset}")
+        check()
+    for path in (
+        f"/?dataset=/{trap}",
+        f"/predict?folder=/{trap}",
+        f"/train?run={trap}",
+        f"/train?run={finished_run.run.id}",
+    ):
+        screen.open(path)
+        check()
+    expect(screen.text(f"{TRAP} **bold**")).to_be_visible()
+    screen.open(f"/?dataset={dataset}")
+    for view in ("Photos", "Left out", "Overview"):
+        screen.page.get_by_role("radio", name=view).click()
+        check()
+    expect(screen.text(HOSTILE["blue"])).to_be_visible()
+    expect(screen.page.locator(".ytick").get_by_text("a<br>b")).to_be_visible()
+    screen.open("/evaluate")
+    for section in screen.page.get_by_role("radio").all_inner_texts():
+        screen.page.get_by_role("radio", name=section).first.click()
+        check()
+    screen.open("/predict")
+    good = io.BytesIO()
+    Image.new("RGB", (40, 40), (200, 10, 10)).save(good, "PNG")
+    sent = ((f"{HOSTILE['blue']}.png", good.getvalue()), ("www.evil.example.png", b"no photo"))
+    screen.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(
+        [FilePayload(name=name, mimeType="image/png", buffer=content) for name, content in sent]
+    )
+    expect(screen.text("1 of 2 files could not be used")).to_be_visible()
+    check()
 
 
 def test_augmentations_are_drawn_and_carried_to_training(server: Server, new_screen: Callable[..., Screen]) -> None:

@@ -1,11 +1,13 @@
 """Which files lie below a folder, and which of them may be opened as photos; no file is opened here."""
 
 import os
+import re
 import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from core.data.images import PHOTO_SUFFIXES
 from core.errors import FolderError, PhotoOutOfReach
@@ -51,8 +53,43 @@ class LeftOut:
     reason: str
 
 
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|file:(?=/)", re.IGNORECASE)
+"""How an address begins, in place of a path."""
+
+OF_WINDOWS = re.compile(r"[a-z]:([\\/]|$)|\\\\|%\w+%", re.IGNORECASE)
+"""How paths begin on a computer with Windows: a drive, a network share, a variable."""
+
+
+def path_named(given: Path | str) -> Path:
+    """The path that a person meant; "~" and addresses that begin with `file:` are understood.
+
+    Raises:
+        FolderError: It is an address on a network, or a path of another kind of computer.
+    """
+    text = str(given)
+    if found := ADDRESS.match(text):
+        if found[0].lower().removesuffix("//") != "file:":
+            raise FolderError(
+                f"{text} is an address on a network, not a folder of this computer. Download the photos first, or"
+                " connect the share as a folder, and enter the path of that folder."
+            )
+        host, _, path = unquote(text[found.end() :]).partition("/")
+        if host and host != "localhost" and not OF_WINDOWS.match(host):
+            raise FolderError(
+                f"{text} is a folder of another computer. Connect it as a folder of this one, and enter the path of"
+                " that folder."
+            )
+        text = f"{host}/{path}" if OF_WINDOWS.match(host) else path if OF_WINDOWS.match(path) else f"/{path}"
+    if os.name != "nt" and OF_WINDOWS.match(text):
+        raise FolderError(
+            f"{given} is a path of a computer with Windows; this one has another system. Enter the path that the"
+            f" folder has here; paths begin with “/”, as in {Path.cwd()}."
+        )
+    return Path(text).expanduser()
+
+
 def check_inside(path: Path | str, roots: Sequence[Path]) -> Path:
-    """Resolve a folder that a person named ("~" is understood), and make sure that it may be read.
+    """Resolve a folder that a person named, as `path_named` understands it, and make sure that it may be read.
 
     Raises:
         FolderError: It is not inside one of `roots`, or is no folder.
@@ -60,16 +97,17 @@ def check_inside(path: Path | str, roots: Sequence[Path]) -> Path:
     if not str(path).strip():
         raise FolderError("No folder was given. Enter the path of a folder that contains one subfolder for each class.")
     try:
-        resolved = Path(path).expanduser().resolve()
+        resolved = path_named(path).resolve()
         inside = is_inside(resolved, roots)
         is_folder = inside and resolved.is_dir()
     except (OSError, RuntimeError, ValueError) as error:
         raise FolderError(f"The folder {path!s} cannot be opened ({error}).") from error
     if not inside:
         allowed = ", ".join(str(root) for root in roots)
+        whole = "" if os.path.isabs(str(path)) or str(path).startswith(("~", "file:")) else " Enter its whole path."
         raise FolderError(
-            f"The folder {resolved} is outside the folders that may be read ({allowed}). Move it into one of these,"
-            " or add it to UNFREEZE_DATASETS."
+            f"The folder {resolved} is outside the folders that may be read ({allowed}).{whole} Move it into one of"
+            " these, or add it to UNFREEZE_DATASETS."
         )
     if not is_folder:
         what = "is a file; choose a folder" if resolved.exists() else "does not exist; check the spelling"
@@ -78,12 +116,12 @@ def check_inside(path: Path | str, roots: Sequence[Path]) -> Path:
 
 
 def check_file(path: Path | str, roots: Sequence[Path]) -> Path:
-    """Resolve a file that a person named ("~" is understood), and make sure that it may be read.
+    """Resolve a file that a person named, as `path_named` understands it, and make sure that it may be read.
 
     Raises:
         FolderError: It is not inside one of `roots`, or is no file.
     """
-    named = Path(path)
+    named = path_named(path)
     resolved = (check_inside(named.parent, roots) / named.name).resolve()
     if not is_inside(resolved, roots) or not resolved.is_file():
         raise FolderError(f"There is no file {path!s} that may be read; check the spelling.")

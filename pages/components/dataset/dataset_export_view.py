@@ -107,7 +107,7 @@ def _outcome(job: ExportJob) -> None:
     if job.cancelled:
         st.info("The export was stopped. Nothing was saved.", icon=":material/info:")
     elif job.error is not None:
-        st.warning(str(job.error), icon=":material/info:")
+        st.warning(markdown.escape(job.error), icon=":material/info:")
     elif job.result is not None:
         _report(job.result)
 

@@ -47,7 +47,7 @@ def notice() -> None:
     """Say, once, what went wrong in the last callback."""
     message = state.take("notice")
     if message:
-        st.warning(message, icon=":material/info:")
+        st.warning(markdown.escape(message), icon=":material/info:")
 
 
 def undo_bar(dataset: Dataset) -> None:
@@ -139,7 +139,7 @@ def card(dataset: Dataset, position: int, why: str, key: str) -> None:
     try:
         st.image(thumbnails.thumbnail(folder, position), width=132, alt=path)
     except (PhotoError, FileNotFoundError) as error:
-        st.caption(f":material/broken_image: {error}")
+        st.caption(f":material/broken_image: {markdown.escape(error)}")
     label = folder.class_names[folder.labels[position]]
     st.caption(f"**{markdown.escape(label)}**  \n{markdown.escape(shortened(path.rpartition('/')[2]))}")
     others = [name for name in targets(folder) if name != label]
@@ -201,7 +201,7 @@ def decided(dataset: Dataset) -> None:
         return
     st.markdown(
         "Your photos are never changed. Decisions are saved separately, in"
-        f" `{datasets.reviews().file(review.root)}`, and each can be taken back."
+        f" {markdown.code(datasets.reviews().file(review.root))}, and each can be taken back."
     )
     undo_bar(dataset)
     elements.download_list(rows_of(review.decisions), "decisions.csv")
@@ -211,4 +211,6 @@ def decided(dataset: Dataset) -> None:
             st.markdown(f"{describe(decision)}  \n:gray[{markdown.escape(decision.why)}]", width="stretch")
             st.button("Take back", key=f"back-{position}", on_click=take_back, args=(review.root, decision))
     for path, reason in dataset.lost:
-        st.caption(f":material/link_off: {markdown.escape(path)}: {reason}; the decision is not applied.")
+        st.caption(
+            f":material/link_off: {markdown.escape(path)}: {markdown.escape(reason)}; the decision is not applied."
+        )

@@ -10,6 +10,7 @@ from core.data.scan.layout import FILE_COLUMNS, FIRST, INNERMOST, LABEL_COLUMNS,
 from core.errors import UnfreezeError
 from pages.components.cached import datasets
 from pages.components.dataset import decisions
+from pages.components.shared import markdown
 from pages.components.shared.report_errors import reporting
 
 WORDS = {
@@ -64,7 +65,7 @@ def choose_columns(root: Path, tables: tuple[str, ...], chosen: Layout) -> Layou
     try:
         table = read_table(root, name)
     except UnfreezeError as error:
-        st.warning(str(error), icon=":material/info:")
+        st.warning(markdown.escape(error), icon=":material/info:")
         return None
     columns = list(table.columns)
     file_column, label_column = (

@@ -76,7 +76,9 @@ def scores(found: ClassScores, names: Sequence[str]) -> go.Figure:
         mode="markers",
         marker={"size": 12, "color": BLUE},
         error_x={"array": ends[:, 1] - recall, "arrayminus": recall - ends[:, 0], "color": BLUE, "thickness": 1.5},
-        text=[f"{names[label]}: {found.recall[label]:.0%} of {found.support[label]:,} photos" for label in seen],
+        text=[
+            f"{escape(names[label])}: {found.recall[label]:.0%} of {found.support[label]:,} photos" for label in seen
+        ],
         hovertemplate="%{text} are recognised<extra></extra>",
     )
     predicted = [label for label in shown if found.predicted[label]]
@@ -86,7 +88,7 @@ def scores(found: ClassScores, names: Sequence[str]) -> go.Figure:
         name="precision",
         mode="markers",
         marker={"size": 11, "color": ORANGE, "symbol": "diamond-open", "line": {"width": 2}},
-        text=[f"{found.predicted[label]:,} photos are predicted as {names[label]}" for label in predicted],
+        text=[f"{found.predicted[label]:,} photos are predicted as {escape(names[label])}" for label in predicted],
         hovertemplate="%{text}, %{x:.0%} of them correctly<extra></extra>",
     )
     ticks = {"tickvals": list(row.values()), "ticktext": [short(names[label]) for label in shown], "ticksuffix": "  "}

@@ -73,7 +73,7 @@ def _one(subset: EvaluatedSubset, position: int) -> None:
     try:
         pixels, look = _see(subset, position)
     except PhotoError as error:
-        st.warning(f"This photo can no longer be shown: {error}.", icon=":material/broken_image:")
+        st.warning(f"This photo can no longer be shown: {markdown.escape(error)}.", icon=":material/broken_image:")
         return
     taken_for = int(subset.found.predicted[position])
     key = f"look-class-{subset.key}-{position}"
@@ -165,7 +165,7 @@ def _see_all(subset: EvaluatedSubset, positions: Sequence[int]) -> dict[int, See
         try:
             seen[position] = _see(subset, position)
         except PhotoError as error:
-            lost.append(f"{markdown.escape(subset.folder.paths[position])} ({error})")
+            lost.append(f"{markdown.escape(subset.folder.paths[position])} ({markdown.escape(error)})")
     if lost:
         st.caption(f":material/broken_image: No longer readable: {', '.join(lost)}")
     return seen

@@ -111,7 +111,7 @@ def _photo(subset: EvaluatedSubset, position: int) -> None:
     try:
         st.image(thumbnails.thumbnail(subset.folder, position), width=PHOTO_PIXELS, alt=path)
     except PhotoError as error:
-        st.caption(f":material/broken_image: {markdown.escape(path)} can no longer be shown: {error}.")
+        st.caption(f":material/broken_image: {markdown.escape(path)} can no longer be shown: {markdown.escape(error)}.")
 
 
 def look_button(subset: EvaluatedSubset, position: int, number: int, key: str, act: Act = OPEN) -> None:
@@ -119,7 +119,7 @@ def look_button(subset: EvaluatedSubset, position: int, number: int, key: str, a
     st.button(
         f"{act[0]} {number or ''}".strip(),
         key=f"act-{key}-{subset.key}-{position}",
-        help=subset.folder.paths[position],
+        help=markdown.escape(subset.folder.paths[position]),
         on_click=act[1],
         args=(subset, position),
         width="stretch",

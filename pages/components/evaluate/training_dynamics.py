@@ -29,7 +29,7 @@ def training_dynamics(subset: EvaluatedSubset) -> None:
         found = runs.training_dynamics(shown.run.id, shown.status.ended)
         watched = EvaluatedSubset(shown, "validation", runs.evaluation(shown.run.id, "validation", shown.status.ended))
     except RunError as error:
-        st.info(str(error), icon=":material/history:")
+        st.info(markdown.escape(error), icon=":material/history:")
         return
     if found.paths != watched.found.paths:
         st.info(

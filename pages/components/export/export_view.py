@@ -54,7 +54,7 @@ def _cards(run: Run, going: bool) -> None:
     if going and not _under_way(found):
         st.rerun()
     if trouble := state.take(TROUBLE):
-        st.warning(trouble, icon=":material/info:")
+        st.warning(markdown.escape(trouble), icon=":material/info:")
     _make_all(run, found)
     for first in range(0, len(FORMATS), CARDS_IN_A_ROW):
         row = FORMATS[first : first + CARDS_IN_A_ROW]
@@ -107,7 +107,7 @@ def _card(run: Run, chosen: ExportFormat, found: Export) -> None:
 def _progress(run: Run, chosen: ExportFormat, found: Export) -> None:
     if found.state == MAKING:
         count = f": {found.done:,} of {found.total:,} photos" if found.total else "…"
-        st.progress(found.done / found.total if found.total else 0.0, f"{text_of(found.stage)}{count}")
+        st.progress(found.done / found.total if found.total else 0.0, f"{markdown.escape(text_of(found.stage))}{count}")
     if st.button(
         "Cancel", icon=":material/close:", key=f"cancel-{chosen.key}", help=f"Cancel the export to {chosen.name}"
     ):
@@ -125,7 +125,7 @@ def _figures(found: ParityReport) -> None:
         pairs.insert(1, ("Accuracy", f"{share(found.accuracy)} (original: {share(found.run_accuracy)})"))
     elements.facts(pairs)
     for warning in found.warnings:
-        st.markdown(f":orange[:material/warning:] {warning}")
+        st.markdown(f":orange[:material/warning:] {markdown.escape(warning)}")
 
 
 def _buttons(run: Run, chosen: ExportFormat, found: Export) -> None:

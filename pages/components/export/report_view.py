@@ -31,7 +31,7 @@ def show(shown: LoadedRun) -> None:
     try:
         _card(shown)
     except UnfreezeError as error:
-        st.warning(str(error), icon=":material/info:")
+        st.warning(markdown.escape(error), icon=":material/info:")
 
 
 def offer(shown: LoadedRun) -> None:
@@ -50,7 +50,7 @@ def offer(shown: LoadedRun) -> None:
     try:
         _made(shown)
     except UnfreezeError as error:
-        st.warning(f"The report could not be made: {error}", icon=":material/info:")
+        st.warning(f"The report could not be made: {markdown.escape(error)}", icon=":material/info:")
 
 
 def _made(shown: LoadedRun) -> None:

@@ -81,7 +81,7 @@ def _kept(dataset: Dataset, chosen: Backbone) -> Features | None:
 def _offer(request: Request, new: int, chosen: Backbone, last: Status | None) -> None:
     """What the check will do, and the button that starts it; `new` photos have no features yet."""
     if last is not None and last.state == FAILED:
-        st.warning(last.error, icon=":material/error:")
+        st.warning(markdown.escape(last.error), icon=":material/error:")
     elif last is not None and last.state in ENDINGS:
         st.info(ENDINGS[last.state], icon=":material/info:")
     if new < len(request.paths):
@@ -116,6 +116,6 @@ def _watch(run: Run) -> None:
     if status.state not in ACTIVE:
         st.rerun()
     rate = f" · {status.images_per_second:.0f} photos a second" if status.images_per_second else ""
-    st.progress(min(1.0, status.progress or 0.0), f"{text_of(status.message)}…{rate}")
+    st.progress(min(1.0, status.progress or 0.0), f"{markdown.escape(text_of(status.message))}…{rate}")
     st.button("Stop", icon=":material/stop:", key="stop-features", on_click=ask, args=(run.request_stop,))
     st.caption("You can close this page; the work goes on, and the result will be here.")

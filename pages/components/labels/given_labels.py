@@ -253,7 +253,9 @@ def _training_photo(path: Path, label: str) -> None:
             datasets.small(file, file.stat().st_mtime), width=EVIDENCE_PIXELS, alt=f"{path.name}, labelled {label}"
         )
     except (PhotoError, FileNotFoundError) as error:
-        st.caption(f":material/broken_image: {markdown.escape(path.name)}: {error}", width=EVIDENCE_PIXELS)
+        st.caption(
+            f":material/broken_image: {markdown.escape(path.name)}: {markdown.escape(error)}", width=EVIDENCE_PIXELS
+        )
 
 
 def rows_of(

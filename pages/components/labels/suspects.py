@@ -127,7 +127,7 @@ def _large(check: DatasetCheck, position: int) -> None:
         photo = datasets.large(file, file.stat().st_mtime)
         st.image(photo, width=PHOTO_PIXELS, alt=f"{path}, labelled {check.given(position)}")
     except (PhotoError, FileNotFoundError) as error:
-        st.caption(f":material/broken_image: {error}")
+        st.caption(f":material/broken_image: {markdown.escape(error)}")
     st.caption(markdown.escape(path))
 
 
@@ -254,7 +254,7 @@ def _thumbnail(check: DatasetCheck, position: int) -> None:
             thumbnails.thumbnail(check.folder, position), width=132, alt=f"{path}, labelled {check.given(position)}"
         )
     except (PhotoError, FileNotFoundError) as error:
-        st.caption(f":material/broken_image: {error}")
+        st.caption(f":material/broken_image: {markdown.escape(error)}")
 
 
 def _many(dataset: Dataset, check: DatasetCheck, positions: Sequence[int], key: str) -> None:

@@ -39,7 +39,7 @@ def show(model: Model, job: BatchJob) -> None:
     if not job.is_over:
         progress(job)
     if job.error:
-        st.warning(str(job.error), icon=":material/info:")
+        st.warning(markdown.escape(job.error), icon=":material/info:")
     batch = job.batch()
     left_out(batch)
     if not len(batch):
@@ -170,7 +170,7 @@ def card(found: PredictionTable, place: int, job: BatchJob, predictor: Predictor
             picture = job.picture(place, predictor.resolution)
             st.image(picture, width=PHOTO_PIXELS, alt=f"{name} as the model sees it")
         except PhotoError as error:
-            st.caption(f":material/broken_image: No longer readable: {error}")
+            st.caption(f":material/broken_image: No longer readable: {markdown.escape(error)}")
         with st.container(width="stretch", gap="xsmall"):
             heading(found, place)
             st.caption(markdown.escape(name))
@@ -213,6 +213,7 @@ def correct(found: PredictionTable, place: int, job: BatchJob) -> None:
         key=f"correct-{job.id}-{place}",
         icon=":material/edit:",
         type="tertiary",
+        format_func=markdown.escape,
         help=f"Choose the class that {markdown.escape(found.photos[place].name)} really shows",
     )
     if picked is not None:
@@ -233,7 +234,7 @@ def heat_map(found: PredictionTable, place: int, predictor: Predictor) -> None:
     try:
         pixels = predictor.see(found.photos[place].read(), services.settings().limits.pixels)
     except PhotoError as error:
-        st.caption(f":material/broken_image: No longer readable: {error}")
+        st.caption(f":material/broken_image: No longer readable: {markdown.escape(error)}")
         return
     maps = predictor.predict_one(pixels).maps
     if maps is None:

@@ -100,7 +100,7 @@ def _browse() -> None:
     with st.expander("Browse folders", icon=":material/search:", expanded=bool(here)):
         inner = folder_picker.browse(here, roots) if here else roots
         if here:
-            st.caption(here)
+            st.caption(markdown.escape(here))
             with st.container(horizontal=True, gap="small"):
                 up = "" if Path(here) in roots else str(Path(here).parent)
                 st.button("Up one level", icon=":material/arrow_upward:", on_click=state.remember, args=(BROWSE, up))
@@ -108,7 +108,7 @@ def _browse() -> None:
         with st.container(horizontal=True, gap="small", height=220 if len(inner) > 12 else "content"):
             for path in inner:
                 st.button(
-                    path.name or str(path),
+                    markdown.escape(path.name or path),
                     key=f"predict-go-{path}",
                     icon=":material/folder:",
                     on_click=state.remember,

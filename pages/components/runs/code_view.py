@@ -6,6 +6,7 @@ from core.errors import UnfreezeError
 from core.runs.store import Run
 from core.training.codegen.script import script_archive, training_script
 from pages.components.cached import services
+from pages.components.shared import markdown
 
 
 def show_code(run: Run) -> None:
@@ -14,7 +15,7 @@ def show_code(run: Run) -> None:
         try:
             script = training_script(run, services.settings())
         except UnfreezeError as error:
-            st.caption(str(error))
+            st.caption(markdown.escape(error))
             return
         st.markdown("This script reproduces the run in plain Keras. Its first lines say how closely.")
         st.download_button(

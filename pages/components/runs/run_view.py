@@ -123,7 +123,7 @@ def _outcome(run: Run, status: Status) -> None:
         st.markdown(describe_ending(status), width="stretch")
         show_next_steps(run, status)
     if status.state == FAILED:
-        st.warning(status.error, icon=":material/error:")
+        st.warning(markdown.escape(status.error), icon=":material/error:")
     if status.state == CRASHED:
         st.warning(
             "The training process ended unexpectedly: the computer may have been switched off, or memory may have run"

@@ -12,7 +12,7 @@ from core.data.scan.layout import Layout
 from core.data.scan.scanner import ScanJob
 from core.errors import UnfreezeError
 from pages.components.cached import datasets, services
-from pages.components.shared import state
+from pages.components.shared import markdown, state
 from pages.components.shared.report_errors import reporting
 
 MOMENT = 0.6
@@ -41,7 +41,7 @@ def dataset_or_stop(on_trouble: Callable[[Path], None] = nothing_more) -> Datase
     try:
         return datasets.prepared(scan_or_stop(path, review.layout), review)
     except UnfreezeError as error:
-        st.warning(str(error), icon=":material/info:")
+        st.warning(markdown.escape(error), icon=":material/info:")
         on_trouble(root)
         st.stop()
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def class_counts(class_names: Sequence[str], labels: NDArray[np.int32], parts: N
     figure = go.Figure()
     for name, colour, chosen in _uses(parts):
         figure.add_bar(
-            y=list(class_names),
+            y=[escape(name) for name in class_names],
             x=np.bincount(labels[chosen], minlength=len(class_names)),
             name=name,
             orientation="h",
@@ -72,7 +73,7 @@ def _uses(parts: NDArray[np.int8]) -> list[tuple[str, str, NDArray[np.bool_]]]:
 
 def _class_profile(class_names: Sequence[str], labels: NDArray[np.int32], parts: NDArray[np.int8]) -> go.Figure:
     order = np.argsort(-np.bincount(labels, minlength=len(class_names)), kind="stable")
-    names = [class_names[label] for label in order]
+    names = [escape(class_names[label]) for label in order]
     figure = go.Figure()
     for name, colour, chosen in _uses(parts):
         counts = np.bincount(labels[chosen], minlength=len(class_names))[order]
@@ -151,7 +152,7 @@ def reasons(counts: Mapping[str, int]) -> go.Figure:
         y=list(range(len(ordered))),
         orientation="h",
         marker_color=GREY,
-        text=[f"{reason} · {count:,}" for reason, count in ordered],
+        text=[f"{escape(reason)} · {count:,}" for reason, count in ordered],
         textposition="outside",
         cliponaxis=False,
         hovertemplate="%{text}<extra></extra>",

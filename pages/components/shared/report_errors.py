@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from core.errors import UnfreezeError
+from pages.components.shared import markdown
 
 
 @contextmanager
@@ -14,7 +15,7 @@ def reporting() -> Iterator[None]:
     try:
         yield
     except UnfreezeError as error:
-        st.warning(str(error), icon=":material/info:")
+        st.warning(markdown.escape(error), icon=":material/info:")
         st.stop()
 
 
@@ -23,4 +24,4 @@ def ask(order: Callable[..., object], *arguments: object) -> None:
     try:
         order(*arguments)
     except UnfreezeError as error:
-        st.toast(str(error), icon=":material/info:")
+        st.toast(markdown.escape(error), icon=":material/info:")

@@ -7,6 +7,7 @@ from core.inference import embeddings_job
 from core.runs.embeddings import Embeddings
 from core.runs.store import Run
 from pages.components.cached import runs
+from pages.components.shared import markdown
 from pages.components.shared.report_errors import ask
 
 
@@ -20,11 +21,12 @@ def embeddings_of(run: Run) -> Embeddings | None:
         if progress is None:
             return runs.embeddings(run.id, run.embeddings_file.stat().st_mtime_ns)
     except (UnfreezeError, FileNotFoundError) as error:
-        st.warning(str(error), icon=":material/info:")
+        st.warning(markdown.escape(error), icon=":material/info:")
         return None
     if progress.error:
         st.warning(
-            f"The embeddings of this run's photos could not be computed: {progress.error}", icon=":material/info:"
+            f"The embeddings of this run's photos could not be computed: {markdown.escape(progress.error)}",
+            icon=":material/info:",
         )
         st.button("Try again", icon=":material/refresh:", on_click=ask, args=(embeddings_job.retry, run))
     else:

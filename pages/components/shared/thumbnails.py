@@ -18,7 +18,7 @@ def photo_row(photos: Sequence[Any], names: Sequence[str], *, show_names: bool =
     """Photos side by side as far as there is room; names are read out to those who cannot see them."""
     with st.container(horizontal=True, gap="xsmall"):
         for photo, name in zip(photos, names, strict=True):
-            st.image(photo, width=PHOTO_PIXELS, alt=name, caption=name if show_names else None)
+            st.image(photo, width=PHOTO_PIXELS, alt=name, caption=markdown.escape(name) if show_names else None)
 
 
 def thumbnail(folder: ImageFolder, index: int) -> bytes:
@@ -35,7 +35,7 @@ def show_thumbnails(folder: ImageFolder, indices: Sequence[int]) -> None:
             photos.append(thumbnail(folder, index))
             names.append(folder.paths[index])
         except (PhotoError, FileNotFoundError) as error:
-            lost.append(f"{markdown.escape(folder.paths[index])} ({error})")
+            lost.append(f"{markdown.escape(folder.paths[index])} ({markdown.escape(error)})")
     photo_row(photos, names)
     if lost:
         st.caption(f":material/broken_image: No longer readable: {', '.join(lost)}")

@@ -6,7 +6,7 @@ from core import formatting
 from core.errors import PhotoError
 from core.settings import FILE_NAME
 from pages.components.cached import services
-from pages.components.shared import elements
+from pages.components.shared import elements, markdown
 
 
 def check_upload_size(size: int, most: int) -> None:
@@ -35,8 +35,8 @@ def show_limits() -> None:
         )
         st.caption(
             "Whatever exceeds a limit is left out and listed with the reason. To change a limit, set it in"
-            f" `{services.settings().home / FILE_NAME}` under `[limits]`, for example `files = 500000`, and restart"
-            " the app."
+            f" {markdown.code(services.settings().home / FILE_NAME)} under `[limits]`, for example `files = 500000`,"
+            " and restart the app."
         )
 
 

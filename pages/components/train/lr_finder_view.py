@@ -17,7 +17,7 @@ from core.runs.store import ACTIVE, FINISHED, Run
 from core.training.lr_finder import finder
 from core.training.lr_finder.finder import Sweep
 from pages.components.cached import runs
-from pages.components.shared import figures, state
+from pages.components.shared import figures, markdown, state
 from pages.components.shared.report_errors import ask
 from pages.components.train import draft
 
@@ -59,7 +59,7 @@ def _start(recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8]) -> None
     try:
         run = finder.start(runs.rate_searches(), recipe, folder, parts)
     except UnfreezeError as error:
-        st.warning(str(error), icon=":material/info:")
+        st.warning(markdown.escape(error), icon=":material/info:")
         return
     state.remember(SEARCH, run.id)
     st.rerun()
@@ -73,10 +73,10 @@ def _watch(run: Run, recipe: Recipe, going: bool) -> None:
     if going and status.state not in ACTIVE:
         st.rerun()
     if going:
-        st.progress(min(1.0, status.progress or 0.0), text_of(status.message))
+        st.progress(min(1.0, status.progress or 0.0), markdown.escape(text_of(status.message)))
         st.button("Stop", icon=":material/stop:", key="stop-search", on_click=ask, args=(run.request_stop,))
     elif status.state != FINISHED:
-        st.caption(f":material/info: {status.error or 'The search ended early.'}")
+        st.caption(f":material/info: {markdown.escape(status.error or 'The search ended early.')}")
     if found:
         st.vega_lite_chart(
             figures.rate_data(found), figures.rate_chart(), key="rates", alt="Loss over the learning rate, by phase"

@@ -13,7 +13,7 @@ from core.runs.messages import text_of
 from core.training.budget.cost_model import Costs
 from core.training.budget.throughput import Known
 from pages.components.cached import models
-from pages.components.shared import drawings, state
+from pages.components.shared import drawings, markdown, state
 from pages.components.train.draft import Draft
 
 POINT_WORDS = {"none": "the head only", "all": "everything"}
@@ -67,7 +67,7 @@ def choose_layer(chosen: Backbone, point: str, draft: Draft) -> str:
     try:
         names = [layer.name for layer in models.architecture(chosen.key).inside(point)]
     except ArchitectureError as error:
-        st.warning(str(error), icon=":material/error:")
+        st.warning(markdown.escape(error), icon=":material/error:")
         return WHOLE
     return st.selectbox(
         "First trainable layer",
@@ -100,7 +100,7 @@ def _diagram(chosen: Backbone, recipe: Recipe, head: Sequence[Layer]) -> None:
         architecture = models.architecture(chosen.key)
         learning = architecture.learning(chosen, recipe.unfreeze_point, recipe.unfreeze_layer, from_scratch=scratch)
     except ArchitectureError as error:
-        st.warning(str(error), icon=":material/error:")
+        st.warning(markdown.escape(error), icon=":material/error:")
         return
     st.caption(
         "Open a block, then its parts. Each line is a layer: name, type, output shape for one photo, and number of"
@@ -123,7 +123,7 @@ def show_costs(chosen: Backbone, plans: Sequence[PhasePlan], costs: Costs, known
     icon = "bolt" if plans[-1].cached else "hourglass_top"
     st.caption(
         f":material/timer: **About {brief(costs.total)} in total**, {source}.  \n"
-        f":material/{icon}: {text_of(plans[-1].reason)}"
+        f":material/{icon}: {markdown.escape(text_of(plans[-1].reason))}"
     )
 
 

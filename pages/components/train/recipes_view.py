@@ -26,7 +26,7 @@ def box(present: Draft, recipe: Recipe, folder: ImageFolder, training_photos: in
         _files(present, name, recipe, folder, training_photos)
         message = state.take(MESSAGE)
         if message:
-            st.info(message, icon=":material/info:")
+            st.info(markdown.escape(message), icon=":material/info:")
 
 
 def _load_saved(folder: ImageFolder, training_photos: int) -> None:

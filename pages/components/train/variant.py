@@ -6,7 +6,7 @@ from core.models import weights
 from core.models.backbones import BACKBONES, Backbone, backbone
 from core.training.budget.time_budget import timed_variants
 from pages.components.cached import services
-from pages.components.shared import drawings, elements
+from pages.components.shared import drawings, elements, markdown
 from pages.components.train.draft import Draft
 
 PREFERRED = ("efficientnet-b0", "efficientnet-lite0")
@@ -61,14 +61,15 @@ def choose_weights(chosen: Backbone, start: Draft) -> str:
     random = start.first_for(chosen.key, "weights", "imagenet") == "random"
     if found:
         st.caption(
-            f":material/check_circle: Pretrained on ImageNet; the weights are on this computer ({found.origin})."
+            ":material/check_circle: Pretrained on ImageNet; the weights are on this computer"
+            f" ({markdown.escape(found.origin)})."
         )
         if not random:
             return "imagenet"
     elif chosen.weights and chosen.weights.url and settings.allow_downloads:
         st.caption(":material/download: Pretrained on ImageNet; the weights will be downloaded when you press Start.")
     else:
-        st.caption(f":material/info: {weights.describe_missing(chosen, settings)}")
+        st.caption(f":material/info: {markdown.escape(weights.describe_missing(chosen, settings))}")
     ticked = st.checkbox(
         "Start from random weights instead",
         random,

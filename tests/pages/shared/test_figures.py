@@ -21,6 +21,14 @@ def test_class_counts_add_up_to_every_photo() -> None:
     assert drawn == {"training": [1, 2], "validation": [1, 1], "test": [1, 1]}
 
 
+def test_signs_of_html_in_names_of_classes_are_drawn_as_they_are() -> None:
+    few = figures.class_counts(["<b>x", "a<br>b"], np.array([0, 1], np.int32), np.array([0, 0], np.int8))
+    assert list(few.data[0].y) == ["&lt;b&gt;x", "a&lt;br&gt;b"]
+    many = figures.class_counts(["<b>x"] * 61, np.arange(61, dtype=np.int32), np.zeros(61, np.int8))
+    assert set(many.data[0].customdata) == {"&lt;b&gt;x"}
+    assert figures.reasons({"<a href='x'>y</a>": 1}).data[0].text == ("&lt;a href=&#x27;x&#x27;&gt;y&lt;/a&gt; · 1",)
+
+
 def test_photos_that_are_not_used_yet_are_drawn_apart() -> None:
     figure = figures.class_counts(["cat", "dog"], np.array([0, 1, 1], np.int32), np.array([0, -1, -1], np.int8))
     assert {bar.name: list(bar.x) for bar in figure.data}["not used yet"] == [0, 2]

@@ -9,6 +9,7 @@ import pytest
 
 from core.data.scan import folder as scanning
 from core.data.scan.folder import ImageFolder, LeftOut, Scan, check_inside, scan
+from core.data.scan.walk import check_file
 from core.data.subsets import NO_SUBSET
 from core.errors import DataError, FolderError
 from core.settings import Limits
@@ -316,6 +317,42 @@ def test_a_folder_inside_a_root_is_accepted(flowers: Path, monkeypatch: pytest.M
     assert check_inside(flowers, [flowers.parent]) == expected
     assert check_inside(str(flowers / "rose" / ".."), [flowers]) == expected
     assert check_inside("~/flowers", [Path("~")]) == expected
+
+
+@pytest.mark.parametrize("address", ["file://{}", "file://localhost{}", "file:{}", "FILE://{}"])
+def test_a_folder_can_be_named_by_its_address(address: str, tmp_path: Path) -> None:
+    folder = tmp_path / "my photos #1"
+    folder.mkdir()
+    encoded = str(folder.resolve()).replace(" ", "%20").replace("#", "%23")
+    assert check_inside(address.format(encoded), [tmp_path]) == folder.resolve()
+    place(folder / "flowers.zip", b"x")
+    assert check_file(f"{address.format(encoded)}/flowers.zip", [tmp_path]) == folder.resolve() / "flowers.zip"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there they are paths")
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        *((path, "a path of a computer with Windows") for path in ("C:\\Users\\me\\flowers.zip", "d:/photos", "E:")),
+        *((path, "a path of a computer with Windows") for path in ("\\\\server\\share\\x", "%USERPROFILE%\\x")),
+        *((path, "a path of a computer with Windows") for path in ("file:///C:/Users/me", "file://C:/Users/me")),
+        ("file://server/share/photos", "a folder of another computer"),
+        *(
+            (path, "an address on a network")
+            for path in ("https://x.example/a.zip", "smb://server/share", "s3://bucket/x")
+        ),
+    ],
+)
+def test_paths_of_other_computers_get_advice_of_their_own(path: str, words: str, tmp_path: Path) -> None:
+    for check in (check_inside, check_file):
+        with pytest.raises(FolderError, match=words) as caught:
+            check(path, [tmp_path])
+        assert str(caught.value).startswith(path) and "UNFREEZE_DATASETS" not in str(caught.value)
+
+
+def test_a_path_that_is_not_whole_is_asked_for_as_a_whole(tmp_path: Path) -> None:
+    with pytest.raises(FolderError, match="Enter its whole path"):
+        check_inside("no-such-folder/photos", [tmp_path])
 
 
 @pytest.mark.parametrize(
