@@ -60,8 +60,8 @@ def preprocessing(side: int) -> dict[str, object]:
         "input": {"name": "photos", "shape": [None, side, side, 3], "type": "float32", "range": [0, 255]},
         "steps": [
             "rotate as the EXIF tag Orientation says",
-            "8-bit RGB: 16 bits divided by 256 (by less if a file uses 8 to 12 of them), transparency over white, first frame of"
-                " an animation; see eight_bit in predict.py",
+            "8-bit RGB: 16 bits divided by 256 (by less if only 8 to 12 are used), transparency over white, first frame"
+            " of an animation; see eight_bit in predict.py",
             "resize with antialiasing (bilinear) so that the shorter side has this length",
             "crop the central square",
         ],

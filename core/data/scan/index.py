@@ -190,8 +190,10 @@ def _outcome(check: object, *found: Any) -> Outcome:
     """Return what a row says; raises `ValueError` when it is not as it was written."""
     if check != _check(found):
         raise ValueError("a row of the index is damaged")
-    reason, *facts, assumed = found
-    return PhotoInfo(*facts, bool(assumed)) if reason is None else str(reason)
+    reason, width, height, digest, fingerprint, sharpness, contrast, assumed = found
+    if reason is not None:
+        return str(reason)
+    return PhotoInfo(width, height, digest, fingerprint, sharpness, contrast, bool(assumed))
 
 
 def _check(columns: Sequence[object]) -> bytes:
