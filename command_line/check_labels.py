@@ -32,6 +32,12 @@ there apply here.
 """
 
 
+def _most(text: str) -> int:
+    if not text.isdecimal() or not 1 <= len(text) <= 9:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} must be a whole number from 0 to 999999999")
+    return int(text)
+
+
 def add(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     """Say what can be asked for."""
     parser.add_argument("dataset", metavar="DATASET", help="a folder with one subfolder for each class")
@@ -41,7 +47,7 @@ def add(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> Non
         help="network that computes the features (default: EfficientNet-B0, or Lite0 without its weights)",
     )
     parser.add_argument(
-        "--most", type=int, default=50, metavar="N", help="list at most N, JSON always lists all (default: 50)"
+        "--most", type=_most, default=50, metavar="N", help="list at most N, JSON always lists all (default: 50)"
     )
 
 

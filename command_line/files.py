@@ -1,4 +1,4 @@
-"""Results as files: never over another one, and whole or not at all."""
+"""Files that a person names: what is read is a regular file, and results never replace another one."""
 
 import os
 from collections.abc import Iterator
@@ -6,16 +6,41 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from core.errors import RunError
+from core.errors import DataError, RunError
+from core.files import open_regular
+
+
+def path_named(text: str) -> Path:
+    """The path that a person has typed, "~" understood; raises `DataError` where it can be none."""
+    try:
+        path = Path(text).expanduser()
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return path
+    except OSError as error:
+        raise DataError(f"“{text[:80]}” cannot be a file or folder ({error.strerror}).") from error
+    except (ValueError, RuntimeError) as error:  # a zero byte, or somebody's home that does not exist
+        raise DataError(f"“{text[:80]}” cannot be a file or folder ({error}).") from error
+    return path
+
+
+def opened(path: Path) -> BinaryIO:
+    """A regular file, opened for reading; raises `DataError` for anything else, such as a pipe, which may never end."""
+    try:
+        return open_regular(path)
+    except OSError as error:
+        raise DataError(f"The file {path} cannot be read ({error.strerror}).") from error
 
 
 def target_of(named: str | None, usual: str) -> Path:
     """Where a result is written to: as a person has named it, or under its usual name here.
 
-    Raises `RunError` where there is a file of that name.
+    Raises:
+        DataError: That can be no file.
+        RunError: There is a file of that name.
     """
-    target = Path(named or usual).expanduser()
-    if target.exists():
+    target = path_named(named or usual)
+    if os.path.lexists(target):
         raise RunError(f"There is a file {target} already. Give another name with -o, or remove it.")
     return target
 
@@ -23,7 +48,7 @@ def target_of(named: str | None, usual: str) -> Path:
 @contextmanager
 def writing(target: Path) -> Iterator[BinaryIO]:
     """Open a file that appears under its name when it is whole; raises `RunError` where it cannot be written."""
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+    unfinished = target.with_name(f".{os.getpid()}{target.suffix[:20]}")
     try:
         with unfinished.open("xb") as file:
             yield file

@@ -1,8 +1,10 @@
 """What a person names on the command line: runs, datasets, recipes."""
 
+import os
 from pathlib import Path
 from typing import Any
 
+from command_line.files import opened, path_named
 from command_line.output import Output
 from core.data.dataset import Dataset, prepare
 from core.data.review import ReviewStore
@@ -64,14 +66,16 @@ def dataset_in(folder: str | Path, settings: Settings, output: Output) -> Datase
 
 def recipe_called(name: str, settings: Settings) -> Recipe:
     """The recipe in a JSON file, or the one that was saved under a name; raises `RecipeError` where it is neither."""
-    path = Path(name).expanduser()
-    if not (path.is_file() or path.suffix == SUFFIX):
+    path = path_named(name)
+    if not (path.is_file() or path.suffix == SUFFIX or os.sep in name):
         return RecipeBook(settings.recipes_folder).read(name)
+    with opened(path) as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise RecipeError(f"The file {path} has more than {MOST_BYTES:,} bytes, so it is no recipe.")
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise RecipeError(f"The file {path} has more than {MOST_BYTES:,} bytes, so it is no recipe.")
-        return Recipe.from_json(path.read_text("utf-8-sig"))
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        return Recipe.from_json(content.decode("utf-8-sig"))
+    except (UnicodeDecodeError, RecursionError) as error:
         raise RecipeError(f"The recipe {path} cannot be read ({error}).") from error
 
 

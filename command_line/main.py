@@ -6,15 +6,16 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from command_line import check_labels, export, predict, runs, train
-from command_line.output import INTERRUPTED, Output
+from command_line.output import INTERRUPTED, Output, printable
 from core.errors import UnfreezeError
 from core.processes.children import allow_interrupts
-from core.settings import Settings, settings_from
+from core.settings import Settings, make_home, settings_from
 
-DONE, FAILED = 0, 1
-"""What the process returns; 2 is for what is no command, as argparse has it."""
+DONE, FAILED, WRONG_USAGE = 0, 1, 2
+"""What the process returns; argparse itself ends it with 2."""
 
 ABOUT = """Fine-tune image classifiers from a terminal. Runs, datasets and decisions are the same as in the browser
 (uv run --no-dev app.py)."""
@@ -34,6 +35,7 @@ class Command:
         examples: Shown by its help.
         add: Adds its options; the second parser holds those that all commands have.
         run: Carries it out, and returns what the process returns.
+        writes: Whether it needs a home that can be written to, whatever its options.
     """
 
     name: str
@@ -41,11 +43,21 @@ class Command:
     examples: str
     add: Callable[[argparse.ArgumentParser, argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace, Settings, Output], int]
+    writes: bool = True
+
+
+class Parser(argparse.ArgumentParser):
+    """Like argparse's, but what was typed does not reach the terminal as it is."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        super()._print_message(printable(message), file)
 
 
 COMMANDS = (
     Command("train", "train a model as a recipe says", train.EXAMPLES, train.add, train.train),
-    Command("predict", "classify photos with a run's model", predict.EXAMPLES, predict.add, predict.predict),
+    Command(
+        "predict", "classify photos with a run's model", predict.EXAMPLES, predict.add, predict.predict, writes=False
+    ),
     Command(
         "check-labels",
         "find labels of a dataset that are probably wrong",
@@ -54,15 +66,15 @@ COMMANDS = (
         check_labels.check_labels,
     ),
     Command("export", "convert a run's model for other programs", export.EXAMPLES, export.add, export.export),
-    Command("runs", "list, show, delete, export and import runs", runs.EXAMPLES, runs.add, runs.list_all),
+    Command("runs", "list, show, delete, export and import runs", runs.EXAMPLES, runs.add, runs.list_all, writes=False),
 )
 
 
 def parser() -> argparse.ArgumentParser:
     """What can be typed."""
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="give the result as JSON")
-    found = argparse.ArgumentParser("unfreeze", description=ABOUT, epilog=CODES)
+    found = Parser("unfreeze", description=ABOUT, epilog=CODES)
     kinds = found.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         inner = kinds.add_parser(
@@ -73,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             parents=[common],
         )
-        inner.set_defaults(run=command.run)
+        inner.set_defaults(run=command.run, writes=command.writes)
         command.add(inner, common)
     return found
 
@@ -85,8 +97,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")  # a terminal of another alphabet is no reason to fail
     options = parser().parse_args(arguments)
     output = Output(getattr(options, "json", False))
+    if empty := _empty(options):
+        output.fail(f"The argument {empty} is empty. Give a value, or leave it out. “--help” says what is expected.")
+        return WRONG_USAGE
     try:
-        code: int = options.run(options, settings_from(), output)
+        settings = settings_from()
+        if options.writes:
+            make_home(settings)
+        code: int = options.run(options, settings, output)
         sys.stdout.flush()
         return code
     except UnfreezeError as error:
@@ -98,3 +116,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the result has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except OSError as error:
+        output.fail(
+            f"{error.filename or 'A file'} cannot be read or written ({error.strerror or error}). Free some space, or"
+            " set UNFREEZE_HOME to a folder that may be written to."
+        )
+        return FAILED
+
+
+def _empty(options: argparse.Namespace) -> str:
+    """The name of an argument that was given without saying anything; an empty text where there is none."""
+    given = ((name, each) for name, value in vars(options).items() for each in _texts(value))
+    return next((name for name, text in given if not text.strip()), "")
+
+
+def _texts(value: Any) -> Sequence[str]:
+    return [value] if isinstance(value, str) else value if isinstance(value, list) else []

@@ -21,6 +21,12 @@ INTERRUPTED = 130
 
 CLEAR_LINE = "\r\x1b[K"
 
+JOINERS = "\u200c\u200d"
+"""Signs that are not shown but that the writing of some languages, and emoji, need."""
+
+ALLOWED = f"\n\t{JOINERS}"
+"""Signs that are not shown and do no harm in a text."""
+
 
 class Output:
     """Where commands write to."""
@@ -35,21 +41,30 @@ class Output:
     def result(self, values: Any, text: str) -> None:
         """Write what a command came to: the values as JSON, or the text."""
         self._clear()
-        print(json.dumps(values, indent=2, ensure_ascii=False) if self.as_json else text)
+        print(_as_json(values, indent=2) if self.as_json else printable(text))
 
     def say(self, sentence: str) -> None:
         """Tell the person something on the way."""
         self._clear()
-        print(sentence, file=sys.stderr)
+        print(printable(sentence), file=sys.stderr)
+
+    def confirms(self, question: str) -> bool:
+        """Ask a person at a terminal; False without one, and for any answer but yes."""
+        if not (sys.stdin and sys.stdin.isatty()):
+            return False
+        self._clear()
+        print(printable(f"{question} [y/N] "), end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def fail(self, sentence: str) -> None:
         """Say why a command has failed; as JSON on standard output, too, where that was asked for."""
         self.say(sentence)
         if self.as_json:
-            print(json.dumps({"error": sentence}, ensure_ascii=False))
+            print(_as_json({"error": sentence}))
 
     def progress(self, what: str, share: float | None, detail: str = "") -> None:
         """Show what is being done, the share of it that is done, 0 to 1, and figures; in a file, `what` alone, once."""
+        what, detail = one_line(what), one_line(detail)
         if not sys.stderr.isatty():
             if what != self._last_line:
                 self._last_line = what
@@ -88,8 +103,26 @@ class Counting:
         self._output.progress(self._what, done / total if total else None, f"{done:,} of {total:,}")
 
 
+def printable(text: str) -> str:
+    """A text in which a terminal finds nothing to obey: signs that are not shown, such as the one that begins an escape
+    sequence, become "�". Lines stay."""
+    return "".join(sign if sign.isprintable() or sign in ALLOWED else "�" for sign in text)
+
+
+def one_line(text: str) -> str:
+    """The same for what is to stand in one line, such as the name of a file."""
+    return "".join(sign if sign.isprintable() or sign in JOINERS else "�" for sign in text)
+
+
+def _as_json(values: Any, indent: int | None = None) -> str:
+    """JSON in which letters of all alphabets stay readable, and signs that are not shown are escaped."""
+    text = json.dumps(values, indent=indent, ensure_ascii=False)
+    return "".join(sign if sign.isprintable() or sign in ALLOWED else json.dumps(sign)[1:-1] for sign in text)
+
+
 def table(rows: Sequence[Mapping[str, str]]) -> str:
     """Rows as columns of text under their names."""
+    rows = [{name: one_line(cell) for name, cell in row.items()} for row in rows]
     names = list(rows[0])
     widths = [max(len(name), *(len(row[name]) for row in rows)) for name in names]
     lines = [names, *([row[name] for name in names] for row in rows)]
@@ -101,7 +134,7 @@ def table(rows: Sequence[Mapping[str, str]]) -> str:
 def listing(values: Mapping[str, str]) -> str:
     """Names with a value each, one a line."""
     width = max(len(name) for name in values)
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in values.items())
+    return "\n".join(f"{name:<{width}}  {one_line(value)}" for name, value in values.items())
 
 
 def percent_or_dash(share: float | None) -> str:

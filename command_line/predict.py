@@ -6,10 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from command_line.files import opened, path_named
 from command_line.found import run_called
-from command_line.output import INTERRUPTED, Output, table
+from command_line.output import INTERRUPTED, Output, one_line, table
 from core.data.scan.walk import LeftOut
-from core.errors import DataError, RunError
+from core.errors import RunError
 from core.formatting import percent
 from core.inference.batch import Batch, BatchJob, Find
 from core.inference.decision import OUT_OF_DISTRIBUTION, UNSURE, Decisions, decide, read_decision_rule
@@ -48,9 +49,9 @@ def predict(options: argparse.Namespace, settings: Settings, output: Output) -> 
     run = run_called(options.which, settings)
     predictor = Predictor(run)
     job = BatchJob(predictor, run.serving_folder, settings.limits.pixels)
-    with ExitStack() as opened:
+    with ExitStack() as archives:
         for name in options.photos:
-            job.add(_listing(Path(name).expanduser(), settings.limits, opened))
+            job.add(_listing(path_named(name), settings.limits, archives))
         interrupted = _wait(job, output)
     if job.error is not None:
         raise job.error
@@ -61,15 +62,12 @@ def predict(options: argparse.Namespace, settings: Settings, output: Output) -> 
     return INTERRUPTED if interrupted else int(not rows)
 
 
-def _listing(path: Path, limits: Limits, opened: ExitStack) -> Find:
+def _listing(path: Path, limits: Limits, archives: ExitStack) -> Find:
     """Lists the photos that a person has named; only these files are read, wherever they are."""
     if path.is_dir():
         return partial(in_folder, path, (path.resolve(),), limits)
     if path.suffix.lower() == ZIP:
-        try:
-            archive = opened.enter_context(path.open("rb"))
-        except OSError as error:
-            raise DataError(f"The archive {path} cannot be read ({error.strerror}).") from error
+        archive = archives.enter_context(opened(path))
         return lambda stop_if_asked: zipped(archive, limits)
     return lambda stop_if_asked: named(path, limits)
 
@@ -124,5 +122,5 @@ def _as_text(rows: list[dict[str, Any]], left_out: tuple[LeftOut, ...]) -> str:
         }
         for row in rows
     ]
-    lines = [f"not used: {entry.path}: {entry.reason}" for entry in left_out]
+    lines = [one_line(f"not used: {entry.path}: {entry.reason}") for entry in left_out]
     return "\n".join([*([table(shown)] if shown else []), *lines]) or "There are no photos."

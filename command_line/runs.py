@@ -5,9 +5,8 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from command_line.files import target_of, writing
+from command_line.files import opened, path_named, target_of, writing
 from command_line.found import facts_of, name_of, run_called, status_of
 from command_line.output import Output, listing, percent_or_dash, table
 from core.errors import RunError
@@ -24,6 +23,7 @@ EXAMPLES = """examples:
   unfreeze runs show latest
   unfreeze runs export 1f3a -o run.zip  one run as a file, for another computer
   unfreeze runs import run.zip
+  unfreeze runs delete 1f3a --yes       without being asked
 """
 
 RUN_HELP = "its id, the end of it, its name, or “latest”"
@@ -59,9 +59,11 @@ def show(options: argparse.Namespace, settings: Settings, output: Output) -> int
 
 
 def delete(options: argparse.Namespace, settings: Settings, output: Output) -> int:
-    """Delete a run for good."""
+    """Delete a run for good, if a person at a terminal says yes to it, or `--yes` does."""
     run = run_called(options.which, settings)
     name = name_of(run)
+    if not options.yes and not output.confirms(f"Delete the run {run.id} ({name}) for good?"):
+        raise RunError(f"The run {run.id} ({name}) was not deleted. Deleting it needs a yes at a terminal, or --yes.")
     RunStore(settings.runs_folder).delete(run.id)
     output.result({"deleted": run.id}, f"The run {run.id} ({name}) is deleted.")
     return 0
@@ -85,12 +87,9 @@ def write_run(run: Run, named: str | None, output: Output) -> int:
 
 def bring_in(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Take in a run from a file."""
-    source, photos = Path(options.file).expanduser(), options.dataset and Path(options.dataset)
-    try:
-        with source.open("rb") as archive:
-            came = import_run(archive, settings, photos, output.progress)
-    except OSError as error:
-        raise RunError(f"The file {source} cannot be read ({error.strerror}).") from error
+    photos = path_named(options.dataset) if options.dataset else None
+    with opened(path_named(options.file)) as archive:
+        came = import_run(archive, settings, photos, output.progress)
     values = {"run": came.run.id, "former_id": came.former_id, "has_model": came.has_model}
     photos_at = str(came.photos) if came.photos else None
     output.result({**values, "photos": photos_at}, f"Imported as {came.run.id}. {came.sentence}")
@@ -110,6 +109,11 @@ def _row(run: Run, status: Status) -> dict[str, str]:
 
 def _which(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("which", metavar="RUN", help=RUN_HELP)
+
+
+def _delete_options(parser: argparse.ArgumentParser) -> None:
+    _which(parser)
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
 
 
 def _export_options(parser: argparse.ArgumentParser) -> None:
@@ -135,7 +139,7 @@ class Action:
 ACTIONS = (
     Action("list", "list every run, newest first", lambda parser: None, list_all),
     Action("show", "show one run with its recipe", _which, show),
-    Action("delete", "delete a run for good", _which, delete),
+    Action("delete", "delete a run for good", _delete_options, delete),
     Action("export", "write a run into a file, for another installation", _export_options, export),
     Action("import", "import a run from such a file; nothing in it is executed", _import_options, bring_in),
 )

@@ -36,7 +36,7 @@ def add(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> Non
     """Say what can be asked for."""
     parser.add_argument("recipe", metavar="RECIPE", help="a JSON file, or the name of a saved recipe")
     parser.add_argument("--dataset", metavar="FOLDER", help="photos to use instead of those the recipe was made for")
-    parser.add_argument("--name", default="", help="name of the run")
+    parser.add_argument("--name", help="name of the run")
     parser.add_argument("--seed", type=int, help="a seed to use instead of the recipe's; the split stays the same")
     parser.add_argument("--queue", action="store_true", help="return at once; the run continues in the background")
 
@@ -51,7 +51,7 @@ def train(options: argparse.Namespace, settings: Settings, output: Output) -> in
         output.say(note)
     chosen = loaded.recipe if options.seed is None else replace(loaded.recipe, seed=options.seed)
     queue = Queue(RunStore(settings.runs_folder), settings.parallel)
-    run = launch(queue, chosen, folder, parts, label=Label(name=options.name))
+    run = launch(queue, chosen, folder, parts, label=Label(name=options.name or ""))
     if options.queue:
         output.result(
             facts_of(run, run.read_status()),

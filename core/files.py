@@ -1,8 +1,9 @@
-"""Files that are replaced as a whole, and what is told where the disk does not take them."""
+"""Files that are replaced as a whole, files that are really files, and what is told where the disk takes none."""
 
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,24 @@ from core.errors import FolderGone, StorageError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading, and nothing else: a pipe would wait for somebody to write into it.
+
+    Raises `OSError` where there is none or it cannot be opened.
+    """
+    return open(path, "rb", opener=_without_waiting)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        raise OSError(errno.EINVAL, "this is neither a file nor a folder", path)
+    return handle
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -148,6 +148,8 @@ BOOLEANS: Mapping[str, bool] = {
 """What a variable that switches something can be, in any case."""
 
 MOST_PARALLEL = 16
+LONGEST_SHOWN = 80
+"""Characters of a wrong value that are repeated."""
 
 
 def settings_from(environ: Mapping[str, str] = os.environ, *, shared: bool = False) -> Settings:
@@ -159,22 +161,34 @@ def settings_from(environ: Mapping[str, str] = os.environ, *, shared: bool = Fal
     take any of `BOOLEANS`), `UNFREEZE_PARALLEL` (default 1) for how many runs may go at once, and `UNFREEZE_HOSTS` for
     names of the server, with commas between. In the file: `datasets`, `weights`, `offline`, `warm`, `parallel`,
     `hosts`, and a table `[limits]` with whole numbers by the names of `Limits`. On a server that is `shared` with
-    other computers, datasets may be picked in the user's home only where that is listed.
+    other computers, datasets may be picked in the user's home only where that is listed. Where there is no home
+    directory but `UNFREEZE_HOME` is set, the other defaults lie in it.
 
     Raises `SettingsError` when the file or a variable holds anything else.
     """
-    user = Path.home()
-    home = _folder(environ.get("UNFREEZE_HOME") or user / "unfreeze")
+    user = home_of_user()
+    if not environ.get("UNFREEZE_HOME") and user is None:
+        raise SettingsError(
+            "There is no home directory: HOME is not set, and this user has none. Set UNFREEZE_HOME to a folder that"
+            " Unfreeze may write to."
+        )
+    home = _folder(environ.get("UNFREEZE_HOME") or f"{user}/unfreeze", "The variable UNFREEZE_HOME")
     filed = _from_file(home / FILE_NAME)
     listed = [part for part in environ.get("UNFREEZE_DATASETS", "").split(os.pathsep) if part]
-    own = [] if shared else [user]
+    own = [] if shared or user is None else [str(user)]
+    in_file = f"In the settings file {home / FILE_NAME}, a folder"
+    roots = [_folder(root, "A folder in UNFREEZE_DATASETS") for root in listed] or [
+        _folder(root, in_file) for root in filed.get("datasets") or own
+    ]
+    weights = environ.get("UNFREEZE_WEIGHTS")
     return Settings(
         home=home,
-        dataset_roots=tuple(
-            dict.fromkeys(_folder(root) for root in (home / "datasets", *(listed or filed.get("datasets") or own)))
-        ),
-        weights_folder=_folder(environ.get("UNFREEZE_WEIGHTS") or filed.get("weights") or home / "weights"),
-        keras_cache=_folder(environ.get("KERAS_HOME") or user / ".keras") / "models",
+        dataset_roots=tuple(dict.fromkeys((home / "datasets", *roots))),
+        weights_folder=_folder(weights, "The variable UNFREEZE_WEIGHTS")
+        if weights
+        else _folder(filed.get("weights") or str(home / "weights"), in_file),
+        keras_cache=_folder(environ.get("KERAS_HOME") or f"{user or home}/.keras", "The variable KERAS_HOME")
+        / "models",
         allow_downloads=not _switch(environ, "UNFREEZE_OFFLINE", filed.get("offline", False)),
         keep_warm=_switch(environ, "UNFREEZE_WARM", filed.get("warm", True)),
         hosts=tuple(environ.get("UNFREEZE_HOSTS", "").replace(",", " ").split() or filed.get("hosts", ())),
@@ -183,23 +197,62 @@ def settings_from(environ: Mapping[str, str] = os.environ, *, shared: bool = Fal
     )
 
 
-def _folder(path: str | Path) -> Path:
-    return Path(path).expanduser().resolve()
+def make_home(settings: Settings) -> None:
+    """Make the folder that everything is written to, if it is not there; raises `SettingsError` where that fails."""
+    try:
+        settings.datasets_folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"Unfreeze keeps what it makes in {settings.home}, which cannot be used ({error.strerror}). Set"
+            " UNFREEZE_HOME to a folder that may be written to."
+        ) from error
+
+
+def home_of_user() -> Path | None:
+    """The home directory; None where there is none, as for a user id without a name in a container."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def _folder(path: str, what: str) -> Path:
+    """The folder that a setting names; raises `SettingsError`, which begins with what it is, where it can be none."""
+    try:
+        if path.strip():
+            return Path(path).expanduser().resolve()
+        reason = "it is empty"
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error)
+    raise SettingsError(f"{what} is {_shown(path)}, which cannot be a folder ({reason}). Correct it, or remove it.")
 
 
 def _from_file(file: Path) -> dict[str, Any]:
+    if not os.access(file.parent, os.X_OK):  # whether it must be there is for whoever writes to it to say
+        return {}
     try:
+        if file.exists() and not file.is_file():  # a pipe would wait for somebody to write into it
+            raise OSError("it is no file")
         values = tomllib.loads(file.read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"The settings file {file} cannot be read ({error}). Correct it, or remove it.") from error
     for name, value in values.items():
         kind, words = KINDS.get(name, (type(None), f"one of {', '.join(KINDS)}"))
         texts = value if isinstance(value, list) else []
         if not isinstance(value, kind) or not all(isinstance(text, str) for text in texts):
-            raise SettingsError(f"The settings file {file} has {name} = {value!r}; it must be {words}.")
+            raise SettingsError(f"The settings file {file} has {name} = {_shown(value)}; it must be {words}.")
     return values
+
+
+def _shown(value: Any) -> str:
+    """A value as it is written in Python, shortened; numbers may have more digits than Python writes."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number with thousands of digits"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]} …"
 
 
 def _switch(environ: Mapping[str, str], name: str, filed: bool) -> bool:
@@ -210,9 +263,9 @@ def _switch(environ: Mapping[str, str], name: str, filed: bool) -> bool:
 
 
 def _parallel(file: Path, filed: Any, variable: str) -> int:
-    said = f"The variable UNFREEZE_PARALLEL is {variable!r}" if variable else f"{file} has parallel = {filed!r}"
-    number = variable or str(filed)
-    if not number.isdecimal() or not 1 <= int(number) <= MOST_PARALLEL:
+    said = f"The variable UNFREEZE_PARALLEL is {variable!r}" if variable else f"{file} has parallel = {_shown(filed)}"
+    number = variable or _shown(filed)
+    if not number.isdecimal() or len(number) > LONGEST_SHOWN or not 1 <= int(number) <= MOST_PARALLEL:
         raise SettingsError(f"{said}; it must be a whole number from 1 to {MOST_PARALLEL}.")
     return int(number)
 
@@ -231,7 +284,7 @@ def _limits(file: Path, filed: Mapping[str, Any]) -> Limits:
         low, high = RANGES[name]
         if type(value) is not int or not low <= value <= high:
             raise SettingsError(
-                f"The settings file {file} has the limit {name} = {value!r}; it must be a whole number from {low:,} to"
-                f" {high:,}."
+                f"The settings file {file} has the limit {name} = {_shown(value)}; it must be a whole number from"
+                f" {low:,} to {high:,}."
             )
     return Limits(**values)

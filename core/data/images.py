@@ -4,13 +4,10 @@ Checking a folder, training, evaluating, predicting and an exported model all ca
 about pixels that were made in another way than those it learned from.
 """
 
-import errno
 import hashlib
 import io
 import logging
-import os
 import re
-import stat
 import struct
 import zlib
 from collections.abc import Callable
@@ -25,6 +22,7 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError, features
 from core.data import quality
 from core.data.encodings import UnclearPixels, eight_bit, why_unread, with_photo
 from core.errors import DataError, PhotoError, PhotoOutOfReach
+from core.files import open_regular
 from core.settings import Limits
 
 logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what it has to say about a file is in the error, too
@@ -209,7 +207,7 @@ def _stream(source: Path | bytes) -> BinaryIO:
     if isinstance(source, bytes):
         return io.BytesIO(source)
     try:
-        return open(source, "rb", opener=_without_waiting)
+        return open_regular(source)
     except OSError as error:
         raise _out_of_reach(error) from error
 
@@ -220,17 +218,6 @@ def _content(source: Path) -> bytes:
             return stream.read()
     except OSError as error:
         raise _out_of_reach(error) from error
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a regular file, and nothing else: a pipe would wait for somebody to write into it."""
-    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        if os.path.isdir(path):
-            raise IsADirectoryError
-        raise OSError(errno.EINVAL, "this is neither a file nor a folder")
-    return handle
 
 
 def _out_of_reach(error: OSError) -> PhotoOutOfReach:

@@ -1,10 +1,14 @@
+import io
 import json
 import shutil
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from command_line.main import main
+from core.runs.store import FINISHED
 from tests.conftest import FinishedRun, Workplace
 from tests.core.training.transfer.exported_runs import exported_without_model
 
@@ -66,8 +70,39 @@ def test_a_run_is_imported_with_its_photos_and_deleted(
     assert main(["runs", "import", str(file), "--dataset", str(here.colours.with_name("moved")), "--json"]) == 0
     found = said_as_json(capsys)
     assert found["run"] == finished_run.run.id and str(found["photos"]).endswith("moved")
-    assert main(["runs", "delete", str(found["run"])]) == 0
+    assert main(["runs", "delete", str(found["run"]), "--yes"]) == 0
     assert "is deleted" in capsys.readouterr().out and here.store.runs() == []
+
+
+class Keyboard(io.StringIO):
+    """A person at a terminal, who types this."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_run_is_deleted_only_after_a_yes(
+    here: Workplace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = here.new_run()
+    run.write_status(replace(run.read_status(), state=FINISHED))
+    for typed in (io.StringIO("y\n"), Keyboard("\n"), Keyboard("no\n"), Keyboard("")):
+        monkeypatch.setattr(sys, "stdin", typed)
+        assert main(["runs", "delete", run.id]) == 1
+        said = capsys.readouterr().err
+        assert "was not deleted" in said and "--yes" in said and here.store.runs() == [run]
+    monkeypatch.setattr(sys, "stdin", Keyboard("y\n"))
+    assert main(["runs", "delete", run.id]) == 0
+    assert f"Delete the run {run.id}" in capsys.readouterr().err and here.store.runs() == []
+
+
+def test_an_empty_name_deletes_nothing(here: Workplace, capsys: pytest.CaptureFixture[str]) -> None:
+    run = here.new_run()
+    run.write_status(replace(run.read_status(), state=FINISHED))
+    for name in ("", " "):
+        assert main(["runs", "delete", name, "--yes"]) == 2
+        assert "The argument which is empty" in capsys.readouterr().err
+    assert here.store.runs() == [run]
 
 
 def test_what_is_no_exported_run_is_refused(

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import SettingsError
-from core.settings import RANGES, Limits, settings_from
+from core.settings import RANGES, Limits, make_home, settings_from
 
 
 @pytest.fixture
@@ -166,3 +166,43 @@ def test_everything_that_is_written_lies_in_the_home(home: Path) -> None:
     }
     assert len(places) == 6 and {place.parent for place in places} == {home}
     assert settings.datasets_folder == settings.dataset_roots[0]
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user id without a name and without a home, as in a container."""
+
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+
+
+@pytest.mark.usefixtures("nobody")
+def test_without_a_home_directory_one_must_be_named() -> None:
+    with pytest.raises(SettingsError, match=r"There is no home directory.* Set UNFREEZE_HOME to a folder"):
+        settings_from({})
+
+
+@pytest.mark.usefixtures("nobody")
+def test_nothing_asks_for_the_home_directory_where_another_is_named(home: Path) -> None:
+    settings = settings_from({"UNFREEZE_HOME": str(home)})
+    assert settings.dataset_roots == (home / "datasets",)
+    assert settings.keras_cache == home / ".keras" / "models"
+    assert settings_from({"UNFREEZE_HOME": str(home), "UNFREEZE_DATASETS": "/a"}).dataset_roots[1] == Path("/a")
+
+
+@pytest.mark.parametrize("name", ["UNFREEZE_HOME", "UNFREEZE_DATASETS", "UNFREEZE_WEIGHTS", "KERAS_HOME"])
+@pytest.mark.parametrize("folder", ["~nosuch", "a\0b", " "])
+def test_a_folder_that_cannot_be_is_named_with_its_variable(home: Path, name: str, folder: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} is .* which cannot be a folder"):
+        settings_from({"UNFREEZE_HOME": str(home), name: folder})
+
+
+def test_a_home_that_cannot_be_made_is_told_with_the_way_out(home: Path) -> None:
+    make_home(settings_from({"UNFREEZE_HOME": str(home / "new")}))
+    assert (home / "new" / "datasets").is_dir()
+    (home / "file").touch()
+    with pytest.raises(SettingsError, match=r"cannot be used \(Not a directory\).*Set UNFREEZE_HOME to a folder"):
+        make_home(settings_from({"UNFREEZE_HOME": str(home / "file" / "below")}))

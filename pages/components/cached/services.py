@@ -6,11 +6,10 @@ import streamlit as st
 
 from core.data.intake.upload_totals import UploadTotals
 from core.data.scan.scanner import Scanner
-from core.files import saving
 from core.inference.batch import FolderJobs
 from core.recipe.recipe_book import RecipeBook
 from core.runs.warm_trainer import WarmTrainer
-from core.settings import Settings, settings_from
+from core.settings import Settings, make_home, settings_from
 from core.training.budget import throughput
 from core.training.budget.augmentation_costs import AugmentationCosts
 from core.training.budget.cost_model import Throughput
@@ -22,8 +21,7 @@ from core.training.process.preview import PreviewWorker
 def settings() -> Settings:
     """The settings, as the environment had them when the server started."""
     found = settings_from(shared=is_shared())
-    with saving(found.datasets_folder):
-        found.datasets_folder.mkdir(parents=True, exist_ok=True)
+    make_home(found)
     return found
 
 

@@ -1,6 +1,7 @@
 """Starting the server, whether by `python app.py` or by `streamlit run app.py`."""
 
 import asyncio
+import os
 import socket
 import sys
 import webbrowser
@@ -14,6 +15,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import cli
 
 from core.errors import SettingsError
+from core.settings import home_of_user, settings_from
 from pages.components.cached import runs, services
 from pages.components.server.gate import Gate
 from pages.components.server.uploads import Uploads
@@ -26,6 +28,12 @@ NOWHERE = ("192.0.2.1", 9)
 
 def serve(script: str) -> None:
     """Start the server with the options of the command line, and stay in it."""
+    try:
+        settings = settings_from()
+    except SettingsError as error:
+        sys.exit(str(error))
+    if home_of_user() is None:  # as in a container; Streamlit asks for it, and so does Keras in our own processes
+        os.environ["HOME"] = str(settings.home)
     sys.exit(cli.main(["run", script, *sys.argv[1:]], prog_name="streamlit"))
 
 

@@ -1,3 +1,4 @@
+import os
 import signal
 import socket
 import subprocess
@@ -7,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 from core.runs.store import FINISHED, RUNNING
+from pages.components.server import serve
 from tests.conftest import PATIENCE, PROJECT, Workplace, alive, eventually, trainer_of
 
 
@@ -56,3 +60,21 @@ def test_the_server_starts_without_warnings_reaps_its_trainers_and_ends_with_ctr
     printed = output.read_text()
     assert "Unfreeze is at http://127.0.0.1:" in printed and "Other computers" not in printed
     assert "WARNING" not in printed and "No runtime found" not in printed and "Traceback" not in printed
+
+
+def test_where_there_is_no_home_directory_streamlit_is_told_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    monkeypatch.setattr("streamlit.web.cli.main", lambda *given, **more: 0)
+    monkeypatch.delenv("UNFREEZE_HOME", raising=False)
+    with pytest.raises(SystemExit, match="Set UNFREEZE_HOME to a folder"):
+        serve.serve("app.py")
+    monkeypatch.setenv("UNFREEZE_HOME", str(tmp_path))
+    with pytest.raises(SystemExit):
+        serve.serve("app.py")
+    assert os.environ["HOME"] == str(tmp_path.resolve())
