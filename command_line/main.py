@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from command_line import check_labels, export, predict, runs, train
+from command_line import check_labels, dataset, export, predict, runs, train
 from command_line.output import INTERRUPTED, Output, printable
 from core.errors import UnfreezeError
 from core.processes.children import allow_interrupts
@@ -54,6 +54,7 @@ class Parser(argparse.ArgumentParser):
 
 
 COMMANDS = (
+    Command("dataset", "show and choose how a folder is read", dataset.EXAMPLES, dataset.add, dataset.dataset),
     Command("train", "train a model as a recipe says", train.EXAMPLES, train.add, train.train),
     Command(
         "predict", "classify photos with a run's model", predict.EXAMPLES, predict.add, predict.predict, writes=False

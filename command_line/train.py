@@ -8,6 +8,7 @@ import numpy as np
 
 from command_line.found import dataset_in, facts_of, name_of, recipe_called
 from command_line.output import INTERRUPTED, Output
+from core.data import summary
 from core.data.subsets import TRAINING
 from core.errors import RunBusy
 from core.formatting import duration, percent, whole
@@ -45,6 +46,10 @@ def train(options: argparse.Namespace, settings: Settings, output: Output) -> in
     """Start a run, and watch it unless it is only to be queued."""
     recipe = recipe_called(options.recipe, settings)
     dataset = dataset_in(options.dataset or recipe.dataset, settings, output)
+    for note in (*dataset.scan.reading.notes, *summary.class_findings(dataset)):
+        output.say(note)
+    if dataset.has_own_split:
+        output.say(summary.split_in_words(dataset))
     folder, parts = dataset.used(dataset.split(recipe.split_seed))
     loaded = fitted_to(recipe, folder, int(np.sum(parts == TRAINING)))
     for note in loaded.notes:

@@ -4,6 +4,9 @@ A message says what came, what was expected and how to fix it, as sentences that
 Pages catch `UnfreezeError` and nothing broader.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class UnfreezeError(Exception):
     """The root: something a person can understand and fix."""
@@ -30,6 +33,16 @@ class DataError(UnfreezeError):
 
 class FolderError(DataError):
     """A folder is missing, unreadable, outside the allowed roots, or holds no classes."""
+
+
+class UndecidedLayout(FolderError):
+    """A folder can be read as a dataset in more than one way."""
+
+    def __init__(self, question: str, choices: Sequence[Any]) -> None:
+        """Ask a question, and hold each `LayoutChoice` of `core.data.scan`, the most likely first."""
+        where = " Choose on the page “Dataset”, or with the command “unfreeze dataset”." if choices else ""
+        super().__init__(question + where)
+        self.question, self.choices = question, tuple(choices)
 
 
 class PhotoError(DataError):

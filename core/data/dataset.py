@@ -1,6 +1,7 @@
 """A dataset ready to be trained on: what a scan found, what a person decided, and what is wrong with single photos."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data import duplicates, quality
+from core.data.class_names import find_class, similar_classes
 from core.data.review import EXCLUDE, KEEP, RELABEL, Review
 from core.data.scan.folder import ImageFolder, Scan
+from core.data.scan.subset_folders import plain_name
 from core.data.split import complete_subsets
 from core.data.subsets import NO_SUBSET, SUBSETS, TEST, TRAINING, VALIDATION
 from core.errors import DataError
@@ -48,8 +51,27 @@ class Kind:
 
 
 CONFLICT, LEAK, COPIES, ALIKE_CONFLICT, ALIKE = "conflict", "leak", "copies", "alike_conflict", "alike"
+NEVER_LEARNED, SAME_NAME = "never_learned", "same_name"
 
 KINDS: tuple[Kind, ...] = (
+    Kind(
+        NEVER_LEARNED,
+        "Classes without a training photo",
+        "label_off",
+        "The dataset has its own split, and these classes are only in its validation or test set, perhaps because their"
+        " names are written otherwise there. The model could never learn them.",
+        "Their photos are not used until you join each class with the one that is meant.",
+        sure=True,
+        together=True,
+    ),
+    Kind(
+        SAME_NAME,
+        "Classes with nearly the same name",
+        "difference",
+        "The names of these classes differ only in case, spaces, “-” or “_”.",
+        "They are used as different classes.",
+        together=True,
+    ),
     Kind(
         CONFLICT,
         "The same photo in two classes",
@@ -225,6 +247,21 @@ class Dataset:
         chosen = subsets != NO_SUBSET
         return _without_empty_classes(self.folder.subset(chosen)), subsets[chosen]
 
+    def classes_to_join(self, finding: "Finding", group: NDArray[np.intp]) -> list[str]:
+        """Return the classes that can be learned which the class of these photos may be, the most similar name first.
+
+        Empty where the finding is not about classes.
+        """
+        if finding.kind.key not in (NEVER_LEARNED, SAME_NAME):
+            return []
+        label = int(self.folder.labels[group[0]])
+        unknown = list(self.withheld) if finding.kind.key == NEVER_LEARNED else []
+        known = np.unique(np.delete(self.folder.labels, unknown))
+        others = [self.folder.class_names[other] for other in known if other != label]
+        same = find_class(self.folder.class_names[label], others)
+        near = similar_classes(self.folder.class_names[label], others)
+        return [others[at] for at in dict.fromkeys([*([] if same is None else [same]), *near])]
+
     def digest(self, position: int) -> str:
         """Return the digest of a photo of the folder, as decisions about it hold it."""
         digest: bytes = self.scan.digests[self.members[position]].tobytes()
@@ -256,7 +293,9 @@ def prepare(scan: Scan, review: Review) -> Dataset:
     found = {key: tuple(group for group in sets if not settled[group].all()) for key, sets in found.items()}
     withheld = {int(i): "the same photo is in several classes" for group in found[CONFLICT] for i in group}
     withheld |= {i: f"a nearly identical photo is in the {name} set" for i, name in _leaking(found[LEAK], given)}
-    withheld |= _never_learned(folder.labels, given, withheld)
+    unknown = _never_learned(folder.labels, given, withheld)
+    withheld |= {i: "its class has no training photo" for group in unknown for i in group.tolist()}
+    found |= {NEVER_LEARNED: unknown, SAME_NAME: _of_one_name(folder, unknown, settled)}
     findings = tuple(Finding(kind, found[kind.key]) for kind in KINDS if found.get(kind.key))
     groups, serial = _groups_to_divide(exact, near, folder.labels)
     names = tuple(folder.class_names[label] for label in serial)
@@ -364,13 +403,24 @@ def _leaking(sets: Iterable[NDArray[np.intp]], given: NDArray[np.int8]) -> list[
     return found
 
 
-def _never_learned(labels: NDArray[np.int32], given: NDArray[np.int8], withheld: Mapping[int, str]) -> dict[int, str]:
-    """Return photos of classes that a split leaves without any photo for training; nobody can learn these."""
+def _never_learned(labels: NDArray[np.int32], given: NDArray[np.int8], withheld: Mapping[int, str]) -> Sets:
+    """Return the photos of each class that a split leaves without any for training; nobody can learn these."""
     learned = (given == TRAINING) | (given == NO_SUBSET)
     learned[list(withheld)] = False
     unknown = ~np.isin(labels, labels[learned])
     unknown[list(withheld)] = False
-    return {int(i): "its class has no training photo" for i in np.flatnonzero(unknown)}
+    return tuple(np.flatnonzero(unknown & (labels == label)) for label in np.unique(labels[unknown]))
+
+
+def _of_one_name(folder: ImageFolder, unknown: Sets, settled: NDArray[np.bool_]) -> Sets:
+    """Return the photos of each class, but for those in `unknown`, of which a larger one has nearly the same name."""
+    counts, alike = folder.counts(), defaultdict(list)
+    known = set(range(len(folder.class_names))) - {int(folder.labels[group[0]]) for group in unknown}
+    for label in known:
+        alike[plain_name(folder.class_names[label])].append(label)
+    smaller = [label for same in alike.values() for label in sorted(same, key=lambda each: -counts[each])[1:]]
+    sets = tuple(np.flatnonzero(folder.labels == label) for label in sorted(smaller))
+    return tuple(group for group in sets if not settled[group].all())
 
 
 def _without_empty_classes(folder: ImageFolder) -> ImageFolder:

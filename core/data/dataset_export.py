@@ -19,7 +19,7 @@ from core.data.dataset import Dataset
 from core.data.images import DIGEST_BYTES
 from core.data.intake.file_names import safe_name
 from core.data.intake.incoming import folder_name, free_names, move_in, unfinished
-from core.data.scan.layout import SPLIT_NAMES
+from core.data.scan.subset_folders import SPLIT_NAMES
 from core.data.scan.walk import LeftOut, check_photo, is_housekeeping
 from core.data.subsets import NO_SUBSET, SUBSETS
 from core.errors import DataError, PhotoError, UnfreezeError

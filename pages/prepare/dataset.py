@@ -11,6 +11,7 @@ from core.data.dataset import KINDS, Dataset
 from core.data.intake.sample import write_sample
 from core.data.scan import folder_picker
 from core.data.scan.folder import check_inside
+from core.data.scan.layout import PARTS, TABLE
 from core.data.subsets import NO_SUBSET, SUBSETS
 from core.errors import DataError
 from pages.components.cached import datasets, services
@@ -155,15 +156,25 @@ def overview(dataset: Dataset) -> None:
             f":green[**{test:,} for the test**] – held back until the end, for an honest result."
         )
         st.caption(descriptions.describe_split(dataset))
+        how_it_was_read(dataset)
     left, right = st.columns([2, 3], gap="large")
     with left:
         findings(dataset)
     with right:
         sizes_and_shapes(dataset.scan.sizes[dataset.members])
     examples(dataset)
-    label_source.choose(dataset.scan.folder.root, dataset.review, expanded=False)
+    label_source.choose(dataset.scan.folder.root, dataset.scan.layout, expanded=False)
     dataset_export_view.section(dataset, parts)
     upload_limits.show_limits()
+
+
+def how_it_was_read(dataset: Dataset) -> None:
+    """The parts and classes as they were understood, where that is more than a folder for each class."""
+    scan = dataset.scan
+    if scan.layout.label_by in (PARTS, TABLE):
+        st.markdown(f"**Read as {markdown.escape(scan.reading.words)}**")
+        label_source.draw(scan.reading)
+        st.caption("If it is meant otherwise, change it below under “Where the labels come from”.")
 
 
 def sizes_and_shapes(sizes: NDArray[np.int32]) -> None:
@@ -187,8 +198,8 @@ def findings(dataset: Dataset) -> None:
     """What the checks found, each with a link to the photos."""
     st.subheader("Findings", anchor=False)
     left_out = len(dataset.scan.files_left_out)
-    without_photo = descriptions.describe_rows_without_photo(dataset.scan)
-    if not dataset.findings and not left_out and not without_photo:
+    without_photo = descriptions.describe_rows_without_photo(dataset)
+    if not dataset.findings and not left_out and not without_photo and not dataset.withheld:
         st.markdown(":green[:material/check_circle:] Every file can be used, and no problems were found.")
     with st.container(gap=None):
         if left_out:
@@ -284,7 +295,7 @@ def left_out(dataset: Dataset) -> None:
     rows += [{"file": path, "reason": "you left it out; see Decisions"} for path in dataset.excluded()]
     if dataset.scan.ignored:
         st.caption(f"{dataset.scan.ignored:,} hidden files and system files (.DS\\_Store, Thumbs.db …) were ignored.")
-    if without_photo := descriptions.describe_rows_without_photo(dataset.scan):
+    if without_photo := descriptions.describe_rows_without_photo(dataset):
         with st.expander(without_photo, icon=":material/link_off:"):
             missing = [{"named in the table": entry.path} for entry in dataset.scan.rows_without_photo]
             elements.long_list(missing, "not-in-the-folder.csv")

@@ -175,11 +175,12 @@ def test_a_flat_folder_with_a_table(server: Server, new_screen: Callable[..., Sc
     (flat / "labels.csv").write_text("\n".join([*rows, "gone.png;red"]), "utf-8")
     screen = new_screen(server)
     screen.open(f"/?dataset={flat}")
-    expect(screen.text("no class folder with photos")).to_be_visible()
-    screen.page.get_by_label("Column with the classes").click()
-    screen.page.get_by_role("option", name="sort").click()
+    expect(screen.text("This looks like: 2 classes from the table labels.csv")).to_be_visible()
+    screen.page.get_by_text("Where the labels come from").click()
     screen.settle()
-    screen.press("Use this")
+    expect(screen.page.get_by_label("Column with the classes")).to_have_value("sort")
+    screen.page.get_by_role("button", name="Use this").first.click()
+    screen.settle()
     expect(screen.text("Photos per class and subset")).to_be_visible()
     view(screen, "Left out")
     expect(screen.text("1 row of labels.csv names a photo that is not in the folder")).to_be_visible()
@@ -250,3 +251,25 @@ def test_class_weights_are_offered_and_kept_in_the_recipe(server: Server, new_sc
     run = server.workplace.store.runs()[0]
     assert run.recipe_values()["class_weights"] is True
     eventually(lambda: run.read_status().state == FINISHED, f"the run finished:\n{run.log_tail()}")
+
+
+def test_how_a_folder_is_meant_is_asked_and_classes_are_joined(
+    server: Server, new_screen: Callable[..., Screen]
+) -> None:
+    root = server.workplace.colours.parent / "set"
+    for part, blue, side in (("fold_1", "blue", 40), ("fold_2", "Blue", 41)):
+        write_colours(root / part, per_class=6, side=side)
+        (root / part / "blue").rename(root / part / blue)
+    screen = new_screen(server, **NARROW_DARK)
+    screen.open(f"/?dataset={root}")
+    expect(screen.text("This looks like: 3 classes in 2 parts")).to_be_visible()
+    expect(screen.page.get_by_test_id("stCode").first).to_contain_text("├ blue")
+    screen.page.get_by_role("button", name="Use this").first.click()
+    screen.settle()
+    expect(screen.text("Read as 3 classes in 2 parts")).to_be_visible()
+    screen.page.get_by_text("Classes with nearly the same name · 1").click()
+    screen.settle()
+    screen.page.get_by_role("button", name="Join with").click()
+    screen.settle()
+    expect(screen.text("Last decision: 6 photos moved to")).to_be_visible()
+    assert not screen.problems()

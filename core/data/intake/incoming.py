@@ -20,7 +20,7 @@ import portalocker
 
 from core.data.images import PHOTO_SUFFIXES, inspect
 from core.data.intake.file_names import LONGEST_SUFFIX, safe_name
-from core.data.scan.layout import TABLE_SUFFIXES
+from core.data.scan.tables import TABLE_SUFFIXES
 from core.data.scan.walk import SUFFIX_HINTS, LeftOut, is_housekeeping
 from core.errors import DataError, FolderError, PhotoError
 from core.settings import GIGABYTE, MEGABYTE

@@ -1,7 +1,5 @@
 """Photos with given labels: in a ZIP with a folder for each class, with a table, or as they are."""
 
-import difflib
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -11,20 +9,16 @@ from core.data.images import PHOTO_SUFFIXES
 from core.data.intake.archive import usable_entries
 from core.data.intake.incoming import shown, suffix_problem, too_large
 from core.data.intake.zip_reader import Entry, ZipReader
-from core.data.scan.layout import FILE_COLUMNS, LABEL_COLUMNS, TABLE_SUFFIXES, Finder, Table, parse_table
+from core.data.scan.photo_finder import Finder
+from core.data.scan.table_columns import guess_columns
+from core.data.scan.tables import TABLE_SUFFIXES, parse_table
 from core.data.scan.walk import LeftOut
 from core.errors import DataError, PhotoError, UnfreezeError
 from core.settings import Limits
 
 ARCHIVE = ".zip"
 
-ALIKE = 0.5
-"""How alike two names must be for one to be offered in place of the other: `difflib`'s ratio, 0 to 1."""
-
 MOST_TABLES = 20
-
-OFFERED = 3
-"""So many similar names are offered at most."""
 
 
 @dataclass(frozen=True)
@@ -132,45 +126,16 @@ def _labelled_by_tables(
     labels: dict[str, str] = {}
     for name, content in tables:
         try:
-            rows = _rows(parse_table(content, shown(name)))
+            table = parse_table(content, shown(name))
         except UnfreezeError as error:
             left_out.append(LeftOut(shown(name), str(error)))
             continue
         find = Finder(name, [photo.name for photo in photos])
-        for file, label in rows:
-            path, problem = find.photo(file)
-            if problem:
-                left_out.append(LeftOut(file or shown(name), problem))
+        columns = guess_columns(table, find)
+        for file, label in zip(table.cells(columns.file), table.cells(columns.label), strict=True):
+            match = find.photo(file)
+            if match.problem:
+                left_out.append(LeftOut(file or shown(name), match.problem))
             else:
-                labels[path] = shown(label)
+                labels[match.path] = shown(label)
     return [replace(photo, label=labels.get(photo.name, photo.label)) for photo in photos]
-
-
-def _rows(table: Table) -> list[tuple[str, str]]:
-    """Pairs of file and label; where the columns have no usual names, the first two are meant."""
-    file_at = table.columns.index(table.guess(FILE_COLUMNS))
-    label_at = table.columns.index(table.guess(LABEL_COLUMNS))
-    if label_at == file_at:
-        label_at = 1 if file_at == 0 else 0
-    first = table.columns if PurePosixPath(table.columns[file_at]).suffix.lower() in PHOTO_SUFFIXES else None
-    rows = [row for _, row in table.rows]
-    return [(row[file_at], row[label_at]) for row in ([first] if first else []) + rows]
-
-
-def find_class(label: str, class_names: Sequence[str]) -> int | None:
-    """Position of the class that a label means: the same name, or the same but for case, spaces, "-" and "_"."""
-    if label in class_names:
-        return list(class_names).index(label)
-    same = [place for place, name in enumerate(class_names) if _plain(name) == _plain(label)]
-    return same[0] if len(same) == 1 else None
-
-
-def similar_classes(label: str, class_names: Sequence[str]) -> list[int]:
-    """Positions of classes whose names are much like a label, the most alike first; at most three."""
-    plain = [_plain(name) for name in class_names]
-    found = difflib.get_close_matches(_plain(label), plain, OFFERED, ALIKE)
-    return [plain.index(name) for name in dict.fromkeys(found)]
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"[\s_-]+", " ", text.strip().casefold())

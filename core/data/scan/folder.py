@@ -15,7 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from core.data.duplicates import Duplicates, find
 from core.data.images import DIGEST_BYTES, FINGERPRINT_SIDE
 from core.data.scan.index import Outcome, PhotoIndex
-from core.data.scan.layout import FIRST, NOT_THERE, TABLE, Layout, Placed, place
+from core.data.scan.layout import TOP, Layout, Placed, place
+from core.data.scan.layout_choices import NO_CHOICE, LayoutChoice, decide, described
+from core.data.scan.photo_finder import NOT_THERE
 from core.data.scan.readers import Readers, Reading
 from core.data.scan.walk import LeftOut, PhotoFile, Walk, check_inside
 from core.data.subsets import NO_SUBSET
@@ -111,7 +113,9 @@ class Scan:
         given: Shape (N,), int8: position in `core.data.subsets.SUBSETS` where the dataset has its own split, else -1.
         datasets_inside: Filled when every class folder is itself divided into folders of photos, as when the parent of
             several datasets was picked: the names of these folders.
-        layout: Where the labels come from.
+        layout: Where the labels come from, as it was decided.
+        tables: The tables that they come from.
+        reading: The same in words, with a drawing.
         index_trouble: Why what was found could not be kept for the next scan; empty when it could.
     """
 
@@ -127,6 +131,8 @@ class Scan:
     given: NDArray[np.int8]
     datasets_inside: tuple[str, ...] = ()
     layout: Layout = DEFAULT_LAYOUT
+    tables: tuple[str, ...] = ()
+    reading: LayoutChoice = NO_CHOICE
     index_trouble: str = ""
 
     @cached_property
@@ -171,8 +177,8 @@ def scan(
         root: The folder, see `check_inside`.
         roots: The folders that may be read.
         limits: What lies above is left out.
-        layout: Where the labels come from. Folders train, val (valid, validation) and test at the top are taken for a
-            split that the dataset brings.
+        layout: Where the labels come from; left open, the names of the folders decide: those that mean training,
+            validation and test are taken for a split that the dataset brings.
         index_folder: Where it is kept what was found, so that the next scan reads only photos whose size or time of
             change is new, and a scan that was broken off goes on where it was; None keeps nothing.
         on_progress: Called in this thread with the number of photos read so far and of all, a few times a second; it
@@ -181,11 +187,14 @@ def scan(
 
     Raises:
         FolderError: As `check_inside`, or there are fewer than two classes, or more photos than the limit.
+        UndecidedLayout: The layout was left open, and a person must choose.
     """
     resolved, allowed = check_inside(root, roots), [path.expanduser().resolve() for path in roots]
     walk = Walk(resolved, allowed, limits, on_folder)
     walk.files.sort()
-    placed = place(layout, resolved, [file.path for file in walk.files], walk.folders)
+    photos = [file.path for file in walk.files]
+    layout = decide(layout, resolved, photos, walk.folders)
+    placed = place(layout, resolved, photos, walk.folders)
     files = [file for file in walk.files if file.path in placed.classes]
     _require_two_classes(resolved, placed, placed.classes, "photos", [*walk.left_out, *placed.left_out])
     index = PhotoIndex(index_folder, resolved, limits.pixels)
@@ -197,8 +206,7 @@ def scan(
     names = _require_two_classes(resolved, placed, found.paths, "readable photos", found.broken)
     order = sorted(range(len(found.paths)), key=lambda i: (placed.classes[found.paths[i]], found.paths[i]))
     paths = tuple(found.paths[i] for i in order)
-    used_table = layout.table if layout.label_by == TABLE else None
-    left_out = [entry for entry in (*walk.left_out, *placed.left_out) if entry.path != used_table]
+    left_out = [entry for entry in (*walk.left_out, *placed.left_out) if entry.path not in placed.tables]
     return Scan(
         folder=_labelled(resolved, names, paths, placed.classes),
         left_out=tuple(sorted([*left_out, *found.broken, *_empty_classes(placed, paths, left_out)])),
@@ -210,8 +218,10 @@ def scan(
         contrast=_frozen(found.contrast[order]),
         assumed=_frozen(found.assumed[order]),
         given=_frozen(np.array([placed.subsets.get(path, NO_SUBSET) for path in paths], dtype=np.int8)),
-        datasets_inside=names if layout.label_by == FIRST and _divided_classes(paths, placed) == names else (),
+        datasets_inside=names if layout.label_by == TOP and _divided_classes(paths) == names else (),
         layout=layout,
+        tables=placed.tables,
+        reading=described(layout, placed),
         index_trouble=index.trouble,
     )
 
@@ -332,11 +342,11 @@ def _folders_above(path: str) -> Iterator[str]:
         at = path.find("/", at + 1)
 
 
-def _divided_classes(paths: Iterable[str], placed: Placed) -> tuple[str, ...]:
+def _divided_classes(paths: Iterable[str]) -> tuple[str, ...]:
     """Return the class folders that hold no photo themselves but two or more folders of photos, sorted."""
     inner: dict[str, set[str]] = defaultdict(set)
     for path in paths:
-        name, *deeper = path.split("/")[1 if placed.subsets else 0 :]
+        name, *deeper = path.split("/")
         inner[name].add(deeper[0] if len(deeper) > 1 else "")
     return tuple(sorted(name for name, folders in inner.items() if len(folders) > 1 and "" not in folders))
 
@@ -353,7 +363,7 @@ def _require_two_classes(
     names = tuple(sorted({placed.classes[path] for path in listed}))
     if len(names) >= 2:
         return names
-    advice = "" if placed.subsets or placed.table else next(iter(_divided_classes(listed, placed)), "")
+    advice = next(iter(_divided_classes(listed)), "") if not placed.tables and not placed.part_folders else ""
     first = min(left_out, default=None)
     raise FolderError(
         f"{_what_was_found(root, placed, names, what)}"
@@ -363,9 +373,10 @@ def _require_two_classes(
 
 
 def _what_was_found(root: Path, placed: Placed, names: Sequence[str], what: str) -> str:
-    if placed.table:
+    if placed.tables:
         found = f"only one class ({names[0]})" if names else "no class"
-        return f"The table {placed.table} gives {found} with {what} in {root}. Expected two classes or more."
+        named = " and ".join(placed.tables)
+        return f"The table {named} gives {found} with {what} in {root}. Expected two classes or more."
     found = f"only one class folder with {what} ({names[0]})" if names else f"no class folder with {what}"
     wanted = "Expected at least two subfolders, one for each class, with its photos inside."
     return f"The folder {root} contains {found}. {wanted}"

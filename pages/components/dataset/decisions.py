@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
-from core.data.dataset import ALIKE, ALIKE_CONFLICT, CONFLICT, COPIES, LEAK, Dataset, Finding
+from core.data.dataset import ALIKE, ALIKE_CONFLICT, CONFLICT, COPIES, LEAK, NEVER_LEARNED, SAME_NAME, Dataset, Finding
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision, Review, rows_of
 from core.data.scan.folder import ImageFolder
 from core.errors import PhotoError, UnfreezeError
@@ -15,6 +16,8 @@ from pages.components.shared import elements, markdown, state, thumbnails
 
 PER_PAGE = 6
 SINGLES_PER_PAGE = 24
+PER_SET = 12
+CLASS_KINDS = (NEVER_LEARNED, SAME_NAME)
 MENU_CLASSES = 30
 TARGET = "move-target"
 LEAVE_OUT, CORRECT = "Leave it out", "The label is correct"
@@ -83,8 +86,20 @@ def finding_in_full(dataset: Dataset, finding: Finding) -> None:
         return
     for number, group in enumerate(shown):
         with st.container(border=True):
-            cards(dataset, group.tolist(), kind.title, f"{kind.key}-{page}-{number}")
+            about_class(dataset, finding, group)
+            cards(dataset, group[:PER_SET].tolist(), kind.title, f"{kind.key}-{page}-{number}")
+            if len(group) > PER_SET:
+                st.caption(f"… and {len(group) - PER_SET:,} more photos")
             for_set(dataset, finding, group.tolist(), f"{kind.key}-{page}-{number}")
+
+
+def about_class(dataset: Dataset, finding: Finding, group: NDArray[np.intp]) -> None:
+    """What a class is called and which ones are named alike, where that is what a finding is about."""
+    if finding.kind.key in CLASS_KINDS:
+        near = dataset.classes_to_join(finding, group)
+        name = markdown.escape(dataset.folder.class_names[dataset.folder.labels[group[0]]])
+        nearest = f"the nearest name is “{markdown.escape(near[0])}”" if near else "no other class has a similar name"
+        st.markdown(f"“{name}” · {len(group):,} photos: {nearest}")
 
 
 def for_all(dataset: Dataset, finding: Finding) -> None:
@@ -96,7 +111,7 @@ def for_all(dataset: Dataset, finding: Finding) -> None:
             act(dataset, EXCLUDE, spare, finding, f"Use only one of each ({len(spare):,} left out)", "one-of-each")
         if not finding.kind.together:
             act(dataset, EXCLUDE, everything, finding, f"Leave out all {len(everything):,}", "all-out")
-        if not finding.kind.sure:
+        if not finding.kind.sure and finding.kind.key not in CLASS_KINDS:
             act(dataset, KEEP, everything, finding, "All are fine", "all-fine")
 
 
@@ -111,6 +126,11 @@ def for_set(dataset: Dataset, finding: Finding, group: list[int], key: str) -> N
                 others = [i for i in group if i != right]
                 act(dataset, EXCLUDE, others, finding, f"It is {markdown.escape(name)}", f"{key}-{label}")
             act(dataset, EXCLUDE, group, finding, "Use none of them", f"{key}-none")
+        elif finding.kind.key in CLASS_KINDS:
+            for name in dataset.classes_to_join(finding, np.array(group)):
+                act(dataset, RELABEL, group, finding, f"Join with “{markdown.escape(name)}”", f"{key}-{name}", name)
+            if finding.kind.key == SAME_NAME:
+                act(dataset, KEEP, group, finding, "They are different classes", f"{key}-fine")
         elif finding.kind.key in (COPIES, ALIKE):
             act(dataset, EXCLUDE, group[1:], finding, "Use only the first", f"{key}-first")
         if finding.kind.key in (ALIKE, ALIKE_CONFLICT, LEAK):
@@ -118,9 +138,11 @@ def for_set(dataset: Dataset, finding: Finding, group: list[int], key: str) -> N
             act(dataset, KEEP, group, finding, label, f"{key}-fine")
 
 
-def act(dataset: Dataset, action: str, positions: Sequence[int], finding: Finding, label: str, key: str) -> None:
-    """A button that keeps one decision."""
-    arguments = (dataset, action, list(positions), finding.kind.title)
+def act(
+    dataset: Dataset, action: str, positions: Sequence[int], finding: Finding, label: str, key: str, target: str = ""
+) -> None:
+    """A button that keeps one decision; `target` is the class that photos are moved to."""
+    arguments = (dataset, action, list(positions), finding.kind.title, target)
     st.button(label, key=f"act-{finding.kind.key}-{key}", on_click=decide, args=arguments)
 
 

@@ -1,44 +1,88 @@
 """Where the labels of photos stand: in the names of folders, or in a table."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
 
-from core.data.review import Review
-from core.data.scan.layout import FILE_COLUMNS, FIRST, INNERMOST, LABEL_COLUMNS, TABLE, Layout, read_table, tables_in
-from core.errors import UnfreezeError
+from core.data.scan.layout import INNERMOST, PARTS, TABLE, TOP, Layout
+from core.data.scan.layout_choices import LayoutChoice, layout_of_table
+from core.data.scan.table_columns import FOLDER, NO_SPLIT, ONE_HOT, class_columns, labels_in, separator_in
+from core.data.scan.tables import Table, read_table, tables_in
+from core.data.scan.text_encoding import TITLES
+from core.errors import UndecidedLayout, UnfreezeError
 from pages.components.cached import datasets
 from pages.components.dataset import decisions
-from pages.components.shared import markdown
+from pages.components.shared import dataset_choice, markdown, state
 from pages.components.shared.report_errors import reporting
 
 WORDS = {
-    FIRST: "The top folder: roses/garden/1.jpg is a rose",
+    TOP: "The top folder: roses/garden/1.jpg is a rose",
+    PARTS: "The folder inside a part: train/roses/1.jpg and test/roses/2.jpg are roses",
     INNERMOST: "The innermost folder: plants/roses/1.jpg is a rose",
-    TABLE: "A table (CSV) that names each file and its class",
+    TABLE: "A table (CSV) or list that names each file and its class",
 }
 
+ROWS_SHOWN = 5
 
-def choose_for(root: Path) -> None:
-    """Offer another source for a folder that cannot be used as it is."""
+
+def choose_for(root: Path, error: UnfreezeError) -> None:
+    """Say why a folder cannot be used as it is, and offer what would help: its readings, or another source."""
     with reporting():
         review = datasets.reviews().read(root)
-    choose(root, review, expanded=True)
+    if isinstance(error, UndecidedLayout) and error.choices:
+        ask(root, error.question, error.choices)
+        choose(root, error.choices[0].layout, expanded=False, settled=False)
+    else:
+        st.warning(markdown.escape(error), icon=":material/info:")
+        choose(root, review.layout, expanded=True)
 
 
-def choose(root: Path, review: Review, *, expanded: bool) -> None:
-    """The source of the labels, and for a table its columns."""
+def ask(root: Path, question: str, readings: Sequence[LayoutChoice]) -> None:
+    """The readings of a folder side by side, each with its drawing and a button that keeps it."""
+    st.subheader("How is this folder meant?", anchor=False)
+    st.markdown(markdown.escape(question))
+    st.caption("Choose what is meant. Your files stay as they are, and you can change it later.")
+    with st.grid(min_column_width=300, gap="small"):
+        for number, reading in enumerate(readings):
+            with st.container(border=True):
+                begins = "This looks like" if number == 0 else "Or"
+                st.markdown(f"**{begins}: {markdown.escape(reading.words)}**")
+                draw(reading)
+                if st.button("Use this", type="primary" if number == 0 else "secondary", key=f"reading-{number}"):
+                    use(root, reading)
+
+
+def draw(reading: LayoutChoice) -> None:
+    """The drawing of a reading, and what else should be known of it."""
+    st.code(reading.tree, language=None)
+    for note in reading.notes:
+        st.caption(f":material/info: {markdown.escape(note)}")
+
+
+def use(root: Path, reading: LayoutChoice) -> None:
+    """Keep a reading, or open the folder that it is about, and draw the page again."""
+    if reading.folder:
+        state.choose_dataset(str(root / reading.folder))
+        state.remember(*dataset_choice.GO_ON)
+    else:
+        decisions.keep(root, lambda kept: replace(kept, layout=reading.layout))
+    st.rerun()
+
+
+def choose(root: Path, chosen: Layout, *, expanded: bool, settled: bool = True) -> None:
+    """The source of the labels, and for a table its columns; `chosen` is the present one, or a likely one."""
     title = "Where the labels come from"
     box = st.expander(
         title, icon=":material/sell:", expanded=expanded, key=f"label-source-{expanded}", on_change="rerun"
     )
     if not box.open:
         return  # looking for tables takes a while in a folder of 100,000 photos
-    tables, chosen = tables_in(root), review.layout
+    tables = tables_in(root)
     with box:
-        sources = [FIRST, INNERMOST, *([TABLE] if tables or chosen.label_by == TABLE else [])]
-        first = TABLE if expanded and tables and chosen.label_by == FIRST else chosen.label_by
+        sources = [TOP, PARTS, INNERMOST, *([TABLE] if tables or chosen.label_by == TABLE else [])]
+        first = TABLE if expanded and tables and chosen == Layout() else chosen.label_by
         source = st.radio(
             "The label is",
             sources,
@@ -49,31 +93,64 @@ def choose(root: Path, review: Review, *, expanded: bool) -> None:
         layout = Layout(source) if source != TABLE else choose_columns(root, tables, chosen)
         if layout is None:
             return
-        if layout == chosen:
+        if layout == chosen and settled:
             st.caption("This is the current setting.")
-        elif st.button("Use this", type="primary", icon=":material/check:"):
+        elif st.button("Use this", type="primary", icon=":material/check:", key="use-source"):
             decisions.keep(root, lambda kept: replace(kept, layout=layout))
             st.rerun()
 
 
 def choose_columns(root: Path, tables: tuple[str, ...], chosen: Layout) -> Layout | None:
-    """A table and two of its columns, with its first rows; None where there is none that can be read."""
+    """A table and its columns, with its first rows; None where there is none that can be read."""
     if not tables:
         st.caption("There is no CSV file in this folder.")
         return None
     name = st.selectbox("Table", tables, index=tables.index(chosen.table) if chosen.table in tables else 0)
+    known = chosen if chosen.table == name else Layout()
     try:
-        table = read_table(root, name)
+        encoding = choose_encoding(read_table(root, name).encoding, known.encoding, name)
+        table = read_table(root, name, encoding)
+        likely = known if known.table else layout_of_table(root, name, [], encoding)
     except UnfreezeError as error:
         st.warning(markdown.escape(error), icon=":material/info:")
         return None
     columns = list(table.columns)
-    file_column, label_column = (
-        st.selectbox(words, columns, index=columns.index(known if known in columns else table.guess(usual)), key=key)
-        for words, known, usual, key in (
-            ("Column with the files", chosen.file_column, FILE_COLUMNS, f"files-{name}"),
-            ("Column with the classes", chosen.label_column, LABEL_COLUMNS, f"labels-{name}"),
+    one_hot = [ONE_HOT] if class_columns(table, (likely.file_column, likely.split_column)) else []
+    file_column, label_column, split_column = (
+        st.selectbox(words, options, index=options.index(column) if column in options else 0, key=f"{words}-{name}")
+        for words, column, options in (
+            ("Column with the files", likely.file_column, columns),
+            ("Column with the classes", likely.label_column, [*columns, *one_hot, FOLDER]),
+            ("Column with the split", likely.split_column, [NO_SPLIT, *columns]),
         )
     )
-    st.dataframe([dict(zip(columns, row, strict=True)) for _, row in table.rows[:5]], hide_index=True)
-    return Layout(TABLE, name, file_column, label_column)
+    st.dataframe([dict(zip(columns, row, strict=True)) for _, row in table.rows[:ROWS_SHOWN]], hide_index=True)
+    say_if_several(table, label_column)
+    return Layout(TABLE, name, file_column, label_column, split_column, encoding)
+
+
+def choose_encoding(found: str, chosen: str, name: str) -> str:
+    """The encoding of a table that is not in Unicode, to be confirmed by its first rows; empty for one that is."""
+    if found.startswith("utf") and not chosen:
+        return ""
+    options = list(TITLES)
+    return st.selectbox(
+        "Encoding (the names below must look right)",
+        options,
+        index=options.index(chosen or found) if (chosen or found) in options else 0,
+        format_func=TITLES.__getitem__,
+        key=f"encoding-{name}",
+    )
+
+
+def say_if_several(table: Table, label_column: str) -> None:
+    """Say what happens to rows whose cell holds several labels."""
+    cells = table.cells(label_column) if label_column in table.columns else []
+    separator = separator_in(cells, label_column)
+    several = [cell for cell in cells if len(labels_in(cell, separator)) > 1]
+    if several:
+        st.caption(
+            f":material/info: {len(several):,} of {len(cells):,} rows name several classes, such as"
+            f" {markdown.escape(several[0])}. One class is learned for each photo, so the photos with exactly one class"
+            " are used, and the others are left out."
+        )

@@ -7,9 +7,10 @@ from pathlib import Path
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from core.data.class_names import find_class, similar_classes
 from core.data.images import PHOTO_SUFFIXES
-from core.data.intake.labelled_photos import find_class, read_labelled_photos, similar_classes
-from core.data.scan.layout import TABLE_SUFFIXES
+from core.data.intake.labelled_photos import read_labelled_photos
+from core.data.scan.tables import TABLE_SUFFIXES
 from core.data.scan.walk import check_photo
 from core.errors import PhotoError
 from core.labels.label_checks import AGREE, DISAGREE, UNSURE

@@ -10,7 +10,7 @@ from core.data.dataset import Dataset
 from core.data.scan.folder import Scan, check_inside
 from core.data.scan.layout import Layout
 from core.data.scan.scanner import ScanJob
-from core.errors import UnfreezeError
+from core.errors import UndecidedLayout, UnfreezeError
 from pages.components.cached import datasets, services
 from pages.components.shared import markdown, state
 from pages.components.shared.report_errors import reporting
@@ -21,14 +21,17 @@ MOMENT = 0.6
 GO_ON = ("scan-stopped", "")
 
 
-def nothing_more(root: Path) -> None:
-    """Add nothing to a page."""
+def say_why(root: Path, error: UnfreezeError) -> None:
+    """Say why a folder cannot be used as it is, and where that can be changed."""
+    st.warning(markdown.escape(error), icon=":material/info:")
+    if isinstance(error, UndecidedLayout):
+        st.page_link("pages/prepare/dataset.py", label="Choose on the page “Dataset”", icon=":material/arrow_forward:")
 
 
-def dataset_or_stop(on_trouble: Callable[[Path], None] = nothing_more) -> Dataset:
+def dataset_or_stop(on_trouble: Callable[[Path, UnfreezeError], None] = say_why) -> Dataset:
     """The chosen dataset; without one, or while it is being scanned, the page ends with what can be done about it.
 
-    `on_trouble` adds to the page, after the sentence about a folder that cannot be used as it is.
+    `on_trouble` says why a folder cannot be used as it is, and what can be done.
     """
     path = state.dataset()
     if not path:
@@ -41,8 +44,7 @@ def dataset_or_stop(on_trouble: Callable[[Path], None] = nothing_more) -> Datase
     try:
         return datasets.prepared(scan_or_stop(path, review.layout), review)
     except UnfreezeError as error:
-        st.warning(markdown.escape(error), icon=":material/info:")
-        on_trouble(root)
+        on_trouble(root, error)
         st.stop()
 
 

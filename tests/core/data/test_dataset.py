@@ -15,6 +15,8 @@ from core.data.dataset import (
     COPIES,
     KINDS,
     LEAK,
+    NEVER_LEARNED,
+    SAME_NAME,
     Dataset,
     Finding,
     imbalance,
@@ -402,6 +404,30 @@ def test_photos_of_a_class_that_no_training_photo_has_are_withheld(divided: Path
     assert called.withheld == {} and parts_of(called)["test/owl/1.png"] == TEST
     taught = look(divided, about(dataset, RELABEL, "train/cat/00.png", label="owl"))
     assert taught.withheld == {} and parts_of(taught)["val/owl/2.png"] == VALIDATION
+
+
+def found_by(dataset: Dataset, key: str) -> Finding | None:
+    return next((finding for finding in dataset.findings if finding.kind.key == key), None)
+
+
+def test_classes_that_only_the_test_has_are_a_finding_that_joining_settles(divided: Path) -> None:
+    write(divided, {"test/Cat/1.png": 8000, "test/Cat/2.png": 8001, "test/dgo/1.png": 8002})
+    dataset = look(divided)
+    finding = found_by(dataset, NEVER_LEARNED)
+    assert finding is not None and [len(group) for group in finding.sets] == [2, 1]
+    assert [dataset.classes_to_join(finding, group)[0] for group in finding.sets] == ["cat", "dog"]
+    joined = look(divided, about(dataset, RELABEL, "test/Cat/1.png", "test/Cat/2.png", label="cat"))
+    rest = found_by(joined, NEVER_LEARNED)
+    assert rest is not None and len(rest.sets) == 1 and parts_of(joined)["test/Cat/1.png"] == TEST
+
+
+def test_classes_whose_names_are_nearly_the_same_are_pointed_out(pets: Path) -> None:
+    write(pets, {"Cat/1.png": 8000, "Cat/2.png": 8001, "black_cat/1.png": 8002})
+    dataset = look(pets)
+    finding = found_by(dataset, SAME_NAME)
+    assert finding is not None and len(finding.sets) == 1 and dataset.withheld == {}
+    assert dataset.classes_to_join(finding, finding.sets[0])[0] == "cat"
+    assert not found_by(look(pets, about(dataset, KEEP, "Cat/1.png", "Cat/2.png")), SAME_NAME)
 
 
 def learnable(dataset: Dataset, seed: int) -> bool:

@@ -27,7 +27,8 @@ from core.data.dataset_export import (
 from core.data.review import EXCLUDE, RELABEL, Review
 from core.data.scan.folder import nothing, scan
 from core.data.scan.layout import TABLE as BY_TABLE
-from core.data.scan.layout import Layout, parse_table
+from core.data.scan.layout import Layout
+from core.data.scan.tables import parse_table
 from core.data.subsets import NO_SUBSET, SUBSETS, TEST, TRAINING
 from core.errors import DataError
 from core.settings import Settings, settings_from

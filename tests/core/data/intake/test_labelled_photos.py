@@ -6,7 +6,8 @@ from typing import BinaryIO
 import pytest
 from PIL import Image
 
-from core.data.intake.labelled_photos import LabelledPhotos, find_class, read_labelled_photos, similar_classes
+from core.data.class_names import find_class, similar_classes
+from core.data.intake.labelled_photos import LabelledPhotos, read_labelled_photos
 from core.errors import PhotoError
 from core.settings import Limits
 

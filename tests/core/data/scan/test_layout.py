@@ -4,17 +4,8 @@ from pathlib import Path
 import pytest
 
 from core.data.scan.folder import Scan, scan
-from core.data.scan.layout import (
-    FILE_COLUMNS,
-    FIRST,
-    INNERMOST,
-    LABEL_COLUMNS,
-    TABLE,
-    TABLES_SHOWN,
-    Layout,
-    read_table,
-    tables_in,
-)
+from core.data.scan.layout import FIRST, INNERMOST, TABLE, Layout
+from core.data.scan.tables import TABLES_SHOWN, read_table, tables_in
 from core.data.subsets import NO_SUBSET, SUBSETS
 from core.errors import DataError, FolderError
 from tests.core.data.conftest import place
@@ -135,23 +126,6 @@ def test_a_split_may_lack_a_part_and_may_have_one_twice(
     assert found.folder.class_names == ("cat", "dog") and set(parts(found).values()) == expected
 
 
-@pytest.mark.parametrize(
-    "tops",
-    [("train", "test", "more"), ("train", "training"), ("val", "test"), ("train", "trial")],
-    ids=["another folder", "training only", "no training", "another name"],
-)
-def test_other_folders_are_classes_and_no_split(tmp_path: Path, tops: tuple[str, ...]) -> None:
-    put(tmp_path, *(f"{top}/{name}/1.png" for top in tops for name in ("cat", "dog")))
-    found = look(tmp_path)
-    assert found.folder.class_names == tuple(sorted(tops))
-    assert set(parts(found).values()) == {""}
-
-
-def test_photos_directly_in_train_and_test_are_classes_called_so(tmp_path: Path) -> None:
-    found = look(put(tmp_path, "train/1.png", "train/2.png", "test/1.png"))
-    assert found.folder.class_names == ("test", "train") and set(parts(found).values()) == {""}
-
-
 def test_what_lies_beside_a_split_does_not_hide_it(tmp_path: Path) -> None:
     put(tmp_path, "train/cat/1.png", "train/dog/1.png", "val/cat/1.png", "loose.png")
     place(tmp_path / "docs" / "readme.txt", b"x")
@@ -169,9 +143,7 @@ def test_a_test_of_photos_without_labels_is_left_out(tmp_path: Path) -> None:
     put(tmp_path, "train/cat/1.png", "train/dog/1.png", "test/1.png", "test/2.png")
     found = look(tmp_path)
     assert set(parts(found).values()) == {"training"} and found.folder.class_names == ("cat", "dog")
-    assert reasons(found) == dict.fromkeys(
-        ("test/1.png", "test/2.png"), "it is next to the class folders, not in one of them"
-    )
+    assert reasons(found) == dict.fromkeys(("test/1.png", "test/2.png"), "the folder test has no class folders")
 
 
 def test_a_class_that_is_only_in_the_test_is_a_class(tmp_path: Path) -> None:
@@ -196,12 +168,9 @@ def test_an_empty_class_of_a_split_is_reported_with_its_part(tmp_path: Path) -> 
     assert set(reasons(look(tmp_path))) == {"test/owl"}
 
 
-def test_a_folder_that_is_suggested_instead_is_there(tmp_path: Path) -> None:
+def test_a_folder_around_all_classes_of_each_part_is_no_class(tmp_path: Path) -> None:
     put(tmp_path, "train/pets/cat/1.png", "train/pets/dog/1.png", "test/pets/cat/1.png", "test/pets/dog/1.png")
-    with pytest.raises(FolderError) as caught:
-        look(tmp_path)
-    _, _, rest = str(caught.value).partition(": pick ")
-    assert not rest or Path(rest.removesuffix(" instead.")).is_dir()
+    assert classes(look(tmp_path))["test/pets/cat/1.png"] == "cat"
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"], ids=["comma", "semicolon", "tab", "bar"])
@@ -370,11 +339,11 @@ def test_bytes_that_are_no_table_get_a_sentence(tmp_path: Path, content: bytes) 
         with_table(put(tmp_path, "1.png", "2.png"), content)
 
 
-@pytest.mark.parametrize("name", ["../t.csv", "{}/t.csv", "link.csv", "missing.csv", "notes.txt", "folder.csv", ""])
+@pytest.mark.parametrize("name", ["../t.csv", "{}/t.csv", "link.csv", "missing.csv", "notes.md", "folder.csv", ""])
 def test_tables_elsewhere_and_other_files_are_refused(tmp_path: Path, name: str) -> None:
     outside = place(tmp_path / "t.csv", b"file,label\n1.png,cat\n")
     root = tmp_path / "set"
-    place(root / "notes.txt", b"file,label\n1.png,cat\n")
+    place(root / "notes.md", b"file,label\n1.png,cat\n")
     (root / "folder.csv").mkdir()
     try:
         (root / "link.csv").symlink_to(outside)
@@ -399,13 +368,6 @@ def test_a_table_knows_its_rows_by_their_lines(tmp_path: Path) -> None:
     table = read_table(tmp_path, "labels.csv")
     assert table.columns == ("file", "label")
     assert table.rows == ((2, ("1.png", "cat")), (5, ("2\n.png", "dog")), (6, ("3.png", "")))
-
-
-def test_usual_names_of_columns_are_guessed(tmp_path: Path) -> None:
-    place(tmp_path / "t.csv", b"index, Filename ,Species,Label\n0,1.png,owl,x\n")
-    table = read_table(tmp_path, "t.csv")
-    assert (table.guess(FILE_COLUMNS), table.guess(LABEL_COLUMNS)) == ("Filename", "Label")
-    assert table.guess(("nothing", "of this")) == "index"
 
 
 def test_tables_are_found_in_the_folder_and_one_below(tmp_path: Path) -> None:
@@ -437,7 +399,7 @@ def test_a_folder_that_cannot_be_opened_does_not_hide_the_tables_beside_it(
 
 
 def test_layouts_that_cannot_be_are_refused() -> None:
-    with pytest.raises(DataError, match="“second”; it must be one of first, innermost, table"):
+    with pytest.raises(DataError, match="“second”; it must be one of first, top, parts, innermost, table"):
         Layout("second")
     for missing in (("", "file", "label"), ("t.csv", "", "label"), ("t.csv", "file", "")):
         with pytest.raises(DataError, match="need the table, its column of files, and its column of labels"):

@@ -1,0 +1,27 @@
+"""Names of classes that mean the same, or nearly so."""
+
+import difflib
+from collections.abc import Sequence
+
+from core.data.scan.subset_folders import plain_name
+
+ALIKE = 0.5
+"""How alike two names must be for one to be offered in place of the other: `difflib`'s ratio, 0 to 1."""
+
+OFFERED = 3
+"""So many similar names are offered at most."""
+
+
+def find_class(label: str, class_names: Sequence[str]) -> int | None:
+    """Position of the class that a label means: the same name, or the same but for case, spaces, "-" and "_"."""
+    if label in class_names:
+        return list(class_names).index(label)
+    same = [place for place, name in enumerate(class_names) if plain_name(name) == plain_name(label)]
+    return same[0] if len(same) == 1 else None
+
+
+def similar_classes(label: str, class_names: Sequence[str]) -> list[int]:
+    """Positions of classes whose names are much like a label, the most alike first; at most three."""
+    plain = [plain_name(name) for name in class_names]
+    found = difflib.get_close_matches(plain_name(label), plain, OFFERED, ALIKE)
+    return [plain.index(name) for name in dict.fromkeys(found)]
