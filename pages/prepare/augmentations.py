@@ -154,10 +154,12 @@ elements.page_head(
 )
 found = dataset_choice.dataset_or_stop()
 services.preview_worker().start()
-left, right = st.columns([1, 1.9], gap="medium")
+with st.container(key="augmentations"):
+    left, right = st.columns([1, 1.9], gap="medium")
 with left:
     wanted = choose(found.folder.class_names)
-with right:
+with right, st.container(key="augmented"):
     preview(found, wanted)
     what_it_costs(found, wanted)
+elements.first_on_phone("augmentations", "augmented")
 st.page_link("pages/train/train.py", label="**Train with these**", icon=":material/local_fire_department:")

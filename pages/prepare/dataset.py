@@ -272,11 +272,8 @@ def photos(dataset: Dataset) -> None:
     """The photos of one class, a page at a time."""
     folder = dataset.folder
     counts = folder.counts()
-    label = st.selectbox(
-        "Class",
-        range(len(folder.class_names)),
-        format_func=lambda number: f"{folder.class_names[number]} · {counts[number]:,} photos",
-    )
+    labels = {number: f"{name} · {counts[number]:,} photos" for number, name in enumerate(folder.class_names)}
+    label = elements.choose("Class", labels, f"photos-of-{folder.root}")
     decisions.undo_bar(dataset)
     decisions.choose_target(folder)
     members = np.flatnonzero(folder.labels == label)

@@ -95,7 +95,8 @@ def set_up(dataset: Dataset) -> None:
         usual = recipe == default_recipe(folder, counts.training, backbone(variant.default()))
         st.button("Reset to the defaults", icon=":material/undo:", disabled=usual, on_click=draft.start_over)
     keep_warm(chosen)
-    if st.button("Start training", type="primary", icon=":material/play_arrow:", width="stretch"):
+    elements.first_on_phone("set-up", "start")
+    if st.button("Start training", key="start", type="primary", icon=":material/play_arrow:", width="stretch"):
         begin(dataset, recipe)
 
 
@@ -181,4 +182,5 @@ else:
     if going:
         st.info("A run is in progress; a run that you start now is queued.", icon=":material/hourglass_top:")
         st.button("Show it", on_click=state.open_run, args=(going.id,), type="primary")
-    set_up(dataset_choice.dataset_or_stop())
+    with st.container(key="set-up"):
+        set_up(dataset_choice.dataset_or_stop())

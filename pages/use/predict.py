@@ -6,7 +6,7 @@ from core.inference.out_of_distribution import OutOfDistributionDetector
 from pages.components.cached import models
 from pages.components.predict import results
 from pages.components.predict.model import Model
-from pages.components.predict.sources import FOLDER, PHOTOS, SOURCES
+from pages.components.predict.sources import CAMERA, FOLDER, PHOTOS, SOURCES
 from pages.components.runs.run_view import random_weights_warning
 from pages.components.shared import elements, state
 from pages.components.shared.report_errors import reporting
@@ -25,26 +25,30 @@ def detector_of(chosen: LoadedRun) -> OutOfDistributionDetector | None:
 
 def predict(chosen: LoadedRun) -> None:
     """Choose where photos come from, and see the predictions."""
-    if chosen.recipe.weights == "random":
-        random_weights_warning()
-    source = st.segmented_control(
-        "Source of the photos",
-        list(SOURCES),
-        default=FOLDER if state.predicted_folder() else PHOTOS,
-        required=True,
-        key="predict-source",
-        persist_state="session",
-        label_visibility="collapsed",
-    )
-    name, ended = chosen.run.id, chosen.status.ended
-    model = Model(chosen, models.predictor(name, ended), models.decision_rule(name, ended), detector_of(chosen))
-    job = SOURCES[source](model)
+    with st.container(key="predict-photos"):
+        if chosen.recipe.weights == "random":
+            random_weights_warning()
+        source = st.segmented_control(
+            "Source of the photos",
+            list(SOURCES),
+            default=FOLDER if state.predicted_folder() else PHOTOS,
+            required=True,
+            key="predict-source",
+            persist_state="session",
+            label_visibility="collapsed",
+        )
+        name, ended = chosen.run.id, chosen.status.ended
+        model = Model(chosen, models.predictor(name, ended), models.decision_rule(name, ended), detector_of(chosen))
+        job = SOURCES[source](model)
     if job is not None:
         results.show(model, job)
+        if source != CAMERA:  # whose answers stand beside its picture
+            elements.first_on_phone("predict", "predict-answer", "predict-cards", "predict-photos")
 
 
 elements.page_head("Predict", "Show photos to the model and see its predictions.")
-on_show = choose_run()
-if on_show:
-    with reporting():
-        predict(on_show)
+with st.container(key="predict"):
+    on_show = choose_run()
+    if on_show:
+        with reporting():
+            predict(on_show)

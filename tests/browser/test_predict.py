@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from zipfile import ZipFile
 
-from playwright.sync_api import expect
+from playwright.sync_api import FloatRect, Locator, expect
 
 from tests.browser.conftest import Screen, Server, free_port
 from tests.conftest import FinishedRun
@@ -23,6 +23,7 @@ def test_predicting(finished_run: FinishedRun, new_screen: Callable[..., Screen]
         a_folder_is_found_again_after_a_reload(screen, finished_run.workplace.colours)
         the_camera_answers_and_keeps_a_photo(screen)
         assert not screen.problems()
+        on_a_phone_what_a_page_is_for_comes_first(new_screen(server, width=400), finished_run.workplace.colours)
     finally:
         server.kill()
 
@@ -102,3 +103,28 @@ def the_camera_answers_and_keeps_a_photo(screen: Screen) -> None:
     expect(page.locator(".words")).to_contain_text(re.compile("blue|red"))
     page.get_by_role("button", name="Take this photo").click()
     expect(screen.text("camera-001.jpg")).to_be_visible()
+
+
+def on_a_phone_what_a_page_is_for_comes_first(screen: Screen, colours: Path) -> None:
+    def box(found: Locator) -> FloatRect:
+        where = found.first.bounding_box()
+        assert where is not None
+        return where
+
+    page = screen.page
+    screen.open("/predict")
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(colours / "red" / "00.png")
+    card, uploader = page.locator("[class*=st-key-card-]"), page.get_by_test_id("stFileUploaderDropzone")
+    expect(card).to_have_count(1)
+    screen.settle()
+    assert box(card)["y"] < box(uploader)["y"] < box(page.get_by_label("Show", exact=True))["y"]
+    assert box(card)["y"] + box(card)["height"] < 700, "it can be seen without scrolling"
+    name, bar = box(card.locator(".uf-rows > span")), box(card.locator(".uf-rows > div"))
+    assert bar["y"] >= name["y"] + name["height"] and bar["width"] > 120
+    for path, first, then in (
+        ("/train", page.get_by_role("button", name="Start training"), page.get_by_label("Variant")),
+        ("/augmentations", page.get_by_text("version 1"), page.get_by_role("tab", name="Colour")),
+    ):
+        screen.open(f"{path}?dataset={colours}")
+        assert box(first)["y"] < box(then)["y"], path
+    assert not screen.problems()

@@ -35,6 +35,25 @@ ICONS = {
 
 def show(model: Model, job: BatchJob) -> None:
     """The predictions of a job, and its progress."""
+    with st.container(key="predict-answer"):
+        batch = answered(job)
+        found = table_of(model, job, batch) if len(batch) else None
+        if found is None:
+            return
+        st.markdown(f"**{markdown.escape(summary(found))}**")
+    with st.container(key="predict-controls"):
+        st.html(count_bars(found))
+        least_confidence(model)
+        shown = filters(found, job)
+        with st.container(horizontal=True):
+            downloads(found, f"{job.id}-{len(found)}")
+            saving(found, shown, job)
+    with st.container(key="predict-cards"):
+        cards(found, shown, job, model.predictor)
+
+
+def answered(job: BatchJob) -> Batch:
+    """What is predicted so far; what goes on, what went wrong and what was left out is said."""
     job.wait(MOMENT)
     if not job.is_over:
         progress(job)
@@ -42,19 +61,9 @@ def show(model: Model, job: BatchJob) -> None:
         st.warning(markdown.escape(job.error), icon=":material/info:")
     batch = job.batch()
     left_out(batch)
-    if not len(batch):
-        if job.is_over and not job.error and not batch.left_out:
-            st.info("It contains no photos.", icon=":material/image_not_supported:")
-        return
-    found = table_of(model, job, batch)
-    st.markdown(f"**{markdown.escape(summary(found))}**")
-    st.html(count_bars(found))
-    least_confidence(model)
-    shown = filters(found, job)
-    with st.container(horizontal=True):
-        downloads(found, f"{job.id}-{len(found)}")
-        saving(found, shown, job)
-    cards(found, shown, job, model.predictor)
+    if not len(batch) and job.is_over and not job.error and not batch.left_out:
+        st.info("It contains no photos.", icon=":material/image_not_supported:")
+    return batch
 
 
 @st.fragment(run_every=0.5)
@@ -126,12 +135,9 @@ def filters(found: PredictionTable, job: BatchJob) -> NDArray[np.intp]:
     masks = kinds(found)
     left, middle, right = st.columns(3, gap="medium", vertical_alignment="bottom")
     counted = [kind for kind in masks if kind == ALL or masks[kind].any()]
-    kind = left.selectbox(
-        "Show",
-        counted,
-        format_func=lambda kind: f"{kind} · {int(masks[kind].sum()):,}",
-        key=f"predict-show-{job.id}",
-    )
+    with left:
+        labels = {kind: f"{kind} · {int(masks[kind].sum()):,}" for kind in counted}
+        kind = elements.choose("Show", labels, f"predict-show-{job.id}")
     order = middle.selectbox("Order", list(ORDERS), key="predict-order", persist_state="session")
     low, high = right.slider("Confidence", 0, 100, (0, 100), format="%d %%", key=f"predict-sure-{job.id}")
     percent = np.rint(100 * found.decisions.confidence)

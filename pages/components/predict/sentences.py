@@ -1,15 +1,12 @@
 """Predictions in sentences and small charts. Knows nothing of Streamlit."""
 
-from collections.abc import Sequence
-from html import escape
-
 import numpy as np
 
 from core.formatting import photos, whole
 from core.inference.decision import OUT_OF_DISTRIBUTION, UNSURE
 from core.inference.out_of_distribution import SelectiveAccuracy
 from core.inference.prediction_table import PredictionTable
-from pages.components.shared.drawings import BARS_STYLE
+from pages.components.shared import drawings
 
 MOST_CLASSES = 10
 """So many classes have a bar of their own."""
@@ -58,13 +55,6 @@ def count_bars(found: PredictionTable) -> str:
         for kind in (UNSURE, OUT_OF_DISTRIBUTION)
         if found.is_open(kind).any()
     ]
-    return f'{BARS_STYLE}<div class="uf-bars uf-counts" style="max-width:34rem">{_bars(rows)}</div>'
-
-
-def _bars(rows: Sequence[tuple[str, int, str]]) -> str:
     most = max((count for _, count, _ in rows), default=1)
-    return "".join(
-        f'<span>{escape(name)}</span><div><div class="uf-bar" style="width:{100 * count / most:.2f}%;'
-        f'background:{colour}"></div></div><span class="uf-share">{count:,}</span>'
-        for name, count, colour in rows
-    )
+    drawn = drawings.bars([(name, count / most, colour, f"{count:,}") for name, count, colour in rows])
+    return f'<div style="max-width:34rem">{drawn}</div>'

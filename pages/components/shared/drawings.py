@@ -66,11 +66,14 @@ TABLE_STYLE = """
 
 BARS_STYLE = """
 <style>
-.uf-bars{display:grid;grid-template-columns:minmax(1.5rem,max-content) 1fr max-content;gap:.3rem .6rem;
-  align-items:center;font-size:.9rem}
-.uf-bars span{overflow-wrap:anywhere}
+.uf-bars{container-type:inline-size;font-size:.9rem}
+.uf-rows{display:grid;grid-template-columns:minmax(1.5rem,max-content) minmax(6rem,1fr) max-content;
+  gap:.3rem .6rem;align-items:center}
+.uf-rows span{overflow-wrap:anywhere}
+@container (max-width:22rem){.uf-rows{grid-template-columns:1fr max-content;gap:.1rem .6rem;grid-auto-flow:dense}
+  .uf-rows>span{grid-column:1}.uf-rows>.uf-share{grid-column:2}.uf-rows>div{grid-column:1/3;margin-bottom:.35rem}}
 .uf-bar{height:1.05rem;border-radius:4px;min-width:2px}
-.uf-bars .uf-share{font-variant-numeric:tabular-nums;text-align:right}
+.uf-rows .uf-share{font-variant-numeric:tabular-nums;text-align:right}
 </style>
 """
 
@@ -231,10 +234,15 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def probability_bars(top: Sequence[tuple[str, float]]) -> str:
     """HTML of the most probable classes as bars, most probable first."""
-    rows = (_bar(name, share, "#e07b28" if place == 0 else "#2b93c4") for place, (name, share) in enumerate(top))
-    return f'{BARS_STYLE}<div class="uf-bars">{"".join(rows)}</div>'
+    colours = ["#e07b28", *["#2b93c4"] * len(top)]
+    return bars([(name, share, colour, percent(share)) for (name, share), colour in zip(top, colours, strict=False)])
 
 
-def _bar(name: str, share: float, colour: str) -> str:
-    bar = f'<div class="uf-bar" style="width:{100 * share:.2f}%;background:{colour}"></div>'
-    return f'<span>{escape(name)}</span><div>{bar}</div><span class="uf-share">{escape(percent(share))}</span>'
+def bars(rows: Sequence[tuple[str, float, str, str]]) -> str:
+    """HTML of bars, each a name, its length as a share of 1, its colour and its figure; narrow, the bar is below."""
+    drawn = "".join(
+        f'<span>{escape(name)}</span><div><div class="uf-bar" style="width:{100 * share:.2f}%;background:{colour}">'
+        f'</div></div><span class="uf-share">{escape(figure)}</span>'
+        for name, share, colour, figure in rows
+    )
+    return f'{BARS_STYLE}<div class="uf-bars"><div class="uf-rows">{drawn}</div></div>'

@@ -1,10 +1,14 @@
 """Pieces that most pages draw: the head of a page, facts side by side, tables with a download."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import streamlit as st
 
 from core.csv_files import csv_of_named
+from pages.components.shared import state
+
+Option = TypeVar("Option")
 
 ROWS_SHOWN = 1000
 
@@ -15,11 +19,46 @@ def page_head(title: str, sentence: str) -> None:
     st.markdown(sentence)
 
 
+def first_on_phone(inside: str, *keys: str) -> None:
+    """On a phone, draw these parts of a container, or of columns in it, first and in this order; all go by their keys.
+
+    There, what a page is for must not stand below a screen of controls.
+    """
+    places = f":is(.st-key-{inside},.st-key-{inside} [data-testid=stHorizontalBlock])"
+    rules = (
+        f"{places}>:is(.st-key-{key},:has(.st-key-{key})){{order:{place - len(keys)}}}"
+        for place, key in enumerate(keys)
+    )
+    st.html(f"<style>@media (max-width:640px){{{''.join(rules)}}}</style>")
+
+
 def facts(pairs: Sequence[tuple[str, str]]) -> None:
     """Small labels with a value each, side by side as far as there is room."""
     with st.container(horizontal=True, gap="medium"):
         for label, value in pairs:
             st.markdown(f":gray[{label}]  \n**{value}**", width="content")
+
+
+def choose(
+    label: str, labels: Mapping[Option, str], key: str, on_change: Callable[[Option], None] | None = None
+) -> Option:
+    """Choose one of several options, whose labels may change at any time, such as with a count or a name in them.
+
+    Streamlit knows a choice by its label and would go on showing a former one. So with other labels this is another
+    box, in which the last choice is chosen; `on_change` is called with a new one.
+    """
+    options = list(labels)
+    box, last = f"{key}-{hash(tuple(labels.items()))}", state.recall(key, options[0])
+    chosen = st.selectbox(
+        label,
+        options,
+        index=options.index(last) if last in options else 0,
+        format_func=labels.__getitem__,
+        key=box,
+        on_change=lambda: on_change(state.widget(box)) if on_change else None,
+    )
+    state.remember(key, chosen)
+    return chosen
 
 
 def long_list(rows: Sequence[Mapping[str, str]], file_name: str) -> None:

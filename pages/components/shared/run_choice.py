@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.components.shared import run_descriptions, state
+from pages.components.shared import elements, run_descriptions, state
 from pages.components.shared.run_descriptions import LoadedRun
 
 KEY = "model-in-use"
@@ -19,17 +19,6 @@ def choose_run() -> LoadedRun | None:
         st.page_link("pages/train/train.py", label="Train one", icon=":material/local_fire_department:")
         return None
     if state.run_id() in ready:
-        state.set_widget(KEY, state.run_id())
-    return ready[
-        st.selectbox(
-            "Model",
-            list(ready),
-            format_func=lambda name: run_descriptions.describe_with_accuracy(ready[name]),
-            key=KEY,
-            on_change=_open_chosen,
-        )
-    ]
-
-
-def _open_chosen() -> None:
-    state.open_run(state.widget(KEY))
+        state.remember(KEY, state.run_id())
+    labels = {name: run_descriptions.describe_with_accuracy(shown) for name, shown in ready.items()}
+    return ready[elements.choose("Model", labels, KEY, state.open_run)]
