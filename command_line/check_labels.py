@@ -61,6 +61,10 @@ def check_labels(options: argparse.Namespace, settings: Settings, output: Output
         "dataset": str(dataset.folder.root),
         "photos": len(found.folder),
         "unread": found.unread,
+        "labels_fit": not found.fit.misfit,
+        "matched": round(found.fit.matched, 4),
+        "matched_by_chance": round(found.fit.by_chance, 4),
+        "warning": found.fit.misfit,
         "suspects": [_facts(found, i) for i in found.suspects],
         "unlike_the_rest": [found.folder.paths[i] for i in found.outliers],
     }
@@ -107,8 +111,9 @@ def _facts(found: DatasetCheck, position: int) -> dict[str, Any]:
 
 def _as_text(found: DatasetCheck, most: int) -> str:
     count, photos = len(found.suspects), len(found.folder)
+    warning = found.fit.misfit
     if not count:
-        return f"No label looks wrong: {photos:,} photos were compared with each other."
+        return warning or f"No label looks wrong: {photos:,} photos were compared with each other."
     rows = [
         {
             "file": found.folder.paths[i],
@@ -120,4 +125,5 @@ def _as_text(found: DatasetCheck, most: int) -> str:
     ]
     more = f"\n… and {count - len(rows):,} more." if count > len(rows) else ""
     listed = f"\n\n{table(rows)}" if rows else ""
-    return f"{count:,} of {photos:,} labels are probably wrong.{listed}{more}"
+    before = f"{warning}\n\n" if warning else ""
+    return f"{before}{count:,} of {photos:,} labels are probably wrong.{listed}{more}"

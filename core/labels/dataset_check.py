@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from core.data.scan.folder import ImageFolder
 from core.errors import DataError
 from core.evaluation.similarity import nearest
 from core.labels.label_checks import OUTLYING, LabelIssues, find_label_issues, outlyingness
+from core.labels.label_fit import LabelFit, label_fit
 
 EVIDENCE = 5
 """Photos shown beside a suspect: the most similar ones."""
@@ -44,6 +46,11 @@ class DatasetCheck:
     outliers: tuple[int, ...]
     evidence: Mapping[int, tuple[int, ...]]
     unread: int
+
+    @cached_property
+    def fit(self) -> LabelFit:
+        """Whether the labels fit the photos at all; without that, suspects and their absence say little."""
+        return label_fit(self.issues.probabilities, self.folder.labels, len(self.issues.suspects))
 
     def given(self, position: int) -> str:
         """The label that a photo had at the check."""

@@ -48,11 +48,13 @@ class ReportContext:
         name: What people call the run.
         suspects: What checking the dataset's labels found, most suspect first; None where they were not checked.
         decisions: Sentences on what was decided about photos of the dataset.
+        misfit: Why that check says little, if it does.
     """
 
     name: str
     suspects: tuple[Suspect, ...] | None = None
     decisions: tuple[str, ...] = ()
+    misfit: str = ""
 
 
 @dataclass(frozen=True)

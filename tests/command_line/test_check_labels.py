@@ -13,6 +13,7 @@ def test_labels_that_are_wrong_are_listed(here: Workplace, capsys: pytest.Captur
     said = capsys.readouterr()
     found = json.loads(said.out)
     assert (found["photos"], found["unread"], found["dataset"]) == (30, 0, str(here.colours))
+    assert found["labels_fit"] and found["matched"] > 0.8 and found["warning"] == ""
     (suspect,) = (each for each in found["suspects"] if each["file"] == "red/99.png")
     assert (suspect["label"], suspect["suggested"]) == ("red", "blue") and suspect["confidence"] > 0.5
     assert "Computing the features of each photo" in said.err
@@ -20,6 +21,20 @@ def test_labels_that_are_wrong_are_listed(here: Workplace, capsys: pytest.Captur
     said = capsys.readouterr()
     assert "labels are probably wrong" in said.out and "red/99.png" in said.out
     assert "Computing the features of each photo" not in said.err, "what was computed is kept"
+
+
+def test_labels_that_have_nothing_to_do_with_the_photos_get_no_all_clear(
+    here: Workplace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(0, 15, 2):  # half of each class changes places with half of the other
+        for one, other in (("red", "blue"), ("blue", "red")):
+            (here.colours / one / f"{number:02d}.png").rename(here.colours / f"{other}-{number}.png")
+    for file in sorted(here.colours.glob("*.png")):
+        file.rename(here.colours / file.name.partition("-")[0] / file.name)
+    assert main(["check-labels", str(here.colours)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Labels and photos do not fit together: predictions for photos held out match ")
+    assert "of 30 labels; guessing would match" in said and "No label looks wrong" not in said
 
 
 def test_a_network_whose_weights_are_not_here_is_told(here: Workplace, capsys: pytest.CaptureFixture[str]) -> None:

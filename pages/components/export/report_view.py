@@ -56,7 +56,9 @@ def offer(shown: LoadedRun) -> None:
 def _made(shown: LoadedRun) -> None:
     recipe = shown.recipe
     name = run_descriptions.name_of(shown.run, recipe)
-    context = ReportContext(name, suspects_of(_last_check(recipe)), _decisions(recipe))
+    check = _last_check(recipe)
+    misfit = check.fit.misfit if check else ""
+    context = ReportContext(name, suspects_of(check), _decisions(recipe), misfit)
     made = runs.report(shown.run.id, shown.status.ended, context, Path(recipe.dataset).is_dir())
     st.download_button(
         "Download the report (HTML)",

@@ -72,7 +72,12 @@ def _headline(dataset: Dataset, found: DatasetCheck) -> None:
     decided = len(suspects.decided_among(dataset, found, found.suspects))
     unread = f" {found.unread:,} photos could not be read and were skipped." if found.unread else ""
     with st.container(horizontal=True, vertical_alignment="center"):
-        if count:
+        if found.fit.misfit:
+            looks = f"{count:,} of {photos:,} labels look wrong." if count else "No single label stands out."
+            st.markdown(
+                f"### These labels do not fit these photos\n{found.fit.misfit} {looks}{unread}", width="stretch"
+            )
+        elif count:
             st.markdown(
                 f"### {count:,} of {photos:,} labels are probably wrong\n"
                 f"You have decided about **{decided:,}** of them.{unread}",

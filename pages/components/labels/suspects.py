@@ -30,7 +30,10 @@ Option = tuple[str, str]
 def show(dataset: Dataset, check: DatasetCheck) -> None:
     """The suspects."""
     if not check.suspects:
-        st.success("Nothing to decide: no label looks wrong.")
+        if check.fit.misfit:
+            st.warning("No single label can be judged: see above.", icon=":material/warning:")
+        else:
+            st.success("Nothing to decide: no label looks wrong.")
         return
     way = st.segmented_control(
         "View",
