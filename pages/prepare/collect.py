@@ -22,7 +22,6 @@ CLASSES, ZIP, CATALOGUE = "Photos and camera", "ZIP file", "From the internet"
 NEW = "A new dataset"
 CHECKING = "Checking the photos…"
 LATEST = 8
-UPLOAD_MEGABYTES = 1000  # as `maxUploadSize` in .streamlit/config.toml; an upload stays in memory until it is unpacked
 
 
 def folder() -> Path:
@@ -184,6 +183,7 @@ def from_files(dataset: Path, class_name: str) -> None:
                 on_progress,
                 datasets_folder=folder(),
             )
+        upload_limits.release(files)
         state.remember("upload-report", (came, class_name))
         state.remember("upload-number", number + 1)
         st.rerun()
@@ -210,7 +210,9 @@ def from_zip() -> None:
     left, right = st.columns(2, gap="large")
     with left:
         key = f"zip-{state.recall('zip-number', 0)}"
-        file = st.file_uploader("Upload a ZIP file", type=["zip"], key=key, max_upload_size=UPLOAD_MEGABYTES)
+        file = st.file_uploader(
+            "Upload a ZIP file", type=["zip"], key=key, max_upload_size=upload_limits.archive_megabytes()
+        )
     with right:
         typed = st.text_input(
             "Or its path, if the file is on this computer",
@@ -244,6 +246,7 @@ def unpack(file: UploadedFile | None, path: str, name: str) -> None:
     with reporting(), ExitStack() as stack:
         stream = file or stack.enter_context(check_file(path, services.settings().dataset_roots).open("rb"))
         came = archive.unpack(stream, folder(), name, services.settings().limits, on_progress)
+    upload_limits.release([file] if file else [])
     state.remember("zip-report", came)
     state.remember("zip-number", state.recall("zip-number", 0) + 1)
     st.rerun()

@@ -3,17 +3,18 @@
 import re
 import socket
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
+from playwright.sync_api import expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.browser.conftest import Server, free_port
+from tests.browser.conftest import Screen, Server, free_port
 from tests.conftest import Workplace, eventually, write_colours
 
 MB = 10**6
@@ -135,3 +136,21 @@ def test_uploads_have_a_total_and_end_with_their_tab(shared_server: Server) -> N
     first.line.close()
     second.line.close()
     eventually(lambda: megabytes(shared_server) < held - 110, "nobody else comes, and the memory is given back")
+
+
+def test_a_refused_upload_is_told_in_a_sentence(
+    shared_server: Server, new_screen: Callable[..., Screen], tmp_path: Path
+) -> None:
+    for name in ("a.zip", "b.zip"):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(60 * MB)
+    screen = new_screen(shared_server)
+    uploader = screen.page.get_by_test_id("stFileUploaderDropzoneInput")
+    screen.open("/collect")
+    screen.page.get_by_text("ZIP file", exact=True).click()
+    uploader.set_input_files(tmp_path / "a.zip")
+    expect(screen.page.get_by_role("button", name="Unpack")).to_be_visible()
+    screen.follow("Runs")
+    screen.page.get_by_text("Import a run from another computer").click()
+    uploader.set_input_files(tmp_path / "b.zip")
+    expect(screen.page.get_by_test_id("stToast")).to_contain_text("this browser tab holds 60 MB already")

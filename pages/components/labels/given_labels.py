@@ -17,7 +17,7 @@ from core.labels.label_checks import AGREE, DISAGREE, UNSURE
 from core.labels.label_verdicts import CheckedPhotos, LabelChecker, verdicts_on
 from pages.components.cached import datasets, models, services
 from pages.components.runs.run_view import random_weights_warning
-from pages.components.shared import drawings, elements, markdown, state
+from pages.components.shared import drawings, elements, markdown, state, upload_limits
 from pages.components.shared.report_errors import reporting
 from pages.components.shared.run_choice import choose_run
 from pages.components.shared.run_descriptions import LoadedRun
@@ -25,7 +25,6 @@ from pages.components.shared.run_embeddings import embeddings_of
 
 PER_PAGE = 10
 PHOTO_PIXELS, EVIDENCE_PIXELS = 130, 60
-ARCHIVE_MEGABYTES = 1000
 MOST_LABELS = 30
 CHECKED, CHANGED, SHOWN = "given-labels-checked", "given-labels-changed", "given-labels-shown"
 
@@ -55,7 +54,7 @@ def show() -> None:
         type=[*sorted(PHOTO_SUFFIXES), *TABLE_SUFFIXES, ".zip"],
         accept_multiple_files=True,
         key="given-labels",
-        max_upload_size=ARCHIVE_MEGABYTES,
+        max_upload_size=upload_limits.archive_megabytes(),
         help="A ZIP file with a folder for each class; or photos together with a CSV file that has the columns file and"
         " label; or photos alone, whose labels you choose below.",
     )

@@ -1,10 +1,11 @@
 """The sources of photos to predict: uploads, a ZIP archive, a folder, the camera."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core.data.images import PHOTO_SUFFIXES
 from core.data.scan import folder_picker
@@ -20,7 +21,6 @@ from pages.components.predict.sentences import answer
 from pages.components.shared import drawings, markdown, state, upload_limits
 
 PHOTOS, ZIP, FOLDER, CAMERA = "Photos", "ZIP file", "Folder", "Camera"
-ARCHIVE_MEGABYTES = 1000
 LIVE_TOP = 3
 BROWSE = "predict-browse"
 
@@ -39,7 +39,7 @@ def from_photos(model: Model) -> BatchJob | None:
     )
     if files:
         sent = [(file.name, io.BytesIO(file.getvalue())) for file in files]
-        _add(PHOTOS, model, lambda stop: uploaded(sent, services.settings().limits))
+        _add(PHOTOS, model, lambda stop: uploaded(sent, services.settings().limits), files)
         state.remember("predict-number", number + 1)  # an empty uploader, which takes more
         st.rerun()
     return _job(PHOTOS, model, GONE)
@@ -52,12 +52,12 @@ def from_zip(model: Model) -> BatchJob | None:
         "A ZIP file with photos, in folders or not",
         type=["zip"],
         key=f"predict-zip-{number}",
-        max_upload_size=ARCHIVE_MEGABYTES,
+        max_upload_size=upload_limits.archive_megabytes(),
     )
     if file is not None:
         sent = io.BytesIO(file.getvalue())
         _forget(ZIP)
-        _add(ZIP, model, lambda stop: zipped(sent, services.settings().limits))
+        _add(ZIP, model, lambda stop: zipped(sent, services.settings().limits), [file])
         state.remember("predict-zip-number", number + 1)
         st.rerun()
     return _job(ZIP, model, GONE)
@@ -161,8 +161,9 @@ def _keep(frame: Frame, model: Model) -> None:
     _add(CAMERA, model, lambda stop: uploaded(sent, services.settings().limits))
 
 
-def _add(source: str, model: Model, find: Find) -> None:
+def _add(source: str, model: Model, find: Find, files: Sequence[UploadedFile] = ()) -> None:
     """Hand photos to this session's job for a source, and remember them in case another model is chosen."""
+    state.remember(f"files-{source}", [*state.recall(f"files-{source}", []), *files])
     finds = [*state.recall(f"sent-{source}", []), find]
     state.remember(f"sent-{source}", finds)
     key, job = state.recall(f"job-{source}", ("", None))
@@ -195,6 +196,7 @@ def _forget(source: str) -> None:
         job.cancel()
     state.take(f"job-{source}")
     state.take(f"sent-{source}")
+    upload_limits.release(state.take(f"files-{source}") or [])
 
 
 SOURCES: dict[str, Callable[[Model], BatchJob | None]] = {

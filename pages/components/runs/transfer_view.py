@@ -13,8 +13,6 @@ from pages.components.cached import services
 from pages.components.shared import markdown, state, upload_limits
 from pages.components.shared.report_errors import reporting
 
-UPLOAD_MEGABYTES = 1000  # as `maxUploadSize` in .streamlit/config.toml
-
 NUMBER, REPORT = "import-number", "import-report"
 
 
@@ -49,7 +47,7 @@ def show_import() -> None:
             " existing run is changed."
         )
         key = f"run-file-{state.recall(NUMBER, 0)}"
-        file = st.file_uploader("ZIP file", type=["zip"], key=key, max_upload_size=UPLOAD_MEGABYTES)
+        file = st.file_uploader("ZIP file", type=["zip"], key=key, max_upload_size=upload_limits.archive_megabytes())
         if file is not None and st.button("Import run", type="primary", icon=":material/move_to_inbox:"):
             _import(file)
         elif last:
@@ -65,8 +63,9 @@ def _report(imported: ImportedRun) -> None:
 
 def _import(file: UploadedFile) -> None:
     with reporting(), _bar() as on_progress:
-        upload_limits.check_upload_size(file.size, UPLOAD_MEGABYTES * 1_000_000)
+        upload_limits.check_upload_size(file.size, upload_limits.archive_megabytes() * 1_000_000)
         imported = import_run(file, services.settings(), None, on_progress)
+    upload_limits.release([file])
     state.remember(REPORT, imported)
     state.remember(NUMBER, state.recall(NUMBER, 0) + 1)
     st.rerun()

@@ -124,8 +124,8 @@ def show_refused() -> None:
     context = get_script_run_ctx()
     if context is None:
         return
-    totals, largest = services.upload_totals(), int(st.get_option("server.maxUploadSize")) * 2**20
-    if totals.refusal(context.session_id, largest, held()):
+    largest, found = int(st.get_option("server.maxUploadSize")) * 2**20, held()
+    if context.session_id in found and services.upload_totals().refusal(context.session_id, largest, found):
         st.fragment(_say_refused, run_every=2.0)(context.session_id)
     else:
         _say_refused(context.session_id)

@@ -1,6 +1,11 @@
 """How much is accepted: the check of an upload's size, and the list of all limits."""
 
+from collections.abc import Iterable
+
 import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core import formatting
 from core.errors import PhotoError
@@ -13,6 +18,14 @@ def check_upload_size(size: int, most: int) -> None:
     """Raise `PhotoError` for an upload above the limit; a widget's own limit is not enforced by the server."""
     if size > most:
         raise PhotoError(f"The file is {size / 1e6:.0f} MB; the limit is {most / 1e6:.0f} MB.")
+
+
+def release(files: Iterable[UploadedFile]) -> None:
+    """Give back the memory of uploads that have been taken care of; Streamlit keeps them until the session ends."""
+    context = get_script_run_ctx()
+    if context is not None and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
+        for file in files:
+            context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
 
 
 def show_limits() -> None:
@@ -43,3 +56,9 @@ def show_limits() -> None:
 def photo_megabytes() -> int:
     """The largest photo that a browser may send, in whole megabytes."""
     return max(1, services.settings().limits.file_bytes // 1_000_000)
+
+
+def archive_megabytes() -> int:
+    """The largest ZIP file that a browser may send, in whole megabytes: as the server takes, and a tab may hold."""
+    most = services.settings().limits.session_upload_bytes // 2**20
+    return max(1, min(int(st.get_option("server.maxUploadSize")), most))

@@ -1,4 +1,5 @@
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from core.errors import PhotoError
 from pages.components.shared.upload_limits import check_upload_size
@@ -8,3 +9,26 @@ def test_an_upload_above_the_limit_is_refused_with_both_sizes() -> None:
     check_upload_size(20_000_000, 20_000_000)
     with pytest.raises(PhotoError, match=r"The file is 21 MB; the limit is 20 MB\."):
         check_upload_size(21_000_000, 20_000_000)
+
+
+def page() -> None:
+    import streamlit as st
+    from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+    from pages.components.shared.upload_limits import release
+
+    files = st.file_uploader("Photos", accept_multiple_files=True, key="photos")
+    if st.button("Take them"):
+        release(files)
+    context = get_script_run_ctx()
+    assert context is not None
+    held = context.uploaded_file_mgr.get_files(context.session_id, [file.file_id for file in files])
+    st.markdown(str(sum(len(file.data) for file in held)))
+
+
+def test_uploads_that_were_taken_care_of_are_held_no_longer() -> None:
+    app = AppTest.from_function(page).run()
+    app.file_uploader[0].upload("a.png", b"12345", "image/png").run()
+    assert app.markdown[0].value == "5"
+    app.button[0].click().run()
+    assert app.markdown[0].value == "0"
