@@ -35,6 +35,7 @@ from core.data.intake.incoming import (
 )
 from core.data.intake.zip_reader import MOST_NAME_BYTES, Entry, ZipReader
 from core.data.scan.folder import nothing
+from core.data.scan.tables import is_list_of_subset
 from core.data.scan.walk import LeftOut, is_housekeeping
 from core.errors import DataError, PhotoError
 from core.settings import GIGABYTE, MEGABYTE, Limits
@@ -68,7 +69,7 @@ def unpack(
     limits: Limits,
     on_progress: Callable[[int, int], None] = nothing,
 ) -> Intake:
-    """Unpack the photos and tables (.csv, .tsv) of a ZIP archive into a new dataset.
+    """Unpack the photos, tables (.csv, .tsv) and lists (such as train.txt) of a ZIP archive into a new dataset.
 
     A folder at the top that holds everything else is left away. The dataset appears whole or not at all, and nothing
     that is there is ever replaced: where a dataset has the name, "name 2" is made.
@@ -275,7 +276,7 @@ def _content_problem(entry: Entry, suffix: str, limits: Limits) -> str:
     """Return why an entry of this ending is not even unpacked; empty when it is."""
     if suffix in ARCHIVE_SUFFIXES:
         return "this is an archive inside the archive: unpack it first, and pack its photos themselves"
-    if suffix not in KEPT_SUFFIXES:
+    if suffix not in KEPT_SUFFIXES and not is_list_of_subset(entry.name):
         return suffix_problem(suffix)
     if entry.is_encrypted:
         return "it is locked with a password: pack it again without one"

@@ -11,6 +11,7 @@ from core.data.intake.incoming import shown, suffix_problem, too_large
 from core.data.intake.zip_reader import Entry, ZipReader
 from core.data.scan.photo_finder import Finder
 from core.data.scan.table_columns import guess_columns
+from core.data.scan.table_labels import TableSource, labels_of_rows
 from core.data.scan.tables import TABLE_SUFFIXES, parse_table
 from core.data.scan.walk import LeftOut
 from core.errors import DataError, PhotoError, UnfreezeError
@@ -96,7 +97,7 @@ class _Sorting:
 
     def _take_entry(self, reader: ZipReader, parts: tuple[str, ...], entry: Entry) -> None:
         path = shown("/".join(parts))
-        if PurePosixPath(path).suffix.lower() in TABLE_SUFFIXES:
+        if PurePosixPath(path).suffix.lower() not in PHOTO_SUFFIXES:
             self._take_table(path, lambda: b"".join(reader.content(entry)))
             return
         label = shown(parts[-2]) if len(parts) > 1 else ""
@@ -132,10 +133,14 @@ def _labelled_by_tables(
             continue
         find = Finder(name, [photo.name for photo in photos])
         columns = guess_columns(table, find)
-        for file, label in zip(table.cells(columns.file), table.cells(columns.label), strict=True):
+        labels_of = labels_of_rows(table, shown(name), TableSource(name, columns.file, columns.label, columns.split))
+        for file, (_, row) in zip(table.cells(columns.file), table.rows, strict=True):
             match = find.photo(file)
+            found = [] if match.problem else labels_of(row, match.path)
             if match.problem:
                 left_out.append(LeftOut(file or shown(name), match.problem))
+            elif len(found) > 1:
+                left_out.append(LeftOut(file, f"the table gives it several labels: {', '.join(found)}"))
             else:
-                labels[match.path] = shown(label)
+                labels[match.path] = shown("".join(found))
     return [replace(photo, label=labels.get(photo.name, photo.label)) for photo in photos]

@@ -17,7 +17,7 @@ from core.data.images import DIGEST_BYTES, FINGERPRINT_SIDE
 from core.data.scan.index import Outcome, PhotoIndex
 from core.data.scan.layout import TOP, Layout, Placed, place
 from core.data.scan.layout_choices import NO_CHOICE, LayoutChoice, decide, described
-from core.data.scan.photo_finder import NOT_THERE
+from core.data.scan.photo_finder import NOT_THERE, PhotoPaths
 from core.data.scan.readers import Readers, Reading
 from core.data.scan.walk import LeftOut, PhotoFile, Walk, check_inside
 from core.data.subsets import NO_SUBSET
@@ -192,7 +192,7 @@ def scan(
     resolved, allowed = check_inside(root, roots), [path.expanduser().resolve() for path in roots]
     walk = Walk(resolved, allowed, limits, on_folder)
     walk.files.sort()
-    photos = [file.path for file in walk.files]
+    photos = PhotoPaths(file.path for file in walk.files)
     layout = decide(layout, resolved, photos, walk.folders)
     placed = place(layout, resolved, photos, walk.folders)
     files = [file for file in walk.files if file.path in placed.classes]

@@ -6,7 +6,9 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from core.data.images import PHOTO_SUFFIXES
+from core.data.scan.subset_folders import subset_named
 from core.data.scan.walk import check_inside, is_housekeeping, is_inside
+from core.data.subsets import NO_SUBSET
 
 ENTRIES_LOOKED_AT = 200
 
@@ -23,12 +25,29 @@ def browse(folder: Path | str, roots: Sequence[Path]) -> tuple[Path, ...]:
 
 
 def looks_like_dataset(folder: Path) -> bool:
-    """Guess by the names of files whether a folder holds at least two subfolders with photos.
+    """Guess by names whether a folder holds at least two subfolders with photos, or two parts such as train and test.
 
-    Only the first 200 entries of the folder and of each subfolder are looked at, and nothing deeper.
+    A part itself is none, nor are folders of photos that are named like parts. Only the first 200 entries of the folder
+    and of each subfolder are looked at, and nothing deeper than the class folders of parts.
     """
-    subfolders = filter(_is_folder, islice(_entries(folder), ENTRIES_LOOKED_AT))
-    return len(list(islice(filter(_holds_photo, subfolders), 2))) == 2
+    inside = [entry for entry in islice(_entries(folder), ENTRIES_LOOKED_AT) if _is_folder(entry)]
+    parts = {entry.name for entry in inside if subset_named(entry.name) != NO_SUBSET}
+    if len(list(islice((entry for entry in inside if entry.name in parts and _holds_classes(entry)), 2))) == 2:
+        return True
+    classes = (entry for entry in inside if entry.name not in parts and _holds_photo(entry))
+    return len(list(islice(classes, 2))) == 2 and not _is_part(folder)
+
+
+def _is_part(folder: Path) -> bool:
+    """Tell whether a folder is named like a part and has another part beside it."""
+    own = subset_named(folder.name)
+    beside = (subset_named(entry.name) for entry in islice(_entries(folder.parent), ENTRIES_LOOKED_AT))
+    return own != NO_SUBSET and any(subset not in (own, NO_SUBSET) for subset in beside)
+
+
+def _holds_classes(part: os.DirEntry[str]) -> bool:
+    inside = filter(_is_folder, islice(_entries(Path(part.path)), ENTRIES_LOOKED_AT))
+    return len(list(islice(filter(_holds_photo, inside), 2))) == 2
 
 
 def _subfolders(folder: Path, roots: Sequence[Path]) -> tuple[Path, ...]:

@@ -1,8 +1,10 @@
 """Which photo a cell of a table means."""
 
+import posixpath
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
@@ -31,39 +33,71 @@ class Match:
     sure: bool = True
 
 
+class PhotoPaths(tuple[str, ...]):
+    """Paths of photos, with what finds them by another spelling; each way is prepared when it is first needed."""
+
+    @cached_property
+    def by_path(self) -> dict[str, str]:
+        """Path by path in one form of Unicode."""
+        return {one_form(path): path for path in self}
+
+    @cached_property
+    def by_name(self) -> dict[str, list[str]]:
+        """Paths by the name of the file."""
+        return self._gathered(_name)
+
+    @cached_property
+    def by_stem(self) -> dict[str, list[str]]:
+        """Paths by the name without its ending."""
+        return self._gathered(_stem)
+
+    @cached_property
+    def by_lower_stem(self) -> dict[str, list[str]]:
+        """The same in lower case."""
+        return self._gathered(_lower_stem)
+
+    @cached_property
+    def by_number(self) -> dict[str, list[str]]:
+        """Paths by the number that the name is."""
+        return self._gathered(_number)
+
+    def _gathered(self, key: Callable[[str], str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for plain, path in self.by_path.items():
+            found[key(plain)].append(path)
+        return found
+
+
 class Finder:
     """Finds photos by their path; by as much of its end as is the same, as in paths of another computer; by the name
     alone, with another ending or none, in other case, or without the zeros that it begins with."""
 
     def __init__(self, table: str, paths: Sequence[str]) -> None:
         """Look among these paths; those in the table may be relative to its own folder."""
-        self.beside = PurePosixPath(one_form(table)).parent
-        self.by_path = {one_form(path): path for path in paths}
-        self.levels: list[tuple[Callable[[str], str], dict[str, list[str]]]] = [
-            (_name, _gathered(paths, _name)),
-            (_name, _gathered(paths, _stem)),
-            (_stem, _gathered(paths, _stem)),
-            (lambda path: _stem(path).casefold(), _gathered(paths, lambda path: _stem(path).casefold())),
-            (_number, _gathered(paths, _number)),
-        ]
+        self.beside = PurePosixPath(one_form(table)).parent.as_posix()
+        self.paths = paths if isinstance(paths, PhotoPaths) else PhotoPaths(paths)
 
     def photo(self, cell: str, subset: int = NO_SUBSET) -> Match:
         """Find the photo that a cell means; where several have the name, the one in a folder of this subset."""
         named = one_form(_without_address(cell.replace("\\", "/")).removeprefix("./"))
         if not named:
             return Match(problem="this row of the table names no file")
-        for path in (named, (self.beside / named).as_posix()):
-            if path in self.by_path:
-                return Match(self.by_path[path])
+        for path in (named, posixpath.normpath(posixpath.join(self.beside, named))):
+            if path in self.paths.by_path:
+                return Match(self.paths.by_path[path])
         found = self._candidates(named) or self._candidates(unquote(named))
         return self._nearest(named, found, subset) if found else Match(problem=NOT_THERE)
 
-    def _candidates(self, named: str) -> list[str]:
-        for key, known in self.levels:
-            found = known.get(key(named)) if key(named) else None
-            if found:
-                return found
-        return []
+    def _candidates(self, named: str) -> Sequence[str]:
+        name, stem, number = _name(named), _stem(named), _number(named)
+        return (
+            self.paths.by_name.get(name)
+            or self.paths.by_stem.get(name)
+            or self.paths.by_stem.get(stem)
+            or self.paths.by_lower_stem.get(stem.casefold())
+            or (self.paths.by_number.get(number) if number else None)
+            or ()
+        )
 
     def _nearest(self, named: str, candidates: Sequence[str], subset: int) -> Match:
         """Return the candidate whose folders agree best with the named ones, from the last one up."""
@@ -82,13 +116,6 @@ class Finder:
         return Match(nearest[0], sure=not folders or best > 0 or "/" not in nearest[0])
 
 
-def _gathered(paths: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for path in paths:
-        found[key(one_form(path))].append(path)
-    return found
-
-
 def _without_address(cell: str) -> str:
     """Return the path of an address such as https://host/a/1.jpg?size=2, and any other cell as it is."""
     scheme, sign, rest = cell.strip().partition("://")
@@ -102,8 +129,12 @@ def _name(path: str) -> str:
 def _stem(path: str) -> str:
     """Return the name without the ending of a photo; other dots belong to it."""
     name = _name(path)
-    suffix = PurePosixPath(name).suffix
-    return name.removesuffix(suffix) if suffix.lower() in PHOTO_SUFFIXES else name
+    stem, _, ending = name.rpartition(".")
+    return stem if stem and f".{ending.lower()}" in PHOTO_SUFFIXES else name
+
+
+def _lower_stem(path: str) -> str:
+    return _stem(path).casefold()
 
 
 def _number(path: str) -> str:

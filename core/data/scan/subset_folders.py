@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from core.data.subsets import NO_SUBSET, TEST, TRAINING, VALIDATION
 
@@ -21,8 +22,8 @@ SPLIT_NAMES = {
 
 GATHERED = "(?:set|data|dataset|images?|imgs?|photos?|pics?|pictures|samples?|split|dir|folder|files)?s?"
 SUBSET_PATTERNS = (
-    (re.compile(f"(?:trn|train(?:ing|val)?){GATHERED}"), TRAINING),
-    (re.compile(f"(?:val|valid(?:ation)?|dev|devel|development){GATHERED}"), VALIDATION),
+    (re.compile(f"(?:trn|train(?:val)?){GATHERED}|training.*"), TRAINING),
+    (re.compile(f"(?:val|valid|dev|devel|development){GATHERED}|valida.*"), VALIDATION),
     (re.compile(f"(?:tst|test(?:ing)?|holdout|eval|evaluation){GATHERED}"), TEST),
 )
 """Words, in lower case, that name a subset as part of a longer name, such as seg_train, train2017 or testset."""
@@ -49,12 +50,12 @@ ANNOTATIONS = frozenset(
 
 def plain_name(name: str) -> str:
     """Return a name without what is easily written otherwise: case, spaces, "-" and "_", the form in Unicode."""
-    return re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFC", name).casefold()).strip()
+    return re.sub(r"[\s_-]+", " ", one_form(name).casefold()).strip()
 
 
 def one_form(text: str) -> str:
     """Return a text in the form of Unicode that most systems write, in which "ü" is one character (NFC)."""
-    return unicodedata.normalize("NFC", text)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def base_name(path: str) -> str:
@@ -62,6 +63,7 @@ def base_name(path: str) -> str:
     return path.rpartition("/")[2]
 
 
+@lru_cache(10_000)
 def subset_named(name: str) -> int:
     """Return the subset that a name means, alone or among other words, as in "seg_train"; -1 for none or several."""
     if name.casefold() in SPLIT_NAMES:
@@ -196,8 +198,7 @@ def _parts_at_the_top(tree: FolderTree) -> dict[str, int]:
         folder, outer = pending.pop()
         own = subset_named(base_name(folder))
         found[folder] = outer if own == NO_SUBSET else own
-        inside = tree.inner.get(folder, set())
-        pending += [(child, found[folder]) for child in inside if child in around or _is_nested(child, folder, tree)]
+        pending += [(child, found[folder]) for child in _parts_within(folder, tree) | (around & tree.inner[folder])]
     return found
 
 
@@ -209,17 +210,18 @@ def _around_all_classes(tree: FolderTree) -> set[str]:
     return set(inner) if same and all(map(tree.is_divided, inner)) else set()
 
 
-def _is_nested(child: str, part: str, tree: FolderTree) -> bool:
-    """Tell whether a folder in a part is itself a part, rather than a class."""
-    name, inside = base_name(child), tree.inner[part]
-    alone = len(inside) == 1 and not tree.photos[part]
-    doubled = plain_name(name) == plain_name(base_name(part))
-    if alone and (doubled or means_part(name) or name.casefold() in CONTAINERS):
-        return True
+def _parts_within(part: str, tree: FolderTree) -> set[str]:
+    """Return the folders in a part that are themselves parts, rather than classes."""
+    inside = tree.inner[part]
+    if len(inside) == 1 and not tree.photos[part]:
+        name = base_name(next(iter(inside)))
+        doubled = plain_name(name) == plain_name(base_name(part))
+        return set(inside) if doubled or means_part(name) or name.casefold() in CONTAINERS else set()
     subsets = {subset_named(base_name(each)) for each in inside}
     if NO_SUBSET not in subsets and TRAINING in subsets and len(subsets) > 1:
-        return True
-    return means_part(name) and shares_names(tree.names(child), tree.names(part))
+        return set(inside)
+    named = {child for child in inside if tree.is_divided(child) and means_part(base_name(child))}
+    return {child for child in named if shares_names(tree.names(child), tree.names(part))} if named else set()
 
 
 def shares_names(names: set[str], others: set[str]) -> bool:
@@ -237,7 +239,8 @@ def are_surely_parts(parts: Parts, tree: FolderTree) -> bool:
     if not tops or len(parts.class_names) < 2:
         return False
     if len(tops) == 1:
-        return subset_named(tops[0]) != NO_SUBSET or bool(parts.subsets) or tops[0].casefold() in CONTAINERS
+        gathering = tops[0].casefold() in CONTAINERS and not _is_doubtful_inside(tops[0], tree)
+        return subset_named(tops[0]) != NO_SUBSET or bool(parts.subsets) or gathering
     if tops[0] not in parts.folders:
         return True  # cat/train, cat/test, …
     found = {top: subset_named(top) for top in tops}
@@ -248,6 +251,13 @@ def are_surely_parts(parts: Parts, tree: FolderTree) -> bool:
         return len(set(found.values())) > 1
     named = all(means_part(top) for top in tops) and all(found[top] != NO_SUBSET for top in divided)
     return named and bool(parts.subsets) and _classes_agree(parts, tree)
+
+
+def _is_doubtful_inside(top: str, tree: FolderTree) -> bool:
+    """Tell whether the folders inside of one look like parts of the dataset."""
+    inside = [f"{folder}/".removeprefix(f"{top}/") for folder, count in tree.photos.items() if count]
+    within = FolderTree(inside)
+    return may_be_parts(read_parts(inside, within), within)
 
 
 def _classes_agree(parts: Parts, tree: FolderTree) -> bool:
@@ -278,9 +288,9 @@ def _flat_parts(tops: Sequence[str]) -> bool:
     """Tell whether folders of photos without class folders are named like parts: train and test1, images_part_1 …"""
     if not all(means_part(top) for top in tops):
         return False
-    subsets = {subset_named(top) for top in tops}
-    bases = {tuple(_words(top)) for top in tops}
-    return TRAINING in subsets or (subsets == {NO_SUBSET} and len(bases) == 1)
+    numbered = [top for top in tops if subset_named(top) == NO_SUBSET]
+    alike = len(numbered) > 1 and len({tuple(_words(top)) for top in numbered}) == 1
+    return alike or TRAINING in map(subset_named, tops)
 
 
 def photo_folder(parts: Parts, tree: FolderTree) -> str:

@@ -72,7 +72,7 @@ def class_columns(table: Table, others: Sequence[str]) -> tuple[str, ...]:
         return ()
     at = [table.columns.index(column) for column in found]
     single = sum(sum(row[i].casefold() in YES for i in at) == 1 for _, row in table.rows)
-    return found if 2 * single >= len(table.rows) else ()
+    return found if 2 * single >= len(table.rows) or (len(found) > 2 and single > 1) else ()
 
 
 def separator_in(cells: Iterable[str], column: str = "") -> str:
@@ -117,7 +117,7 @@ def _file_column(table: Table, find: Finder) -> str:
 
 def _names_a_photo(cell: str, find: Finder) -> bool:
     """Tell whether a cell names a photo; where none are known, whether it looks so."""
-    return find.photo(cell).problem in ("", SEVERAL) if find.by_path else is_photo_name(cell)
+    return find.photo(cell).problem in ("", SEVERAL) if find.paths else is_photo_name(cell)
 
 
 def _label_column(table: Table, file: str, split: str) -> str:
@@ -132,9 +132,9 @@ def _label_column(table: Table, file: str, split: str) -> str:
         return ONE_HOT
     most = min(max(2, len(table.rows) / 2), len(table.rows) - 1)
     repeated = [column for column in varied if len(set(table.cells(column))) <= most]
-    text = [column for column in repeated if not all(_is_number(cell) for cell in table.cells(column))]
-    numbered = table.columns[0] == "column 1"
-    return next(iter((*text, *repeated, *([FOLDER] if numbered else varied), *others)))
+    text = [column for column in varied if not all(map(_is_number, table.cells(column)))]
+    numbers = varied if table.has_names else [FOLDER]
+    return next(iter((*(column for column in text if column in repeated), *repeated, *text, *numbers, *others)))
 
 
 def _rank(column: str, usual: Sequence[str]) -> int:

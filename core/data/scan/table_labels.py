@@ -113,7 +113,7 @@ def _without_subset(name: str) -> tuple[str, ...]:
 
 def _read(table: Table, name: str, source: TableSource, subset: int, find: Finder, found: TableLabels) -> None:
     file_at = _position(table, name, source.file_column)
-    labels_of = _labels_of_rows(table, name, source)
+    labels_of = labels_of_rows(table, name, source)
     split = split_column(table, source.file_column) if not source.split_column else source.split_column
     split_at = _position(table, name, split) if split not in ("", NO_SPLIT) else None
     unsure: list[tuple[str, str, list[str], int]] = []
@@ -141,7 +141,7 @@ def _add(found: TableLabels, path: str, labels: Sequence[str], subset: int) -> N
     found.subsets[path] = subset
 
 
-def _labels_of_rows(table: Table, name: str, source: TableSource) -> Callable[[Sequence[str], str], list[str]]:
+def labels_of_rows(table: Table, name: str, source: TableSource) -> Callable[[Sequence[str], str], list[str]]:
     """Return what gives the labels of a row, whose photo lies at a path."""
     if source.label_column == FOLDER:
         return lambda row, path: [one_form(base_name(path.rpartition("/")[0]))] if "/" in path else []
@@ -160,7 +160,7 @@ def _position(table: Table, name: str, column: str) -> int:
     """Return where a column is; in a table without names also that of a cell in its first row, as it once was taken."""
     if column in table.columns:
         return table.columns.index(column)
-    first = table.rows[0][1] if table.columns[0] == "column 1" else ()
+    first = () if table.has_names else table.rows[0][1]
     if column in first:
         return first.index(column)
     raise FolderError(f"The table {name} has no column “{column}”; it has {', '.join(table.columns)}. Choose another.")

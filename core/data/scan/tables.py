@@ -10,8 +10,10 @@ from pathlib import Path, PurePosixPath
 
 from core.csv_files import unguarded
 from core.data.images import PHOTO_SUFFIXES
+from core.data.scan.subset_folders import subset_named
 from core.data.scan.text_encoding import decoded
 from core.data.scan.walk import is_housekeeping
+from core.data.subsets import NO_SUBSET
 from core.errors import FolderError
 
 TABLE_SUFFIXES = (".csv", ".tsv")
@@ -59,14 +61,17 @@ class Table:
     """A table of text.
 
     Attributes:
-        columns: The names in its first row; where that is a row like the others, "column 1", "column 2" and so on.
+        columns: The names in its first row, each once; where that is a row like the others, or for a column without a
+            name, "column 1", "column 2" and so on.
         rows: The others, each as long as `columns`, with the number of its line in the file.
         encoding: What it was read in, by its name in Python.
+        has_names: Whether its first row holds names.
     """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[int, tuple[str, ...]], ...]
     encoding: str = "utf-8"
+    has_names: bool = True
 
     def cells(self, column: str) -> list[str]:
         """Return what stands in a column, from top to bottom."""
@@ -77,6 +82,12 @@ class Table:
 def plain_column(name: str) -> str:
     """Return the name of a column without what is easily written otherwise: "Image Index" as "imageindex"."""
     return re.sub(r"[\W_]+", "", name).casefold()
+
+
+def is_list_of_subset(name: str) -> bool:
+    """Tell whether a text file is named after a subset, as lists of its photos are: train.txt."""
+    path = PurePosixPath(name)
+    return path.suffix.lower() == LIST_SUFFIX and subset_named(path.stem) != NO_SUBSET
 
 
 def tables_in(root: Path) -> tuple[str, ...]:
@@ -121,10 +132,10 @@ def parse_table(content: bytes, name: str, encoding: str = "") -> Table:
         raise FolderError(f"The table {name} cannot be read as CSV ({error}).") from error
     first = rows[0][1] if rows else ()
     named = len(first) < 2 or not _is_like_the_others(first, [row for _, row in rows[1:]])
-    columns = first if named else _numbered(len(first))
+    columns = _each_once(first) if named else _numbered(len(first))
     if len(columns) < 2 or not rows[named:]:
         raise FolderError(f"The table {name} must have a first row with the names of two or more columns, then rows.")
-    return Table(columns, tuple((line, _fitted(row, len(columns))) for line, row in rows[named:]), encoding)
+    return Table(columns, tuple((line, _fitted(row, len(columns))) for line, row in rows[named:]), encoding, named)
 
 
 def _delimiter(lines: Sequence[str]) -> str:
@@ -137,29 +148,38 @@ def _delimiter(lines: Sequence[str]) -> str:
 
 
 def _list_of_files(lines: Sequence[str], name: str, encoding: str) -> Table:
-    """Read a text file with a photo in each line, and in some also a number before it or its class behind it."""
+    """Read a text file with a photo in each line, in some with a number before it, or its class and more behind."""
     filled = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
     if not filled:
         raise FolderError(f"The list {name} is empty.")
     pairs = [re.split(r"\s*[,;\t]\s*|\s+", line) for _, line in filled]
     if all(is_photo_name(line.rpartition(" ")[0]) for _, line in filled):
         pairs = [line.rsplit(None, 1) for _, line in filled]
-    elif not (all(len(pair) == 2 for pair in pairs) and (_all_numbers(pairs) or not any(map(_ends_in_path, pairs)))):
+    elif len(set(map(len, pairs))) > 1 or not (_all_numbers(pairs) or not any(map(_ends_in_path, pairs))):
         pairs = [[line] for _, line in filled]
     rows = tuple((number, tuple(pair)) for (number, _), pair in zip(filled, pairs, strict=True))
-    return Table(_numbered(len(rows[0][1])), rows, encoding)
+    return Table(_numbered(len(rows[0][1])), rows, encoding, has_names=False)
 
 
 def _all_numbers(pairs: Iterable[Sequence[str]]) -> bool:
     return all(pair[0].isdigit() for pair in pairs)
 
 
-def _ends_in_path(pair: Sequence[str]) -> bool:
-    return "/" in pair[1] or is_photo_name(pair[1])
+def _ends_in_path(cells: Sequence[str]) -> bool:
+    return len(cells) > 1 and ("/" in cells[-1] or is_photo_name(cells[-1]))
 
 
 def _numbered(count: int) -> tuple[str, ...]:
     return tuple(f"column {number}" for number in range(1, count + 1))
+
+
+def _each_once(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names of columns, with a number where one is empty or stands there for the second time."""
+    found: list[str] = []
+    for number, name in enumerate(names, start=1):
+        known = name or f"column {number}"
+        found.append(f"{known} ({number})" if known in found else known)
+    return tuple(found)
 
 
 def _is_like_the_others(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
@@ -221,6 +241,8 @@ def _lists_files(entry: "os.DirEntry[str]") -> bool:
             lines = stream.read(4096).decode("utf-8", errors="replace").splitlines()[:LINES_LOOKED_AT]
     except OSError:
         return False
+    if is_list_of_subset(entry.name):
+        return True
     return bool(lines) and all(_may_name_a_photo(line) for line in _without_last(lines))
 
 

@@ -81,6 +81,14 @@ def test_a_table_in_an_archive_counts_more_than_folders_and_says_what_leads_nowh
     assert entry.path == "lost.png" and "it is not in the folder" in entry.reason
 
 
+def test_a_table_with_a_column_for_each_class_gives_labels_and_several_are_none() -> None:
+    sent = [(f"{number}.png", io.BytesIO(photo(number))) for number in range(4)]
+    table = b"image,roses,tulips\n0,1,0\n1,0,1\n2,1,1\n3,1,0\n"
+    found = read_labelled_photos([*sent, ("t.csv", io.BytesIO(table))], LIMITS)
+    assert labels(found) == {"0.png": "roses", "1.png": "tulips", "2.png": "", "3.png": "roses"}
+    assert [entry.reason for entry in found.left_out] == ["the table gives it several labels: roses, tulips"]
+
+
 def test_too_many_too_large_and_damaged_ones_are_left_out() -> None:
     limits = Limits(uploads=2, file_bytes=len(photo(1)) + 10)
     sent: list[tuple[str, BinaryIO]] = [(f"{number}.png", io.BytesIO(photo(number))) for number in range(3)]

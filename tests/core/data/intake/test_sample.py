@@ -101,6 +101,26 @@ def test_a_dataset_is_recognised_by_its_names(flowers: Path) -> None:
     assert not looks_like_dataset(flowers / "missing")
 
 
+VEHICLES = ("train", "bus", "car")
+
+
+def test_parts_are_no_datasets_of_their_own(tmp_path: Path) -> None:
+    for name in (
+        "train/cat",
+        "train/dog",
+        "test_set/cat",
+        "test_set/dog",
+        "vehicles/train",
+        "vehicles/bus",
+        "vehicles/car",
+    ):
+        place(tmp_path / name / "1.jpg", b"x")
+    place(tmp_path / "flat" / "train" / "1.jpg", b"x")
+    place(tmp_path / "flat" / "test1" / "1.jpg", b"x")
+    ready = [path.name for path in (tmp_path, *tmp_path.iterdir()) if looks_like_dataset(path)]
+    assert sorted(ready) == sorted([tmp_path.name, "vehicles"])
+
+
 def test_one_folder_of_photos_and_others_are_no_dataset(tmp_path: Path) -> None:
     place(tmp_path / "photos" / "1.JPG", b"x")
     place(tmp_path / "texts" / "1.txt", b"x")

@@ -1,10 +1,11 @@
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from core.data.scan.folder import Scan, scan
-from core.data.scan.layout import PARTS, TABLE, TOP, Layout
-from core.data.scan.layout_choices import LayoutChoice
+from core.data.scan.layout import INNERMOST, PARTS, TABLE, TOP, Layout, place
+from core.data.scan.layout_choices import LayoutChoice, decide
 from core.data.subsets import SUBSETS
 from core.errors import FolderError, UndecidedLayout
 from tests.core.data.scan.test_layout import classes, parts, put, reasons
@@ -202,3 +203,67 @@ def test_columns_that_were_named_after_a_first_row_are_still_known(tmp_path: Pat
 def test_folders_of_one_name_in_two_forms_of_unicode_are_one_class(tmp_path: Path) -> None:
     put(tmp_path, "Gr\u00f6\u00dfe/1.png", "Gro\u0308\u00dfe/2.png", "klein/1.png")
     assert scan(tmp_path, roots=[tmp_path]).folder.class_names == ("Größe", "klein")
+
+
+def test_a_folder_that_only_gathers_photos_hides_no_question(tmp_path: Path) -> None:
+    put(tmp_path, *(f"data/{year}/{kind}/1.png" for year in (2023, 2024) for kind in ("cat", "dog")))
+    with pytest.raises(FolderError, match="Its subfolder data looks like a dataset"):
+        scan(tmp_path, roots=[tmp_path])
+    assert asked(tmp_path / "data")[0].words == "2 classes in 2 parts"
+
+
+def test_a_table_in_each_part_counts_for_the_photos_beside_it(tmp_path: Path) -> None:
+    for part in ("train", "valid"):
+        put(tmp_path, *(f"{part}/{i}.png" for i in range(3)))
+        write(
+            tmp_path,
+            f"{part}/_classes.csv",
+            "filename, cat, dog",
+            *(f"{i}.png, {i % 2}, {1 - i % 2}" for i in range(3)),
+        )
+    found = taken(tmp_path)
+    assert classes(found)["valid/1.png"] == "cat" and classes(found)["train/2.png"] == "dog"
+    assert parts(found)["valid/1.png"] == "validation" and len(found.folder) == 6
+
+
+NAMES = ("train", "test1", "val", "images", "labels", "cat", "Cat", "dog ", "fold_0", "fold_1", "pred", "Größe", "1")
+CELLS = (
+    "0.png",
+    "1",
+    "cat",
+    "dog|cat",
+    "train",
+    "TEST",
+    "",
+    "1.0",
+    "0",
+    "[]",
+    "a,b",
+    "猫",
+    "../x.png",
+    "\x00",
+    "'",
+    '"',
+)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_tree_with_any_tables_is_read_asked_about_or_refused_in_a_sentence(tmp_path: Path, seed: int) -> None:
+    random = Random(seed)
+    paths = sorted({"/".join([*random.choices(NAMES, k=random.randint(0, 4)), f"{i % 5}.png"]) for i in range(40)})
+    folders = sorted({path.rpartition("/")[0] for path in paths} - {""})
+    for number in range(random.randint(0, 3)):
+        width = random.randint(1, 4)
+        rows = [random.choice(",;\t").join(random.choices(CELLS, k=width)) for _ in range(random.randint(0, 12))]
+        name = random.choice(("labels.csv", "train.csv", "test.csv", "train.txt", f"t{number}.tsv"))
+        (tmp_path / name).write_bytes("\n".join(rows).encode(random.choice(("utf-8", "utf-16", "gb18030"))))
+    layouts = [Layout(label_by) for label_by in (TOP, PARTS, INNERMOST)]
+    try:
+        layouts.append(decide(Layout(), tmp_path, paths, folders))
+    except UndecidedLayout as error:
+        layouts += [choice.layout for choice in error.choices if not choice.folder]
+    for layout in layouts:
+        placed = place(layout, tmp_path, paths, folders)
+        left_out = {entry.path for entry in placed.left_out}
+        assert set(paths) == (placed.classes.keys() | left_out) & set(paths) and not placed.classes.keys() & left_out
+        assert not placed.subsets or placed.subsets.keys() == placed.classes.keys()

@@ -63,6 +63,7 @@ def test_a_name_can_mean_a_part_without_saying_which() -> None:
         ("*/train", "*/test"),
         ("train/*",),
         ("images/*",),
+        ("trainingsdaten/*", "validación/*"),
     ],
     ids=" ".join,
 )

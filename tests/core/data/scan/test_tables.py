@@ -40,6 +40,11 @@ def test_a_row_of_names_is_one(rows: Sequence[str]) -> None:
     assert parse_table("\n".join(rows).encode(), "t.csv").columns == tuple(rows[0].split(","))
 
 
+def test_columns_without_a_name_or_with_one_name_are_told_apart() -> None:
+    table = parse_table(b",file,label,label\n0,0.jpg,cat,x\n1,1.jpg,dog,y\n", "t.csv")
+    assert table.columns == ("column 1", "file", "label", "label (4)") and table.has_names
+
+
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
@@ -101,10 +106,12 @@ def test_cells_with_several_labels_are_told_from_one_label(cells: Sequence[str],
         (("hot dog/1.jpg", "soup/2.jpg"), Columns("column 1", FOLDER)),
         (("pie/1.jpg 0", "pie/2.jpg 0", "soup/2.jpg 1"), Columns("column 1", "column 2")),
         (("1 pie/1.jpg", "2 soup/2.jpg"), Columns("column 2", FOLDER)),
+        (("pie_1 1 1 1", "pie_2 1 1 2", "soup_2 2 1 1", "soup_3 2 2 1"), Columns("column 1", "column 2")),
     ],
 )
 def test_lists_of_files_are_tables(lines: Sequence[str], columns: Columns) -> None:
-    paths = ("images/pie/1.jpg", "images/pie/2.jpg", "images/soup/2.jpg", "images/hot dog/1.jpg")
+    names = ("pie/1", "pie/2", "soup/2", "hot dog/1", "pie_1", "pie_2", "soup_2", "soup_3")
+    paths = [f"images/{name}.jpg" for name in names]
     assert columns_of(*lines, name="meta/train.txt", paths=paths) == columns
 
 
