@@ -13,15 +13,19 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 
-GROUND = frozenset({"core.csv_files", "core.errors", "core.files", "core.formatting", "core.settings"})
+GROUND = frozenset(
+    f"core.{name}" for name in ("arrays", "csv_files", "errors", "files", "formatting", "json_values", "settings")
+)
 STORES = GROUND | {"core.processes", "core.data", "core.models", "core.runs"}
 ANSWERS = STORES | {"core.recipe", "core.evaluation"}
 
 LAYERS: dict[str, frozenset[str]] = {
+    "core.arrays": frozenset(),
     "core.csv_files": frozenset(),
     "core.errors": frozenset(),
     "core.files": frozenset({"core.errors"}),
     "core.formatting": frozenset(),
+    "core.json_values": frozenset(),
     "core.settings": frozenset({"core.errors"}),
     "core.processes": GROUND,
     "core.data": GROUND | {"core.processes"},

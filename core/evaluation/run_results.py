@@ -1,11 +1,9 @@
 """The results of a run, photo by photo, read from its folder."""
 
-import json
-from zipfile import BadZipFile
-
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arrays import read_arrays
 from core.data.split import read_split_csv
 from core.data.subsets import SUBSETS
 from core.errors import DataError, RunError, RunNotReady
@@ -22,15 +20,15 @@ def evaluation(run: Run, part: str) -> Evaluation:
         RunError: What it left behind cannot be read.
     """
     try:
-        with np.load(run.predictions_file(part)) as file:
-            probabilities, labels = file["probabilities"], file["labels"].astype(np.int32)
+        file = read_arrays(run.predictions_file(part))
+        probabilities, labels = file["probabilities"], file["labels"].astype(np.int32)
         if not len(labels):
             raise RunNotReady(f"The run {run.id} has no {part} photos.")
         photos, _ = photos_of(run, part)
         return Evaluation(run.class_names(), photos if len(photos) == len(labels) else (), labels, probabilities)
     except FileNotFoundError as error:
         raise RunNotReady(f"The run {run.id} has not been evaluated on its {part} photos.") from error
-    except (OSError, EOFError, BadZipFile, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise RunError(
             f"The predictions of the run {run.id} for its {part} photos cannot be read ({error})."
         ) from error
@@ -49,9 +47,8 @@ def photos_of(run: Run, part: str) -> tuple[tuple[str, ...], NDArray[np.intp]]:
     """
     try:
         folder, parts = read_split_csv(run.split_file, run.folder)
-        lost = json.loads(run.left_out_file.read_text("utf-8")) if run.left_out_file.exists() else []
-        unread = {row["file"] for row in lost}
-    except (DataError, OSError, ValueError, TypeError, KeyError):
+        unread = {photo.file for photo in run.left_out()}
+    except (DataError, RunError):
         return (), np.zeros(0, np.intp)
     positions = np.flatnonzero(parts == SUBSETS.index(part))
     read = np.array([i for i in positions if folder.paths[i] not in unread], np.intp)

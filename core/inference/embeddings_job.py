@@ -12,6 +12,7 @@ import traceback
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from core.data.split import read_split_csv
 from core.data.subsets import NO_SUBSET, TRAINING
 from core.errors import PhotoError, UnfreezeError
 from core.files import saving, write_atomically
+from core.json_values import checked, read_json
 from core.models.serving import EMBEDDING, GRAPH, PROBABILITIES, ServingGraph
 from core.processes.children import ATTENDED, module_command, not_started, settle_in, start_logged_job
 from core.processes.locks import is_locked, locked, was_touched_within
@@ -169,8 +171,9 @@ def _after_death(run: Run) -> EmbeddingsProgress | None:
 
 def _read_progress(run: Run) -> EmbeddingsProgress | None:
     try:
-        return EmbeddingsProgress(**json.loads((run.folder / PROGRESS).read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
+        kinds = get_type_hints(EmbeddingsProgress)
+        return EmbeddingsProgress(**checked(read_json(run.folder / PROGRESS, dict), kinds, {}))
+    except (OSError, ValueError):
         return None
 
 

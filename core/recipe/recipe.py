@@ -210,7 +210,7 @@ class Recipe:
         """Read what `to_json` wrote; raises `RecipeError` for anything else."""
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RecipeError(f"This is not a recipe: it is not valid JSON ({error}).") from error
         return cls.from_values(values)
 

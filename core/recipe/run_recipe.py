@@ -10,6 +10,7 @@ from typing import Any
 
 from core.errors import RecipeError
 from core.files import write_atomically
+from core.json_values import read_json
 from core.recipe.recipe import Recipe
 from core.runs.store import Run
 
@@ -40,12 +41,12 @@ def settle(run: Run, recipe: Recipe) -> None:
 
 def _settled(run: Run) -> dict[str, Any]:
     try:
-        values = json.loads(run.settled_recipe_file.read_text("utf-8"))
+        values = read_json(run.settled_recipe_file, dict)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise RecipeError(f"What the time budget settled for the run {run.id} cannot be read ({error}).") from error
-    if not isinstance(values, dict) or not set(values) <= set(SETTLED):
+    if not set(values) <= set(SETTLED):
         raise RecipeError(
             f"{run.settled_recipe_file.name} of the run {run.id} may hold {', '.join(SETTLED)}, and nothing else."
         )

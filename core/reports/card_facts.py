@@ -1,12 +1,10 @@
 """What is known of a model, as plain values, so that a page, a report and an export say the same about it."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +77,7 @@ def read_card_facts(run: Run, name: str) -> CardFacts:
         RecipeError: The recipe cannot be read.
         RunError: Something else of the run cannot be read.
     """
-    class_names, status, environment = run.class_names(), run.read_status(), read_environment(run)
+    class_names, status, environment = run.class_names(), run.read_status(), run.environment()
     recipe = read_recipe(run)
     chosen = backbone(recipe.backbone)
     return CardFacts(
@@ -103,17 +101,6 @@ def _tested(run: Run) -> Evaluation | None:
         return None
 
 
-def read_environment(run: Run) -> dict[str, Any]:
-    """Versions and hardware; nothing where the trainer ended before it wrote them."""
-    try:
-        values = json.loads(run.environment_file.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise RunError(f"The environment of the run {run.id} cannot be read ({error}).") from error
-    return values if isinstance(values, dict) else {}
-
-
 def day(moment: float) -> str:
     """The day of a moment, seconds since 1970, as in "26 November 2026", in the time zone of this machine."""
     date = datetime.fromtimestamp(moment)
@@ -123,6 +110,8 @@ def day(moment: float) -> str:
 def _counts(run: Run, class_names: tuple[str, ...]) -> NDArray[np.int64]:
     """(K, 3): photos of each class in each subset."""
     folder, subsets = read_split_csv(run.split_file, run.folder)
+    if strange := set(folder.class_names) - set(class_names):
+        raise RunError(f"The run {run.id} has photos of “{min(strange)[:40]}”, which is none of its classes.")
     place = {name: number for number, name in enumerate(class_names)}
     counts = np.zeros((len(class_names), len(SUBSETS)), np.int64)
     for label, subset in zip(folder.labels, subsets, strict=True):

@@ -1,6 +1,5 @@
 """What a report is made of, read from a run's folder and its photos."""
 
-import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ from core.formatting import percent, whole
 from core.inference.decision import temperature_of
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import read_recipe
-from core.reports.card_facts import CardFacts, read_card_facts, read_environment
+from core.reports.card_facts import CardFacts, read_card_facts
 from core.runs.store import Run, Status
 
 PHOTO_PIXELS = 144
@@ -139,7 +138,7 @@ def read_report_facts(run: Run, context: ReportContext, roots: Sequence[Path], m
         reader.photos([(each.path, _suspicion(each)) for each in (context.suspects or ())[:MOST_SUSPECTS]]),
         _dynamics(run),
         _temperature(run),
-        read_environment(run),
+        run.environment(),
         _left_out(run),
     )
 
@@ -192,10 +191,4 @@ def _temperature(run: Run) -> float | None:
 
 
 def _left_out(run: Run) -> tuple[tuple[str, str], ...]:
-    try:
-        rows = json.loads(run.left_out_file.read_text("utf-8"))
-        return tuple((str(row["file"]), str(row["reason"])) for row in rows)
-    except FileNotFoundError:
-        return ()
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise RunError(f"The list of photos that the run {run.id} left out cannot be read ({error}).") from error
+    return tuple((photo.file, photo.reason) for photo in run.left_out())

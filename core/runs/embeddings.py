@@ -1,13 +1,13 @@
 """Embeddings and predictions of a run's photos by its best model, kept in the run's folder."""
 
 import os
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arrays import read_arrays
 from core.errors import RunError, RunNotReady
 from core.files import replacing
 from core.runs.store import Run
@@ -81,19 +81,19 @@ def read_embeddings(run: Run) -> Embeddings:
         RunError: It cannot be read.
     """
     try:
-        with np.load(run.embeddings_file, allow_pickle=False) as file:
-            return Embeddings(
-                _unpacked(file["paths"]),
-                file["labels"].astype(np.int32),
-                file["parts"].astype(np.int8),
-                file["embedding"].astype(np.float32),
-                file["probabilities"].astype(np.float32),
-            )
+        file = read_arrays(run.embeddings_file)
+        return Embeddings(
+            _unpacked(file["paths"]),
+            file["labels"].astype(np.int32),
+            file["parts"].astype(np.int8),
+            file["embedding"].astype(np.float32),
+            file["probabilities"].astype(np.float32),
+        )
     except FileNotFoundError as error:
         raise RunNotReady(
             f"The run {run.id} has no embeddings of its photos yet. Open it on the Predict page to compute them."
         ) from error
-    except (OSError, EOFError, zipfile.BadZipFile, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise RunError(f"The embeddings of the run {run.id} cannot be read ({error}).") from error
 
 

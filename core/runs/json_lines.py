@@ -3,6 +3,7 @@
 import json
 import os
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -30,9 +31,9 @@ class GrowingFiles:
     A file that was replaced, cut short or written from the start is read from the start.
     """
 
-    def __init__(self, max_files: int = MAX_FILES) -> None:
-        """Remember the rows of so many files."""
-        self._max_files = max_files
+    def __init__(self, is_row: Callable[[Any], bool], max_files: int = MAX_FILES) -> None:
+        """Remember the rows of so many files; a line of which `is_row` says no is damaged."""
+        self._is_row, self._max_files = is_row, max_files
         self._reached: OrderedDict[tuple[str, int, int], _Reached] = OrderedDict()
         self._lock = Lock()
 
@@ -54,7 +55,7 @@ class GrowingFiles:
         self._reached.move_to_end(key)
         if not _is_same(file, reached):
             reached = self._reached[key] = _Reached()
-        _read_on(file, reached)
+        _read_on(file, reached, self._is_row)
         while len(self._reached) > self._max_files:
             self._reached.popitem(last=False)
         return reached
@@ -65,15 +66,18 @@ def _is_same(file: IO[bytes], reached: _Reached) -> bool:
     return file.read(len(reached.tail)) == reached.tail
 
 
-def _read_on(file: IO[bytes], reached: _Reached) -> None:
+def _read_on(file: IO[bytes], reached: _Reached, is_row: Callable[[Any], bool]) -> None:
     file.seek(reached.offset)
     content = file.read()
     done = 0
     for line in content[: content.rfind(b"\n") + 1].splitlines(keepends=True):
         try:
-            reached.rows.append(json.loads(line.decode("utf-8", errors="replace")))
-        except ValueError:
+            row = json.loads(line.decode("utf-8", errors="replace"))
+        except (ValueError, RecursionError):
             break
+        if not is_row(row):
+            break
+        reached.rows.append(row)
         done += len(line)
     reached.offset += done
     reached.tail = (reached.tail + content[:done])[-TAIL_BYTES:]

@@ -113,7 +113,10 @@ def text_of(message: Message, *, with_share: bool = True) -> str:
     """The sentence for a message; where a newer version wrote it, what can be read from its key."""
     if not message:
         return ""
-    values = {name: AS_TEXT.get(name, str)(value) for name, value in message.values.items()}
+    values = {
+        name: str(value) if isinstance(value, str) else AS_TEXT.get(name, str)(value)
+        for name, value in message.values.items()
+    }
     try:
         text = TEXTS[message.key].format_map(values)
     except KeyError:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arrays import read_array
 from core.errors import RunError, RunNotReady
 from core.files import replacing, saving
 from core.runs.store import Run
@@ -42,7 +43,7 @@ def read_predictions(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float32]
             "This run has no history of its predictions: no epoch has ended yet, or an earlier version made the run."
         )
     try:
-        found = [np.load(run.timeline_folder / f"{number}.npy") for number in range(1, len(rows) + 1)]
+        found = [read_array(run.timeline_folder / f"{number}.npy") for number in range(1, len(rows) + 1)]
         return np.array([float(row["position"]) for row in rows]), np.stack(found)
-    except (OSError, EOFError, ValueError, KeyError) as error:
+    except (OSError, ValueError) as error:
         raise RunError(f"The history of predictions of the run {run.id} cannot be read ({error}).") from error

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from core.errors import RunBusy, RunError, StorageError
 from core.files import write_atomically
+from core.json_values import read_json
 from core.runs.messages import Message
 from core.runs.store import ACTIVE, QUEUED, STARTING, Run, RunStore, Status
 
@@ -166,10 +167,9 @@ class Queue:
 
     def _read(self) -> list[str]:
         try:
-            names = json.loads(self.file.read_text("utf-8"))
+            return [name for name in read_json(self.file, list) if isinstance(name, str)]
         except (OSError, ValueError):
             return []
-        return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
     def _write(self, order: Sequence[Run]) -> None:
         write_atomically(self.file, json.dumps([run.id for run in order]))

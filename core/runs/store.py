@@ -12,16 +12,18 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from core.errors import RunBusy, RunError, RunNotFound
 from core.files import saving, write_atomically
+from core.json_values import checked, read_json
 from core.processes.locks import is_locked, locked
 from core.processes.logs import tail
 from core.runs.json_lines import GrowingFiles
 from core.runs.messages import NO_MESSAGE, Message
+from core.runs.metrics import MOST_EPOCHS, is_metrics
 
 QUEUED, STARTING, RUNNING, PAUSED, FINISHED, STOPPED, FAILED, CRASHED = (
     "queued",
@@ -33,6 +35,7 @@ QUEUED, STARTING, RUNNING, PAUSED, FINISHED, STOPPED, FAILED, CRASHED = (
     "failed",
     "crashed",
 )
+STATES = (QUEUED, STARTING, RUNNING, PAUSED, FINISHED, STOPPED, FAILED, CRASHED)
 ACTIVE = (STARTING, RUNNING)
 LIVE = (*ACTIVE, QUEUED)
 """States that change by themselves."""
@@ -46,7 +49,7 @@ UNFINISHED_SECONDS = 3600.0
 RESERVE_BYTES = 32_768
 """Room that is kept on the disk for each active run, so that its end can be told where the disk has become full."""
 
-_METRICS = GrowingFiles()
+_METRICS = GrowingFiles(is_metrics)
 
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 
@@ -115,13 +118,41 @@ STORED_AS: Mapping[str, str] = {"caching": "way"}
 """Names of attributes of a status in its file, where they are others."""
 
 
-def _status_from(values: Any) -> Status:
-    """The status that a file holds; what a newer version has written besides is left. Raises `ValueError`."""
-    if not isinstance(values, dict):
-        raise ValueError(f"a status must be an object, not {type(values).__name__}")
-    stored = {each.name: STORED_AS.get(each.name, each.name) for each in fields(Status)}
-    found = {name: values[key] for name, key in stored.items() if key in values}
-    return Status(**found | {name: Message.from_json(found[name]) for name in ("message", "caching") if name in found})
+def _message_of(name: str, value: Any) -> Message:
+    try:
+        return Message.from_json(value)
+    except ValueError as error:
+        raise ValueError(f"{STORED_AS.get(name, name)} is not possible: {error}") from error
+
+
+LATEST = 32_503_680_000.0
+"""The year 3000, in seconds since 1970: no run was made later."""
+
+RANGES: Mapping[str, tuple[float, float]] = {
+    **dict.fromkeys(("progress", "best_val_accuracy", "test_accuracy", "first_accuracy"), (0, 1)),
+    **dict.fromkeys(("created", "started", "ended"), (0, LATEST)),
+    **dict.fromkeys(("epoch", "epochs", "best_epoch"), (0, MOST_EPOCHS)),
+}
+"""The smallest and the largest numbers of a status, where they are others than for all JSON of ours."""
+
+
+def status_from(values: Mapping[str, Any]) -> Status:
+    """The status that a file holds; what a newer version has written besides is left.
+
+    Raises:
+        ValueError: A value is of another type, or not possible.
+    """
+    kinds = get_type_hints(Status)
+    found = {name: values[key] for name in kinds if (key := STORED_AS.get(name, name)) in values}
+    messages: dict[str, Any] = {
+        name: _message_of(name, found.pop(name)) for name in ("message", "caching") if name in found
+    }
+    status = Status(**{**checked(found, kinds, RANGES), **messages})
+    if status.state not in STATES:
+        raise ValueError(f"there is no state {status.state[:40]!r}")
+    if (status.test_correct or 0) > (status.test_count or 0) or status.test_count == 0:
+        raise ValueError(f"{status.test_correct} correct of {status.test_count} is not possible")
+    return status
 
 
 @dataclass(frozen=True)
@@ -137,6 +168,14 @@ class Label:
     name: str = ""
     group: str = ""
     variant: str = ""
+
+
+@dataclass(frozen=True)
+class LeftOutPhoto:
+    """A photo that could not be read while a run trained, relative to the dataset's folder, and why."""
+
+    file: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -335,8 +374,8 @@ class Run:
 
     def _written_status(self) -> Status:
         try:
-            return _status_from(json.loads(self.status_file.read_text("utf-8")))
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+            return status_from(read_json(self.status_file, dict))
+        except (OSError, ValueError) as error:
             raise RunError(f"The run {self.id} has no readable status ({error}).") from error
 
     def write_status(self, status: Status) -> None:
@@ -380,9 +419,8 @@ class Run:
     def read_label(self) -> Label:
         """What people call it; empty where nobody has said."""
         try:
-            values = json.loads(self.label_file.read_text("utf-8"))
-            return Label(**{each.name: str(values.get(each.name, "")) for each in fields(Label)})
-        except (OSError, ValueError, AttributeError):
+            return Label(**checked(read_json(self.label_file, dict), get_type_hints(Label), {}))
+        except (OSError, ValueError):
             return Label()
 
     def write_label(self, label: Label) -> None:
@@ -395,7 +433,24 @@ class Run:
 
     def class_names(self) -> tuple[str, ...]:
         """The class names in the order of the model's outputs; raises `RunError` where they cannot be read."""
-        return tuple(str(name) for name in _read_object(self.classes_file).get("class_names", ()))
+        names = _read_object(self.classes_file).get("class_names")
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+            raise RunError(f"{self.classes_file.name} of the run {self.id} holds no list of class names.")
+        return tuple(names)
+
+    def left_out(self) -> tuple[LeftOutPhoto, ...]:
+        """The photos that could not be read while it trained; raises `RunError` where the list cannot be read."""
+        try:
+            rows = read_json(self.left_out_file, list)
+            return tuple(LeftOutPhoto(**checked(row, get_type_hints(LeftOutPhoto), {})) for row in rows)
+        except FileNotFoundError:
+            return ()
+        except (OSError, ValueError, TypeError) as error:
+            raise RunError(f"The list of photos that the run {self.id} left out cannot be read ({error}).") from error
+
+    def environment(self) -> dict[str, Any]:
+        """Versions and hardware; nothing where the trainer ended before it wrote them, `RunError` as for others."""
+        return _read_object(self.environment_file) if self.environment_file.exists() else {}
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add one line to the metrics."""
@@ -559,9 +614,6 @@ def _modified(path: Path) -> float:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text("utf-8"))
+        return read_json(path, dict)
     except (OSError, ValueError) as error:
         raise RunError(f"{path.name} of the run {path.parent.name} cannot be read ({error}).") from error
-    if not isinstance(value, dict):
-        raise RunError(f"{path.name} of the run {path.parent.name} holds {type(value).__name__}, not an object.")
-    return value

@@ -5,9 +5,7 @@ to the disk and renamed; last comes the marker that says which slot is the newer
 checksums that the file's format carries; a damaged slot falls back to the other.
 """
 
-import io
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arrays import read_arrays
 from core.files import replacing, saving, write_atomically
+from core.json_values import parsed
 
 SLOTS = ("a", "b")
 MARKER = "newest"
 FACTS = "facts"
+
+COUNT = "number of arrays"
+"""Beside the facts: checksums say nothing of arrays that are missing from a damaged list of them."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ class Checkpoints:
         for leftover in self._folder.glob(".*.npz.*"):  # of writers that were killed; there is one at a time
             leftover.unlink()
         with replacing(self._file(slot)) as file:
-            facts = np.frombuffer(json.dumps(checkpoint.facts).encode(), np.uint8)
+            counted = {**checkpoint.facts, COUNT: len(checkpoint.arrays)}
+            facts = np.frombuffer(json.dumps(counted).encode(), np.uint8)
             arrays: dict[str, Any] = {FACTS: facts, **checkpoint.arrays}
             np.savez(file, **arrays)
         write_atomically(self._folder / MARKER, slot)
@@ -64,20 +68,12 @@ class Checkpoints:
     def read(self) -> Checkpoint | None:
         """The newest checkpoint that can be read; None if there is none."""
         newest = self._newest() or SLOTS[0]
-        for slot in (newest, SLOTS[1 - SLOTS.index(newest)]):
-            found = _read(self._file(slot))
-            if found is not None:
-                return found
-        return None
+        return next((found for slot in _in_turn(newest) if (found := _read(self._file(slot)))), None)
 
     def facts(self) -> Mapping[str, Any]:
-        """The facts of the newest checkpoint, without its arrays; empty if there is none that can be read."""
-        try:
-            with np.load(self._file(self._newest() or SLOTS[0]), allow_pickle=False) as arrays:
-                found: dict[str, Any] = json.loads(arrays[FACTS].tobytes())
-                return found
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            return {}
+        """The facts of the newest checkpoint that can be read, without its arrays; empty if there is none."""
+        newest = self._newest() or SLOTS[0]
+        return next((found.facts for slot in _in_turn(newest) if (found := _read(self._file(slot), FACTS))), {})
 
     def _newest(self) -> str:
         try:
@@ -90,10 +86,16 @@ class Checkpoints:
         return self._folder / f"{slot}.npz"
 
 
-def _read(file: Path) -> Checkpoint | None:
+def _in_turn(newest: str) -> tuple[str, str]:
+    """The slots, in the order in which they are tried."""
+    return newest, SLOTS[1 - SLOTS.index(newest)]
+
+
+def _read(file: Path, *names: str) -> Checkpoint | None:
     try:
-        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as arrays:
-            values = {name: arrays[name] for name in arrays.files}
-        return Checkpoint(json.loads(values.pop(FACTS).tobytes()), values)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        values = read_arrays(file, *names)
+        facts = parsed(values.pop(FACTS).tobytes(), dict)
+    except (OSError, ValueError, KeyError):
         return None
+    count = facts.pop(COUNT, None)  # earlier versions did not count them
+    return Checkpoint(facts, values) if names or count in (None, len(values)) else None

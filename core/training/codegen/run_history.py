@@ -1,12 +1,12 @@
 """What a run really did, read from its folder: its phases, their epochs, and the versions of the photos they saw."""
 
-import csv
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from core.data.split import read_split_csv
+from core.data.subsets import SUBSETS
 from core.errors import RunError
 from core.models import weights
 from core.models.backbones import Backbone, backbone
@@ -141,9 +141,11 @@ def read_run_history(run: Run, settings: Settings) -> RunHistory:
     """
     recipe = read_recipe(run)
     left_out = _left_out(run)
-    with run.split_file.open(encoding="utf-8-sig", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["file"] not in left_out]
-    counts = {subset: sum(row["part"] == subset for row in rows) for subset in ("training", "validation", "test")}
+    folder, parts = read_split_csv(run.split_file, run.folder)
+    kept = parts[[path not in left_out for path in folder.paths]]
+    counts = {subset: int((kept == number).sum()) for number, subset in enumerate(SUBSETS)}
+    if not all(counts.values()):
+        raise RunError(f"The split of the run {run.id} has a subset without photos, so there is no script of it.")
     validations = tuple(row for row in run.read_metrics() if "val_loss" in row)
     facts = Checkpoints(run.checkpoints_folder).facts()
     if not validations:
@@ -154,10 +156,7 @@ def read_run_history(run: Run, settings: Settings) -> RunHistory:
 
 
 def _left_out(run: Run) -> tuple[str, ...]:
-    try:
-        return tuple(row["file"] for row in json.loads(run.left_out_file.read_text("utf-8")))
-    except FileNotFoundError:
-        return ()
+    return tuple(photo.file for photo in run.left_out())
 
 
 def _weights(recipe: Recipe, settings: Settings) -> str:

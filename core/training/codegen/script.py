@@ -19,7 +19,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from core.errors import WeightsNotFound
+from core.errors import RunError, WeightsNotFound
 from core.models import weights
 from core.models.heads import POOLING_LAYERS
 from core.models.torch_checkpoint import read_torch_file
@@ -30,6 +30,9 @@ from core.training.codegen.run_history import RunHistory, TrainedPhase, read_run
 from core.training.codegen.source_excerpts import source_excerpt
 
 TEMPLATE = "script.py.jinja"
+
+PROGRAMS = ("python", "tensorflow", "keras", "numpy", "pillow")
+"""What a script was made with, as the environment of its run names it."""
 
 TRANSFORMS_FILE = Path(__file__).parents[1] / "inputs" / "transforms.py"
 """The functions that augment photos; the script includes the source of those that the run used."""
@@ -93,7 +96,9 @@ def _lite_arrays(history: RunHistory, settings: Settings) -> bytes:
 
 
 def _environment(run: Run) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(run.environment_file.read_text("utf-8"))
+    found = run.environment()
+    if missing := [name for name in PROGRAMS if name not in found]:
+        raise RunError(f"{run.environment_file.name} of the run {run.id} does not say which {missing[0]} it used.")
     return found
 
 
@@ -125,6 +130,7 @@ def _values(history: RunHistory) -> dict[str, Any]:
         "dataset": _without_quotes(Path(recipe.dataset).name),
         "test_accuracy": history.run.read_status().test_accuracy,
         "versions": {name: _without_quotes(str(value)) for name, value in _environment(history.run).items()},
+        "programs": PROGRAMS,
         "scratch": scratch,
         "imagenet": history.weights == "imagenet",
         "lite": chosen.family == "EfficientNet-Lite",

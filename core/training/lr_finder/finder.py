@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from core.data.scan.folder import ImageFolder
 from core.errors import RunBusy
+from core.json_values import LARGEST, fits
 from core.recipe.recipe import Recipe
 from core.runs import trainers
+from core.runs.json_lines import GrowingFiles
 from core.runs.store import Run, RunStore
 from core.training.launch import create_run
 
@@ -79,7 +81,19 @@ def start(store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[n
 
 def sweeps(run: Run) -> tuple[Sweep, ...]:
     """What was found until now, phase by phase."""
-    return sweeps_of(run.read_metrics())
+    return sweeps_of(_TRIALS.read(run.metrics_file))
+
+
+def _is_trial(row: Any) -> bool:
+    return (
+        isinstance(row, dict)
+        and fits(row.get("phase"), str, 0, 0)
+        and fits(row.get("learning_rate"), float, LOWEST / 2, 2 * HIGHEST)
+        and fits(row.get("loss"), float, -LARGEST, LARGEST)
+    )
+
+
+_TRIALS = GrowingFiles(_is_trial)
 
 
 def sweeps_of(rows: Sequence[Mapping[str, Any]]) -> tuple[Sweep, ...]:

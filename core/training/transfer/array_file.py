@@ -1,19 +1,17 @@
 """Arrays from files of unknown origin: plain numbers only, and no more of them than the file has bytes for.
 
-`numpy.load` with `allow_pickle=False` reads each array, from bytes in memory, so that a header can promise no more than
+`core.arrays` reads each array, from bytes in memory, so that a header can promise no more than
 there is. The archive around several arrays is opened by `ZipReader`, which bounds the number of entries; an entry must
 be stored uncompressed, so that all of them together are no larger than the file.
 """
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from core.arrays import read_array
 from core.data.intake.zip_reader import Entry, ZipReader
 from core.errors import DataError, TransferError
 
@@ -27,9 +25,6 @@ MAX_ARRAYS = 20_000
 
 INTEGER, REAL = "iu", "f"
 SUFFIX, MAGIC = ".npy", b"\x93NUMPY"
-
-READ_ERRORS = (ValueError, TypeError, EOFError, SyntaxError, TokenError, OverflowError, MemoryError, RecursionError)
-"""What `numpy.load` raises for damaged or hostile headers."""
 
 
 def read_npz(path: Path, schema: Schema | None = None) -> Arrays:
@@ -66,9 +61,9 @@ def array_of(content: bytes, name: str) -> NDArray[Any]:
     if not content.startswith(MAGIC):  # `numpy.load` would try archives and pickles
         raise TransferError(f"{name} is not a NumPy array.")
     try:
-        array: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
-    except READ_ERRORS as error:
-        raise TransferError(f"{name} is not a plain array ({str(error)[:200]}).") from error
+        array = read_array(content)
+    except ValueError as error:
+        raise TransferError(f"{name} is not a plain array ({error}).") from error
     if array.dtype.kind not in INTEGER + REAL:
         raise TransferError(f"{name} holds {str(array.dtype)[:80]}; expected plain numbers.")
     return array

@@ -3,17 +3,18 @@
 import json
 import re
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from core.data.intake.incoming import UNSEEN
 from core.errors import TransferError
 from core.files import write_atomically
+from core.json_values import LARGEST, fits, parsed
 from core.recipe.phases import PHASE_KEYS
 from core.runs.messages import Message
-from core.runs.store import FAILED, FINISHED, STOPPED, STORED_AS, Label, Run, Status
+from core.runs.metrics import checked_metrics
+from core.runs.store import FAILED, FINISHED, LATEST, STOPPED, Label, Run, Status, status_from
 
 LONGEST_TEXT, LONGEST_NAME = 2_000, 255
 MAX_FACTS = 60
@@ -21,36 +22,14 @@ MAX_FACTS = 60
 MARKUP = re.compile(r"[\[\]<>`$]")
 """What would make links, pictures or formulas of a text on a page."""
 
-LATEST = 32_503_680_000.0
-"""The year 3000, in seconds since 1970: no run was made later."""
-
-LARGEST = 1e12
-"""The limit for numbers that are not in `LIMITS`."""
-
-LIMITS: Mapping[str, float] = {
-    **dict.fromkeys(("progress", "best_val_accuracy", "test_accuracy", "first_accuracy"), 1.0),
-    **dict.fromkeys(("created", "started", "ended"), LATEST),
-}
-"""The largest values of a status; the smallest is 0."""
+COUNTED = ("test_correct", "test_count", "test_accuracy")
+"""What is counted here, whatever the status says."""
 
 TOGETHER = (
     ("best_epoch", "best_val_loss", "best_val_accuracy"),
     ("first_accuracy", "first_training", "first_validation", "first_seconds"),
 )
 """Fields of a status that are all set, or none of them."""
-
-REQUIRED_METRICS: Mapping[str, type] = {
-    "phase": str,
-    "epoch": int,
-    "step": int,
-    "position": float,
-    "partial": bool,
-    "seconds": float,
-    "learning_rate": float,
-}
-OPTIONAL_METRICS = ("version", "loss", "accuracy", "images_per_second", "val_loss", "val_accuracy", "val_seconds")
-METRICS: Mapping[str, type] = {**REQUIRED_METRICS, **dict.fromkeys(OPTIONAL_METRICS, float)}
-"""What a line of the metrics may hold."""
 
 
 @dataclass(frozen=True)
@@ -78,21 +57,27 @@ def class_names(unpacked: Path) -> tuple[str, ...]:
 
 def status(unpacked: Path, has_model: bool, tested: TestResult | None) -> Status:
     """The status of the imported run: it has ended, whatever it says, and its test results are those we counted."""
-    stored = {STORED_AS.get(name, name): name for name in get_type_hints(Status)}
-    kinds = {key: get_type_hints(Status)[name] for key, name in stored.items()}
-    checked = _checked(read_json(unpacked / "status.json"), kinds, "The status of this run", LIMITS)
-    found: dict[str, Any] = {**vars(Status(**{stored[key]: value for key, value in checked.items()}))}
+    values = read_json(unpacked / "status.json")
+    ours = {name: value for name, value in values.items() if name not in COUNTED}
+    ended = ours.get("state") in (FINISHED, FAILED)
+    try:
+        known = status_from(ours if ended else {**ours, "state": STOPPED})
+    except ValueError as error:
+        raise TransferError(f"The status of this run cannot be used: {error}.") from error
+    found: dict[str, Any] = {
+        name: _text(value) if isinstance(value, str) else value for name, value in vars(known).items()
+    }
+    found["caching"] = _message(known.caching)
     for names in TOGETHER:
         if any(found[name] is None for name in names):
             found |= dict.fromkeys(names)
     if found["state"] == FINISHED and not (has_model and tested):
         raise TransferError("The status of this run is “finished”, but the file lacks its model or its test results.")
     found["message"] = Message("finished" if found["state"] == FINISHED else "exported-unfinished")
-    found["state"] = found["state"] if found["state"] in (FINISHED, FAILED) else STOPPED
     found["created"] = found["created"] or time.time()
     found["ended"] = found["ended"] or found["created"]
     found["error"] = _without_markup(found["error"])
-    found |= dict.fromkeys(("test_correct", "test_count", "test_accuracy", "progress", "seconds_left"))
+    found |= dict.fromkeys(("progress", "seconds_left"))
     if tested:
         accuracy = tested.correct / tested.count
         found |= {"test_correct": tested.correct, "test_count": tested.count, "test_accuracy": accuracy}
@@ -143,62 +128,31 @@ def label(unpacked: Path) -> Label:
 
 def moment(value: Any) -> float:
     """Seconds since 1970, or the present time where the value is not a possible one."""
-    return float(value) if _fits(value, float, 0, LATEST) else time.time()
+    return float(value) if fits(value, float, 0, LATEST) else time.time()
 
 
 def _parsed(text: str, what: str, kind: type = dict) -> Any:
     try:
-        found = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise TransferError(f"{what} is not valid JSON ({str(error)[:200]}).") from error
-    if not isinstance(found, kind):
-        raise TransferError(f"{what} is not a JSON {'object' if kind is dict else 'list'}.")
-    return found
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is not a number")
+        return parsed(text, kind)
+    except ValueError as error:
+        raise TransferError(f"{what} cannot be used: {error}.") from error
 
 
 def _metrics_row(line: str, what: str) -> dict[str, Any]:
-    row = _checked(_parsed(line, what), METRICS, what, {}, lowest=-LARGEST)
-    missing = [name for name in REQUIRED_METRICS if name not in row]
-    if missing or row["phase"] not in PHASE_KEYS:
-        raise TransferError(f"{what} has no {missing[0]}." if missing else f"{what} has an unknown phase.")
+    try:
+        row = checked_metrics(parsed(line, dict))
+    except ValueError as error:
+        raise TransferError(f"{what} cannot be used: {error}.") from error
+    if row["phase"] not in PHASE_KEYS:
+        raise TransferError(f"{what} has an unknown phase.")
     return row
 
 
-def _checked(
-    values: Mapping[str, Any], kinds: Mapping[str, Any], what: str, limits: Mapping[str, float], lowest: float = 0
-) -> dict[str, Any]:
-    """The values of known names, in the order of `kinds`; raises `TransferError` for one of another type or range."""
-    found = {name: values[name] for name in kinds if name in values}
-    for name, value in found.items():
-        if kinds[name] is Message:
-            found[name] = _message(value, f"{what} has an invalid {name}")
-        elif not _fits(value, kinds[name], lowest, limits.get(name, LARGEST)):
-            shown = value if isinstance(value, str | int | float) else type(value).__name__
-            raise TransferError(f"{what} has {name} = {str(shown)[:40]!r}, which is not possible.")
-    return {name: _text(value) if isinstance(value, str) else value for name, value in found.items()}
-
-
-def _message(value: Any, problem: str) -> Message:
-    try:
-        found = Message.from_json(value)
-    except ValueError as error:
-        raise TransferError(f"{problem}: {error}.") from error
+def _message(found: Message) -> Message:
     if len(found.values) > MAX_FACTS or not all(_is_plain(each) for each in found.values.values()):
-        raise TransferError(f"{problem}: it has too many values, or values that are too large.")
+        raise TransferError("The status of this run has a message or a way with too many values, or too large ones.")
     values = {_without_markup(name): _without_markup(each) for name, each in found.values.items()}
     return Message(_without_markup(found.key), values)
-
-
-def _fits(value: Any, kind: Any, lowest: float, highest: float) -> bool:
-    """Whether a JSON value is of a type or one of a union of types, and a number in a range, both ends included."""
-    kinds = get_args(kind) or (kind,)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return type(value) in kinds
-    return (type(value) in kinds or float in kinds) and lowest <= value <= highest
 
 
 def _fact(value: Any) -> Any:
@@ -209,7 +163,7 @@ def _fact(value: Any) -> Any:
 
 def _is_plain(value: Any) -> bool:
     """Whether a JSON value is a text, true or false, or a number that is not too large."""
-    return isinstance(value, str | bool) or _fits(value, float, -LARGEST, LARGEST)
+    return isinstance(value, str | bool) or fits(value, float, -LARGEST, LARGEST)
 
 
 def _text(value: Any) -> str:

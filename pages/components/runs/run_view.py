@@ -1,7 +1,7 @@
 """One run on the screen, rebuilt from its folder at every look: while it trains, and when it has ended."""
 
-import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import streamlit as st
@@ -32,7 +32,7 @@ from pages.components.runs.run_text import (
 )
 from pages.components.runs.transfer_view import show_export
 from pages.components.shared import drawings, elements, figures, markdown, run_descriptions
-from pages.components.shared.report_errors import reporting
+from pages.components.shared.report_errors import reporting, telling
 from pages.components.shared.run_descriptions import LoadedRun
 
 LOOK_EVERY_SECONDS = 1.0
@@ -184,8 +184,9 @@ def _curves(rows: Sequence[dict[str, Any]], recipe: Recipe, status: Status) -> N
 
 def _details(run: Run, recipe: Recipe, status: Status) -> None:
     if status.left_out and run.left_out_file.exists():
-        with st.expander(f"{status.left_out} photos could not be read while training", icon=":material/rule:"):
-            st.dataframe(json.loads(run.left_out_file.read_text("utf-8")), hide_index=True)
+        title = f"{status.left_out} photos could not be read while training"
+        with st.expander(title, icon=":material/rule:"), telling():
+            st.dataframe([asdict(photo) for photo in run.left_out()], hide_index=True)
     with st.expander("Report to read, print and hand in", icon=":material/summarize:"):
         offer(LoadedRun(run, status, recipe))
     with st.expander("All settings of this run", icon=":material/receipt_long:"):
@@ -194,11 +195,9 @@ def _details(run: Run, recipe: Recipe, status: Status) -> None:
         ]
         st.dataframe(rows, hide_index=True)
     if run.environment_file.exists():
-        with st.expander("Versions and hardware", icon=":material/memory:"):
-            facts = json.loads(run.environment_file.read_text("utf-8"))
-            st.dataframe(
-                [{"what": name, "value": setting_text(value)} for name, value in facts.items()], hide_index=True
-            )
+        with st.expander("Versions and hardware", icon=":material/memory:"), telling():
+            facts = run.environment().items()
+            st.dataframe([{"what": name, "value": setting_text(value)} for name, value in facts], hide_index=True)
     _tensorboard(run)
     with st.expander("Move this run to another computer", icon=":material/drive_file_move:"):
         show_export(run)

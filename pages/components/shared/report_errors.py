@@ -19,6 +19,15 @@ def reporting() -> Iterator[None]:
         st.stop()
 
 
+@contextmanager
+def telling() -> Iterator[None]:
+    """Show an `UnfreezeError` raised inside as a message, and go on with the page."""
+    try:
+        yield
+    except UnfreezeError as error:
+        st.warning(str(error), icon=":material/info:")
+
+
 def ask(order: Callable[..., object], *arguments: object) -> None:
     """Carry out an order from a callback; what cannot be is said in passing, and the page drawn as things are."""
     try:

@@ -16,6 +16,10 @@ def rows(count: int, first: int = 0) -> Rows:
     return [{"step": number, "phase": "Köpfchen"} for number in range(first, first + count)]
 
 
+def is_object(row: Any) -> bool:
+    return isinstance(row, dict)
+
+
 def as_lines(values: Sequence[dict[str, Any]]) -> str:
     return "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in values)
 
@@ -44,7 +48,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_growing_file_is_read_on_and_each_line_parsed_once(path: Path, parsed: list[str]) -> None:
-    files = GrowingFiles()
+    files = GrowingFiles(is_object)
     assert files.read(path) == []
     for count in range(1, 6):
         append(path, as_lines(rows(10, 10 * (count - 1))))
@@ -53,7 +57,7 @@ def test_a_growing_file_is_read_on_and_each_line_parsed_once(path: Path, parsed:
 
 
 def test_a_half_written_last_line_is_left_for_the_next_time(path: Path) -> None:
-    files = GrowingFiles()
+    files = GrowingFiles(is_object)
     line = as_lines(rows(1))
     for number, letter in enumerate(line, start=1):
         append(path, letter)
@@ -62,7 +66,7 @@ def test_a_half_written_last_line_is_left_for_the_next_time(path: Path) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 9])
 def test_a_file_that_was_cut_short_is_read_from_the_start(path: Path, count: int) -> None:
-    files = GrowingFiles()
+    files = GrowingFiles(is_object)
     append(path, as_lines(rows(3)))
     assert files.read(path) == rows(3)
     path.write_text(as_lines(rows(count, first=7)), "utf-8")  # in place: the same file for the system
@@ -70,7 +74,7 @@ def test_a_file_that_was_cut_short_is_read_from_the_start(path: Path, count: int
 
 
 def test_a_file_that_was_replaced_is_read_from_the_start(path: Path) -> None:
-    files = GrowingFiles()
+    files = GrowingFiles(is_object)
     append(path, as_lines(rows(3)))
     assert files.read(path) == rows(3)
     other = path.with_name("other")
@@ -83,7 +87,7 @@ def test_a_file_that_was_replaced_is_read_from_the_start(path: Path) -> None:
 
 
 def test_a_damaged_line_ends_the_list_until_it_is_gone(path: Path) -> None:
-    files = GrowingFiles()
+    files = GrowingFiles(is_object)
     append(path, as_lines(rows(2)) + "\x00\n" + as_lines(rows(2)))
     assert files.read(path) == files.read(path) == rows(2)
     path.write_text(as_lines(rows(5)), "utf-8")
@@ -91,14 +95,14 @@ def test_a_damaged_line_ends_the_list_until_it_is_gone(path: Path) -> None:
 
 
 def test_callers_get_lists_of_their_own(path: Path) -> None:
-    files = GrowingFiles()
+    files = GrowingFiles(is_object)
     append(path, as_lines(rows(2)))
     files.read(path).clear()
     assert files.read(path) == rows(2)
 
 
 def test_only_the_files_read_last_are_remembered(tmp_path: Path, parsed: list[str]) -> None:
-    files = GrowingFiles(max_files=2)
+    files = GrowingFiles(is_object, max_files=2)
     for name in "abcab":
         (tmp_path / name).write_text(as_lines(rows(1)), "utf-8")
         assert files.read(tmp_path / name) == rows(1)
@@ -108,7 +112,7 @@ def test_only_the_files_read_last_are_remembered(tmp_path: Path, parsed: list[st
 
 
 def test_threads_may_read_while_the_file_grows(path: Path) -> None:
-    files = GrowingFiles()
+    files = GrowingFiles(is_object)
 
     def look(_: int) -> bool:
         found = files.read(path)

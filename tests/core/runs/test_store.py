@@ -58,6 +58,12 @@ def nothing(run: Run) -> None:
     """Write nothing into a new run."""
 
 
+def metrics(epoch: int, **more: object) -> dict[str, object]:
+    """A line of metrics."""
+    where = {"phase": "head", "epoch": epoch, "step": 3, "position": float(epoch), "partial": False}
+    return {**where, "seconds": 1.5, "learning_rate": 0.1, **more}
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> RunStore:
     return RunStore(tmp_path / "runs")
@@ -418,16 +424,16 @@ def test_a_run_that_two_people_delete_at_once_is_gone_without_a_crash(store: Run
 def test_metrics_are_read_in_order_without_a_half_written_last_line(store: RunStore) -> None:
     run = store.create(nothing)
     assert run.read_metrics() == []
-    rows = [{"epoch": 1, "loss": 0.5, "phase": "Köpfchen"}, {"epoch": 2, "loss": 0.25, "phase": "head"}]
+    rows = [metrics(1, loss=0.5, phase="Köpfchen"), metrics(2, loss=0.25)]
     for row in rows:
         run.append_metrics(row)
     assert run.read_metrics() == rows
     with run.metrics_file.open("ab") as file:
-        file.write(b'{"epoch": 3, "lo')
+        file.write(json.dumps(metrics(3)).encode()[:12])
     assert run.read_metrics() == rows
     with run.metrics_file.open("ab") as file:
-        file.write(b'ss": 0.125}\n')
-    assert run.read_metrics() == [*rows, {"epoch": 3, "loss": 0.125}]
+        file.write(json.dumps(metrics(3)).encode()[12:] + b"\n")
+    assert run.read_metrics() == [*rows, metrics(3)]
 
 
 def test_metrics_that_are_all_half_written_are_none(store: RunStore) -> None:
@@ -445,7 +451,7 @@ def test_a_stop_is_asked_for_through_the_folder(store: RunStore) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"), [(None, "cannot be read"), ("{", "cannot be read"), ("[1]", "holds list, not an object")]
+    ("content", "complaint"), [(None, "cannot be read"), ("{", "cannot be read"), ("[1]", "cannot be read")]
 )
 def test_a_recipe_or_classes_that_cannot_be_read(store: RunStore, content: str | None, complaint: str) -> None:
     run = store.create(nothing)
@@ -498,11 +504,45 @@ def test_those_who_want_the_store_for_themselves_take_turns(store: RunStore) -> 
 
 def test_metrics_end_where_a_power_cut_damaged_them(store: RunStore) -> None:
     run = store.create(nothing)
-    run.append_metrics({"epoch": 1})
+    run.append_metrics(metrics(1))
     with run.metrics_file.open("ab") as file:
         file.write(b"\x00\x00\xff\x00\n")
-    run.append_metrics({"epoch": 2})
-    assert run.read_metrics() == [{"epoch": 1}]
+    run.append_metrics(metrics(2))
+    assert run.read_metrics() == [metrics(1)]
+
+
+@pytest.mark.parametrize(
+    "odd", [{"epoch": "1"}, {"epoch": 0}, {"val_loss": None}, {"position": 1e300}, {"phase": 7}, {"partial": 1}]
+)
+def test_metrics_end_where_a_line_holds_something_else(store: RunStore, odd: dict[str, object]) -> None:
+    run = store.create(nothing)
+    for row in (metrics(1), {**metrics(2), **odd}, metrics(3)):
+        run.append_metrics(row)
+    assert run.read_metrics() == [metrics(1)]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *(
+            {"created": None},
+            {"created": "today"},
+            {"created": 1e300},
+            {"created": -1},
+            {"started": []},
+            {"ended": True},
+        ),
+        *({"state": "dancing"}, {"state": 7}, {"progress": 2}, {"epoch": 1.5}, {"error": None}, {"error": "\ud800"}),
+        *({"test_correct": 5, "test_count": 4}, {"test_count": 0}, {"test_accuracy": float("nan")}, {"left_out": {}}),
+    ],
+)
+def test_a_status_of_wrong_types_is_said_to_be_unreadable(store: RunStore, odd: dict[str, object]) -> None:
+    run = store.create(nothing)
+    run.status_file.write_text(json.dumps({"state": "running", **odd}), "utf-8")
+    with pytest.raises(RunError, match="has no readable status"):
+        run.read_status()
+    assert run.state == FAILED and store.active() is None
+    store.delete(run.id)
 
 
 def test_a_run_that_cannot_be_written_leaves_nothing_and_says_why(store: RunStore) -> None:

@@ -1,4 +1,5 @@
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -8,12 +9,14 @@ import pytest
 
 from core.training.checkpoint import MARKER, Checkpoint, Checkpoints
 from tests.conftest import PROJECT
+from tests.damage import damaged_bytes
 
 WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
 from core.training.checkpoint import Checkpoint, Checkpoints
+from tests.damage import damaged_bytes
 kept = Checkpoints(Path(sys.argv[1]))
 for number in range(10**9):
     kept.write(Checkpoint({"number": number}, {"learning/x": np.full(20_000, number)}))
@@ -60,6 +63,21 @@ def test_a_damaged_slot_falls_back_to_the_one_before(tmp_path: Path, harm: str) 
     assert numbers(kept) == 1
     kept.write(checkpoint(3))
     assert numbers(kept) == 3
+
+
+def test_whatever_happens_to_the_bytes_of_a_slot_it_is_read_as_it_was_or_the_other_is_taken(tmp_path: Path) -> None:
+    kept, chance = Checkpoints(tmp_path), random.Random(9)
+    for number in (1, 2):
+        kept.write(checkpoint(number))
+    newest = tmp_path / f"{(tmp_path / MARKER).read_text()}.npz"
+    whole, found = newest.read_bytes(), []
+    for _ in range(600):
+        changed = bytearray(whole)
+        changed[chance.randrange(len(whole))] = chance.randrange(256)
+        newest.write_bytes(changed if chance.random() < 0.8 else damaged_bytes(whole, chance))
+        found.append(numbers(kept))
+        assert kept.facts()["number"] in (1, 2)
+    assert set(found) == {1, 2} and found.count(1) > 100
 
 
 def test_a_marker_that_was_lost_or_spoilt_costs_nothing_but_the_order(tmp_path: Path) -> None:
