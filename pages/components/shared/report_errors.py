@@ -25,7 +25,7 @@ def telling() -> Iterator[None]:
     try:
         yield
     except UnfreezeError as error:
-        st.warning(str(error), icon=":material/info:")
+        st.warning(markdown.escape(error), icon=":material/info:")
 
 
 def ask(order: Callable[..., object], *arguments: object) -> None:
