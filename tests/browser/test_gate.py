@@ -90,7 +90,10 @@ class Tab:
         with urllib.request.urlopen(f"{server.address}/_stcore/health", timeout=60) as answer:
             self.xsrf = re.findall(r"_streamlit_xsrf=([^;]+)", str(answer.headers))[0]
         self.line: ClientConnection = connect(
-            f"ws://127.0.0.1:{server.port}/_stcore/stream", subprotocols=[Subprotocol("streamlit")], max_size=None
+            f"ws://127.0.0.1:{server.port}/_stcore/stream",
+            subprotocols=[Subprotocol("streamlit")],
+            max_size=None,
+            max_queue=None,
         )
         ask = BackMsg()
         ask.rerun_script.query_string = ""
@@ -138,7 +141,7 @@ def test_uploads_have_a_total_and_end_with_their_tab(shared_server: Server) -> N
     eventually(lambda: megabytes(shared_server) < held - 110, "nobody else comes, and the memory is given back")
 
 
-def test_a_refused_upload_is_told_in_a_sentence(
+def test_a_refused_upload_is_told_in_a_sentence_and_a_closed_tab_gives_its_uploads_back(
     shared_server: Server, new_screen: Callable[..., Screen], tmp_path: Path
 ) -> None:
     for name in ("a.zip", "b.zip"):
@@ -154,3 +157,6 @@ def test_a_refused_upload_is_told_in_a_sentence(
     screen.page.get_by_text("Import a run from another computer").click()
     uploader.set_input_files(tmp_path / "b.zip")
     expect(screen.page.get_by_test_id("stToast")).to_contain_text("this browser tab holds 60 MB already")
+    held = megabytes(shared_server)
+    screen.page.close()
+    eventually(lambda: megabytes(shared_server) < held - 45, "the browser says that the tab is closed")
