@@ -279,6 +279,13 @@ def trainer(run: Run, environment: Mapping[str, str]) -> Iterator["subprocess.Po
         child.wait()
 
 
+def kill_trainer(child: "subprocess.Popen[bytes]", run: Run) -> None:
+    """Kill the trainer of a run, and wait until nothing of it is left."""
+    child.kill()
+    child.wait(PATIENCE)
+    eventually(lambda: not run.is_locked(), "the run has no trainer")
+
+
 def photos_of(run: Run, part: str) -> list[Path]:
     """The files of one part of a run's split, in the order of the split."""
     recipe = Recipe.from_json(run.recipe_file.read_text("utf-8"))

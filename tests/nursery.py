@@ -43,6 +43,9 @@ FORKED = (
 )
 """Modules that `CORE` forks when they are run."""
 
+SCRIPT = ("-I", "train.py")
+"""Arguments of a script that it forks."""
+
 LOADED = (
     "core.training.__main__",
     "core.training.loop",
@@ -58,7 +61,7 @@ STAND_IN = """#!{python} -ISE
 import json, os, signal, socket, sys
 
 nursery = socket.socket(socket.AF_UNIX)
-forked = sys.argv[1:2] == ["-m"] and sys.argv[2:3] and sys.argv[2] in {forked}
+forked = sys.argv[1:] == {script} or sys.argv[1:2] == ["-m"] and sys.argv[2:3] and sys.argv[2] in {forked}
 if forked:
     nursery.connect("{socket}")
 if forked and os.path.exists("{socket}.ready"):
@@ -107,7 +110,9 @@ def begin(folder: Path) -> "list[subprocess.Popen[bytes]]":
                 )
             )
     program = folder / "python"
-    program.write_text(STAND_IN.format(python=sys.executable, forked=FORKED, socket=folder / CORE), "utf-8")
+    program.write_text(
+        STAND_IN.format(python=sys.executable, forked=FORKED, script=list(SCRIPT), socket=folder / CORE), "utf-8"
+    )
     program.chmod(0o755)
     os.environ[VARIABLE] = str(folder)
     return nurseries
@@ -174,7 +179,7 @@ def be(order: Mapping[str, Any], streams: Sequence[int]) -> int:
     os.environ.update(order["environment"])
     np.random.seed()
     module = order["arguments"][0] == "-m"
-    sys.argv = order["arguments"][module:]
+    sys.argv = order["arguments"][order["arguments"][0].startswith("-") :]
     try:
         if module:
             runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -138,12 +137,11 @@ class RunCallback(keras.callbacks.Callback):
             self._exchanged = False
 
     def settle(self) -> None:
-        """Write the best model, or that of this moment where none was validated; the network stays as it is."""
+        """Go back to the best model, or stay with that of this moment where none was validated, and write it."""
         variables = changing(self._classifier)
-        present = {name: np.array(variables[name].numpy()) for name in self.best}
-        _assign(variables, self.best)
+        for name, value in self.best.items():
+            variables[name].assign(value)
         save_model(self._classifier, self._run.best_file)
-        _assign(variables, present)
 
     def _validated(self, loss: float, accuracy: float) -> None:
         write_predictions(self._run, self._recorder.validations + 1, self._predictions.rows())
@@ -164,11 +162,6 @@ class RunCallback(keras.callbacks.Callback):
 def _learned(model: keras.Model) -> dict[str, NDArray[Any]]:
     """Copies of what training changes, but for random states."""
     return {name: values for name, values in values_of(changing(model)).items() if values.dtype.kind == "f"}
-
-
-def _assign(variables: Mapping[str, keras.Variable], values: Mapping[str, NDArray[Any]]) -> None:
-    for name, value in values.items():
-        variables[name].assign(value)
 
 
 def _exchange_averages(optimizer: keras.optimizers.Optimizer) -> None:

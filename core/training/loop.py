@@ -159,10 +159,9 @@ def _photos_per_second(prepared: Prepared | None, photos: Photos) -> float:
 
 
 def _finish(run: Run, given: Ready, recorder: Recorder) -> None:
-    """Take the best weights, write the graph that predicts, and measure it, once, on the test subset."""
+    """Write the graph that predicts with the best weights, and measure it, once, on the test subset."""
     model, data = given.model, given.data
     recorder.tell(phase="finishing", message=Message("finishing"), progress=None, seconds_left=None)
-    model.load_weights(run.best_file)
     run.embeddings_file.unlink(missing_ok=True)  # of the model before these epochs
     write_graph(model, run.serving_folder)
     graph, photos = ServingGraph(run.serving_folder), data.photos

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from tests.conftest import PROJECT, Workplace, alive, eventually
-from tests.nursery import forked_server
+from tests.nursery import VARIABLE, forked_server
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -77,7 +77,9 @@ class Server:
         """Start the server, and wait until it answers."""
         arguments = ["--server.port", str(self.port), "--server.headless", "true"]
         environment = self.workplace.environment(**self.more)
-        self.pid = (started_afresh if self.afresh or sys.platform != "linux" else forked_server)(arguments, environment)
+        self.pid = (started_afresh if self.afresh or VARIABLE not in os.environ else forked_server)(
+            arguments, environment
+        )
         eventually(self._answers, "the server answers")
 
     def kill(self) -> None:

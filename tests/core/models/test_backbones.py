@@ -41,7 +41,8 @@ def built(request: pytest.FixtureRequest) -> Iterator[tuple[Backbone, "keras.Mod
 
     from core.models.build import build_backbone
 
-    yield request.param, build_backbone(request.param)
+    with keras.StatelessScope():  # shapes are all that is looked at: nobody draws 118 million weights
+        yield request.param, build_backbone(request.param)
     keras.backend.clear_session()
 
 

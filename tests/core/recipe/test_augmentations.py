@@ -1,3 +1,6 @@
+from functools import cache
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -32,8 +35,13 @@ def photos(count: int = 4, side: int = 32) -> NDArray[np.float32]:
 
 
 def changed(batch: NDArray[np.float32], choices: dict[str, Choice], seed: int = 0) -> NDArray[np.float32]:
-    change = tf.function(augmenter(choices))
+    change = traced(tuple(choices.items()))
     return np.asarray(change(tf.constant(batch), tf.constant(seeds_from(seed, len(batch)))))
+
+
+@cache
+def traced(choices: tuple[tuple[str, Choice], ...]) -> Any:
+    return tf.function(augmenter(dict(choices)))
 
 
 @every_row

@@ -223,14 +223,15 @@ def test_the_best_model_is_kept_whatever_comes_after(scene: Scene) -> None:
     assert [path.name for path in scene.run.folder.glob("*best*")] == ["best.keras"]
 
 
-def test_writing_the_best_model_leaves_the_network_as_it_is(scene: Scene) -> None:
+def test_the_network_goes_back_to_the_best_model(scene: Scene) -> None:
     memory = Memory(worsens=(3,))
     scene.fit(memory)
     best = scene.recorder.status.best_epoch
     assert best == 3, "epochs became better until the model was worsened"
+    np.testing.assert_array_equal(weights_of(scene.model), memory.weights[3])
     scene.callback.settle()
     np.testing.assert_array_equal(weights_of(keras.models.load_model(scene.run.best_file)), memory.weights[2])
-    np.testing.assert_array_equal(weights_of(scene.model), memory.weights[3])
+    np.testing.assert_array_equal(weights_of(scene.model), memory.weights[2])
 
 
 def test_without_a_validation_the_model_of_this_moment_is_written(scene: Scene) -> None:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import signal
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -45,7 +44,7 @@ from core.training.loop import train
 from core.training.preparation import Prepared, prepare
 from core.training.recorder import Recorder
 from core.training.transfer.run_export import exported_bytes
-from tests.conftest import PATIENCE, Workplace, eventually, photos_of, trainer, write_colours
+from tests.conftest import Workplace, eventually, kill_trainer, photos_of, trainer, write_colours
 
 LITE = backbone("efficientnet-lite0")
 ONCE = Message("cached")
@@ -328,8 +327,7 @@ def test_a_run_that_is_killed_while_computing_leaves_what_the_next_one_goes_on_f
     with trainer(run, place.workplace.environment()) as child:
         eventually(lambda: some_kept() or child.poll() is not None, f"photos were computed: {run.log_tail()}")
         message = run.read_status().message
-        child.send_signal(signal.SIGKILL)
-        child.wait(PATIENCE)
+        kill_trainer(child, run)
     assert (run.read_status().state, message) == (CRASHED, Message("computing-photos"))
     records = sum(file.stat().st_size // RECORD_BYTES for file in cache.glob(f"*/{PHOTOS}"))
     following = place.new_run(fine_tune_epochs=0, head_epochs=1)
@@ -358,11 +356,9 @@ def test_what_a_time_budget_settles_is_trained_and_moved_and_the_recipe_stays_as
 KINDS: Mapping[str, tuple[dict[str, Any], list[bool]]] = {
     "everything cached, several versions": ({"views": 2}, [True, True]),
     "the head alone, one version": ({"views": 1, "unfreeze_point": "all"}, [True, False]),
-    "fine-tuning alone, photos as they are": ({"pooling": FLATTEN, "augmentations": {}}, [False, True]),
     "fine-tuning alone, one version": ({"pooling": FLATTEN, "views": 1}, [False, True]),
     "fine-tuning alone, a new version in each epoch": ({"pooling": FLATTEN, "views": 2}, [False, True]),
     "nothing, photos mixed": ({"mixup": 0.2}, [False, False]),
-    "nothing, from scratch": ({"weights": "random", "fine_tune_epochs": 0}, [False]),
 }
 """Choices for each kind of plan, and whether each of its phases is cached where a flattened head is too wide to be."""
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from core.training.launch import create_run
 from core.training.loop import train
 from core.training.recorder import Recorder
 from core.training.schedule import Schedule
-from tests.conftest import PATIENCE, FinishedRun, Workplace, eventually, photos_of, trainer
+from tests.conftest import PATIENCE, FinishedRun, Workplace, eventually, kill_trainer, photos_of, trainer
 
 LEFT_BY_EVERY_RUN = {
     *("recipe.json", "classes.json", "split.csv", "environment.json", "status.json", "metrics.jsonl", "lock"),
@@ -154,8 +153,7 @@ def test_a_trainer_that_is_killed_leaves_a_crashed_run_that_can_go_on(workplace:
     run = workplace.new_run(head_epochs=1000)
     with trainer(run, workplace.environment()) as child:
         eventually(run.has_checkpoint, f"a checkpoint was written: {run.log_tail()}")
-        child.send_signal(signal.SIGKILL)
-        child.wait()
+        kill_trainer(child, run)
         status = run.read_status()
     assert status.state == CRASHED and run.has_checkpoint()
     assert run.recipe_values()["head_epochs"] == 1000 and run.class_names() == ("blue", "red")

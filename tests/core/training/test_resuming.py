@@ -2,7 +2,6 @@
 
 import json
 import random
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,7 +26,7 @@ from core.training import recorder
 from core.training.checkpoint import Checkpoints
 from core.training.loop import train
 from core.training.recorder import Recorder
-from tests.conftest import Workplace, eventually, photos_of, trainer, write_colours
+from tests.conftest import Workplace, eventually, kill_trainer, photos_of, trainer, write_colours
 
 TIMES = ("seconds", "images_per_second")
 LITE = {"backbone": "efficientnet-lite0", "unfreeze_point": "block7", "head_epochs": 2, "fine_tune_epochs": 2}
@@ -49,6 +48,14 @@ def go(run: Run, workplace: Workplace) -> Status:
     with run.held():
         train(run, workplace.settings)
     return run.read_status()
+
+
+@pytest.fixture(scope="module")
+def small(workplace: Workplace) -> Run:
+    """A run of three epochs that nobody has interrupted; tests must not change it."""
+    run = workplace.new_run(**SMALL_STEPS)
+    assert go(run, workplace).state == FINISHED, run.read_status().error
+    return run
 
 
 def ask(monkeypatch: pytest.MonkeyPatch, what: Callable[[Run], None], epoch: int, step: int) -> None:
@@ -126,11 +133,17 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
+INTERRUPTIONS = {"baseline": ((0, 2), (1, 1), (1, 2), (2, 1)), "gradual": ((2, 1), (3, 1))}
+"""Epoch and step of the pauses, where they are not just one."""
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_a_run_that_was_paused_goes_on_bit_for_bit(workplace: Workplace, name: str) -> None:
-    whole, parted = workplace.new_run(**CASES[name]), workplace.new_run(**CASES[name])
-    assert go(whole, workplace).state == FINISHED, whole.read_status().error
-    for epoch, step in ((0, 2), (1, 1), (1, 2), (2, 1)) if name == "baseline" else ((1, 1), (2, 1)):
+def test_a_run_that_was_paused_goes_on_bit_for_bit(workplace: Workplace, small: Run, name: str) -> None:
+    whole, parted = small, workplace.new_run(**CASES[name])
+    if name != "baseline":
+        whole = workplace.new_run(**CASES[name])
+        assert go(whole, workplace).state == FINISHED, whole.read_status().error
+    for epoch, step in INTERRUPTIONS.get(name, ((1, 1),)):
         status = interrupted(parted, workplace, Run.request_pause, epoch, step)
         assert (status.state, status.error) == (PAUSED, ""), status
         assert status.message == Message("paused", {"epoch": epoch + 1, "epochs": status.epochs})
@@ -153,31 +166,28 @@ def test_a_pause_before_anything_was_learned_begins_anew(workplace: Workplace) -
 
 
 @pytest.mark.parametrize("step", [2, 6])
-def test_a_run_that_was_stopped_can_go_on_as_if_it_had_not_been(workplace: Workplace, step: int) -> None:
-    whole, stopped = workplace.new_run(**SMALL_STEPS), workplace.new_run(**SMALL_STEPS)
-    go(whole, workplace)
+def test_a_run_that_was_stopped_can_go_on_as_if_it_had_not_been(workplace: Workplace, small: Run, step: int) -> None:
+    stopped = workplace.new_run(**SMALL_STEPS)
     status = interrupted(stopped, workplace, Run.request_stop, 1, step)
     assert status.state == STOPPED and status.test_accuracy is not None
     assert stopped.read_metrics()[-1]["partial"]
     assert Predictor(stopped).class_names == ("blue", "red")
     assert go(stopped, workplace).state == FINISHED
-    assert_same_outcome(stopped, whole)
+    assert_same_outcome(stopped, small)
     assert not any(row["partial"] for row in stopped.read_metrics())
 
 
 def test_a_run_that_is_killed_anywhere_loses_an_epoch_at_most_and_ends_as_if_it_had_not_been(
-    workplace: Workplace,
+    workplace: Workplace, small: Run
 ) -> None:
-    whole, killed = workplace.new_run(**SMALL_STEPS), workplace.new_run(**SMALL_STEPS)
-    go(whole, workplace)
+    killed = workplace.new_run(**SMALL_STEPS)
     chance = random.Random(5)
     for _ in range(3):
         with trainer(killed, workplace.environment()) as child:
             seen = len(killed.read_metrics())
             eventually(lambda known=seen: len(killed.read_metrics()) > known, "training goes on")  # type: ignore[misc]
             time.sleep(chance.random())
-            child.send_signal(signal.SIGKILL)
-            child.wait()
+            kill_trainer(child, killed)
         reached = max((row["position"] for row in killed.read_metrics() if "loss" in row), default=0)
         if killed.read_status().state == FINISHED:
             break
@@ -187,7 +197,7 @@ def test_a_run_that_is_killed_anywhere_loses_an_epoch_at_most_and_ends_as_if_it_
         assert reached - kept <= 1
     if killed.read_status().state != FINISHED:
         assert go(killed, workplace).state == FINISHED
-    assert_same_outcome(killed, whole)
+    assert_same_outcome(killed, small)
 
 
 def test_a_finished_run_can_train_more_epochs(workplace: Workplace) -> None:
@@ -280,7 +290,7 @@ def test_every_optimizer_and_every_schedule_learns(workplace: Workplace, optimiz
 def test_every_head_learns_and_predicts_the_same_in_keras_and_in_the_graph(
     workplace: Workplace, pooling: str, batch_norm: bool
 ) -> None:
-    run = workplace.new_run(**{**LITE, "fine_tune_epochs": 1}, pooling=pooling, head_batch_norm=batch_norm)
+    run = workplace.new_run(**{**LITE, "fine_tune_epochs": 0}, pooling=pooling, head_batch_norm=batch_norm)
     status = go(run, workplace)
     assert status.state == FINISHED and (status.test_accuracy or 0) >= 0.8, status
     model = keras.models.load_model(run.best_file, safe_mode=True)
@@ -325,9 +335,8 @@ def test_gradual_unfreezing_frees_one_block_after_the_other(workplace: Workplace
     assert [row["phase"] for row in run.read_metrics() if "val_loss" in row] == ["head"] + ["fine-tune"] * 3
 
 
-def test_logs_for_tensorboard_hold_every_measure_and_can_be_left_out(workplace: Workplace) -> None:
-    run = workplace.new_run(**SMALL_STEPS)
-    go(run, workplace)
+def test_logs_for_tensorboard_hold_every_measure_and_can_be_left_out(workplace: Workplace, small: Run) -> None:
+    run = small
     [file] = run.tensorboard_folder.iterdir()
     found: dict[str, dict[int, float]] = {}
     for event in tf.compat.v1.train.summary_iterator(str(file)):
@@ -337,7 +346,7 @@ def test_logs_for_tensorboard_hold_every_measure_and_can_be_left_out(workplace: 
     validated = {row["epoch"] * 6: row["val_loss"] for row in run.read_metrics() if "val_loss" in row}
     assert found["val_loss"] == pytest.approx(validated, abs=1e-6)
     assert set(found) >= {"loss", "accuracy", "val_accuracy", "learning_rate"}
-    without = workplace.new_run(**SMALL_STEPS, tensorboard=False)
+    without = workplace.new_run(head_epochs=1, fine_tune_epochs=0, tensorboard=False)
     go(without, workplace)
     assert not without.tensorboard_folder.exists()
 
