@@ -17,7 +17,7 @@ from pages.components.evaluate.photos import (
     look_button,
     one_page,
 )
-from pages.components.shared import drawings, heat, markdown, state
+from pages.components.shared import drawings, elements, heat, markdown, state
 
 PREDICTED, LABEL = "the predicted class of each photo", "the label of each photo"
 CHOICES = ("All", "Wrong", "Right")
@@ -39,12 +39,16 @@ Evidence = NDArray[np.float32]
 
 def heat_maps(subset: EvaluatedSubset) -> None:
     """The evidence for a class in many photos."""
-    st.markdown(MEANING)
-    options = [PREDICTED, LABEL, *subset.found.class_names]
-    chosen = st.selectbox(
-        "Evidence for", options, key=f"look-class-{subset.shown.run.id}", width=420, persist_state="session"
-    )
-    _grid(subset, options.index(chosen) - 2)
+    with st.container(key="heat-maps"):
+        st.container(key="heat-meaning").markdown(MEANING)
+        options = [PREDICTED, LABEL, *subset.found.class_names]
+        chosen = st.selectbox(
+            "Evidence for", options, key=f"look-class-{subset.shown.run.id}", width=420, persist_state="session"
+        )
+        shown = one_page(_choose(subset), f"look-{subset.key}")
+        with st.container(key="heat-grid"):
+            _grid(subset, options.index(chosen) - 2, shown)
+    elements.first_on_phone("heat-maps", "heat-meaning", "heat-grid")
 
 
 def show_opened_photo() -> None:
@@ -134,9 +138,8 @@ def _agreement(looks: Sequence[DetailedPrediction]) -> None:
         )
 
 
-def _grid(subset: EvaluatedSubset, label: int) -> None:
-    """Some photos at a time, all on one scale."""
-    shown = one_page(_choose(subset), f"look-{subset.key}")
+def _grid(subset: EvaluatedSubset, label: int, shown: Sequence[tuple[int, int]]) -> None:
+    """Some photos, numbered, all on one scale."""
     seen = _see_all(subset, [position for _, position in shown])
     if not seen:
         st.caption("No photos match.")
