@@ -317,6 +317,14 @@ SIDE_FILES = (
         },
     ),
     adding(
+        "lists of the photos of subsets",
+        Item("meta/train.txt", b"cat/1\n"),
+        Item("test_list.txt", b"cat/1\n"),
+        Item("classes.txt", b"cat\n"),
+        files=("meta/train.txt", "test_list.txt"),
+        left_out={"classes.txt": ".txt files are not photos"},
+    ),
+    adding(
         "archives inside",
         Item("more.zip", pack(Item("cat/2.png"))),
         Item("cat/x.tar.gz"),

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from core.csv_files import unguarded
@@ -21,7 +22,7 @@ LIST_SUFFIX = ".txt"
 DELIMITERS = ",;\t|"
 LINES_LOOKED_AT = 20
 MAX_TABLE_BYTES = 200_000_000
-MAX_LIST_BYTES = 20_000_000
+MAX_LIST_BYTES = MAX_REMEMBERED_BYTES = 20_000_000
 FOLDERS_LOOKED_INTO, TABLES_SHOWN = 200, 20
 
 FILE_COLUMNS = (
@@ -111,9 +112,17 @@ def read_table(root: Path, name: str, encoding: str = "", *, max_bytes: int = MA
             raise FolderError(f"The table {name} is not a CSV file in the folder {root}.")
         if path.stat().st_size > max_bytes:
             raise FolderError(f"The table {name} is too large; the limit is {max_bytes // 10**6} MB.")
-        return parse_table(path.read_bytes(), name, encoding)
+        content = path.read_bytes()
+        parse = _parsed if len(content) <= MAX_REMEMBERED_BYTES else parse_table
+        return parse(content, name, encoding)
     except (OSError, RuntimeError, ValueError, LookupError) as error:
         raise FolderError(f"The table {path} cannot be read ({error}).") from error
+
+
+@lru_cache(4)
+def _parsed(content: bytes, name: str, encoding: str) -> Table:
+    """Parse a table once for several looks at it, as a scan and the next one take them."""
+    return parse_table(content, name, encoding)
 
 
 def parse_table(content: bytes, name: str, encoding: str = "") -> Table:

@@ -39,7 +39,7 @@ def test_what_can_be_used_is_unpacked_and_the_rest_told(case: Case, tmp_path: Pa
     assert sorted(row.path for row in intake.left_out) == sorted(case.left_out)
     assert [path for path, words in case.left_out.items() if words not in reasons[path]] == []
     assert list(intake.left_out) == sorted(intake.left_out)
-    tables = [name for name in case.files if name.lower().endswith((".csv", ".tsv"))]
+    tables = [name for name in case.files if name.lower().endswith((".csv", ".tsv", ".txt"))]
     assert (intake.added, intake.ignored) == (len(case.files) - len(tables), case.ignored)
     assert os.listdir(tmp_path / "datasets") == ["pets"] and intake.folder == tmp_path / "datasets" / "pets"
     assert not any(path.is_dir() and not any(path.iterdir()) for path in intake.folder.rglob("*")), "no empty class"
