@@ -57,7 +57,7 @@ def middleware() -> list[Middleware]:
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Say where the server is and who can do what there, and open a browser unless that was forbidden."""
     address = services.server_address()
-    url = f"http://{'localhost' if address in EVERYWHERE else address}:{st.get_option('server.port')}"
+    url = url_at("localhost" if address in EVERYWHERE else address)
     print(f"\n  Unfreeze is at {url}")
     if services.is_shared():
         print(shared_words())
@@ -70,12 +70,19 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 def shared_words() -> str:
     """What others can see and do on a server that more than this computer can reach."""
     roots = "\n".join(f"    {root}" for root in services.settings().dataset_roots)
-    others = f", at http://{reached_at()}:{st.get_option('server.port')}" if reached_at() else ""
+    others = f", at {url_at(found)}" if (found := reached_at()) else ""
     return f"""
   Other computers can reach it{others}. There is no password. Whoever opens it can
   see all runs, datasets and decisions, train models, delete runs, move and leave out photos, and download models.
   They can pick datasets in these folders (UNFREEZE_DATASETS names others; your home is not offered by itself):
 {roots}"""
+
+
+def url_at(host: str) -> str:
+    """The address of the app at one of the server's names or addresses."""
+    scheme = "https" if st.get_option("server.sslCertFile") else "http"
+    path = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{st.get_option('server.port')}/{path}".rstrip("/")
 
 
 def reached_at() -> str:

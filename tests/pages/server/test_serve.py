@@ -9,8 +9,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import streamlit as st
 
 from core.runs.store import FINISHED, RUNNING
+from core.settings import settings_from
+from pages.components.cached import services
 from pages.components.server import serve
 from tests.conftest import PATIENCE, PROJECT, Workplace, alive, eventually, trainer_of
 
@@ -78,3 +81,31 @@ def test_where_there_is_no_home_directory_streamlit_is_told_of_ours(
     with pytest.raises(SystemExit):
         serve.serve("app.py")
     assert os.environ["HOME"] == str(tmp_path.resolve())
+
+
+@pytest.mark.parametrize(
+    ("address", "shared"),
+    [
+        *((address, False) for address in ("127.0.0.1", "localhost", "::1", "127.0.0.9")),
+        *((address, True) for address in ("", "0.0.0.0", "::", "192.168.1.5", "school.example")),
+    ],
+)
+def test_who_can_reach_the_server(address: str, shared: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "server_address", lambda: address)
+    assert services.is_shared() == shared
+
+
+def test_it_is_said_what_others_can_do(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "server_address", lambda: "192.168.1.5")
+    monkeypatch.setattr(
+        services, "settings", lambda: settings_from({"UNFREEZE_HOME": str(workplace.home)}, shared=True)
+    )
+    words = serve.shared_words()
+    assert "Other computers can reach it, at http://192.168.1.5:" in words and "no password" in words
+    assert words.endswith(f"your home is not offered by itself):\n    {workplace.home.resolve() / 'datasets'}")
+
+
+def test_addresses_are_written_as_browsers_take_them() -> None:
+    port = st.get_option("server.port")
+    assert serve.url_at("localhost") == f"http://localhost:{port}"
+    assert serve.url_at("::1") == f"http://[::1]:{port}"
