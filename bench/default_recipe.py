@@ -19,41 +19,46 @@ from core.data.dataset import Dataset, prepare
 from core.data.review import Review
 from core.data.scan.folder import ImageFolder, scan
 from core.models.backbones import backbone
+from core.processes.children import module_command, start_logged_job
 from core.recipe.recipe import default_recipe
-from core.runs.queue import Queue
-from core.runs.store import ACTIVE, RunStore, Status
+from core.runs import trainers
+from core.runs.store import RunStore, Status
 from core.settings import settings_from
-from core.training.launch import launch
+from core.training.launch import create_run
+
+HEADER = """| dataset | variant | seed | test accuracy | of photos | best epoch | seconds |
+|---|---|---|---|---|---|---|"""
 
 
 def carry_out(store: RunStore, dataset: Dataset, variant: str, seed: int) -> Status:
-    """Train one run to its end and return its last status."""
+    """Train one run, wait until its process has ended, which goes on after the run has finished; its last status."""
     folder, parts = dataset.used(dataset.split(seed))
     recipe = default_recipe(folder, int(np.sum(parts == 0)), backbone(variant), seed)
-    run = launch(Queue(store), recipe, folder, parts)
-    while run.read_status().state in ACTIVE:
-        time.sleep(1)
+    run = create_run(store, recipe, folder, parts)
+    command = module_command(trainers.TRAINER, str(run.folder.resolve()))
+    start_logged_job(command, run.log_file, environ=trainers.trainer_environment(os.environ)).wait()
     return run.read_status()
 
 
-def report(variant: str, folder: ImageFolder, seeds: Sequence[int], results: Sequence[Status]) -> str:
-    """The table."""
-    lines = [
-        "| dataset | variant | seed | test accuracy | of photos | best epoch | seconds |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for seed, status in zip(seeds, results, strict=True):
-        accuracy = (
-            f"{status.test_accuracy:.1%}" if status.test_accuracy is not None else f"{status.state}: {status.error}"
-        )
-        lines.append(
-            f"| {folder.root.name} | {variant} | {seed} | {accuracy} | {status.test_count} | "
-            f"{status.best_epoch} of {status.epochs} | {status.seconds(time.time()):.0f} |"
-        )
-    measured = [status.test_accuracy for status in results if status.test_accuracy is not None]
+def row(variant: str, folder: ImageFolder, seed: int, status: Status) -> str:
+    """A run's row of the table."""
+    accuracy = f"{status.test_accuracy:.1%}" if status.test_accuracy is not None else f"{status.state}: {status.error}"
+    return (
+        f"| {folder.root.name} | {variant} | {seed} | {accuracy} | {status.test_count} | "
+        f"{status.best_epoch} of {status.epochs} | {status.seconds(time.time()):.0f} |"
+    )
+
+
+def measure(dataset: Dataset, variant: str, seeds: Sequence[int], runs: Path) -> None:
+    """Carry out a run for each seed, and print its row as soon as it has ended; at last the mean."""
+    print(HEADER, flush=True)
+    measured = []
+    for seed in seeds:
+        status = carry_out(RunStore(runs), dataset, variant, seed)
+        print(row(variant, dataset.folder, seed, status), flush=True)
+        measured += [status.test_accuracy] if status.test_accuracy is not None else []
     if measured:
-        lines.append(f"| {folder.root.name} | {variant} | mean | {statistics.mean(measured):.1%} | | | |")
-    return "\n".join(lines)
+        print(f"| {dataset.folder.root.name} | {variant} | mean | {statistics.mean(measured):.1%} | | | |")
 
 
 def main() -> None:
@@ -67,8 +72,7 @@ def main() -> None:
     os.environ["UNFREEZE_DATASETS"] = str(root.parent)
     dataset = prepare(scan(root, roots=settings_from().dataset_roots), Review(root))
     with tempfile.TemporaryDirectory() as runs:
-        results = [carry_out(RunStore(Path(runs)), dataset, chosen.variant, seed) for seed in chosen.seeds]
-    print(report(chosen.variant, dataset.folder, chosen.seeds, results))
+        measure(dataset, chosen.variant, chosen.seeds, Path(runs))
 
 
 if __name__ == "__main__":

@@ -23,14 +23,48 @@ def open_regular(path: Path) -> BinaryIO:
     return open(path, "rb", opener=_without_waiting)
 
 
+def open_resolved(path: Path) -> BinaryIO:
+    """Open a regular file whose path was resolved and checked, without following links.
+
+    A link that is met now has come since: what it leads to was never checked. Raises `OSError` as `open_regular` does.
+    """
+    if os.open not in os.supports_dir_fd or not path.is_absolute():
+        return open_regular(path)
+    return open(path, "rb", opener=_without_links)
+
+
 def _without_waiting(path: str, flags: int) -> int:
-    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        if os.path.isdir(path):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-        raise OSError(errno.EINVAL, "this is neither a file nor a folder", path)
-    return handle
+    return _regular(os.open(path, flags | getattr(os, "O_NONBLOCK", 0)), path)
+
+
+def _without_links(path: str, flags: int) -> int:
+    """Open a file relative to its folder, which was opened relative to the one above, and so on from the top."""
+    top, *folders, name = Path(path).parts
+    as_folder = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
+    folder = os.open(top, as_folder)
+    try:
+        for each in folders:
+            inner = os.open(each, as_folder, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        handle = os.open(name, flags | os.O_NONBLOCK | os.O_NOFOLLOW, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise OSError(errno.ELOOP, "a link has taken its place since it was looked at", path) from error
+        raise
+    finally:
+        os.close(folder)
+    return _regular(handle, path)
+
+
+def _regular(handle: int, path: str) -> int:
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return handle
+    os.close(handle)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    raise OSError(errno.EINVAL, "this is neither a file nor a folder", path)
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -23,6 +23,7 @@ from core.data.scan.subset_folders import SPLIT_NAMES
 from core.data.scan.walk import LeftOut, check_photo, is_housekeeping
 from core.data.subsets import NO_SUBSET, SUBSETS
 from core.errors import DataError, PhotoError, UnfreezeError
+from core.files import open_resolved
 from core.settings import Settings
 
 SUBSET_FOLDERS = ("train", "val", "test")
@@ -297,8 +298,8 @@ def _copy(
 def _content(dataset: Dataset, i: int, settings: Settings) -> bytes:
     """A photo as it was when it was looked at; raises `PhotoError` where it is another one now."""
     file = check_photo(dataset.folder.absolute(i), settings.dataset_roots)
-    with _as_photo_error():
-        content = file.read_bytes()
+    with _as_photo_error(), open_resolved(file) as stream:
+        content = stream.read()
     if hashlib.blake2b(content, digest_size=DIGEST_BYTES).hexdigest() != dataset.digest(i):
         raise PhotoError("it has changed since it was looked at")
     return content

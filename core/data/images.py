@@ -22,7 +22,7 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError, features
 from core.data import quality
 from core.data.encodings import UnclearPixels, eight_bit, why_unread, with_photo
 from core.errors import DataError, PhotoError, PhotoOutOfReach
-from core.files import open_regular
+from core.files import open_resolved
 from core.settings import Limits
 
 logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what it has to say about a file is in the error, too
@@ -207,7 +207,7 @@ def _stream(source: Path | bytes) -> BinaryIO:
     if isinstance(source, bytes):
         return io.BytesIO(source)
     try:
-        return open_regular(source)
+        return open_resolved(source)
     except OSError as error:
         raise _out_of_reach(error) from error
 

@@ -13,7 +13,7 @@ from core.data.intake.incoming import shown, suffix_problem, too_large
 from core.data.intake.zip_reader import Entry, ZipReader
 from core.data.scan.walk import LeftOut, Walk, check_inside, check_photo
 from core.errors import PhotoError, PhotoOutOfReach
-from core.files import open_regular
+from core.files import open_resolved
 from core.settings import Limits
 
 
@@ -123,7 +123,7 @@ def _problem(name: str, file: BinaryIO, before: int, limits: Limits) -> str:
 
 def _read_file(path: Path, roots: Sequence[Path], most: int) -> bytes:
     try:
-        with open_regular(check_photo(path, roots)) as file:
+        with open_resolved(check_photo(path, roots)) as file:
             content = file.read(most + 1)
     except OSError as error:
         raise PhotoOutOfReach(f"the file cannot be read: {error.strerror}") from error

@@ -254,8 +254,8 @@ def _require_every_class(folder: ImageFolder, training: NDArray[np.intp], failur
 
 
 def report_left_out(run: Run, folder: ImageFolder, failures: dict[int, str], recorder: Recorder) -> None:
-    """Write which photos could not be read, and why."""
-    if failures:
+    """Write which photos could not be read, and why; what could not be read before, and can be now, is forgotten."""
+    if failures or run.left_out_file.exists():
         rows = [{"file": folder.paths[index], "reason": failures[index]} for index in sorted(failures)]
         write_atomically(run.left_out_file, json.dumps(rows, indent=1, ensure_ascii=False))
         recorder.tell(left_out=len(rows))

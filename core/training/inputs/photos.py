@@ -19,7 +19,7 @@ from core.data.scan.walk import check_photo
 from core.data.split import read_split_csv
 from core.data.subsets import SUBSETS
 from core.errors import DataError, PhotoError, PhotoOutOfReach
-from core.files import saving
+from core.files import open_resolved, saving
 from core.models.backbones import Backbone
 from core.recipe.recipe import Recipe
 from core.runs.store import Run
@@ -95,8 +95,8 @@ class Photos:
             path = check_photo(self._files[position], self._roots)
             if known is not None and known.holds_for(path):
                 return known.digest
-            with path.open("rb") as file:
-                return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).digest()
+            with open_resolved(path) as file:
+                return hashlib.blake2b(file.read(), digest_size=DIGEST_BYTES).digest()
         except PhotoOutOfReach as error:
             self.failures[position] = str(error)
         except OSError:

@@ -199,6 +199,18 @@ def test_photos_that_have_gone_since_are_left_out_and_listed(workplace: Workplac
         assert [run.class_names()[label] for label in file["labels"]] == [path.parent.name for path in rest]
 
 
+def test_a_drive_that_was_gone_and_came_back_leaves_nothing_said(workplace: Workplace) -> None:
+    run, away = workplace.new_run(head_epochs=0), workplace.colours.with_name("away")
+    workplace.colours.rename(away)
+    workplace.colours.mkdir()
+    failed = carried_out_here(run, workplace.settings)
+    assert failed.state == FAILED and failed.left_out == len(run.left_out()) > 0
+    workplace.colours.rmdir()
+    away.rename(workplace.colours)
+    status = carried_out_here(run, workplace.settings)
+    assert (status.state, status.left_out, run.left_out()) == (FINISHED, 0, ())
+
+
 def test_a_part_without_a_readable_photo_fails(workplace: Workplace) -> None:
     run = workplace.new_run()
     for file in photos_of(run, "validation"):
