@@ -19,6 +19,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from core.data import encodings
 from core.errors import RunError, WeightsNotFound
 from core.models import weights
 from core.models.heads import POOLING_LAYERS
@@ -36,6 +37,9 @@ PROGRAMS = ("python", "tensorflow", "keras", "numpy", "pillow")
 
 TRANSFORMS_FILE = Path(__file__).parents[1] / "inputs" / "transforms.py"
 """The functions that augment photos; the script includes the source of those that the run used."""
+
+ENCODINGS_FILE = Path(encodings.__file__)
+"""How pixels of unusual encodings are read; the script includes it where photos may have such."""
 
 LITE_BLOCKS: Mapping[str, tuple[int, ...]] = {
     "efficientnet-lite0": (1, 2, 2, 3, 3, 4, 1),
@@ -144,6 +148,9 @@ def _values(history: RunHistory) -> dict[str, Any]:
         "names_cuts": any(cuts) and any(phase.first != phase.cut for phase in phases),
         "augments": bool(rows),
         "augmentations": {row.key: asdict(recipe.augmentations[row.key]) for row in rows},
+        "encodings": source_excerpt(ENCODINGS_FILE.read_text("utf-8"), ("with_photo", "eight_bit"))
+        if history.bitmaps
+        else "",
         "transforms": source_excerpt(TRANSFORMS_FILE.read_text("utf-8"), used) if rows else "",
         "warps": warps,
         "others": others,

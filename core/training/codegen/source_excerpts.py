@@ -30,7 +30,7 @@ def _names(node: ast.stmt) -> Iterator[str]:
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         yield node.name
     elif isinstance(node, ast.Assign):
-        yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+        yield from (each.id for target in node.targets for each in ast.walk(target) if isinstance(each, ast.Name))
 
 
 def _without_annotations(source: str) -> list[str]:

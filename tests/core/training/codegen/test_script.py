@@ -13,8 +13,10 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from core.data.images import decode
 from core.errors import RunError
 from core.models.backbones import BACKBONES, Backbone, backbone
 from core.models.build import build_backbone
@@ -28,6 +30,7 @@ from core.training.codegen.script import LITE_BLOCKS, TRANSFORMS_FILE, script_ar
 from core.training.codegen.source_excerpts import source_excerpt
 from core.training.loop import train
 from tests.conftest import FAMILIES, PROJECT, Workplace, write_colours
+from tests.core.data.tiffs import tiff
 
 SHARED = PROJECT.parent / "shared"
 CLOSE = 1e-3
@@ -259,6 +262,29 @@ def test_left_out_photos_stay_left_out_and_file_names_are_quoted(
     }
     assert ast.literal_eval(constants["LEFT_OUT"]) == {first}
     assert constants["DATASET"] == f"Path({evil!r})"
+
+
+def test_bitmaps_are_read_as_the_run_reads_them(workplace: Workplace, one_run: Run, tmp_path: Path) -> None:
+    run = with_recipe(one_run, tmp_path)
+    run.split_file.write_text(run.split_file.read_text("utf-8").replace(".png", ".TIF"), "utf-8")
+    script = training_script(run, workplace.settings)
+    arguments = ["check", "--isolated", "--line-length", "120", "--select", "E4,E7,E9,F,E501,I", "-"]
+    process = subprocess.run(["ruff", *arguments], input=script, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout
+    tree = ast.parse(script)
+    wanted = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign)
+    begins: list[ast.stmt] = [node for node in tree.body if isinstance(node, wanted)]
+    last = next(
+        place for place, node in enumerate(begins) if isinstance(node, ast.FunctionDef) and node.name == "square"
+    )
+    space: dict[str, Any] = {"__file__": str(tmp_path / "train.py")}
+    exec(compile(ast.Module(begins[: last + 1], []), "script", "exec"), space)
+    grey = (np.indices((40, 60)).sum(axis=0) * 2).astype(np.uint16)
+    for number, photo in enumerate((tiff(grey * 16, 1), tiff(65535 - grey * 257, 0), tiff(np.dstack([grey] * 3), 2))):
+        (tmp_path / f"{number}.tif").write_bytes(photo)
+        expected = decode(tmp_path / f"{number}.tif", space["SIDE"])
+        np.testing.assert_array_equal(space["decode"](tmp_path / f"{number}.tif"), expected)
+        assert expected.std() > 30
 
 
 def test_what_the_zip_file_holds(workplace: Workplace, one_run: Run) -> None:
