@@ -22,6 +22,7 @@ from core.data.dataset import (
     imbalance,
     prepare,
 )
+from core.data.quality import BLANK
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision, Review
 from core.data.scan.folder import Scan, scan
 from core.data.scan.layout import TABLE, Layout
@@ -213,6 +214,22 @@ def test_look_alikes_in_two_classes_are_told_and_used(pets: Path) -> None:
     assert found(dataset) == {ALIKE_CONFLICT: [{"cat/03.png", "dog/again.jpg"}]}
     assert dataset.withheld == {} and parts_of(dataset)["cat/03.png"] == parts_of(dataset)["dog/again.jpg"]
     assert found(look(pets, about(dataset, KEEP, "cat/03.png", "dog/again.jpg"))) == {}
+
+
+def test_a_whole_dataset_of_blank_or_nearly_equal_photos_is_a_finding(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    blank = {f"{top}/{i}.png": encode(Image.new("RGB", (40, 40), (i, 200, 90))) for i in range(6) for top in "ab"}
+    findings = {finding.kind.key: finding.count for finding in look(write(tmp_path / "blank", blank)).findings}
+    assert findings[BLANK] == 12
+    pixels = np.asarray(scene(1)).astype(int)
+    equal = {
+        f"{top}/{i}.png": encode(
+            Image.fromarray((pixels + random.integers(0, 4, pixels.shape)).clip(0, 255).astype(np.uint8))
+        )
+        for i in range(6)
+        for top in "ab"
+    }
+    assert found(look(write(tmp_path / "equal", equal)))[ALIKE_CONFLICT] == [set(equal)]
 
 
 def test_relabelling_may_bring_a_conflict_about(pets: Path) -> None:

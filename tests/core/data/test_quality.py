@@ -8,9 +8,10 @@ from PIL import Image, ImageDraw, ImageFilter
 from core.data import quality
 from core.data.images import inspect
 from core.data.intake.sample import write_sample
-from core.data.quality import BLURRED, DARK, HINTS, STRIP, TINY, hints, sharpness
+from core.data.quality import ASSUMED, BLANK, BLURRED, DARK, HINTS, STRIP, TINY, hints, sharpness
 from core.errors import DataError
 from tests.core.data.conftest import encode
+from tests.core.data.tiffs import tiff
 
 
 def shapes(seed: int = 0, width: int = 300, height: int = 224) -> Image.Image:
@@ -125,6 +126,20 @@ def test_dark_means_that_nearly_nothing_can_be_seen() -> None:
     black = Image.new("L", image.size, 0)
     result = found(*(encode(each) for each in (image, night, lamp, bouquet, black)))
     assert sorted(result[DARK]) == [1, 2, 4] and result[DARK][0] == 4
+
+
+def test_blank_is_a_page_with_nothing_on_it() -> None:
+    random = np.random.default_rng(0)
+    paper = Image.fromarray(random.normal(240, 1.5, (200, 200)).astype(np.uint8))
+    line = paper.copy()
+    line.paste(0, (20, 100, 180, 102))
+    flat = Image.new("RGB", (60, 60), (200, 30, 90))
+    assert found(*(encode(each) for each in (shapes(), paper, line, flat)))[BLANK] == [3, 1]
+
+
+def test_files_that_leave_their_meaning_open_are_told() -> None:
+    grey = np.asarray(shapes()).astype(np.uint16)
+    assert found(encode(shapes()), tiff(grey * 16, 1), tiff(grey * 257, 1))[ASSUMED] == [1]
 
 
 @pytest.mark.parametrize(("side", "tiny"), [(quality.TINY_SIDE - 1, True), (quality.TINY_SIDE, False)])
