@@ -184,6 +184,9 @@ def test_suspects_and_decisions_are_shown_where_labels_were_checked(finished_run
     assert "2 photos were left out." in words
     words = Reading(report_of(replace(shown, context=replace(shown.context, suspects=()))).html).words()
     assert "none looks wrong" in words
+    misfit = "Labels and photos do not fit together: 28 %."
+    words = Reading(report_of(replace(shown, context=replace(shown.context, suspects=(), misfit=misfit))).html).words()
+    assert misfit in words and "none looks wrong" not in words
 
 
 def test_a_run_that_was_not_tested_has_a_report_that_says_so(finished_run: FinishedRun, tmp_path: Path) -> None:
