@@ -156,7 +156,7 @@ def read_run_history(run: Run, settings: Settings) -> RunHistory:
         raise RunError("This run has no validated epoch yet. Its script is available after the first one.")
     if not facts or "version" not in validations[0]:
         raise RunError("This run did not record everything that its script needs. Repeat the run to get a script.")
-    bitmaps = any(row["file"].lower().endswith(BITMAPS) for row in rows)
+    bitmaps = any(path.lower().endswith(BITMAPS) for path in folder.paths)
     return RunHistory(run, recipe, counts, bitmaps, left_out, _weights(recipe, settings), validations, facts)
 
 
