@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data import duplicates, quality
-from core.data.class_names import find_class, similar_classes
+from core.data.class_names import OFFERED, find_class, similar_classes
 from core.data.review import EXCLUDE, KEEP, RELABEL, Review
 from core.data.scan.folder import ImageFolder, Scan
 from core.data.scan.subset_folders import plain_name
@@ -261,6 +261,16 @@ class Dataset:
         same = find_class(self.folder.class_names[label], others)
         near = similar_classes(self.folder.class_names[label], others)
         return [others[at] for at in dict.fromkeys([*([] if same is None else [same]), *near])]
+
+    def classes_missing_beside(self, group: NDArray[np.intp]) -> list[str]:
+        """Return the learned classes that have no photo in the subset of these photos, of which theirs may be one.
+
+        Empty where they are more than could be chosen from at a glance.
+        """
+        beside = np.unique(self.folder.labels[self.given == self.given[group[0]]])
+        learned = np.unique(self.folder.labels[self.given == TRAINING])
+        missing = [self.folder.class_names[label] for label in np.setdiff1d(learned, beside)]
+        return missing if len(missing) <= OFFERED else []
 
     def digest(self, position: int) -> str:
         """Return the digest of a photo of the folder, as decisions about it hold it."""

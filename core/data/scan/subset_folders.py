@@ -271,11 +271,10 @@ def _classes_agree(parts: Parts, tree: FolderTree) -> bool:
 def may_be_parts(parts: Parts, tree: FolderTree) -> bool:
     """Tell whether the folders at the top look more like parts of a dataset than like its classes."""
     tops = tree.tops
-    if not parts.classes:
-        inside = any(subset_named(base_name(part)) == TRAINING for part in parts.folders if "/" in part)
-        return inside or (len(tops) > 1 and _flat_parts(tops))
-    if len(tops) < 2:
-        return False
+    if any(subset_named(base_name(part)) == TRAINING for part in parts.folders if "/" in part):
+        return True
+    if len(tops) < 2 or not parts.classes:
+        return len(tops) > 1 and _flat_parts(tops)
     training = [top for top in tops if subset_named(top) == TRAINING and tree.is_divided(top)]
     if training and any(means_part(top) for top in tops if top not in training):
         return True

@@ -127,7 +127,8 @@ def for_set(dataset: Dataset, finding: Finding, group: list[int], key: str) -> N
                 act(dataset, EXCLUDE, others, finding, f"It is {markdown.escape(name)}", f"{key}-{label}")
             act(dataset, EXCLUDE, group, finding, "Use none of them", f"{key}-none")
         elif finding.kind.key in CLASS_KINDS:
-            for name in dataset.classes_to_join(finding, np.array(group)):
+            positions = np.array(group)
+            for name in dataset.classes_to_join(finding, positions) or dataset.classes_missing_beside(positions):
                 act(dataset, RELABEL, group, finding, f"Join with “{markdown.escape(name)}”", f"{key}-{name}", name)
             if finding.kind.key == SAME_NAME:
                 act(dataset, KEEP, group, finding, "They are different classes", f"{key}-fine")

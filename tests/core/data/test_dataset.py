@@ -438,6 +438,15 @@ def test_classes_that_only_the_test_has_are_a_finding_that_joining_settles(divid
     assert rest is not None and len(rest.sets) == 1 and parts_of(joined)["test/Cat/1.png"] == TEST
 
 
+def test_a_class_that_only_the_test_has_may_be_one_that_the_test_lacks(divided: Path) -> None:
+    for path in (divided / "test" / "dog").iterdir():
+        path.unlink()
+    dataset = look(write(divided, {"test/Hund/1.png": 8000, "test/Hund/2.png": 8001}))
+    finding = found_by(dataset, NEVER_LEARNED)
+    assert finding is not None and dataset.classes_to_join(finding, finding.sets[0]) == []
+    assert dataset.classes_missing_beside(finding.sets[0]) == ["dog"]
+
+
 def test_classes_whose_names_are_nearly_the_same_are_pointed_out(pets: Path) -> None:
     write(pets, {"Cat/1.png": 8000, "Cat/2.png": 8001, "black_cat/1.png": 8002})
     dataset = look(pets)

@@ -103,6 +103,8 @@ def test_the_innermost_part_gives_the_subset() -> None:
         ("val/*", "test/*"),
         ("train/*", "test/*", "more/*"),
         ("train/*", "training/*"),
+        ("Plants/Plants/train/*", "Plants/Plants/valid/*", "test/test"),
+        ("train/*", "valid/*", "sample/train/*", "sample/valid/*"),
     ],
     ids=" ".join,
 )
