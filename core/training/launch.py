@@ -1,5 +1,6 @@
 """Creating, queueing, starting and resuming runs."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,16 +9,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.scan.folder import ImageFolder
-from core.data.split import write_split_csv
-from core.errors import FolderError, RunError, RunNotReady
+from core.data.images import DIGEST_BYTES
+from core.data.scan.folder import ImageFolder, check_inside
+from core.data.scan.index import known_digests
+from core.data.scan.walk import check_photo
+from core.data.split import read_split_csv, write_split_csv
+from core.errors import DataError, FolderError, RunBusy, RunError, RunNotReady
+from core.files import open_resolved, write_atomically
 from core.recipe.combinations import check_combination
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import chosen_recipe
 from core.runs import trainers
 from core.runs.queue import Queue
-from core.runs.store import FINISHED, Label, Run, RunStore
+from core.runs.store import FINISHED, LIVE, Label, Run, RunStore
 from core.runs.warm_trainer import WarmTrainer
+from core.settings import Settings
+
+COMPARED = 500
+"""How many photos of a dataset that was moved are compared at most."""
 
 
 def create_run(
@@ -89,6 +98,58 @@ def extend(queue: Queue, run: Run, epochs: int, warm: WarmTrainer | None = None)
     longer = replace(recipe, more_epochs=(*recipe.more_epochs, epochs), minutes=0)
     queue.add(run, longer.to_json())
     trainers.advance(queue, warm)
+
+
+def photos_are_gone(recipe: Recipe) -> bool:
+    """Whether the folder of a run's photos is missing, or empty, as the place of a drive that is not there."""
+    try:
+        return next(Path(recipe.dataset).iterdir(), None) is None
+    except OSError:
+        return True
+
+
+def move_photos(run: Run, folder: str, settings: Settings) -> Path:
+    """Point a run to the folder that holds its photos now, and return it.
+
+    Every photo of the run must be there, and those that are compared must be equal byte for byte, by their digests, to
+    what the last scan found in the former folder.
+
+    Raises:
+        RunBusy: The run is active or queued.
+        FolderError: The folder may not be read, or holds other photos.
+        DataError: It is not known which photos the run had.
+    """
+    if run.state in LIVE:
+        raise RunBusy("This run is active or queued. Wait until it has ended, or stop it.")
+    recipe = chosen_recipe(run)
+    root = check_inside(folder, settings.dataset_roots)
+    paths = read_split_csv(run.split_file, root)[0].paths
+    gone = [path for path in paths if not (root / path).is_file()]
+    if gone:
+        raise FolderError(
+            f"{len(gone):,} of the {len(paths):,} photos of this run are not in {root}, for example “{gone[0]}”. Choose"
+            " the folder to which all of them were moved."
+        )
+    known = known_digests(settings.index_folder, Path(recipe.dataset))
+    listed = [path for path in paths if path in known]
+    if not listed:
+        raise DataError(
+            f"What was in {recipe.dataset} is not known any more, so the photos in {root} cannot be compared with it."
+            " Move them back to their former folder."
+        )
+    for path in listed[:: -(-len(listed) // COMPARED)]:
+        if _digest(check_photo(root / path, settings.dataset_roots)) != known[path].digest:
+            raise FolderError(f"“{path}” in {root} is another photo than the one of this run. Choose another folder.")
+    write_atomically(run.recipe_file, replace(recipe, dataset=str(root)).to_json())
+    return root
+
+
+def _digest(path: Path) -> bytes:
+    try:
+        with open_resolved(path) as file:
+            return hashlib.blake2b(file.read(), digest_size=DIGEST_BYTES).digest()
+    except OSError as error:
+        raise FolderError(f"{path} cannot be read ({error.strerror}).") from error
 
 
 def _filling(

@@ -4,9 +4,10 @@ from typing import Literal
 
 import streamlit as st
 
+from core.recipe.recipe import Recipe
 from core.runs.queue import has_begun
 from core.runs.store import FINISHED, PAUSED, STOPPED, Run, Status
-from core.training.launch import extend, resume
+from core.training.launch import extend, move_photos, photos_are_gone, resume
 from pages.components.cached import runs, services
 from pages.components.shared import markdown, run_descriptions, state
 from pages.components.shared.report_errors import ask, reporting
@@ -79,6 +80,22 @@ def _more_epochs(run: Run) -> None:
         with reporting():
             extend(runs.queue(), run, int(epochs), services.warm_trainer())
         st.rerun()
+
+
+def ask_for_photos(run: Run, recipe: Recipe) -> None:
+    """Where the photos of a run are gone: ask where they are now."""
+    if run.is_imported or not photos_are_gone(recipe):
+        return
+    with st.container(border=True, key="moved-photos"):
+        st.markdown(
+            f"The photos of this run were in **{markdown.escape(recipe.dataset)}**, and there are none now. If it is a"
+            " drive, connect it again. If they were moved, enter their new folder; it must hold the very same photos."
+        )
+        folder = st.text_input("New folder of the photos", key="moved-to")
+        if st.button("Use this folder", icon=":material/drive_file_move:") and folder.strip():
+            with reporting():
+                move_photos(run, folder, services.settings())
+            st.rerun()
 
 
 def ask_to_rename(run: Run, otherwise: str) -> None:

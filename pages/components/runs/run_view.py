@@ -18,6 +18,7 @@ from pages.components.runs.code_view import show_code
 from pages.components.runs.queue_view import show_place
 from pages.components.runs.run_controls import (
     ask_about_cancelling,
+    ask_for_photos,
     ask_to_rename,
     badge,
     pause_and_stop,
@@ -51,6 +52,7 @@ def show_run(run: Run) -> None:
         st.fragment(_watch, run_every=LOOK_EVERY_SECONDS)(run, recipe)
     else:
         _outcome(run, status)
+        ask_for_photos(run, recipe)
         _curves(run.read_metrics(), recipe, status)
         _details(run, recipe, status)
         show_code(run)

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from core.errors import FolderError, RecipeError, RunBusy, RunError, RunNotFound, RunNotReady
+from core.data.scan.folder import scan
+from core.errors import DataError, FolderError, RecipeError, RunBusy, RunError, RunNotFound, RunNotReady
+from core.recipe.run_recipe import chosen_recipe
 from core.runs.messages import Message
 from core.runs.queue import Queue
 from core.runs.store import FAILED, FINISHED, PAUSED, QUEUED, STARTING, STOPPED, Label, Run
-from core.training.launch import enqueue, extend, launch, resume
+from core.training.launch import enqueue, extend, launch, move_photos, photos_are_gone, resume
 from tests.conftest import Workplace
 
 
@@ -101,3 +103,33 @@ def test_what_cannot_go_on_is_told_and_stays_as_it_was(workplace: Workplace, bus
         extend(busy, run, 1)
     assert busy.queued() == [] and run.read_status().state == STOPPED and going.read_status().state == STARTING
     assert run.recipe_values()["more_epochs"] == []
+
+
+def test_a_run_can_be_pointed_to_where_its_photos_were_moved_and_to_no_others(workplace: Workplace) -> None:
+    settings, former = workplace.settings, workplace.colours
+    scan(former, roots=[former], index_folder=settings.index_folder)
+    run, moved = ended(workplace, PAUSED), former.with_name("moved")
+    assert not photos_are_gone(chosen_recipe(run))
+    former.rename(moved)
+    former.mkdir()  # as the place of a drive stays
+    assert photos_are_gone(chosen_recipe(run))
+    before = run.recipe_values()
+    with pytest.raises(FolderError, match=r"are not in .* Choose the folder to which all of them were moved"):
+        move_photos(run, str(former.parent), settings)
+    with pytest.raises(FolderError, match="outside the folders that may be read"):
+        move_photos(run, "/", settings)
+    photo = moved / "red" / "00.png"
+    content = photo.read_bytes()
+    photo.write_bytes((moved / "blue" / "00.png").read_bytes())
+    with pytest.raises(FolderError, match=r"“red/00\.png” in .* is another photo"):
+        move_photos(run, str(moved), settings)
+    assert run.recipe_values() == before
+    photo.write_bytes(content)
+    assert move_photos(run, str(moved), settings) == moved
+    assert run.recipe_values() == {**before, "dataset": str(moved)} and not photos_are_gone(chosen_recipe(run))
+    shutil.rmtree(settings.index_folder)
+    with pytest.raises(DataError, match="cannot be compared"):
+        move_photos(run, str(moved), settings)
+    run.write_status(replace(run.read_status(), state=QUEUED))
+    with pytest.raises(RunBusy):
+        move_photos(run, str(moved), settings)
