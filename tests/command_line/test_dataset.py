@@ -28,8 +28,6 @@ def test_a_reading_is_asked_for_chosen_and_kept(here: Workplace, capsys: Say) ->
     assert "is read as 2 classes in 2 parts:" in capsys.readouterr().out
     assert main(["dataset", str(root), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["classes"] == {"cat": 4, "dog": 4}
-    assert main(["check-labels", str(root), "--network", "resnet50"]) == 1
-    assert "not certain" not in capsys.readouterr().err
 
 
 def test_other_commands_ask_as_well(here: Workplace, capsys: Say) -> None:
