@@ -90,7 +90,7 @@ def look(root: Path, index_folder: Path | None = None) -> Look:
 
 def is_decoded(photo: Path) -> bool:
     try:
-        pixels = decode(photo, 32)
+        pixels = decode(photo.resolve(), 32)  # as whoever has checked it against the roots does
     except PhotoError:
         return False
     return pixels.shape == (32, 32, 3) and pixels.dtype == np.uint8
