@@ -1,5 +1,6 @@
 """What several test modules share: a tiny dataset that any network can learn, and one run that has finished on it."""
 
+import asyncio
 import ctypes
 import gc
 import os
@@ -9,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -284,6 +286,12 @@ def kill_trainer(child: "subprocess.Popen[bytes]", run: Run) -> None:
     child.kill()
     child.wait(PATIENCE)
     eventually(lambda: not run.is_locked(), "the run has no trainer")
+
+
+def in_a_loop(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end, in a thread of its own: the browser's driver has a loop in the main one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
 
 
 def photos_of(run: Run, part: str) -> list[Path]:

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import RunError
+from core.errors import StorageError
 from core.inference.decision import (
     LEAST_CONFIDENCE,
     OUT_OF_DISTRIBUTION,
@@ -51,7 +51,7 @@ def test_the_least_confidence_is_kept_with_the_run(tmp_path: Path) -> None:
     assert read_decision_rule(run) == DecisionRule(1.0, 0.85), "without validation photos, nothing is calibrated"
     (tmp_path / "decision.json").write_text('{"least_confidence": 7}')
     assert least_confidence_of(run) == LEAST_CONFIDENCE
-    with pytest.raises(RunError, match="cannot be kept"):
+    with pytest.raises(StorageError, match="cannot be saved"):
         keep_least_confidence(Run(tmp_path / "gone"), 0.5)
 
 

@@ -1,4 +1,3 @@
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +6,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from pages.components.server.gate import Gate
+from tests.conftest import in_a_loop
 
 
 def answer(headers: Mapping[str, str], kind: str = "http", came_in_at: str = "127.0.0.1") -> tuple[int, dict[str, str]]:
@@ -28,7 +28,7 @@ def answer(headers: Mapping[str, str], kind: str = "http", came_in_at: str = "12
 
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     scope: dict[str, Any] = {"type": kind, "method": "GET", "path": "/", "headers": raw, "server": (came_in_at, 8501)}
-    asyncio.run(Gate(app, ["School.example", "0.0.0.0"])(scope, receive, send))
+    in_a_loop(Gate(app, ["School.example", "0.0.0.0"])(scope, receive, send))
     if kind == "websocket":
         return (101 if sent[0]["type"] == "websocket.accept" else 403), {}
     return sent[0]["status"], {name.decode(): value.decode() for name, value in sent[0]["headers"]}

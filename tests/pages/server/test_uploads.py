@@ -8,6 +8,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from core.data.intake.upload_totals import UploadTotals
 from pages.components.server.uploads import STREAM, Uploads
+from tests.conftest import in_a_loop
 
 
 class Runtime:
@@ -68,4 +69,4 @@ def test_a_closed_tab_ends_its_session_and_one_that_was_cut_off_does_so_later(
         await asyncio.sleep(0.4)
         assert server.closed == ["a"]
 
-    asyncio.run(scene())
+    in_a_loop(scene())

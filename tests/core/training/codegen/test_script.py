@@ -47,7 +47,6 @@ CASES: dict[str, dict[str, Any]] = {
         **SMALL_STEPS,
         "augmentations": TURNED,
         "mixup": 0.4,
-        "cutmix": 1.0,
         "label_smoothing": 0.1,
         "class_weights": True,
         "ema": 0.9,
@@ -80,6 +79,7 @@ CASES: dict[str, dict[str, Any]] = {
         **LITE,
         "unfreeze_layer": "block7a_project_conv",
         "mixup": 0.3,
+        "cutmix": 1.0,
         "optimizer": "rmsprop",
     },
 }

@@ -84,6 +84,7 @@ def killed_at_work(worker: PreviewWorker) -> Future[NDArray[np.uint8]]:
     child = worker._responder._process
     assert child is not None and child.stdin is not None
     child.send_signal(signal.SIGSTOP)
+    os.waitpid(child.pid, os.WUNTRACED)  # until it has stopped
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(worker.augment, photos(), {}, seed=0, views=1)
         pipe = child.stdin.fileno()
