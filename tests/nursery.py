@@ -27,8 +27,7 @@ from typing import Any
 import numpy as np
 
 from core.processes import children
-
-PROJECT = Path(__file__).resolve().parents[1]
+from core.processes.children import PROJECT
 
 CORE, APP = "core", "app"
 

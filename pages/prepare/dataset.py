@@ -17,7 +17,7 @@ from core.errors import DataError
 from pages.components.cached import datasets, services
 from pages.components.dataset import dataset_export_view, decisions, descriptions, label_source
 from pages.components.shared import dataset_choice, elements, figures, markdown, state, thumbnails, upload_limits
-from pages.components.shared.report_errors import reporting
+from pages.components.shared.report_errors import reporting, tell
 from pages.components.train import class_weights, draft
 
 EXAMPLES, EXAMPLE_CLASSES = 8, 6
@@ -138,7 +138,7 @@ def overview(dataset: Dataset) -> None:
     try:
         parts = datasets.split_of(dataset, 0)
     except DataError as error:
-        st.warning(markdown.escape(error), icon=":material/info:")
+        tell(error)
         parts = np.full(len(folder), NO_SUBSET, dtype=np.int8)
     left, right = st.columns([3, 2], gap="large")
     with left:

@@ -15,7 +15,7 @@ from core.errors import UndecidedLayout, UnfreezeError
 from pages.components.cached import datasets
 from pages.components.dataset import decisions
 from pages.components.shared import dataset_choice, markdown, state
-from pages.components.shared.report_errors import reporting
+from pages.components.shared.report_errors import reporting, tell
 
 WORDS = {
     TOP: "The top folder: roses/garden/1.jpg is a rose",
@@ -35,7 +35,7 @@ def choose_for(root: Path, error: UnfreezeError) -> None:
         ask(root, error.question, error.choices)
         choose(root, error.choices[0].layout, expanded=False, settled=False)
     else:
-        st.warning(markdown.escape(error), icon=":material/info:")
+        tell(error)
         choose(root, review.layout, expanded=True)
 
 
@@ -112,7 +112,7 @@ def choose_columns(root: Path, tables: tuple[str, ...], chosen: Layout) -> Layou
         table = read_table(root, name, encoding)
         likely = known if known.table else layout_of_table(root, name, [], encoding)
     except UnfreezeError as error:
-        st.warning(markdown.escape(error), icon=":material/info:")
+        tell(error)
         return None
     columns = list(table.columns)
     one_hot = [ONE_HOT] if class_columns(table, (likely.file_column, likely.split_column)) else []

@@ -15,6 +15,7 @@ from core.reports.facts import ReportContext, Suspect
 from core.reports.model_card import as_markdown, card
 from pages.components.cached import datasets, runs, services
 from pages.components.shared import elements, markdown, run_descriptions, state
+from pages.components.shared.report_errors import tell
 from pages.components.shared.run_descriptions import LoadedRun
 
 DECIDED = {
@@ -31,7 +32,7 @@ def show(shown: LoadedRun) -> None:
     try:
         _card(shown)
     except UnfreezeError as error:
-        st.warning(markdown.escape(error), icon=":material/info:")
+        tell(error)
 
 
 def offer(shown: LoadedRun) -> None:

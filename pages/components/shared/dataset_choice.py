@@ -12,8 +12,8 @@ from core.data.scan.layout import Layout
 from core.data.scan.scanner import ScanJob
 from core.errors import UndecidedLayout, UnfreezeError
 from pages.components.cached import datasets, services
-from pages.components.shared import markdown, state
-from pages.components.shared.report_errors import reporting
+from pages.components.shared import state
+from pages.components.shared.report_errors import reporting, tell
 
 MOMENT = 0.6
 """Seconds that a page waits for a scan before it shows a bar."""
@@ -23,7 +23,7 @@ GO_ON = ("scan-stopped", "")
 
 def say_why(root: Path, error: UnfreezeError) -> None:
     """Say why a folder cannot be used as it is, and where that can be changed."""
-    st.warning(markdown.escape(error), icon=":material/info:")
+    tell(error)
     if isinstance(error, UndecidedLayout):
         st.page_link("pages/prepare/dataset.py", label="Choose on the page “Dataset”", icon=":material/arrow_forward:")
 

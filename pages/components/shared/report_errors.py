@@ -9,13 +9,18 @@ from core.errors import UnfreezeError
 from pages.components.shared import markdown
 
 
+def tell(error: object) -> None:
+    """Show an error that a person can fix as the sentence it is."""
+    st.warning(markdown.escape(error), icon=":material/info:")
+
+
 @contextmanager
 def reporting() -> Iterator[None]:
     """Show an `UnfreezeError` raised inside as a message and end the page there."""
     try:
         yield
     except UnfreezeError as error:
-        st.warning(markdown.escape(error), icon=":material/info:")
+        tell(error)
         st.stop()
 
 
@@ -25,7 +30,7 @@ def telling() -> Iterator[None]:
     try:
         yield
     except UnfreezeError as error:
-        st.warning(markdown.escape(error), icon=":material/info:")
+        tell(error)
 
 
 def ask(order: Callable[..., object], *arguments: object) -> None:

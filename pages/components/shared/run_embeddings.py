@@ -8,7 +8,7 @@ from core.runs.embeddings import Embeddings
 from core.runs.store import Run
 from pages.components.cached import runs
 from pages.components.shared import markdown
-from pages.components.shared.report_errors import ask
+from pages.components.shared.report_errors import ask, tell
 
 
 def embeddings_of(run: Run) -> Embeddings | None:
@@ -21,7 +21,7 @@ def embeddings_of(run: Run) -> Embeddings | None:
         if progress is None:
             return runs.embeddings(run.id, run.embeddings_file.stat().st_mtime_ns)
     except (UnfreezeError, FileNotFoundError) as error:
-        st.warning(markdown.escape(error), icon=":material/info:")
+        tell(error)
         return None
     if progress.error:
         st.warning(

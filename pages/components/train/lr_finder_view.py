@@ -18,7 +18,7 @@ from core.training.lr_finder import finder
 from core.training.lr_finder.finder import Sweep
 from pages.components.cached import runs
 from pages.components.shared import figures, markdown, state
-from pages.components.shared.report_errors import ask
+from pages.components.shared.report_errors import ask, tell
 from pages.components.train import draft
 
 LOOK_EVERY_SECONDS = 1.0
@@ -59,7 +59,7 @@ def _start(recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8]) -> None
     try:
         run = finder.start(runs.rate_searches(), recipe, folder, parts)
     except UnfreezeError as error:
-        st.warning(markdown.escape(error), icon=":material/info:")
+        tell(error)
         return
     state.remember(SEARCH, run.id)
     st.rerun()

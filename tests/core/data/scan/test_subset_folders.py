@@ -4,6 +4,7 @@ import pytest
 
 from core.data.scan.subset_folders import (
     FolderTree,
+    Parts,
     are_surely_parts,
     may_be_parts,
     means_part,
@@ -19,6 +20,12 @@ def tree_of(*patterns: str) -> list[str]:
     """Paths of two photos for each pattern; "*" stands for each of two classes."""
     folders = [pattern.replace("*", kind) for pattern in patterns for kind in (KINDS if "*" in pattern else KINDS[:1])]
     return [f"{folder}/{number}.jpg" for folder in folders for number in (1, 2)]
+
+
+def read(patterns: Sequence[str]) -> tuple[Parts, FolderTree]:
+    paths = tree_of(*patterns)
+    tree = FolderTree(paths)
+    return read_parts(paths, tree), tree
 
 
 def subsets_by_folder(paths: Sequence[str]) -> Mapping[str, int]:
@@ -109,9 +116,7 @@ def test_the_innermost_part_gives_the_subset() -> None:
     ids=" ".join,
 )
 def test_a_person_is_asked_where_folders_may_be_parts(patterns: Sequence[str]) -> None:
-    paths = tree_of(*patterns)
-    tree = FolderTree(paths)
-    parts = read_parts(paths, tree)
+    parts, tree = read(patterns)
     assert may_be_parts(parts, tree) and not are_surely_parts(parts, tree)
 
 
@@ -128,7 +133,5 @@ def test_a_person_is_asked_where_folders_may_be_parts(patterns: Sequence[str]) -
     ids=" ".join,
 )
 def test_classes_are_not_taken_for_parts(patterns: Sequence[str]) -> None:
-    paths = tree_of(*patterns)
-    tree = FolderTree(paths)
-    parts = read_parts(paths, tree)
+    parts, tree = read(patterns)
     assert not may_be_parts(parts, tree) and not are_surely_parts(parts, tree)
