@@ -90,6 +90,9 @@ LONGEST = (
 """Files that take longest. They come first, so that at the end no worker waits for another, and those that compute
 take turns with those that mostly wait for a browser: where there are two workers, each has one of them."""
 
+M_ARENA_MAX = -8
+"""What glibc's mallopt calls the number of heaps: one a thread, as is usual, holds on to far more memory."""
+
 GROWTH = 300 * 2**20
 """Bytes by which a worker may grow before what it no longer needs is given back."""
 
@@ -97,6 +100,7 @@ GROWTH = 300 * 2**20
 def pytest_configure(config: pytest.Config) -> None:
     """Start the nurseries where the tests are started, and have all that run them use these."""
     if sys.platform == "linux":
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
         if not hasattr(config, "workerinput"):
             folder = Path(tempfile.mkdtemp(prefix="nurseries-"))
             config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
@@ -176,6 +180,31 @@ def write_colours(root: Path, per_class: int = 15, side: int = 40) -> Path:
             pixels[..., channel] += 120
             Image.fromarray(pixels).save(root / name / f"{number:02d}.png")
     return root
+
+
+@pytest.fixture(scope="module")
+def shallow_lite() -> Iterator[Mapping[str, Callable[..., Any]]]:
+    """In this process EfficientNet-Lite has the first bottleneck of each block only, with its published weights.
+
+    Everything that depends on the structure stays as it is, but building and tracing take half as long. Trainers in
+    processes of their own have the whole network: give this process what is yielded, by name, to share with them.
+    """
+    from core.models import efficientnet_lite
+
+    whole, torch_names = efficientnet_lite.plan, efficientnet_lite.torch_names
+    names = {key: efficientnet_lite.torch_names(key) for key in efficientnet_lite.SCALING}
+
+    def first_of_each(key: str) -> tuple[efficientnet_lite.MBConv, ...]:
+        return tuple(each for each in whole(key) if each.name.endswith("a"))
+
+    def names_of_these(key: str) -> dict[str, str]:
+        kept = {each.name for each in first_of_each(key)} | {"stem", "top"}
+        return {name: theirs for name, theirs in names[key].items() if name.split("_")[0] in kept}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(efficientnet_lite, "plan", first_of_each)
+        patch.setattr(efficientnet_lite, "torch_names", names_of_these)
+        yield {"plan": whole, "torch_names": torch_names}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from core.export.network import trained_network
 from core.inference.prediction import Predictor
+from core.models import efficientnet_lite
 from core.models.backbones import FEATURES, backbone
 from core.models.build import build_model
 from core.models.heads import FLATTEN, Head
@@ -48,6 +49,7 @@ from tests.conftest import Workplace, eventually, kill_trainer, photos_of, train
 
 LITE = backbone("efficientnet-lite0")
 ONCE = Message("cached")
+pytestmark = pytest.mark.usefixtures("shallow_lite")
 TIMES = ("seconds", "images_per_second")
 
 
@@ -316,7 +318,11 @@ def test_a_stop_while_computing_ends_at_once_and_what_was_computed_stays(
     assert sum(file.stat().st_size // RECORD_BYTES for file in cache.glob(f"*/{PHOTOS}")) == validation + BATCH
 
 
-def test_a_run_that_is_killed_while_computing_leaves_what_the_next_one_goes_on_from(tmp_path: Path) -> None:
+def test_a_run_that_is_killed_while_computing_leaves_what_the_next_one_goes_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shallow_lite: Mapping[str, Callable[..., Any]]
+) -> None:
+    for name, original in shallow_lite.items():
+        monkeypatch.setattr(efficientnet_lite, name, original)
     place = place_in(tmp_path, per_class=60)
     run = place.new_run(fine_tune_epochs=0, head_epochs=1)
     cache = place.workplace.settings.feature_cache_folder

@@ -28,6 +28,7 @@ from core.training.loop import train
 from core.training.recorder import Recorder
 from tests.conftest import Workplace, eventually, kill_trainer, photos_of, trainer, write_colours
 
+pytestmark = pytest.mark.usefixtures("shallow_lite")
 TIMES = ("seconds", "images_per_second")
 LITE = {"backbone": "efficientnet-lite0", "unfreeze_point": "block7", "head_epochs": 2, "fine_tune_epochs": 2}
 TURNED = {"rotation": Choice(0.1), "brightness": Choice(0.2, 0.5)}
