@@ -19,6 +19,7 @@ from core.data.scan.layout import TOP, Layout, Placed, place
 from core.data.scan.layout_choices import NO_CHOICE, LayoutChoice, decide, described
 from core.data.scan.photo_finder import NOT_THERE, PhotoPaths
 from core.data.scan.readers import Readers, Reading
+from core.data.scan.subset_folders import FolderTree, wrappers
 from core.data.scan.walk import LeftOut, PhotoFile, Walk, check_inside
 from core.data.subsets import NO_SUBSET
 from core.errors import DataError, FolderError
@@ -351,6 +352,13 @@ def _divided_classes(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(name for name, folders in inner.items() if len(folders) > 1 and "" not in folders))
 
 
+def _dataset_inside(paths: Sequence[str]) -> str:
+    """Return the folder that holds the folders of photos where all others only lead to it; empty for none."""
+    tree = FolderTree(paths)
+    around = wrappers(tree)
+    return next(iter(tree.inner[around[-1]] if around else _divided_classes(paths)), "")
+
+
 def _require_two_classes(
     root: Path, placed: Placed, paths: Iterable[str], what: str, left_out: Sequence[LeftOut]
 ) -> tuple[str, ...]:
@@ -363,7 +371,7 @@ def _require_two_classes(
     names = tuple(sorted({placed.classes[path] for path in listed}))
     if len(names) >= 2:
         return names
-    advice = next(iter(_divided_classes(listed)), "") if not placed.tables and not placed.part_folders else ""
+    advice = _dataset_inside(listed) if not placed.tables and not placed.part_folders else ""
     first = min(left_out, default=None)
     raise FolderError(
         f"{_what_was_found(root, placed, names, what)}"

@@ -12,7 +12,7 @@ from typing import Any
 from core.data.images import FORMATS, PhotoInfo
 from core.data.scan.walk import PhotoFile
 
-VERSION = 2
+VERSION = 3
 
 Outcome = PhotoInfo | str
 """What reading a photo came to: what it is, or the reason why it cannot be used."""

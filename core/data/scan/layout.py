@@ -151,6 +151,11 @@ def _notes(found: TableLabels) -> tuple[str, ...]:
             f"{count:,} {photos} several labels, for example {min(several)}. One class is learned for each photo, so"
             f" the {len(found.labels) - count:,} photos with exactly one label are used."
         )
+    if found.unread_split and not found.subsets:
+        notes.append(
+            f"The column “{found.unread_split}” holds numbers, which do not say which photos are for training and which"
+            " for test, so it is not used. To keep that split, write train, val and test into it."
+        )
     foreign = next((name for name in found.encodings.values() if not name.startswith("utf")), "")
     if foreign:
         notes.append(

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.data.scan.joined_lists import read_joined
 from core.data.scan.layout import FIRST, INNERMOST, PARTS, TABLE, TOP, Layout, Placed, place
 from core.data.scan.photo_finder import Finder
 from core.data.scan.subset_folders import (
@@ -17,12 +18,13 @@ from core.data.scan.subset_folders import (
 )
 from core.data.scan.table_columns import NO_SPLIT, guess_columns
 from core.data.scan.table_labels import table_family
-from core.data.scan.tables import read_table, tables_in
+from core.data.scan.tables import tables_in
 from core.data.subsets import NO_SUBSET, SUBSETS
 from core.errors import FolderError, UndecidedLayout
 
 NEARLY_ALL, MANY = 0.8, 0.3
-"""Shares of the photos that a table names: so that a person is asked, and so that it is offered where one is asked."""
+"""Shares of the photos that a table names: so that a person is asked, and so that it is offered where one is asked
+or folders alone give no two classes."""
 
 MAX_BYTES_LOOKED_AT = 50_000_000
 """Larger tables are not read unless a person chooses them."""
@@ -72,7 +74,8 @@ def decide(layout: Layout, root: Path, paths: Sequence[str], folders: Sequence[s
     by_folders = Layout(PARTS if sure else TOP)
     tables = _by_tables(root, paths)
     placed = place(by_folders, root, paths, folders)
-    telling = [one for one, found in tables if _named(found, paths) >= NEARLY_ALL and not _says_the_same(found, placed)]
+    enough = NEARLY_ALL if len(set(placed.classes.values())) > 1 else MANY
+    telling = [one for one, found in tables if _named(found, paths) >= enough and not _says_the_same(found, placed)]
     inner = "" if sure else photo_folder(parts, tree)
     if not (telling or inner or (not sure and may_be_parts(parts, tree))):
         return by_folders
@@ -181,7 +184,7 @@ def layout_of_table(root: Path, name: str, paths: Sequence[str], encoding: str =
     Raises:
         FolderError: It cannot be read.
     """
-    table = read_table(root, name, encoding, max_bytes=MAX_BYTES_LOOKED_AT)
+    table = read_joined(root, name, encoding, max_bytes=MAX_BYTES_LOOKED_AT)
     first = min(table_family(root, name), key=lambda member: member[1] % 4)[0]
     columns = guess_columns(table, Finder(name, paths))
     return Layout(TABLE, first, columns.file, columns.label, columns.split or NO_SPLIT, encoding)

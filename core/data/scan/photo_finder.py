@@ -1,6 +1,7 @@
 """Which photo a cell of a table means."""
 
 import posixpath
+import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ class PhotoPaths(tuple[str, ...]):
 
     @cached_property
     def by_number(self) -> dict[str, list[str]]:
-        """Paths by the number that the name is."""
+        """Paths by the name without the zeros that its numbers begin with."""
         return self._gathered(_number)
 
     def _gathered(self, key: Callable[[str], str]) -> dict[str, list[str]]:
@@ -70,7 +71,7 @@ class PhotoPaths(tuple[str, ...]):
 
 class Finder:
     """Finds photos by their path; by as much of its end as is the same, as in paths of another computer; by the name
-    alone, with another ending or none, in other case, or without the zeros that it begins with."""
+    alone, with another ending or none, in other case, or without the zeros that its numbers begin with."""
 
     def __init__(self, table: str, paths: Sequence[str]) -> None:
         """Look among these paths; those in the table may be relative to its own folder."""
@@ -138,9 +139,9 @@ def _lower_stem(path: str) -> str:
 
 
 def _number(path: str) -> str:
-    """Return the number that a name consists of, without zeros at its start, or the ".0" of a spreadsheet; else ""."""
-    stem = _stem(path).removesuffix(".0")
-    return str(int(stem)) if stem.isascii() and stem.isdigit() else ""
+    """Return a name without zeros at the start of its numbers, or the ".0" of a spreadsheet; "" where it has none."""
+    stem = _stem(path).removesuffix(".0").casefold()
+    return re.sub("0*([0-9]+)", r"\1", stem) if re.search("[0-9]", stem) else ""
 
 
 def _folders(path: str) -> list[str]:

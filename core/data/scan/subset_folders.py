@@ -20,13 +20,35 @@ SPLIT_NAMES = {
 }
 """Names of folders, in lower case, that divide a dataset into subsets."""
 
-GATHERED = "(?:set|data|dataset|images?|imgs?|photos?|pics?|pictures|samples?|split|dir|folder|files)?s?"
+GATHERED = "(?:set|data|dataset|images?|imgs?|photos?|pics?|pictures|samples?|split|dir|folder|files|list)?s?"
+ELSEWHERE = "(?:daten|datensatz|menge|satz|bilder|fotos|imagenes|imágenes|immagini|imagens)"
+
 SUBSET_PATTERNS = (
-    (re.compile(f"(?:trn|train(?:val)?){GATHERED}|training.*"), TRAINING),
-    (re.compile(f"(?:val|valid|dev|devel|development){GATHERED}|valida.*"), VALIDATION),
-    (re.compile(f"(?:tst|test(?:ing)?|holdout|eval|evaluation){GATHERED}"), TEST),
+    (
+        re.compile(
+            f"(?:trn|train(?:val)?){GATHERED}|training.*|train(?:ings?)?{ELSEWHERE}|lern{ELSEWHERE}"
+            "|entra[iî]nement|apprentissage|entrenamiento|addestramento|treinamento|treino"
+            "|训练.*|訓練.*|学習.*|학습.*|훈련.*|обучени.*|обучающ.*|тренировочн.*"
+        ),
+        TRAINING,
+    ),
+    (
+        re.compile(
+            f"(?:val|valid|dev|devel|development){GATHERED}|valida.*|validier.*|validação|validación|валидаци.*"
+            "|验证.*|驗證.*|検証.*|검증.*"
+        ),
+        VALIDATION,
+    ),
+    (
+        re.compile(
+            f"(?:tst|test(?:ing)?|holdout|eval|evaluation){GATHERED}|(?:test|prüf){ELSEWHERE}"
+            "|essais?|prueba|pruebas|teste|testes|测试.*|測試.*|テスト.*|테스트.*|시험.*|тест|тестов.*|проверочн.*"
+        ),
+        TEST,
+    ),
 )
-"""Words, in lower case, that name a subset as part of a longer name, such as seg_train, train2017 or testset."""
+"""Words, in lower case, that name a subset as part of a longer name, such as seg_train, train2017 or testset; also in
+German, French, Spanish, Italian, Portuguese, Chinese, Japanese, Korean and Russian."""
 
 UNLABELLED_WORDS = frozenset(
     {"pred", "preds", "predict", "prediction", "predictions", "inference", "submission", "unlabeled", "unlabelled"}
@@ -49,8 +71,11 @@ ANNOTATIONS = frozenset(
 
 
 def plain_name(name: str) -> str:
-    """Return a name without what is easily written otherwise: case, spaces, "-" and "_", the form in Unicode."""
-    return re.sub(r"[\s_-]+", " ", one_form(name).casefold()).strip()
+    """Return a name without what is easily written otherwise: case, spaces, "-" and "_", the form in Unicode, wide
+    letters, signs that are not seen."""
+    if not name.isascii():
+        name = "".join(sign for sign in unicodedata.normalize("NFKC", name) if unicodedata.category(sign) != "Cf")
+    return re.sub(r"[\s_-]+", " ", name.casefold()).strip()
 
 
 def one_form(text: str) -> str:
@@ -191,14 +216,33 @@ def _parts_in_classes(tree: FolderTree) -> dict[str, int]:
 
 def _parts_at_the_top(tree: FolderTree) -> dict[str, int]:
     """Return the folders at the top, and what is a part inside of one, such as train/val or test_set/test_set."""
-    found: dict[str, int] = {}
-    pending = [(top, NO_SUBSET) for top in tree.tops]
+    wrapping = wrappers(tree)
+    found = dict.fromkeys(wrapping, NO_SUBSET)
+    pending = [(top, NO_SUBSET) for top in (tree.inner[wrapping[-1]] if wrapping else tree.tops)]
     around = _around_all_classes(tree)
     while pending:
         folder, outer = pending.pop()
         own = subset_named(base_name(folder))
         found[folder] = outer if own == NO_SUBSET else own
         pending += [(child, found[folder]) for child in _parts_within(folder, tree) | (around & tree.inner[folder])]
+    return found
+
+
+def wrappers(tree: FolderTree) -> list[str]:
+    """Return the folders from the top down that hold nothing but one folder, which is divided: data and data/raw.
+
+    The last of them holds a folder that is more than that; a name that means a subset ends them, too.
+    """
+    found: list[str] = []
+    inside = tree.inner[""]
+    while len(inside) == 1:
+        (only,) = inside
+        within = tree.inner.get(only, set())
+        single = len(within) == 1 and not tree.photos[only] and tree.is_divided(next(iter(within)))
+        if not single or subset_named(base_name(only)) != NO_SUBSET:
+            break
+        found.append(only)
+        inside = within
     return found
 
 

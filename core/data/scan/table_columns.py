@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.data.scan.photo_finder import SEVERAL, Finder
-from core.data.scan.subset_folders import subset_named
+from core.data.scan.subset_folders import base_name, subset_named
 from core.data.scan.tables import FILE_COLUMNS, LABEL_COLUMNS, SPLIT_COLUMNS, Table, is_photo_name, plain_column
 from core.data.subsets import NO_SUBSET, TEST, TRAINING
 
@@ -20,7 +20,11 @@ NO_SPLIT = "(none)"
 """In place of the column of subsets: the table has none."""
 
 ROWS_LOOKED_AT = 500
-YES, NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no", "")
+
+MOST_SUBSETS = 20
+"""A column with more values than that is none of subsets, nor of folds."""
+
+YES, NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "-1", "-1.0", "false", "no", "")
 SEPARATORS = "|;,"
 
 
@@ -38,7 +42,28 @@ def guess_columns(table: Table, find: Finder) -> Columns:
     names, by what stands in them."""
     file = _file_column(table, find)
     split = split_column(table, file)
-    return Columns(file, _label_column(table, file, split), split)
+    label = _label_column(table, file, split)
+    return Columns(file, FOLDER if _numbers_folders(table, file, label) else label, split)
+
+
+def _numbers_folders(table: Table, file: str, label: str) -> bool:
+    """Tell whether the column of classes only numbers the folders that the column of files names."""
+    if label in (FOLDER, ONE_HOT) or not all(map(str.isdigit, table.cells(label))):
+        return False
+    folders = [cell.replace("\\", "/").rpartition("/")[0] for cell in table.cells(file)]
+    pairs = set(zip(folders, table.cells(label), strict=True))
+    names, numbers = {base_name(folder) for folder, _ in pairs}, {number for _, number in pairs}
+    return len(names) == len(numbers) == len(pairs) > 1 and "" not in names and not all(map(str.isdigit, names))
+
+
+def unread_split_column(table: Table) -> str:
+    """Return a column that is named like one of subsets, but holds numbers, which do not tell which is which; empty for
+    none."""
+    for column in table.columns:
+        values = set(table.cells(column)) - {""} if plain_column(column) in SPLIT_COLUMNS else set()
+        if 1 < len(values) <= MOST_SUBSETS and all(map(str.isdigit, values)):
+            return column
+    return ""
 
 
 def split_column(table: Table, file: str) -> str:
@@ -122,7 +147,8 @@ def _names_a_photo(cell: str, find: Finder) -> bool:
 
 def _label_column(table: Table, file: str, split: str) -> str:
     others = [column for column in table.columns if column not in (file, split)]
-    varied = [column for column in others if len(set(table.cells(column)) - {""}) > 1]
+    keys = [column for column in others if not table.has_names and len(set(table.cells(column))) == len(table.rows) > 2]
+    varied = [column for column in others if column not in keys and len(set(table.cells(column)) - {""}) > 1]
     if not others:
         return FOLDER
     usual = sorted((_rank(column, LABEL_COLUMNS), column) for column in varied)
@@ -134,7 +160,7 @@ def _label_column(table: Table, file: str, split: str) -> str:
     repeated = [column for column in varied if len(set(table.cells(column))) <= most]
     text = [column for column in varied if not all(map(_is_number, table.cells(column)))]
     numbers = varied if table.has_names else [FOLDER]
-    return next(iter((*(column for column in text if column in repeated), *repeated, *text, *numbers, *others)))
+    return next(iter((*(column for column in text if column in repeated), *repeated, *text, *numbers, FOLDER)))
 
 
 def _rank(column: str, usual: Sequence[str]) -> int:

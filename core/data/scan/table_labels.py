@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from core.data.scan.joined_lists import read_joined
 from core.data.scan.photo_finder import NOT_THERE, Finder
 from core.data.scan.subset_folders import base_name, completed, one_form, plain_name, subset_named
 from core.data.scan.table_columns import (
@@ -17,8 +18,9 @@ from core.data.scan.table_columns import (
     separator_in,
     split_column,
     subset_of_cell,
+    unread_split_column,
 )
-from core.data.scan.tables import Table, read_table, tables_in
+from core.data.scan.tables import Table, tables_in
 from core.data.scan.walk import LeftOut
 from core.data.subsets import NO_SUBSET
 from core.errors import FolderError
@@ -53,6 +55,7 @@ class TableLabels:
         left_out: Rows that give no photo a label.
         tables: The tables that were read.
         encodings: What each was written in, by its name.
+        unread_split: A column that is named like one of subsets, whose values do not tell which is which; else empty.
     """
 
     labels: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -60,6 +63,7 @@ class TableLabels:
     left_out: list[LeftOut] = field(default_factory=list)
     tables: tuple[str, ...] = ()
     encodings: dict[str, str] = field(default_factory=dict)
+    unread_split: str = ""
 
 
 def read_labels(source: TableSource, root: Path, paths: Sequence[str]) -> TableLabels:
@@ -71,8 +75,10 @@ def read_labels(source: TableSource, root: Path, paths: Sequence[str]) -> TableL
     family = dict(table_family(root, source.table))
     found = TableLabels(tables=tuple(family))
     for name, subset in family.items():
-        table = read_table(root, name, source.encoding)
+        table = read_joined(root, name, source.encoding)
         found.encodings[name] = table.encoding
+        unread = unread_split_column(table)
+        found.unread_split = found.unread_split or (unread if unread != source.label_column else "")
         _read(table, name, source, subset, Finder(name, paths), found)
     found.subsets = completed(found.subsets) if len(set(found.subsets.values()) - {NO_SUBSET}) > 1 else {}
     return found
@@ -87,12 +93,12 @@ def table_family(root: Path, name: str) -> Iterator[tuple[str, int]]:
     yield name, own
     if own == NO_SUBSET:
         return
-    columns = read_table(root, name).columns
+    columns = read_joined(root, name).columns
     for other in tables_in(root):
         subset = _subset_of_table(other)
         if subset not in (own, NO_SUBSET) and _without_subset(other) == _without_subset(name):
             try:
-                alike = read_table(root, other).columns == columns
+                alike = read_joined(root, other).columns == columns
             except FolderError:
                 alike = False
             if alike:

@@ -136,7 +136,7 @@ def parse_table(content: bytes, name: str, encoding: str = "") -> Table:
         return _list_of_files(lines, name, encoding)
     try:
         numbered = csv.reader(lines, delimiter=_delimiter(lines))
-        rows = [(numbered.line_num, _cells(row)) for row in numbered if any(cell.strip() for cell in row)]
+        rows = _from_names([(numbered.line_num, _cells(row)) for row in numbered if any(cell.strip() for cell in row)])
     except csv.Error as error:
         raise FolderError(f"The table {name} cannot be read as CSV ({error}).") from error
     first = rows[0][1] if rows else ()
@@ -147,31 +147,49 @@ def parse_table(content: bytes, name: str, encoding: str = "") -> Table:
     return Table(columns, tuple((line, _fitted(row, len(columns))) for line, row in rows[named:]), encoding, named)
 
 
+def _from_names(rows: list[tuple[int, tuple[str, ...]]]) -> list[tuple[int, tuple[str, ...]]]:
+    """Return the rows without a title or remarks before them, which fill one cell where the others fill more."""
+    filled = [sum(map(bool, row)) for _, row in rows[:LINES_LOOKED_AT]]
+    start = next((at for at, count in enumerate(filled) if count > 1), 0)
+    return rows[start:] if min(filled[start:], default=0) > 1 else rows
+
+
 def _delimiter(lines: Sequence[str]) -> str:
-    """Return the sign that divides every one of the first lines, or else the first line, into most cells."""
-    looked_at = [line for line in lines[:LINES_LOOKED_AT] if line.strip()]
-    first = lines[0] if lines else ""
-    return max(
-        DELIMITERS, key=lambda sign: (min((line.count(sign) for line in looked_at), default=0), first.count(sign))
-    )
+    """Return the sign that divides every one of the first lines, or else most of them, into most cells.
+
+    Lines without any such sign, as a title before the table, do not count.
+    """
+    looked_at = [line for line in lines[:LINES_LOOKED_AT] if set(line.strip()) & set(DELIMITERS)]
+    first = looked_at[0] if looked_at else ""
+
+    def merit(sign: str) -> tuple[int, int, int]:
+        counts = [line.count(sign) for line in looked_at]
+        return min(counts, default=0), sum(map(bool, counts)), first.count(sign)
+
+    return max(DELIMITERS, key=merit)
 
 
 def _list_of_files(lines: Sequence[str], name: str, encoding: str) -> Table:
-    """Read a text file with a photo in each line, in some with a number before it, or its class and more behind."""
+    """Read a text file with a photo in each line, in some with a number or name of its own before it, or its class and
+    more behind."""
     filled = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
+    filled = [(number, line) for number, line in filled if not line.startswith("#") or is_photo_name(line)]
     if not filled:
         raise FolderError(f"The list {name} is empty.")
     pairs = [re.split(r"\s*[,;\t]\s*|\s+", line) for _, line in filled]
     if all(is_photo_name(line.rpartition(" ")[0]) for _, line in filled):
         pairs = [line.rsplit(None, 1) for _, line in filled]
-    elif len(set(map(len, pairs))) > 1 or not (_all_numbers(pairs) or not any(map(_ends_in_path, pairs))):
+    elif len(set(map(len, pairs))) > 1 or not (_have_keys(pairs) or not any(map(_ends_in_path, pairs))):
         pairs = [[line] for _, line in filled]
     rows = tuple((number, tuple(pair)) for (number, _), pair in zip(filled, pairs, strict=True))
     return Table(_numbered(len(rows[0][1])), rows, encoding, has_names=False)
 
 
-def _all_numbers(pairs: Iterable[Sequence[str]]) -> bool:
-    return all(pair[0].isdigit() for pair in pairs)
+def _have_keys(pairs: Sequence[Sequence[str]]) -> bool:
+    """Tell whether each line begins with a number, or with a name that no other has and that is no path."""
+    keys = [pair[0] for pair in pairs]
+    own = len(keys) > 2 and len(set(keys)) == len(keys) and not any("/" in key for key in keys)
+    return all(map(str.isdigit, keys)) or own
 
 
 def _ends_in_path(cells: Sequence[str]) -> bool:

@@ -36,6 +36,9 @@ SUFFIX_HINTS = {
     ".zip": "this is a ZIP archive: upload it on the page “Collect”, or unpack it first",
     ".csv": "this is a table, not a photo",
     ".tsv": "this is a table, not a photo",
+    ".xlsx": "this is a spreadsheet: save it as CSV, and its rows can name photos and their classes",
+    ".xls": "this is a spreadsheet: save it as CSV, and its rows can name photos and their classes",
+    ".ods": "this is a spreadsheet: save it as CSV, and its rows can name photos and their classes",
     "": "its name has no ending such as .jpg or .png",
 }
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.data.scan.joined_lists import read_joined
 from core.data.scan.layout import INNERMOST, PARTS, TABLE, TOP, Layout
 from core.data.scan.layout_choices import LayoutChoice, layout_of_table
 from core.data.scan.table_columns import FOLDER, NO_SPLIT, ONE_HOT, class_columns, labels_in, separator_in
-from core.data.scan.tables import Table, read_table, tables_in
+from core.data.scan.tables import Table, tables_in
 from core.data.scan.text_encoding import TITLES
 from core.errors import UndecidedLayout, UnfreezeError
 from pages.components.cached import datasets
@@ -108,8 +109,8 @@ def choose_columns(root: Path, tables: tuple[str, ...], chosen: Layout) -> Layou
     name = st.selectbox("Table", tables, index=tables.index(chosen.table) if chosen.table in tables else 0)
     known = chosen if chosen.table == name else Layout()
     try:
-        encoding = choose_encoding(read_table(root, name).encoding, known.encoding, name)
-        table = read_table(root, name, encoding)
+        encoding = choose_encoding(read_joined(root, name).encoding, known.encoding, name)
+        table = read_joined(root, name, encoding)
         likely = known if known.table else layout_of_table(root, name, [], encoding)
     except UnfreezeError as error:
         tell(error)

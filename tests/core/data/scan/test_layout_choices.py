@@ -75,6 +75,14 @@ def test_parts_without_class_folders_are_said_to_be_none(tmp_path: Path) -> None
     assert [choice.layout for choice in caught.value.choices] == [Layout(TOP)]
 
 
+def test_folders_that_only_lead_to_others_are_passed_through(tmp_path: Path) -> None:
+    put(tmp_path / "split", *(f"data/raw/{part}/{kind}/1.png" for part in ("train", "test") for kind in ("cat", "dog")))
+    assert scan(tmp_path / "split", roots=[tmp_path]).reading.words == "2 classes in 2 parts (training, test)"
+    put(tmp_path / "plain", "download/raw/cat/1.png", "download/raw/dog/1.png")
+    with pytest.raises(FolderError, match="Its subfolder download/raw looks like a dataset"):
+        scan(tmp_path / "plain", roots=[tmp_path])
+
+
 def test_advice_never_leads_into_a_part(tmp_path: Path) -> None:
     put(tmp_path, "images/train/1.png", "images/train/2.png", "images/val/1.png")
     with pytest.raises(FolderError, match=r"images/train, images/val in .* look like parts") as caught:

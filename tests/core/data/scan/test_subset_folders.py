@@ -37,11 +37,39 @@ def subsets_by_folder(paths: Sequence[str]) -> Mapping[str, int]:
     ("names", "subset"),
     [
         (
-            ("train", "training_set", "seg_train", "train2017", "TrainImages", "my-train-data", "trainval"),
+            (
+                "train",
+                "training_set",
+                "seg_train",
+                "train2017",
+                "TrainImages",
+                "my-train-data",
+                "trainval",
+                "trainlist",
+                "Trainingsdaten",
+                "训练集",
+                "обучающая",
+            ),
             TRAINING,
         ),
-        (("val", "val2017", "valid", "validation_images", "dev", "seg_val"), VALIDATION),
-        (("Test", "test1", "test-multiple_fruits", "testset", "evaluation", "my_tst"), TEST),
+        (
+            ("val", "val2017", "valid", "validation_images", "dev", "seg_val", "vallist", "Validierung", "验证集"),
+            VALIDATION,
+        ),
+        (
+            (
+                "Test",
+                "test1",
+                "test-multiple_fruits",
+                "testset",
+                "evaluation",
+                "my_tst",
+                "Testdaten",
+                "prueba",
+                "テスト",
+            ),
+            TEST,
+        ),
         (("trial", "invalid", "latest", "contest", "trainers", "train_or_test", "fold_0", "seg_pred", ""), NO_SUBSET),
     ],
 )

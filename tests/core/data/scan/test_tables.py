@@ -40,6 +40,12 @@ def test_a_row_of_names_is_one(rows: Sequence[str]) -> None:
     assert parse_table("\n".join(rows).encode(), "t.csv").columns == tuple(rows[0].split(","))
 
 
+@pytest.mark.parametrize("before", ["sep=;", "# made by hand", "Our photos, class 7b", "Photos;;"])
+def test_a_title_or_remark_before_the_table_is_passed_over(before: str) -> None:
+    table = parse_table(f"{before}\n\nfile;label\n0.jpg;cat, grey\n1.jpg;dog\n".encode(), "t.csv")
+    assert table.columns == ("file", "label") and table.cells("label") == ["cat, grey", "dog"]
+
+
 def test_columns_without_a_name_or_with_one_name_are_told_apart() -> None:
     table = parse_table(b",file,label,label\n0,0.jpg,cat,x\n1,1.jpg,dog,y\n", "t.csv")
     assert table.columns == ("column 1", "file", "label", "label (4)") and table.has_names
@@ -82,6 +88,8 @@ def test_a_column_of_subsets_is_found(column: str, values: Sequence[str]) -> Non
 def test_a_column_for_each_class_is_found() -> None:
     rows = [f"{i},{float(i % 3 == 0)},{float(i % 3 == 1)},{float(i % 3 == 2)}" for i in range(8)]
     assert columns_of("image,MEL,NV,BCC", *rows).label == ONE_HOT
+    rows = [f"{i},{('-1', '1')[i % 2]},{('1', '-1')[i % 2]}" for i in range(8)]
+    assert columns_of("image,MEL,NV", *rows).label == ONE_HOT
 
 
 @pytest.mark.parametrize(
@@ -104,8 +112,11 @@ def test_cells_with_several_labels_are_told_from_one_label(cells: Sequence[str],
     [
         (("pie/1", "soup/2"), Columns("column 1", FOLDER)),
         (("hot dog/1.jpg", "soup/2.jpg"), Columns("column 1", FOLDER)),
-        (("pie/1.jpg 0", "pie/2.jpg 0", "soup/2.jpg 1"), Columns("column 1", "column 2")),
+        (("pie/1.jpg 0", "pie/2.jpg 1", "soup/2.jpg 1"), Columns("column 1", "column 2")),
         (("1 pie/1.jpg", "2 soup/2.jpg"), Columns("column 2", FOLDER)),
+        (("pie/1.jpg 0", "soup/2.jpg 1"), Columns("column 1", FOLDER)),
+        (("a pie/1.jpg", "b soup/2.jpg", "c pie/2.jpg"), Columns("column 2", FOLDER)),
+        (("# photo class", "pie/1.jpg 0", "pie/2.jpg 1"), Columns("column 1", "column 2")),
         (("pie_1 1 1 1", "pie_2 1 1 2", "soup_2 2 1 1", "soup_3 2 2 1"), Columns("column 1", "column 2")),
     ],
 )
@@ -132,10 +143,11 @@ def test_texts_that_are_no_lists_are_not_offered(tmp_path: Path) -> None:
         ("17", "more/000017.png"),
         ("17.0", "more/000017.png"),
         ("MY%20PHOTO.JPG", "more/my photo.jpeg"),
+        ("img_3", "more/IMG_0003.jpg"),
     ],
 )
 def test_a_photo_is_found_as_a_table_of_elsewhere_names_it(cell: str, path: str) -> None:
-    paths = ("images/cat/0.jpg", "images/dog/0.jpg", "more/000017.png", "more/my photo.jpeg")
+    paths = ("images/cat/0.jpg", "images/dog/0.jpg", "more/000017.png", "more/my photo.jpeg", "more/IMG_0003.jpg")
     assert Finder("t.csv", paths).photo(cell).path == path
 
 
