@@ -14,7 +14,18 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[1]
 
 GROUND = frozenset(
-    f"core.{name}" for name in ("arrays", "csv_files", "errors", "files", "formatting", "json_values", "settings")
+    f"core.{name}"
+    for name in (
+        "arrays",
+        "csv_files",
+        "errors",
+        "files",
+        "formatting",
+        "json_values",
+        "markdown",
+        "settings",
+        "source_excerpts",
+    )
 )
 STORES = GROUND | {"core.processes", "core.data", "core.models", "core.runs"}
 ANSWERS = STORES | {"core.recipe", "core.evaluation"}
@@ -26,6 +37,8 @@ LAYERS: dict[str, frozenset[str]] = {
     "core.files": frozenset({"core.errors"}),
     "core.formatting": frozenset(),
     "core.json_values": frozenset(),
+    "core.markdown": frozenset(),
+    "core.source_excerpts": frozenset(),
     "core.settings": frozenset({"core.errors"}),
     "core.processes": GROUND,
     "core.data": GROUND | {"core.processes"},

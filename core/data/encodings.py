@@ -29,9 +29,15 @@ MOST_PAGES = 64
 THUMBNAIL_SIDE, THUMBNAIL_SCALE = 256, 4
 """A first page up to so many pixels is a thumbnail if a later one is so many times as wide and as high."""
 
-USUAL_BITS = (8, 10, 12)
-"""How many bits of 16 a file may use instead of all. Where its largest value needs no more, a photo is scaled by these;
-taken for 16 bits it would be black."""
+USUAL_BITS = (8, 10, 12, 14)
+"""How many bits of 16 a file may use instead of all, as cameras and detectors have. Where its largest value needs no
+more, a photo is scaled by these; taken for 16 bits it would be black."""
+
+SPREAD = 257
+"""8 bits that were made 16 by a program are multiples of this, from 0 to 65535: all bits are used, however dark."""
+
+NEXT_TO_NOTHING = 16
+"""Below it in the high byte of 16 bits, a photo would be black; it is refused where it cannot be scaled."""
 
 ALPHA_SHARE = 0.5
 """A last band of a TIFF file is transparency if at least this share of it is entirely opaque or entirely clear."""
@@ -131,23 +137,28 @@ def _loaded(image: ImageFile.ImageFile) -> tuple[Image.Image, bool]:
     if not dim or stream is None:
         return image, False
     if _raw_mode(tiles[0]).startswith("LA") or (tags.get(PLANAR, 1) == 2 and tiles[0].codec_name != "raw"):
+        if not np.asarray(image)[..., dim].any() or np.asarray(image)[..., dim].max() >= NEXT_TO_NOTHING:
+            return image, False
         raise UnclearPixels("it uses only the lowest of its 16 bits: save it as 8-bit RGB or grey")
-    # Pillow keeps the high byte of 16 bits. Here it holds next to nothing, so the low byte is read as if it were high.
+    # Pillow keeps the high byte of 16 bits. Here it holds little, so the low byte is read as if it were high.
     with Image.open(stream, formats=(str(image.format),)) as again:
         again.seek(page)
         again.tile = [_with_raw_mode(tile, _swapped(_raw_mode(tile))) for tile in tiles]
         again.load()
         values = np.asarray(image).astype(np.uint16)[..., dim] << 8 | np.asarray(again)[..., dim]
     eight = np.array(image)
-    eight[..., dim] = _scaled(values, _bits_used(values, image))
-    return Image.fromarray(eight), bool(values.any())
+    bits = _bits_used(values, image)
+    eight[..., dim] = _scaled(values, bits)
+    return Image.fromarray(eight), bits < 16 and bool(values.any())
 
 
 def _dim_bands(image: Image.Image) -> list[int]:
-    """The bands that use none of the highest 4 of 16 bits, if all colours are among them."""
+    """The bands that may use fewer than 16 bits, if all colours are among them."""
     if image.mode not in ("RGB", "RGBA"):
         return []
-    dim = [number for number, band in enumerate(image.split()) if not any(band.histogram()[16:])]
+    dim = [
+        number for number, band in enumerate(image.split()) if not any(band.histogram()[1 << (USUAL_BITS[-1] - 8) :])
+    ]
     return dim if len(dim) >= len(image.getbands()) - (image.mode == "RGBA") else []
 
 
@@ -196,7 +207,8 @@ def _bits_used(values: NDArray[np.uint16], image: Image.Image) -> int:
     largest = tags.get(LARGEST, 0)
     largest = max(largest) if isinstance(largest, tuple) else largest
     said = (max(tags.get(BITS, (16,))), int(largest).bit_length() or 16)
-    return next((bits for bits in (*said, *USUAL_BITS) if needed <= bits < 16 and bits >= 8), 16)
+    usual = USUAL_BITS if (values % SPREAD).any() else ()
+    return next((bits for bits in (*said, *usual) if needed <= bits < 16 and bits >= 8), 16)
 
 
 def _scaled(values: NDArray[np.uint16], bits: int) -> NDArray[np.uint8]:

@@ -60,7 +60,7 @@ def preprocessing(side: int) -> dict[str, object]:
         "input": {"name": "photos", "shape": [None, side, side, 3], "type": "float32", "range": [0, 255]},
         "steps": [
             "rotate as the EXIF tag Orientation says",
-            "8-bit RGB: 16 bits divided by 256 (by less if only 8 to 12 are used), transparency over white, first frame"
+            "8-bit RGB: 16 bits divided by 256 (by less if only 8 to 14 are used), transparency over white, first frame"
             " of an animation; see eight_bit in predict.py",
             "resize with antialiasing (bilinear) so that the shorter side has this length",
             "crop the central square",

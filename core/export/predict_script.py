@@ -9,6 +9,7 @@ from core.data import encodings
 from core.data.images import FORMATS, MODES, PHOTO_SUFFIXES
 from core.data.scan.walk import HOUSEKEEPING
 from core.export.formats import ExportFormat
+from core.source_excerpts import source_excerpt
 
 LOADERS: dict[str, str] = {
     "keras": '''
@@ -109,13 +110,10 @@ import struct
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageFile, TiffImagePlugin
+from PIL import Image, ImageChops, TiffImagePlugin
 [[IMPORTS]]
 HERE = Path(__file__).resolve().parent
 CLASSES = (HERE / "labels.txt").read_text("utf-8").split("\\n")[:-1]
@@ -299,9 +297,9 @@ if __name__ == "__main__":
 
 
 def source_of_encodings() -> str:
-    """All definitions of `core.data.encodings`, without what the module begins with."""
+    """What `predict.py` uses of `core.data.encodings`."""
     text = Path(encodings.__file__).read_text("utf-8")
-    return text[text.index("\nResult = ") :].strip("\n") + "\n"
+    return source_excerpt(text, ("with_photo", "eight_bit", "why_unread")) + "\n"
 
 
 def _set(names: frozenset[str]) -> str:

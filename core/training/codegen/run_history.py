@@ -18,7 +18,8 @@ from core.settings import Settings
 from core.training.checkpoint import Checkpoints
 from core.training.schedule import Schedule
 
-BITMAPS = (".tif", ".tiff", ".bmp", ".dib")
+PLAIN = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")
+"""Endings of photos whose numbers mean one thing only: no 16 bits, no transparency, no further bands or pages."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class RunHistory:
         run: The run.
         recipe: Its recipe.
         counts: The number of readable photos in each subset.
-        bitmaps: Whether any of them is in a format whose numbers can mean several things; see `core.data.encodings`.
+        unclear: Whether any of them is in a format whose numbers can mean several things; see `core.data.encodings`.
         left_out: Files that could not be read.
         weights: The file of its pretrained weights, "imagenet" where Keras downloads them, empty without any.
         validations: The recorded validations, oldest first.
@@ -61,7 +62,7 @@ class RunHistory:
     run: Run
     recipe: Recipe
     counts: Mapping[str, int]
-    bitmaps: bool
+    unclear: bool
     left_out: tuple[str, ...]
     weights: str
     validations: tuple[Mapping[str, Any], ...]
@@ -156,8 +157,8 @@ def read_run_history(run: Run, settings: Settings) -> RunHistory:
         raise RunError("This run has no validated epoch yet. Its script is available after the first one.")
     if not facts or "version" not in validations[0]:
         raise RunError("This run did not record everything that its script needs. Repeat the run to get a script.")
-    bitmaps = any(path.lower().endswith(BITMAPS) for path in folder.paths)
-    return RunHistory(run, recipe, counts, bitmaps, left_out, _weights(recipe, settings), validations, facts)
+    unclear = not all(path.lower().endswith(PLAIN) for path in folder.paths)
+    return RunHistory(run, recipe, counts, unclear, left_out, _weights(recipe, settings), validations, facts)
 
 
 def _left_out(run: Run) -> tuple[str, ...]:

@@ -27,8 +27,8 @@ from core.models.torch_checkpoint import read_torch_file
 from core.recipe.augmentations import AUGMENTATIONS
 from core.runs.store import Run
 from core.settings import Settings
+from core.source_excerpts import source_excerpt
 from core.training.codegen.run_history import RunHistory, TrainedPhase, read_run_history
-from core.training.codegen.source_excerpts import source_excerpt
 
 TEMPLATE = "script.py.jinja"
 
@@ -149,7 +149,7 @@ def _values(history: RunHistory) -> dict[str, Any]:
         "augments": bool(rows),
         "augmentations": {row.key: asdict(recipe.augmentations[row.key]) for row in rows},
         "encodings": source_excerpt(ENCODINGS_FILE.read_text("utf-8"), ("with_photo", "eight_bit"))
-        if history.bitmaps
+        if history.unclear
         else "",
         "transforms": source_excerpt(TRANSFORMS_FILE.read_text("utf-8"), used) if rows else "",
         "warps": warps,

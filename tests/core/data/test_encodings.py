@@ -54,7 +54,7 @@ def png(pixels: NDArray[np.uint16], colour_type: int, extra: bytes = b"", checks
     return b"\x89PNG\r\n\x1a\n" + header + extra + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
 def test_fewer_bits_than_16_are_scaled_by_what_is_used(bits: int) -> None:
     by = np.uint16(2 ** (bits - 8))
     for photo, truth in (
@@ -77,7 +77,11 @@ def test_what_a_file_says_about_its_bits_counts_before_its_largest_value() -> No
 
 
 def test_a_dark_photo_of_16_bits_stays_dark() -> None:
-    assert_shows(png(DEEP * 64, 2), COLOURS // 4, assumed=False)
+    for darker in (4, 16):
+        assert_shows(png(DEEP // darker * 257, 2), COLOURS // darker, assumed=False)
+        assert_shows(png(DEEP_GREY // darker * 257, 0), GREY // darker, assumed=False)
+        assert_shows(tiff(DEEP_GREY // darker * 257, 1), GREY // darker, assumed=False)
+    assert_shows(png(DEEP * 100, 2), (DEEP * 100 >> 8).astype(np.uint8), assumed=False)
     assert_shows(png(DEEP_GREY * 0, 0), GREY * 0, assumed=False)
 
 
@@ -85,6 +89,8 @@ def test_12_bits_that_cannot_be_scaled_are_refused() -> None:
     both = np.dstack([DEEP_GREY * 16, np.full_like(DEEP_GREY, 65535)])
     for photo in (png(both, 4), tiff(DEEP * 16, 2, separate=True, compression=DEFLATE)):
         assert_refused(photo, "uses only the lowest of its 16 bits: save it as 8-bit")
+    dark = np.dstack([DEEP_GREY * 64, np.full_like(DEEP_GREY, 65535)])
+    assert_shows(png(dark, 4), GREY // 4, assumed=False)
 
 
 def assert_refused(photo: bytes, reason: str) -> None:
