@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -56,4 +56,5 @@ def writing(target: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise RunError(f"The file {target} cannot be written ({error.strerror}).") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # on a read-only disk there is none, and removing it is refused all the same
+            unfinished.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from typing import Any
 from command_line import check_labels, dataset, export, predict, runs, train
 from command_line.output import INTERRUPTED, Output, printable
 from core.errors import UnfreezeError
+from core.files import FULL
 from core.processes.children import allow_interrupts
 from core.settings import Settings, make_home, settings_from
 
@@ -106,7 +107,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.writes:
             make_home(settings)
         code: int = options.run(options, settings, output)
-        sys.stdout.flush()
         return code
     except UnfreezeError as error:
         output.fail(str(error))
@@ -118,9 +118,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except OSError as error:
+        mend = "Free some space, or set" if error.errno in FULL else "Set"
         output.fail(
-            f"{error.filename or 'A file'} cannot be read or written ({error.strerror or error}). Free some space, or"
-            " set UNFREEZE_HOME to a folder that may be written to."
+            f"{error.filename or 'A file'} cannot be read or written ({error.strerror or error}). {mend} UNFREEZE_HOME"
+            " to a folder that may be written to."
         )
         return FAILED
 

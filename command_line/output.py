@@ -5,9 +5,10 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from core.errors import StorageError
 from core.formatting import percent
 
 BAR = 24
@@ -39,36 +40,48 @@ class Output:
         self._when = 0.0
 
     def result(self, values: Any, text: str) -> None:
-        """Write what a command came to: the values as JSON, or the text."""
+        """Write what a command came to: the values as JSON, or the text.
+
+        Raises:
+            StorageError: Where it was sent to takes no more, such as a file on a full disk.
+        """
         self._clear()
-        print(_as_json(values, indent=2) if self.as_json else printable(text))
+        try:
+            print(_as_json(values, indent=2) if self.as_json else printable(text), flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise StorageError(
+                f"The results cannot be written ({error.strerror}). Free some space, or send them elsewhere."
+            ) from error
 
     def say(self, sentence: str) -> None:
         """Tell the person something on the way."""
         self._clear()
-        print(printable(sentence), file=sys.stderr)
+        _tell(f"{printable(sentence)}\n")
 
     def confirms(self, question: str) -> bool:
         """Ask a person at a terminal; False without one, and for any answer but yes."""
         if not (sys.stdin and sys.stdin.isatty()):
             return False
         self._clear()
-        print(printable(f"{question} [y/N] "), end="", file=sys.stderr, flush=True)
+        _tell(printable(f"{question} [y/N] "))
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def fail(self, sentence: str) -> None:
         """Say why a command has failed; as JSON on standard output, too, where that was asked for."""
         self.say(sentence)
         if self.as_json:
-            print(_as_json({"error": sentence}))
+            with suppress(OSError):  # it may be just that which has failed
+                print(_as_json({"error": sentence}), flush=True)
 
     def progress(self, what: str, share: float | None, detail: str = "") -> None:
         """Show what is being done, the share of it that is done, 0 to 1, and figures; in a file, `what` alone, once."""
         what, detail = one_line(what), one_line(detail)
-        if not sys.stderr.isatty():
+        if not (sys.stderr and sys.stderr.isatty()):
             if what != self._last_line:
                 self._last_line = what
-                print(what, file=sys.stderr)
+                _tell(f"{what}\n")
             return
         if time.monotonic() - self._when >= DRAW_SECONDS:
             self._when = time.monotonic()
@@ -83,11 +96,11 @@ class Output:
 
     def _draw(self, line: str) -> None:
         self._drawn = line[: shutil.get_terminal_size().columns - 1]
-        print(f"{CLEAR_LINE}{self._drawn}", end="", file=sys.stderr, flush=True)
+        _tell(f"{CLEAR_LINE}{self._drawn}")
 
     def _clear(self) -> None:
         if self._drawn:
-            print(CLEAR_LINE, end="", file=sys.stderr, flush=True)
+            _tell(CLEAR_LINE)
             self._drawn = ""
 
 
@@ -101,6 +114,13 @@ class Counting:
     def __call__(self, done: int, total: int) -> None:
         """Take a report."""
         self._output.progress(self._what, done / total if total else None, f"{done:,} of {total:,}")
+
+
+def _tell(text: str) -> None:
+    """Write to standard error, if there is one that takes anything; what is said there is never a result."""
+    if sys.stderr:
+        with suppress(OSError):
+            print(text, end="", file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:

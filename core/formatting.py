@@ -35,7 +35,9 @@ def listed(names: Sequence[str], most: int = 12, last: str = "and") -> str:
 
 def size(count: float) -> str:
     """A number of bytes as text, as in "1.2 GB" or "35 MB"."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+    if count >= 1e9:
+        return f"{count / 1e9:.1f} GB"
+    return f"{count / 1e6:.0f} MB" if count >= 1e6 or not count else f"{count / 1e3:.0f} kB"
 
 
 def duration(seconds: float | None) -> str:

@@ -52,6 +52,13 @@ class Exporter:
     settings: Settings
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
+    def clear(self) -> None:
+        """Remove what was begun of an export; the photos to compare on stay, if they are all there."""
+        for name in ("export", "alone", "home", *(() if "trial" in self.__dict__ else ("photos",))):
+            shutil.rmtree(self.work / name, ignore_errors=True)
+        for made in self.work.glob("*.zip"):
+            made.unlink()
+
     def make(self, chosen: ExportFormat, file: Path, progress: Progress) -> ParityReport:
         """Write the ZIP file of a format, proven or not; the caller looks at the parity report.
 

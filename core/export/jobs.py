@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.errors import ExportError, RunBusy, RunError, UnfreezeError
 from core.export.formats import FORMATS, ExportFormat
 from core.export.parity import ParityReport
-from core.files import saving, write_atomically
+from core.files import FULL, saving, storage_error, write_atomically
+from core.json_values import parsed
 from core.models.serving import GRAPH
 from core.processes.children import (
     BACKGROUND,
@@ -93,7 +94,7 @@ class Export:
     def from_json(cls, text: str) -> "Export":
         """What `to_json` gave; raises `ExportError` for anything else."""
         try:
-            values: dict[str, Any] = json.loads(text)
+            values = parsed(text, dict)
             parity = values.pop("certificate")
             values["stage"] = Message.from_json(values["stage"])
             return cls(**values, parity=ParityReport.from_values(parity) if parity else None)
@@ -259,15 +260,13 @@ def make(exporter: "Exporter", chosen: ExportFormat) -> None:
     def progress(stage: Message, done: int, total: int) -> None:
         _write_state(run, chosen, Export(MAKING, stage, done, total, model=model))
 
-    progress(Message("loading-tensorflow"), 0, 0)
     made = exporter.work / f"{run.id}-{chosen.key}.zip"
     try:
+        progress(Message("loading-tensorflow"), 0, 0)
         parity = exporter.make(chosen, made, progress)
-    except UnfreezeError as error:
-        return _write_state(run, chosen, Export(FAILED, error=str(error), model=model))
-    except CONVERSION_ERRORS as error:
-        first = next(iter(str(error).split("\n")))[:LONGEST_REASON]
-        why = f"The model could not be converted to {chosen.name} ({type(error).__name__}: {first})."
+    except (UnfreezeError, *CONVERSION_ERRORS) as error:
+        exporter.clear()  # the disk may be full, and must take the verdict
+        why = _why_not(chosen, made, error)
         return _write_state(run, chosen, Export(FAILED, error=why, model=model))
     if version_of(run) != model:
         _write_state(
@@ -281,6 +280,15 @@ def make(exporter: "Exporter", chosen: ExportFormat) -> None:
     else:
         why = " ".join(parity.failures)
         _write_state(run, chosen, Export(FAILED, error=why, model=model, parity=parity))
+
+
+def _why_not(chosen: ExportFormat, made: Path, error: Exception) -> str:
+    if isinstance(error, UnfreezeError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in FULL:
+        return str(storage_error(made, error))
+    first = next(iter(str(error).split("\n")))[:LONGEST_REASON]
+    return f"The model could not be converted to {chosen.name} ({type(error).__name__}: {first})."
 
 
 def _end_when_cancelled(run: Run, chosen: ExportFormat, exporter: "Exporter", done: threading.Event) -> None:

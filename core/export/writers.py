@@ -8,12 +8,12 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import openvino as ov
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from core.export.network import PHOTOS, PROBABILITIES, frozen
 from core.models.frozen import graph_to
+from core.models.serving import save_graph
 
 Photos = NDArray[np.uint8]
 
@@ -64,7 +64,7 @@ def openvino(model: keras.Model, path: Path, photos: Photos) -> None:
     """Write OpenVINO's format, in float32."""
     graph = graph_to(model, {PROBABILITIES: model.output})
     graph.input(0).set_names({PHOTOS})
-    ov.save_model(graph, path, compress_to_fp16=False)
+    save_graph(graph, path)
 
 
 def onnx(model: keras.Model, path: Path, photos: Photos) -> None:

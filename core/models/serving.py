@@ -4,6 +4,7 @@ One graph, three outputs: class probabilities `(B, K)`, the embedding `(B, D)` b
 maps `(B, h, w, K)` whose mean over h and w is the logit; graphs of former versions may lack these.
 """
 
+import errno
 import os
 import shutil
 from collections import deque
@@ -18,6 +19,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from core.errors import RunNotReady
+from core.files import storage_error
 from core.models.openvino_runtime import BATCH, REQUESTS, OpenVINOModel, Outputs, Photos, Receive
 
 if TYPE_CHECKING:
@@ -35,15 +37,32 @@ def write_graph(model: "keras.Model", folder: Path) -> None:
     """Write a model of `core.models.build` as an OpenVINO graph in fp32; needs TensorFlow.
 
     The folder appears in one step. Its input is float32 `(B, S, S, 3)` in [0, 255].
+
+    Raises:
+        StorageError: The disk does not take it.
     """
     from core.models.frozen import graph_to
 
     making = folder.with_name(f"writing-{folder.name}")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
-    ov.save_model(graph_to(model, _outputs(model)), making / GRAPH, compress_to_fp16=False)
-    shutil.rmtree(folder, ignore_errors=True)
-    making.replace(folder)
+    try:
+        save_graph(graph_to(model, _outputs(model)), making / GRAPH)
+        shutil.rmtree(folder, ignore_errors=True)
+        making.replace(folder)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+
+
+def save_graph(graph: ov.Model, file: Path) -> None:
+    """Write an OpenVINO graph in fp32; raises `StorageError` where the disk does not take it."""
+    try:
+        ov.save_model(graph, file, compress_to_fp16=False)
+    except RuntimeError as error:
+        if "iostream" not in str(error):
+            raise
+        # OpenVINO does not say what the system has said; a new file in a folder that was just made is short of room.
+        raise storage_error(file, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))) from error
 
 
 def _outputs(model: "keras.Model") -> dict[str, "keras.KerasTensor"]:

@@ -181,5 +181,8 @@ def _exchange_averages(optimizer: keras.optimizers.Optimizer) -> None:
 def save_model(model: keras.Model, file: Path) -> None:
     """Write a model so that a crash leaves the old one or the new one, without what it was compiled with."""
     temporary = file.with_name(f"writing-{file.name}")
-    keras.Model(model.inputs, model.outputs, name=model.name).save(temporary)
-    os.replace(temporary, file)
+    try:
+        keras.Model(model.inputs, model.outputs, name=model.name).save(temporary)
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from command_line import predict
-from command_line.files import path_named
+from command_line.files import path_named, writing
 from command_line.main import main
 from command_line.output import Output, one_line, printable, table
 from core.errors import DataError, RunError, SettingsError
 from core.runs.store import FINISHED, Label
 from core.settings import Limits, Settings, settings_from
 from tests.conftest import Workplace
+from tests.disks import read_only
 
 RED = "\x1b[31mred\x1b[0m"
 
@@ -47,6 +48,7 @@ NASTY = (
 WORDS = (
     *("train", "predict", "check-labels", "export", "runs", "list", "show", "delete", "import", "--json", "--dataset"),
     *("--name", "--seed", "--queue", "-o", "--output", "--most", "--network", "--yes", "--help", "openvino", "run"),
+    *("dataset", "--labels", "--file-column", "--encoding", "--join", "parts"),
 )
 
 LONGEST = 60
@@ -102,7 +104,7 @@ def test_random_arguments_never_end_in_a_traceback(quiet: Workplace, capsys: pyt
     draw = random.Random(15)
     for _ in range(300):
         count = draw.randint(0, 5)
-        arguments = draw.choices(WORDS[:5], k=1) + draw.choices((*WORDS, *NASTY, *known), k=count)
+        arguments = draw.choices((*WORDS[:5], "dataset"), k=1) + draw.choices((*WORDS, *NASTY, *known), k=count)
         assert outcome(arguments) in (0, 1, 2), arguments
         assert_harmless(capsys, arguments)
 
@@ -194,6 +196,12 @@ def test_a_name_that_is_too_long_is_refused_before_anything_is_made() -> None:
         with pytest.raises(DataError, match="cannot be a file or folder"):
             path_named(text)
     assert path_named("~") == Path.home() and path_named("not there") == Path("not there")
+
+
+def test_a_result_that_cannot_be_written_is_told_by_its_name(tmp_path: Path) -> None:
+    told = r"result\.zip cannot be written \(Read-only file system\)"
+    with read_only(tmp_path), pytest.raises(RunError, match=told), writing(tmp_path / "result.zip"):
+        pytest.fail("it cannot be opened")
 
 
 def test_nothing_that_a_terminal_obeys_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,9 +1,12 @@
+import errno
 import json
+import os
 import sys
 
 import pytest
 
 from command_line.output import Output, listing, percent_or_dash, table
+from core.errors import StorageError
 
 
 class Terminal:
@@ -45,6 +48,38 @@ def test_a_file_gets_each_word_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "Looking at every photo\nComparing\n"
     output.result({"name": "Übung"}, "never shown")
     assert json.loads(capsys.readouterr().out) == {"name": "Übung"}
+
+
+class FullDisk(Terminal):
+    """A file on a full disk."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def isatty(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_takes_no_more_is_told_and_what_is_said_on_the_way_may_be_lost(
+    as_json: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, stream, FullDisk())
+    output = Output(as_json)
+    output.progress("Training", 0.5)
+    output.fail("It has failed.")
+    with pytest.raises(StorageError, match=r"The results cannot be written \(No space left on device\)\. Free"):
+        output.result({}, "done")
+
+
+def test_a_program_may_close_standard_output_and_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    output = Output(as_json=True)
+    output.progress("Training", 0.5)
+    output.result({}, "done")
+    output.fail("It has failed.")
 
 
 def test_tables_stand_in_columns() -> None:

@@ -20,6 +20,7 @@ from core.data.split import read_split_csv
 from core.data.subsets import SUBSETS
 from core.errors import DataError, PhotoError, PhotoOutOfReach
 from core.files import open_resolved, saving
+from core.formatting import size
 from core.models.backbones import Backbone
 from core.recipe.recipe import Recipe
 from core.runs.store import Run
@@ -151,8 +152,8 @@ def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed * 1.1:
         raise DataError(
-            f"Decoding the photos needs {needed / 1e9:.1f} GB of free disk space under {folder.parent}, and "
-            f"{free / 1e9:.1f} GB are free. Free some space, or choose a variant with a smaller resolution."
+            f"Decoding the photos needs {size(needed)} of free disk space under {folder.parent}, and "
+            f"{size(free)} are free. Free some space, or choose a variant with a smaller resolution."
         )
 
 

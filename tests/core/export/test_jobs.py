@@ -24,6 +24,7 @@ from core.processes.locks import is_locked, locked
 from core.runs.messages import Message, text_of
 from core.runs.store import RUNNING, Run, Status
 from tests.conftest import FinishedRun, eventually
+from tests.disks import small_disk
 
 OPENVINO = export_format("openvino")
 HERE = [chosen for chosen in FORMATS if not chosen.missing]
@@ -115,6 +116,29 @@ def test_a_faulty_export_is_caught_and_not_offered(
     found = jobs.read_exports(exporter.run)["openvino"]
     assert found.state == FAILED and found.error
     assert not jobs.zip_file(exporter.run, OPENVINO).exists()
+
+
+def fills_the_disk(model: keras.Model, path: Path, photos: np.ndarray) -> None:
+    """A writer that finds no more room."""
+    with path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1 << 20))
+
+
+def test_an_export_that_finds_the_disk_full_says_so_and_leaves_nothing(
+    finished_run: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writers, "faulty", fills_the_disk, raising=False)
+    with small_disk(tmp_path / "disk", "150m") as disk:
+        run = Run(disk / finished_run.run.id)
+        unused = shutil.ignore_patterns("checkpoints", "timeline", "tensorboard", "exports")
+        shutil.copytree(finished_run.run.folder, run.folder, ignore=unused)
+        run.exports_folder.mkdir(exist_ok=True)
+        exporter = Exporter(run, run.exports_folder / "work", finished_run.workplace.settings)
+        jobs.make(exporter, replace(OPENVINO, write="faulty"))
+        found = jobs.read_exports(run)["openvino"]
+        assert found.state == FAILED and found.error.startswith("The disk is full"), found
+        assert [path.name for path in exporter.work.iterdir()] == ["photos"]
 
 
 def test_exports_are_made_on_request_and_are_out_of_date_once_the_model_changes(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.errors import RunNotReady
+from core.errors import RunNotReady, StorageError
 from core.models.backbones import backbone
 from core.models.build import build_model
 from core.models.heads import FLATTEN, MAX, Head, features_of
@@ -13,6 +13,7 @@ from core.models.openvino_runtime import BATCH
 from core.models.serving import ACTIVATION_MAPS, EMBEDDING, GRAPH, PROBABILITIES, ServingGraph, write_graph
 from core.models.weights import look_up
 from core.settings import settings_from
+from tests.disks import small_disk
 
 CLASSES = 3
 
@@ -142,3 +143,10 @@ def test_without_a_graph_there_is_nothing_to_predict_with(tmp_path: Path) -> Non
     for folder in (tmp_path, tmp_path / "absent"):
         with pytest.raises(RunNotReady, match="no model to predict with yet"):
             ServingGraph(folder)
+
+
+def test_on_a_full_disk_it_is_told_and_nothing_is_left(lite: keras.Model, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        with pytest.raises(StorageError, match=r"The disk is full: graph\.xml cannot be saved"):
+            write_graph(lite, disk / "serving")
+        assert not list(disk.iterdir())
