@@ -78,21 +78,22 @@ def _headline(dataset: Dataset, found: DatasetCheck) -> None:
                 f"### These labels do not fit these photos\n{found.fit.misfit} {looks}{unread}", width="stretch"
             )
         elif count:
+            made = f"You have decided about **{decided:,}** of them." if decided else ""
             st.markdown(
-                f"### {count:,} of {photos:,} labels are probably wrong\n"
-                f"You have decided about **{decided:,}** of them.{unread}",
+                f"### {count:,} of {photos:,} labels are probably wrong\n{made}{unread}",
                 width="stretch",
             )
         else:
             st.markdown(f"### No label looks wrong\n{photos:,} photos were compared with each other.{unread}")
-        st.button(
-            "Check again with your decisions",
-            icon=":material/refresh:",
-            on_click=state.remember,
-            args=(AGAIN, True),
-            help="The list stays as it is while you decide. A new check learns from your corrections, and often finds"
-            " more.",
-        )
+        if dataset.review.decisions:
+            st.button(
+                "Check again with your decisions",
+                icon=":material/refresh:",
+                on_click=state.remember,
+                args=(AGAIN, True),
+                help="The list stays as it is while you decide. A new check learns from your corrections, and often"
+                " finds more.",
+            )
 
 
 def conflicts_of(dataset: Dataset) -> dict[str, Finding]:

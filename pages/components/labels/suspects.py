@@ -21,7 +21,7 @@ SUSPECTS, OUTLIERS = "suspects", "outliers"
 ONE, MANY = "One at a time", "Many at once"
 PER_PAGE = 24
 TOP = 3
-PHOTO_PIXELS = 420
+PHOTO_PIXELS, PROGRESS_PIXELS = 420, 240
 
 Option = tuple[str, str]
 """A possible decision: an action, and for "relabel" the class."""
@@ -85,19 +85,23 @@ def _one(dataset: Dataset, check: DatasetCheck) -> None:
             " corrections (below).",
             icon=":material/task_alt:",
         )
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{place + 1:,} of {total:,}**", width="content")
-        st.progress(len(decided) / total, f"{len(decided):,} decided")
-        _step("Back", ":material/chevron_left:", "P", check, place - 1)
-        _step("Next", ":material/chevron_right:", "N", check, place + 1)
-    photo, facts = st.columns([1, 1], gap="large")
-    with photo:
-        _large(check, position)
-    with facts:
-        _facts(check, position)
-        _show_decision(decided.get(position))
-        _buttons(dataset, check, position)
-    _evidence(check, position)
+    with st.container(key="one-suspect"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{place + 1:,} of {total:,}**", width="content")
+            st.progress(len(decided) / total, f"{len(decided):,} decided", width=PROGRESS_PIXELS)
+            with st.container(horizontal=True, width="content"):
+                _step("Back", ":material/chevron_left:", "P", check, place - 1)
+                _step("Next", ":material/chevron_right:", "N", check, place + 1)
+        with st.container(key="suspect-and-facts"):
+            photo, facts = st.columns([1, 1], gap="large")
+            with photo:
+                _large(check, position)
+            with facts:
+                _facts(check, position)
+                _show_decision(decided.get(position))
+                _buttons(dataset, check, position)
+        _evidence(check, position)
+    elements.first_on_phone("one-suspect", "suspect-and-facts")
 
 
 def _place(check: DatasetCheck, decided: dict[int, Decision]) -> int:
