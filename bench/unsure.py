@@ -16,7 +16,7 @@ import numpy as np
 from core.data.subsets import TEST
 from core.evaluation.metrics import accuracy_interval
 from core.inference.batch import BatchJob
-from core.inference.out_of_distribution import OutOfDistributionDetector
+from core.inference.out_of_distribution import OutOfDistributionDetector, are_out_of_distribution
 from core.inference.prediction import Predictor
 from core.inference.sources import in_folder
 from core.recipe.run_recipe import read_recipe
@@ -39,8 +39,8 @@ def row(run: Run, folder: Path) -> str:
     job.add(lambda stop: in_folder(folder, [folder], Limits(), stop))
     while not job.wait(60):
         pass
-    flagged = detector.is_out_of_distribution(job.batch().embedding)
-    alarms = detector.is_out_of_distribution(known.of(TEST).embedding)
+    flagged = are_out_of_distribution(detector.ood_scores(job.batch().embedding))
+    alarms = are_out_of_distribution(detector.ood_scores(known.of(TEST).embedding))
     low, high = accuracy_interval(int(alarms.sum()), len(alarms))
     trained_on = Path(read_recipe(run).dataset).name
     return (

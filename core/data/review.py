@@ -14,6 +14,7 @@ from core.data.scan.index import file_stem
 from core.data.scan.layout import Layout
 from core.errors import DataError
 from core.files import saving, write_atomically
+from core.json_values import parsed
 
 VERSION = 1
 
@@ -100,7 +101,7 @@ class Review:
     def from_json(cls, text: str, root: Path) -> "Review":
         """Read what `to_json` wrote; raises `DataError` for anything else."""
         try:
-            values = json.loads(text)
+            values = parsed(text, dict)
             if values["version"] != VERSION:
                 raise DataError(f"it has version {values['version']}, this Unfreeze reads version {VERSION}")
             return cls(

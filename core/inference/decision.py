@@ -18,7 +18,8 @@ from core.errors import RunError
 from core.evaluation.calibration import TINY, fit_temperature, with_temperature
 from core.evaluation.run_results import evaluation
 from core.files import write_atomically
-from core.inference.out_of_distribution import FALSE_ALARMS
+from core.inference.out_of_distribution import are_out_of_distribution
+from core.json_values import checked, read_json
 from core.runs.store import Run
 
 PREDICTED, UNSURE, OUT_OF_DISTRIBUTION = "predicted", "unsure", "unlike the training photos"
@@ -93,7 +94,7 @@ class Decisions:
     @cached_property
     def out_of_distribution(self) -> NDArray[np.bool_]:
         """(N,): whether the photo is unlike the training photos."""
-        return np.asarray(self.ood_scores > 1 - FALSE_ALARMS)
+        return are_out_of_distribution(self.ood_scores)
 
     @cached_property
     def kinds(self) -> NDArray[np.str_]:
@@ -121,9 +122,9 @@ def temperature_of(run: Run) -> float:
 def least_confidence_of(run: Run) -> float:
     """What a person has chosen for a run, or `LEAST_CONFIDENCE`."""
     try:
-        chosen = float(json.loads(run.decision_file.read_text("utf-8"))["least_confidence"])
+        chosen = checked(read_json(run.decision_file, dict), {"least_confidence": float}, {})["least_confidence"]
         return DecisionRule(least_confidence=chosen).least_confidence
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, KeyError):
         return LEAST_CONFIDENCE
 
 

@@ -90,14 +90,16 @@ class OutOfDistributionDetector:
         """
         return _share_below(self.scale, _distance(np.asarray(embedding, np.float32), self.reference))
 
-    def is_out_of_distribution(self, embedding: ArrayLike, false_alarms: float = FALSE_ALARMS) -> NDArray[np.bool_]:
-        """Tell which photos (Q, D) are unlike the training photos, at this share of false alarms, 0..1."""
-        return self.ood_scores(embedding) > 1 - false_alarms
-
     def selective_accuracy(self, least_confidence: float, false_alarms: float = FALSE_ALARMS) -> SelectiveAccuracy:
         """Count the validation photos that would get an answer, and how many of these answers are right."""
-        accepted = (self.confidence >= least_confidence) & (self.validation_scores <= 1 - false_alarms)
+        unlike = are_out_of_distribution(self.validation_scores, false_alarms)
+        accepted = (self.confidence >= least_confidence) & ~unlike
         return SelectiveAccuracy(int(accepted.sum()), int((accepted & self.right).sum()), len(accepted))
+
+
+def are_out_of_distribution(ood_scores: NDArray[np.float64], false_alarms: float = FALSE_ALARMS) -> NDArray[np.bool_]:
+    """Tell from OOD scores (Q,) which photos are unlike the training photos, at a share of false alarms of 0..1."""
+    return np.asarray(ood_scores > 1 - false_alarms)
 
 
 def _distance(photos: NDArray[np.float32], reference: NDArray[np.float32], skip: int = 0) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import ArchitectureError, RecipeError
 from core.files import write_atomically
+from core.json_values import read_json
 from core.models.backbones import HEAD, Backbone, backbone
 from core.models.heads import AVERAGE, HEAD_LAYERS, POOLING_LAYERS, feature_width
 from core.processes.children import NO_GPU, module_command, output_of
@@ -195,8 +196,8 @@ def load(chosen: Backbone, settings: Settings) -> Architecture:
     file = settings.architectures_folder / f"{chosen.key}.json"
     stamp = {"keras": metadata.version("keras"), "code": CODE}
     try:
-        kept = json.loads(file.read_text("utf-8"))
-        if isinstance(kept, dict) and kept.get("stamp") == stamp:
+        kept = read_json(file, dict)
+        if kept.get("stamp") == stamp:
             return _checked(kept.get("layers"), chosen)
     except (OSError, ValueError, ArchitectureError):
         pass  # not there yet, or damaged: it is made anew

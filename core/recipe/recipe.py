@@ -7,6 +7,7 @@ from typing import Any
 
 from core.data.scan.folder import ImageFolder
 from core.errors import RecipeError
+from core.json_values import parsed
 from core.models.backbones import Backbone, backbone
 from core.models.heads import AVERAGE, LARGEST_DROPOUT, POOLING_LAYERS, Head
 from core.recipe.augmentations import AUGMENTATION_OF, Choice, default_augmentations
@@ -209,9 +210,9 @@ class Recipe:
     def from_json(cls, text: str) -> "Recipe":
         """Read what `to_json` wrote; raises `RecipeError` for anything else."""
         try:
-            values = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise RecipeError(f"This is not a recipe: it is not valid JSON ({error}).") from error
+            values = parsed(text, dict)
+        except ValueError as error:
+            raise RecipeError(f"This is not a recipe: {error}.") from error
         return cls.from_values(values)
 
     @classmethod

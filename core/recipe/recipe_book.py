@@ -6,12 +6,12 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, unquote
 
 from core.data.scan.folder import ImageFolder
 from core.errors import RecipeError
 from core.files import saving, write_atomically
+from core.json_values import checked, read_json
 from core.processes.locks import locked
 from core.recipe.augmentations import AUGMENTATION_OF, reads_as_characters
 from core.recipe.recipe import Recipe
@@ -192,11 +192,11 @@ def _read(path: Path, name: str) -> Saved:
             raise RecipeError(
                 f"The recipe “{name}” has more than {MOST_BYTES:,} bytes, so it is not a recipe of Unfreeze."
             )
-        values: Any = json.loads(path.read_text("utf-8"))
+        values = checked(read_json(path, dict), {"saved": float, "recipe": dict}, {})
         return Saved(name, float(values["saved"]), Recipe.from_values(values["recipe"]))
     except FileNotFoundError as error:
         raise _not_there(name) from error
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise RecipeError(f"The file of the recipe “{name}” is damaged ({error}). Remove it.") from error
 
 

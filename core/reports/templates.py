@@ -6,20 +6,14 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from core.formatting import duration, percent, photos, whole
+from core.markdown import escape
 from core.reports.card_facts import day
 from core.runs.messages import text_of
-
-MARKDOWN_SIGNS = "\\`*_[]<>#|~"
 
 
 def render(template: str, **values: object) -> str:
     """Fill in a template of this folder; in those that end in ".html.jinja" all values but `Markup` are escaped."""
     return _TEMPLATES.get_template(template).render(values)
-
-
-def markdown(text: str) -> str:
-    """A text in one line whose signs mean nothing in Markdown."""
-    return "".join(f"\\{sign}" if sign in MARKDOWN_SIGNS else sign for sign in " ".join(text.split()))
 
 
 def _base64(content: bytes) -> str:
@@ -42,7 +36,7 @@ _TEMPLATES.filters |= {
     "base64": _base64,
     "day": day,
     "duration": duration,
-    "markdown": markdown,
+    "markdown": escape,
     "number": _number,
     "percent": percent,
     "photos": photos,

@@ -21,6 +21,7 @@ from typing import Any
 
 from core.errors import DataError
 from core.files import write_atomically
+from core.json_values import read_json
 from core.processes.children import NO_GPU, QUIET, module_command, not_started, start_logged_job
 from core.processes.locks import is_locked, locked
 from core.settings import Settings
@@ -216,7 +217,7 @@ class Fetch:
     def request(self) -> Request:
         """What was asked for; raises `DataError` where it cannot be read."""
         try:
-            values = _known(Request, json.loads(self._request_file.read_text("utf-8")))
+            values = _known(Request, read_json(self._request_file, dict))
             return Request(**{**values, "modules": tuple(values["modules"])})
         except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
             raise DataError(f"{self._request_file} cannot be read ({error}). Start the download again.") from error
@@ -248,7 +249,7 @@ class Fetch:
 
     def _written(self) -> Progress:
         try:
-            return Progress(**_known(Progress, json.loads(self._progress_file.read_text("utf-8"))))
+            return Progress(**_known(Progress, read_json(self._progress_file, dict)))
         except (OSError, ValueError, TypeError, AttributeError) as error:
             return Progress(state=FAILED, error=f"It is not known how far the download is ({error}). Start it again.")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 
 from core.files import write_atomically
+from core.json_values import checked, read_json
 from core.recipe.augmentations import AUGMENTATION_OF, Choice
 
 SLOW = 5.0
@@ -27,9 +28,10 @@ class AugmentationCosts:
     def known(self) -> dict[str, float]:
         """What was measured; nothing where the file is of another machine or cannot be read."""
         try:
-            kept = json.loads(self._file.read_text("utf-8"))
-            filed = dict(kept["milliseconds"]) if kept["cores"] == os.cpu_count() else {}
-        except (OSError, ValueError, KeyError, TypeError):  # it is measured again
+            kept = checked(read_json(self._file, dict), {"cores": int, "milliseconds": dict}, {})
+            measured = kept["milliseconds"] if kept["cores"] == os.cpu_count() else {}
+            filed = checked(measured, dict.fromkeys(AUGMENTATION_OF, float), {})
+        except (OSError, ValueError, KeyError):  # it is measured again
             filed = {}
         return filed | self._measured
 

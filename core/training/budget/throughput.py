@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from core.files import write_atomically
+from core.json_values import LARGEST, fits, read_json
 from core.models.backbones import BACKBONES, Backbone, backbone
 from core.processes.locks import locked
 from core.training.budget.cost_model import Throughput, augmenting_seconds
@@ -99,17 +100,12 @@ def _gigaflops() -> float:
 def _read(home: Path) -> dict[str, dict[str, float]]:
     """What was remembered; a file that is damaged is as good as none, since the next run replaces it."""
     try:
-        values: Any = json.loads((home / FILE_NAME).read_text("utf-8"))
+        values = read_json(home / FILE_NAME, dict)
     except (OSError, ValueError):
         return {}
-    known = {row.key for row in BACKBONES}
-    entries = values.items() if isinstance(values, dict) else ()
-    return {key: entry for key, entry in entries if key in known and _is_entry(entry)}
+    return {row.key: values[row.key] for row in BACKBONES if _is_entry(values.get(row.key))}
 
 
 def _is_entry(entry: Any) -> bool:
-    return isinstance(entry, dict) and all(_is_rate(entry.get(name)) for name in ("photos_per_second", "measured"))
-
-
-def _is_rate(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+    names = ("photos_per_second", "measured")
+    return isinstance(entry, dict) and all(fits(entry.get(name), float, math.ulp(0.0), LARGEST) for name in names)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from core.data.scan.folder import Scan
 from core.errors import RunError, RunNotReady, UnfreezeError
+from core.json_values import checked, read_json
 from core.models.backbones import backbone
 from core.runs import trainers
 from core.runs.messages import Message
@@ -117,24 +118,34 @@ def kept(store: RunStore, dataset: Path, key: str) -> Run | None:
 def read_request(run: Run) -> Request:
     """What a job was asked for; raises `RunError` where that cannot be read."""
     try:
-        listed = json.loads((run.folder / PHOTOS).read_text("utf-8"))
-        return Request(**run.recipe_values(), paths=tuple(listed["paths"]), digests=tuple(listed["digests"]))
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        listed = _texts(read_json(run.folder / PHOTOS, dict), "paths", "digests")
+        return Request(**run.recipe_values(), paths=listed["paths"], digests=listed["digests"])
+    except (OSError, ValueError, TypeError) as error:
         raise RunError(f"What {run.id} was asked for cannot be read ({error}). Start again.") from error
 
 
 def read_features(run: Run) -> Features:
     """What a job has computed; raises `RunNotReady` where it has not, or that cannot be read."""
     try:
-        listed = json.loads((run.folder / LISTED).read_text("utf-8"))
+        listed = read_json(run.folder / LISTED, dict)
+        digests = _texts(listed, "digests")["digests"]
+        unread = checked(listed, {"unread": dict}, {})["unread"]
+        checked(unread, dict.fromkeys(unread, str), {})
         values = np.load(run.folder / ROWS, mmap_mode="r")
-        rows = {str(digest): row for row, digest in enumerate(listed["digests"])}
-        unread = {str(digest): str(reason) for digest, reason in listed["unread"].items()}
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise RunNotReady(f"The features that were computed cannot be read ({error}). Compute them again.") from error
-    if values.ndim != 2 or len(values) != len(listed["digests"]):
+    if values.ndim != 2 or len(values) != len(digests):
         raise RunNotReady("The features that were computed are incomplete. Compute them again.")
-    return Features(values, rows, unread)
+    return Features(values, {digest: row for row, digest in enumerate(digests)}, unread)
+
+
+def _texts(values: Mapping[str, Any], *names: str) -> dict[str, tuple[str, ...]]:
+    """The lists of texts of these names; raises `ValueError` where one is missing or is no such list."""
+    found = {name: values.get(name) for name in names}
+    for name, listed in found.items():
+        if type(listed) is not list or not all(type(each) is str for each in listed):
+            raise ValueError(f"{name} is not a list of texts")
+    return {name: tuple(listed) for name, listed in found.items() if listed is not None}
 
 
 def _write_request(run: Run, request: Request) -> None:

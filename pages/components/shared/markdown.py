@@ -1,10 +1,14 @@
-"""Text from outside, such as names, paths and errors, on its way to the screen: shown as it is, never as Markdown."""
+"""Text from outside, such as names, paths and errors, on its way to the screen: shown as it is, never as Markdown.
+
+Streamlit reads more as Markdown than `core.markdown` guards against in a file: colours, icons, formulas, addresses.
+"""
 
 import re
-import unicodedata
 
-SIGNS = frozenset("\\`*_{}[]<>()#|~:$&")
-"""What can mean something in Markdown; a backslash takes the meaning away."""
+from core import markdown
+
+SIGNS = markdown.SIGNS | frozenset("{}():$&")
+"""What can mean something in Streamlit's Markdown; a backslash takes the meaning away."""
 
 FIRST = re.compile(r"(?<![^ ])[+-]|\.(?=\S)|(?<=\d)\.")
 """What begins an entry of a list where a line begins with it, and dots within names."""
@@ -12,13 +16,10 @@ FIRST = re.compile(r"(?<![^ ])[+-]|\.(?=\S)|(?<=\d)\.")
 READ_LATER = re.compile(r"(?<=www)\.|@|:(?=\S)|(?<=[<>~-])[=>-]", re.IGNORECASE)
 """What Streamlit looks for in the text that is left when Markdown has been read: addresses, icons, arrows, dashes."""
 
-ORDERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that turn the order of others around, so that a name reads as another one."""
-
 
 def escape(given: object) -> str:
     """Any text, or an error's, as plain text inside Markdown."""
-    text = "".join(_visible(sign) for sign in str(given))
+    text = markdown.visible(given)
     kept = text.strip(" ")
     before, after = len(text) - len(text.lstrip(" ")), len(text) - len(text.rstrip(" "))
     if not kept:
@@ -28,7 +29,7 @@ def escape(given: object) -> str:
 
 def code(given: object) -> str:
     """Any text as code inside Markdown, for what a person is to type or copy."""
-    text = "".join(_visible(sign) for sign in str(given))
+    text = markdown.visible(given)
     fence = "`" * (1 + max((len(found) for found in re.findall("`+", text)), default=0))
     space = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{space}{text}{space}{fence}"
@@ -41,10 +42,3 @@ def _plain(text: str) -> str:
         safe = f"\\{sign}" if sign in SIGNS or FIRST.match(text, place) else sign
         written.append(f":color[{safe}]" if READ_LATER.match(text, place) else safe)
     return "".join(written)
-
-
-def _visible(sign: str) -> str:
-    """White space as a space, and what could not be seen as �."""
-    if sign.isspace():
-        return " "
-    return "\ufffd" if unicodedata.category(sign) == "Cc" or sign in ORDERS else sign

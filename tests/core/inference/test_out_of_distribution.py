@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.data.subsets import TEST, TRAINING, VALIDATION
-from core.inference.out_of_distribution import OutOfDistributionDetector
+from core.inference.out_of_distribution import OutOfDistributionDetector, are_out_of_distribution
 from core.runs.embeddings import Embeddings
 
 SUBSETS = np.repeat([TRAINING, VALIDATION, TEST], [200, 20, 400])
@@ -36,9 +36,9 @@ def run() -> Embeddings:
 def test_photos_of_another_kind_are_noticed_and_new_photos_of_the_same_kind_are_not(run: Embeddings) -> None:
     detector = OutOfDistributionDetector.fit(run, 1.0)
     usual = run.of(TEST).embedding
-    assert detector.is_out_of_distribution(around(np.full(200, 7), 1)).mean() > 0.95
-    assert 0.01 < detector.is_out_of_distribution(usual).mean() < 0.12
-    assert detector.is_out_of_distribution(usual, false_alarms=0.5).mean() > 0.3
+    assert are_out_of_distribution(detector.ood_scores(around(np.full(200, 7), 1))).mean() > 0.95
+    assert 0.01 < are_out_of_distribution(detector.ood_scores(usual)).mean() < 0.12
+    assert are_out_of_distribution(detector.ood_scores(usual), false_alarms=0.5).mean() > 0.3
     ood_score = detector.ood_scores(usual)
     assert ood_score.shape == (400,) and ood_score.min() >= 0 and ood_score.max() <= 1
     assert detector.ood_scores(usual[:0]).shape == (0,)
