@@ -131,7 +131,7 @@ def test_what_was_downloaded_can_be_loaded(book: RecipeBook) -> None:
     [
         (b"\xff\xfe\x00", "not text in UTF-8"),
         (b"<html>", "not valid JSON"),
-        (b"[]", "must be a JSON object"),
+        (b"[]", "not a JSON object"),
         (b" " * (MOST_BYTES + 1), "at most 100,000"),
         (b"[" * 90_000, "not a recipe"),
         (b'{"dataset": "/x", "colour": 3}', "unknown choices: colour"),

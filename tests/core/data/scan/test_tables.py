@@ -116,7 +116,7 @@ def test_cells_with_several_labels_are_told_from_one_label(cells: Sequence[str],
         (("1 pie/1.jpg", "2 soup/2.jpg"), Columns("column 2", FOLDER)),
         (("pie/1.jpg 0", "soup/2.jpg 1"), Columns("column 1", FOLDER)),
         (("a pie/1.jpg", "b soup/2.jpg", "c pie/2.jpg"), Columns("column 2", FOLDER)),
-        (("# photo class", "pie/1.jpg 0", "pie/2.jpg 1"), Columns("column 1", "column 2")),
+        (("# photo class", "pie/1.jpg 0", "pie/2.jpg 1", "soup/2.jpg 1"), Columns("column 1", "column 2")),
         (("pie_1 1 1 1", "pie_2 1 1 2", "soup_2 2 1 1", "soup_3 2 2 1"), Columns("column 1", "column 2")),
     ],
 )
