@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
 from core.evaluation.similarity import unit_rows
@@ -87,6 +85,10 @@ def place(embedding: NDArray[np.float32], seed: int = 0) -> NDArray[np.float32]:
     Source: L. van der Maaten and G. Hinton, "Visualizing data using t-SNE", JMLR 9 (2008), begun from the principal
     components, so that groups lie where those put them. The same embeddings give the same points.
     """
+    # Loading scikit-learn takes as long as the rest of the server together, and few visitors look at a map.
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
     directions = unit_rows(embedding)
     if not len(directions) or not np.ptp(directions, axis=0).any():
         return np.zeros((len(directions), 2), np.float32)
