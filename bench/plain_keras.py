@@ -2,11 +2,14 @@
 
     uv run python -m bench.plain_keras FOLDER --head-epochs 5 --fine-tune-epochs 10 --unfreeze block7 --out DIR
     uv run python -m bench.plain_keras FOLDER --all --epochs 1 --out DIR
+    uv run python -m bench.plain_keras FOLDER --features-once --head-epochs 10 --out DIR
 
 FOLDER holds train/ and validation/, each with a folder for every class. Photos come in as in "Load and preprocess
 images" and "Data augmentation" (tensorflow.org/tutorials): one decode, kept in memory, changed anew in every epoch. The
 model learns as in "Image classification via fine-tuning with EfficientNet" (keras.io/examples): the head first, then
-the upper blocks at a lower rate, with BatchNorm frozen all the time.
+the upper blocks at a lower rate, with BatchNorm frozen all the time. With --features-once it is what somebody writes
+who knows that the frozen part need not see a photo twice ("Transfer learning & fine-tuning", keras.io/guides): one
+`predict` of the pooled features, and a head on arrays.
 
 DIR gets `model.keras` and `result.json`: seconds from `--started` to the saved model, the validation accuracy after
 every epoch, and the most memory that the process held, in megabytes.
@@ -20,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from core.models import weights
@@ -62,6 +66,30 @@ def build_model(class_count: int, dropout: float) -> keras.Model:
     return keras.Model(features.input, keras.layers.Dense(class_count, activation="softmax")(x))
 
 
+def features_once(model: keras.Model, folder: Path, batch_size: int) -> tuple[Any, Any]:
+    """What the head of a model reads of each photo `(N, D)`, and the labels `(N,)`."""
+    dataset = keras.utils.image_dataset_from_directory(
+        folder, image_size=(B0.resolution, B0.resolution), batch_size=batch_size, shuffle=False
+    )
+    labels = np.concatenate([labels.numpy() for _, labels in dataset.map(lambda pictures, labels: (0, labels))])
+    pooled = keras.Model(model.input, model.layers[-2].input)
+    return pooled.predict(dataset.map(lambda pictures, labels: pictures).prefetch(2), verbose=0), labels
+
+
+def learn_on_features(model: keras.Model, chosen: argparse.Namespace) -> list[float]:
+    """Train the head of a model on features that are computed once; returns what `learn` does."""
+    training, validation = (
+        features_once(model, chosen.folder / part, chosen.batch_size) for part in ("train", "validation")
+    )
+    start = keras.Input(training[0].shape[1:])
+    head = keras.Model(start, model.layers[-1](model.layers[-2](start)))
+    head.compile(
+        keras.optimizers.Adam(chosen.head_rate), "sparse_categorical_crossentropy", ["accuracy"], jit_compile=False
+    )
+    history = head.fit(*training, chosen.batch_size, chosen.head_epochs, validation_data=validation, verbose=2)
+    return [float(value) for value in history.history["val_accuracy"]]
+
+
 def unfreeze(model: keras.Model, start: str) -> None:
     """Let the layers from the first one whose name begins with `start` learn, or "all"; never BatchNorm."""
     names = [layer.name for layer in model.layers]
@@ -93,6 +121,7 @@ def choices() -> argparse.Namespace:
     )
     parser.add_argument("--all", action="store_true", help="no head phase, everything learns for --epochs")
     parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--features-once", action="store_true", help="a head on features that are computed once")
     parser.add_argument("--augment", action="store_true")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--dropout", type=float, default=0.2)
@@ -106,22 +135,28 @@ def choices() -> argparse.Namespace:
     return chosen
 
 
-def main() -> None:
-    """Train as the command line asks, and write down what it took."""
-    chosen = choices()
-    started = chosen.started or time.time()
-    keras.utils.set_random_seed(SEED)
+def learn_on_photos(model: keras.Model, chosen: argparse.Namespace) -> list[float]:
+    """Train the head of a model, then what is unfrozen, on photos; returns what `learn` does."""
     augmenter = build_augmenter() if chosen.augment else None
     training = photos(chosen.folder / "train", chosen.batch_size, shuffle=True, augmenter=augmenter)
     validation = photos(chosen.folder / "validation", chosen.batch_size, shuffle=False)
-    class_count = sum(entry.is_dir() for entry in (chosen.folder / "train").iterdir())
-    model = build_model(class_count, chosen.dropout)
     accuracies = []
     if chosen.head_epochs:
         accuracies += learn(model, training, validation, chosen.head_epochs, chosen.head_rate)
     if chosen.fine_tune_epochs:
         unfreeze(model, chosen.unfreeze)
         accuracies += learn(model, training, validation, chosen.fine_tune_epochs, chosen.fine_tune_rate)
+    return accuracies
+
+
+def main() -> None:
+    """Train as the command line asks, and write down what it took."""
+    chosen = choices()
+    started = chosen.started or time.time()
+    keras.utils.set_random_seed(SEED)
+    class_count = sum(entry.is_dir() for entry in (chosen.folder / "train").iterdir())
+    model = build_model(class_count, chosen.dropout)
+    accuracies = (learn_on_features if chosen.features_once else learn_on_photos)(model, chosen)
     chosen.out.mkdir(parents=True, exist_ok=True)
     model.save(chosen.out / "model.keras")
     result = {

@@ -4,9 +4,11 @@
 
 Training rows: the same split, weights, rates and batches go to `bench.plain_keras` and to a run of Unfreeze in an
 `UNFREEZE_HOME` of its own, so that nothing is kept from before. Both clocks run from the start of the process to the
-saved model; ours then goes on to write the graph that predicts and to test it, which is told apart. `forward` and
-`predict` take the model of a short run: `forward` photos that are already decoded, through what computes the frozen
-part while training, `predict` the way of the Predict page from files to probabilities; both against `model.predict`.
+saved model; ours then goes on to write the graph that predicts and to test it, which is told apart. Where the head
+alone is trained on photos as they are, a further column has plain Keras by somebody who computes features once.
+`forward` and `predict` take the model of a short run: `forward` photos that are already decoded, through what computes
+the frozen part while training, `predict` the way of the Predict page from files to probabilities; both against
+`model.predict`.
 
 Weights are looked for as in the app. Every single measurement goes to the standard error as it comes, Markdown tables
 to the standard output at the end. Linux only: it finds trainers through /proc.
@@ -200,6 +202,7 @@ class Compared:
         unit: "s", the less the better, or "photos/s", the more the better.
         at_least: The ratio to reach.
         plain, ours: What was measured, in pairs.
+        once: What plain Keras took, where its frozen part sees each photo once; empty where that cannot be.
     """
 
     words: str
@@ -207,6 +210,7 @@ class Compared:
     at_least: float
     plain: Sequence[float]
     ours: Sequence[float]
+    once: Sequence[float] = ()
 
     def ratio(self, plain: float, ours: float) -> float:
         """How many times better ours is."""
@@ -218,9 +222,13 @@ class Compared:
         ratio = self.ratio(plain, ours)
         single = [self.ratio(*pair) for pair in zip(self.plain, self.ours, strict=True)]
         verdict = "yes" if ratio >= self.at_least else "no"
+        expert = ""
+        if self.once:
+            once = statistics.median(self.once)
+            expert = f"{once:.1f} {self.unit}, ratio {self.ratio(once, ours):.2f}"
         return (
             f"| {self.words} | {plain:.1f} {self.unit} | {ours:.1f} {self.unit} | **{ratio:.2f}** |"
-            f" {min(single):.2f} to {max(single):.2f} | {self.at_least:g} | {verdict} |"
+            f" {min(single):.2f} to {max(single):.2f} | {self.at_least:g} | {verdict} | {expert} |"
         )
 
 
@@ -236,8 +244,8 @@ class Report:
         """Both tables."""
         lines = [
             f"Medians of {pairs}, in turn, {os.cpu_count()} cores.\n",
-            "| what | plain Keras | Unfreeze | ratio | single pairs | asked for | reached |",
-            "|---|---|---|---|---|---|---|",
+            "| what | plain Keras | Unfreeze | ratio | single pairs | asked for | reached | features once |",
+            "|---|---|---|---|---|---|---|---|",
             *(compared.line() for compared in self.compared),
         ]
         if self.trainings:
@@ -320,12 +328,12 @@ def our_training(photos: Photos, row: Training) -> dict[str, float]:
         return carry_out(new_run(photos, photos.recipe(**row.choices), Path(home)))
 
 
-def plain_training(photos: Photos, row: Training) -> dict[str, float]:
+def plain_training(photos: Photos, row: Training, *flags: str) -> dict[str, float]:
     """Carry out a row with plain Keras; nothing of it stays. Raises `RunError` when it fails."""
     with tempfile.TemporaryDirectory() as base:
         out, folder = Path(base) / "out", photos.link(Path(base) / "photos")
         command = [sys.executable, "-m", "bench.plain_keras", str(folder), "--out", str(out)]
-        command += plain_options(photos.recipe(**row.choices))
+        command += [*plain_options(photos.recipe(**row.choices)), *flags]
         done = subprocess.run([*command, "--started", repr(time.time())], cwd=PROJECT, capture_output=True, text=True)
         if done.returncode:
             raise RunError(f"Plain Keras failed:\n{done.stderr[-2000:]}")
@@ -360,15 +368,13 @@ def plain_options(recipe: Recipe) -> list[str]:
     ]
 
 
-def in_turn(
-    name: str, pairs: int, plain: Callable[[], Measurement], ours: Callable[[], Measurement]
-) -> tuple[list[Measurement], list[Measurement]]:
-    """Measure plain, ours, plain, ours, and tell each as it comes."""
-    measured: tuple[list[Measurement], list[Measurement]] = ([], [])
+def in_turn(name: str, pairs: int, ways: Mapping[str, Callable[[], Measurement]]) -> dict[str, list[Measurement]]:
+    """Measure each way, then each way again, and tell every result as it comes."""
+    measured: dict[str, list[Measurement]] = {side: [] for side in ways}
     for number in range(pairs):
-        for side, way, kept in zip(("plain", "ours"), (plain, ours), measured, strict=True):
-            kept.append(way())
-            values = {key: round(value, 3) for key, value in kept[-1].items()}
+        for side, way in ways.items():
+            measured[side].append(way())
+            values = {key: round(value, 3) for key, value in measured[side][-1].items()}
             print(json.dumps({"row": name, "pair": number + 1, "side": side, **values}), file=sys.stderr, flush=True)
     return measured
 
@@ -380,11 +386,15 @@ def column(measurements: Sequence[Measurement], key: str) -> list[float]:
 
 def bench_training(row: Training, photos: Photos, pairs: int, report: Report) -> None:
     """Measure one row of the table of trainings."""
-    plain, ours = in_turn(row.key, pairs, partial(plain_training, photos, row), partial(our_training, photos, row))
-    report.compared.append(Compared(row.words, "s", row.at_least, column(plain, "seconds"), column(ours, "seconds")))
-    cells = [f"{statistics.median(column(ours, 'end')):.1f} s"]
-    cells += [f"{statistics.median(column(side, 'accuracy')):.1%}" for side in (plain, ours)]
-    cells += [f"{statistics.median(column(side, 'peak_mb')):,.0f} MB" for side in (plain, ours)]
+    ways = {"plain": partial(plain_training, photos, row), "ours": partial(our_training, photos, row)}
+    if row.choices == HEAD_ONLY:
+        ways["once"] = partial(plain_training, photos, row, "--features-once")
+    measured = in_turn(row.key, pairs, ways)
+    plain, ours, once = (column(measured.get(side, ()), "seconds") for side in ("plain", "ours", "once"))
+    report.compared.append(Compared(row.words, "s", row.at_least, plain, ours, once))
+    cells = [f"{statistics.median(column(measured['ours'], 'end')):.1f} s"]
+    cells += [f"{statistics.median(column(measured[side], 'accuracy')):.1%}" for side in ("plain", "ours")]
+    cells += [f"{statistics.median(column(measured[side], 'peak_mb')):,.0f} MB" for side in ("plain", "ours")]
     report.trainings.append(f"| {row.words} | {' | '.join(cells)} |")
     recipe = photos.recipe(**row.choices)
     if recipe.augmentations:
@@ -412,13 +422,10 @@ def bench_forward(run: Run, photos: Photos, base: Path, pairs: int, report: Repo
         if capability not in offered:
             print(f"This processor does not compute in {hint}.", file=sys.stderr)
             continue
-        plain, ours = in_turn(
-            f"{FORWARD} {hint}",
-            pairs,
-            partial(child, PLAIN_FORWARD, run.folder, file),
-            partial(child, OUR_FORWARD, run.folder, file, hint),
-        )
-        speeds = (column(plain, "photos_per_second"), column(ours, "photos_per_second"))
+        plain = partial(child, PLAIN_FORWARD, run.folder, file)
+        ours = partial(child, OUR_FORWARD, run.folder, file, hint)
+        measured = in_turn(f"{FORWARD} {hint}", pairs, {"plain": plain, "ours": ours})
+        speeds = [column(measured[side], "photos_per_second") for side in ("plain", "ours")]
         words = f"forward pass, {FORWARD_PHOTOS} decoded photos, ours in {hint}"
         report.compared.append(Compared(words, "photos/s", FORWARD_AT_LEAST, *speeds))
 
@@ -431,15 +438,16 @@ def bench_predict(run: Run, photos: Photos, base: Path, pairs: int, report: Repo
     def measure(script: str) -> Measurement:
         return child(script, run.folder, listed, repr(time.time()))
 
-    plain, ours = in_turn(PREDICT, pairs, partial(measure, PLAIN_PREDICT), partial(measure, OUR_PREDICT))
+    ways = {"plain": partial(measure, PLAIN_PREDICT), "ours": partial(measure, OUR_PREDICT)}
+    measured = in_turn(PREDICT, pairs, ways)
     for key, words in (("from_start", "from the start of the process"), ("warm", "without start-up")):
         report.compared.append(
             Compared(
                 f"predict {PREDICT_PHOTOS} photos, {words}",
                 "s",
                 PREDICT_AT_LEAST,
-                column(plain, key),
-                column(ours, key),
+                column(measured["plain"], key),
+                column(measured["ours"], key),
             )
         )
 
