@@ -12,6 +12,7 @@ from core.errors import PhotoError
 from core.settings import FILE_NAME
 from pages.components.cached import services
 from pages.components.shared import elements, markdown
+from pages.components.shared.report_errors import ask
 
 
 def check_upload_size(size: int, most: int) -> None:
@@ -29,8 +30,9 @@ def release(files: Iterable[UploadedFile]) -> None:
 
 
 def show_limits() -> None:
-    """How much is taken in, and how to change that."""
-    most = services.settings().limits
+    """How much is taken in and kept, how to change that, and a way to empty the feature cache."""
+    most, cache = services.settings().limits, services.feature_cache()
+    used = cache.used()
     with st.expander("Limits", icon=":material/straighten:"):
         elements.facts(
             [
@@ -42,7 +44,7 @@ def show_limits() -> None:
                 ("Photos per upload", f"{most.uploads:,}"),
                 ("Uploads held by a browser tab", formatting.size(most.session_upload_bytes)),
                 ("Uploads held in all", formatting.size(most.server_upload_bytes)),
-                ("Feature cache", formatting.size(most.feature_cache_bytes)),
+                ("Feature cache", f"{formatting.size(used)} of {formatting.size(most.feature_cache_bytes)}"),
                 ("ZIP compression ratio", f"{most.ratio:,} : 1"),
             ]
         )
@@ -50,6 +52,15 @@ def show_limits() -> None:
             "Whatever exceeds a limit is left out and listed with the reason. To change a limit, set it in"
             f" {markdown.code(services.settings().home / FILE_NAME)} under `[limits]`, for example `files = 500000`,"
             " and restart the app."
+        )
+        st.button(
+            "Empty the feature cache",
+            icon=":material/delete_sweep:",
+            disabled=not used,
+            help="It holds what frozen layers made of photos, and networks converted for that. Runs are not affected:"
+            " the next one computes again what it needs.",
+            on_click=ask,
+            args=(cache.clear,),
         )
 
 
