@@ -190,6 +190,7 @@ def shallow_lite() -> Iterator[Mapping[str, Callable[..., Any]]]:
     processes of their own have the whole network: give this process what is yielded, by name, to share with them.
     """
     from core.models import efficientnet_lite
+    from core.training.feature_cache import kept_graphs
 
     whole, torch_names = efficientnet_lite.plan, efficientnet_lite.torch_names
     names = {key: efficientnet_lite.torch_names(key) for key in efficientnet_lite.SCALING}
@@ -204,6 +205,7 @@ def shallow_lite() -> Iterator[Mapping[str, Callable[..., Any]]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(efficientnet_lite, "plan", first_of_each)
         patch.setattr(efficientnet_lite, "torch_names", names_of_these)
+        patch.setattr(kept_graphs, "_code", lambda: "the first bottleneck of each block")
         yield {"plan": whole, "torch_names": torch_names}
 
 

@@ -48,6 +48,9 @@ SCRIPT = ("-I", "train.py")
 LOADED = (
     "core.training.__main__",
     "core.training.loop",
+    "core.training.environment",
+    "core.training.inputs.augmenter",
+    "core.training.inputs.data_loader",
     "core.training.lr_finder.range_test",
     "core.training.dataset_features.job",
 )

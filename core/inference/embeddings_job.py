@@ -1,14 +1,16 @@
 """The embeddings of a run's photos: computed by the model that came out, and kept with the run.
 
-The trainer does this as its last act, when the run has finished and everybody can use it. For runs where that did not
-happen, because they were stopped or come from an older version, `request` is the server's side, and a niced child
-process, `python -m core.inference.embeddings_job RUN`, does the work. Whoever computes them holds a lock of its own. A
-failure is kept beside the run, and nothing is tried again before `retry`. No TensorFlow.
+The trainer does this as its last act, when the run has finished and everybody can use it; where outputs of its frozen
+part are cached for all photos, it goes on from there. For runs where that did not happen, because they were stopped or
+come from an older version, `request` is the server's side, and a niced child process,
+`python -m core.inference.embeddings_job RUN`, does the work. Whoever computes them holds a lock of its own. A failure
+is kept beside the run, and nothing is tried again before `retry`. No TensorFlow.
 """
 
 import json
 import sys
 import traceback
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -49,6 +51,9 @@ MOST_BYTES = 128_000_000
 
 BYTES_PER_NUMBER = 2
 
+Answer = Callable[[NDArray[np.intp]], Mapping[str, NDArray[np.float32]]]
+"""From positions in a run's split `(n,)` to a model's probabilities and embeddings by name, `(n, ...)`."""
+
 DIED = "The process ended without a message; memory may have run out, or the computer was switched off."
 NO_MODEL = "This run has no model."
 
@@ -88,8 +93,11 @@ def retry(run: Run) -> None:
         (run.folder / PROGRESS).unlink(missing_ok=True)
 
 
-def compute_if_missing(run: Run, settings: Settings) -> None:
-    """Compute the embeddings of a run that has a model, unless that was done or is being done; a failure is kept."""
+def compute_if_missing(run: Run, settings: Settings, answer: Answer | None = None) -> None:
+    """Compute the embeddings of a run that has a model, unless that was done or is being done; a failure is kept.
+
+    Where the model need not look at the photos for that, `answer` says what it makes of them.
+    """
     if run.embeddings_file.exists() or not run.serving_folder.is_dir():
         return
     with (
@@ -99,7 +107,7 @@ def compute_if_missing(run: Run, settings: Settings) -> None:
         if not held:
             return
         try:
-            compute(run, settings)
+            compute(run, settings, answer)
         except (UnfreezeError, OSError) as error:
             _fail(run, str(error))
         except Exception as error:
@@ -110,8 +118,10 @@ def compute_if_missing(run: Run, settings: Settings) -> None:
             retry(run)
 
 
-def compute(run: Run, settings: Settings) -> None:
+def compute(run: Run, settings: Settings, answer: Answer | None = None) -> None:
     """Compute the embeddings of the photos of a run's split, and keep them; what cannot be read is left out.
+
+    `answer` is as in `compute_if_missing`.
 
     Raises:
         UnfreezeError: The folder, the split or the model cannot be used.
@@ -129,7 +139,7 @@ def compute(run: Run, settings: Settings) -> None:
         if done % EVERY == 0:
             _write_progress(run, EmbeddingsProgress(done, len(chosen)))
 
-    outputs = graph.run_many(len(chosen), pixels, on_photos)
+    outputs = answer(chosen) if answer else graph.run_many(len(chosen), pixels, on_photos)
     few, names = folder.subset(chosen), run.class_names()
     labels = np.array([names.index(few.class_names[label]) for label in few.labels], np.int32)
     found = Embeddings(few.paths, labels, parts[chosen], outputs[EMBEDDING], outputs[PROBABILITIES])

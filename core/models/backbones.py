@@ -28,6 +28,9 @@ HEAD = "head"
 FEATURES = "features"
 """The boundary right before the head, where what the last block puts out is pooled: `(B, D)`."""
 
+LAST_MAP = "last_map"
+"""The boundary before that pooling: `(B, h, w, C)`. The head cannot see it, but what says where a model looks can."""
+
 
 @dataclass(frozen=True)
 class Block:

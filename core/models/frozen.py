@@ -5,8 +5,9 @@ TensorFlow in mixed precision, compiled by XLA.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,33 +16,22 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from core.errors import RecipeError
-from core.models.backbones import FEATURES, HEAD, Backbone
+from core.models.backbones import FEATURES, HEAD, LAST_MAP, Backbone
 from core.models.build import build_backbone
 from core.models.heads import pooled_features_of
-from core.models.openvino_runtime import FAST, OpenVINOModel, Receive, filled
-
-AGREEMENT = 1e-2
-"""How far, relative to their length, outputs in bfloat16 may be from those in float32 to be used."""
-
-
-class FrozenPart(Protocol):
-    """Computes boundary outputs by name for one batch of photos after the other."""
-
-    precision: str
-
-    def run_all(self, batches: Iterable[tuple[Any, NDArray[np.float32]]], receive: Receive) -> None:
-        """Compute every batch `(n, S, S, 3)` in [0, 255], n ≤ `BATCH`, and hand over its tag and outputs, in order."""
-        ...
+from core.models.openvino_runtime import FrozenPart, Receive, filled
 
 
 def tensor_at(model: keras.Model, backbone: Backbone, boundary: str) -> keras.KerasTensor:
-    """The tensor of a classifier at a boundary: `FEATURES`, or a block's name for what enters that block.
+    """The tensor of a classifier at a boundary: `FEATURES`, `LAST_MAP`, or a block's name for what enters that block.
 
     Raises:
         RecipeError: More than one tensor crosses there, so the network cannot be cut.
     """
     if boundary == FEATURES:
         return pooled_features_of(model)
+    if boundary == LAST_MAP:
+        return model.get_layer("pool").input
     above = {HEAD, *backbone.trainable_blocks(boundary)}
     crossing = {}
     for layer in model.layers:
@@ -70,12 +60,31 @@ def weights_hash(model: keras.Model, backbone: Backbone) -> str:
     return total.hexdigest()
 
 
-def graph_to(model: keras.Model, outputs: Mapping[str, keras.KerasTensor]) -> ov.Model:
-    """The OpenVINO graph, in float32, from photos `(B, S, S, 3)` to tensors of a model, by the names given to them."""
-    part = keras.Model(model.input, dict(outputs))
-    photo = tf.TensorSpec([None, *model.input.shape[1:]], tf.float32)
-    traced = tf.function(lambda photos: part(photos, training=False)).get_concrete_function(photo)
+def graph_to(
+    model: keras.Model, outputs: Mapping[str, keras.KerasTensor], start: keras.KerasTensor | None = None
+) -> ov.Model:
+    """The OpenVINO graph, in float32, to tensors of a model, by the names given to them.
+
+    Args:
+        model: The model.
+        outputs: Its tensors to compute, other than `start`.
+        start: The tensor `(B, ...)` to compute them from; photos `(B, S, S, 3)`, where it is not given.
+    """
+    first = model.input if start is None else start
+    part = keras.Model(first, dict(outputs))
+    given = tf.TensorSpec([None, *first.shape[1:]], tf.float32)
+    traced = tf.function(lambda values: part(values, training=False)).get_concrete_function(given)
     return ov.convert_model(traced)
+
+
+def graph_to_boundaries(model: keras.Model, backbone: Backbone) -> ov.Model:
+    """The OpenVINO graph of a classifier from photos to every boundary that it can be cut at.
+
+    It knows nothing of the head: its features are averages, whatever the head reads.
+    """
+    points = (point for point in backbone.unfreeze_points if point not in ("none", "all"))
+    outputs = {name: tensor_at(model, backbone, name) for name in (LAST_MAP, *points)}
+    return graph_to(model, {**outputs, FEATURES: keras.layers.GlobalAveragePooling2D()(outputs[LAST_MAP])})
 
 
 class MixedPrecisionModel:
@@ -83,7 +92,7 @@ class MixedPrecisionModel:
 
     precision = "mixed_float16"
 
-    def __init__(self, model: keras.Model, backbone: Backbone, wanted: Iterable[str], *, compiled: bool = True) -> None:
+    def __init__(self, model: keras.Model, backbone: Backbone, wanted: Sequence[str], *, compiled: bool = True) -> None:
         """Build the backbone of a classifier once more in mixed precision, with the same weights."""
         half = _in_mixed_precision(backbone, model)
         outputs = {name: _same_tensor(half, model, tensor_at(model, backbone, name)) for name in wanted}
@@ -102,38 +111,11 @@ class MixedPrecisionModel:
             _hand_over(*before, receive)
 
 
-def on_this_machine(
-    model: keras.Model, backbone: Backbone, graph: ov.Model, wanted: Iterable[str], sample: NDArray[np.float32] | None
-) -> FrozenPart:
-    """Whatever computes the wanted boundaries fastest here.
-
-    Args:
-        model: The classifier.
-        backbone: What it was built with.
-        graph: The classifier's `graph_to`, with all wanted outputs.
-        wanted: Names of boundaries.
-        sample: Up to `BATCH` photos to judge by whether fewer bits will do; None if they never will.
-    """
-    names = list(wanted)
-    if tf.config.list_physical_devices("GPU"):
-        return MixedPrecisionModel(model, backbone, names)
-    exact = OpenVINOModel(graph, names)
-    if sample is None or not len(sample) or not _computes_in_bfloat16():
-        return exact
-    fast = OpenVINOModel(graph, names, FAST)
-    return fast if _agree(exact, fast, sample) else exact
-
-
-def _computes_in_bfloat16() -> bool:
-    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
-def _agree(exact: FrozenPart, fast: FrozenPart, sample: NDArray[np.float32]) -> bool:
-    found: list[dict[str, NDArray[np.float32]]] = []
-    for part in (exact, fast):
-        part.run_all([(None, sample)], lambda _, values: found.append({key: values[key].copy() for key in values}))
-    right, near = found
-    return all(np.linalg.norm(near[key] - right[key]) <= AGREEMENT * np.linalg.norm(right[key]) for key in right)
+def on_graphics_card(model: keras.Model, backbone: Backbone) -> Callable[[Sequence[str]], FrozenPart] | None:
+    """What makes the part of a classifier up to some boundaries for the graphics card; None where there is none."""
+    if not tf.config.list_physical_devices("GPU"):
+        return None
+    return partial(MixedPrecisionModel, model, backbone)
 
 
 def _hand_over(tag: Any, count: int, values: Mapping[str, tf.Tensor], receive: Receive) -> None:

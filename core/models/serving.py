@@ -10,6 +10,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from core.errors import RunNotReady
 from core.files import storage_error
-from core.models.openvino_runtime import BATCH, REQUESTS, OpenVINOModel, Outputs, Photos, Receive
+from core.models.openvino_runtime import BATCH, REQUESTS, OpenVINOModel, Outputs, Photos, Receive, part_of
 
 if TYPE_CHECKING:
     import keras
@@ -33,21 +34,45 @@ COMPILE_OPTIONS = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f
 PROBABILITIES, EMBEDDING, ACTIVATION_MAPS = "probabilities", "embedding", "class_activation_maps"
 
 
-def write_graph(model: "keras.Model", folder: Path) -> None:
+@dataclass(frozen=True)
+class Below:
+    """The part of a network that has stayed as it was, converted before.
+
+    Attributes:
+        graph: From photos to boundaries.
+        boundary: The one of them that the rest of the network begins at.
+    """
+
+    graph: ov.Model
+    boundary: str
+
+
+def write_graph(
+    model: "keras.Model", folder: Path, below: Below | None = None, start: "keras.KerasTensor | None" = None
+) -> None:
     """Write a model of `core.models.build` as an OpenVINO graph in fp32; needs TensorFlow.
 
     The folder appears in one step. Its input is float32 `(B, S, S, 3)` in [0, 255].
+
+    Args:
+        model: The model.
+        folder: Where.
+        below: The part of the model that need not be converted again.
+        start: The model's tensor at that boundary.
 
     Raises:
         StorageError: The disk does not take it.
     """
     from core.models.frozen import graph_to
 
+    graph = graph_to(model, _outputs(model), start)
+    if below is not None:
+        graph = joined(below, graph)
     making = folder.with_name(f"writing-{folder.name}")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
     try:
-        save_graph(graph_to(model, _outputs(model)), making / GRAPH)
+        save_graph(graph, making / GRAPH)
         shutil.rmtree(folder, ignore_errors=True)
         making.replace(folder)
     finally:
@@ -65,12 +90,30 @@ def save_graph(graph: ov.Model, file: Path) -> None:
         raise storage_error(file, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))) from error
 
 
+def joined(below: Below, above: ov.Model) -> ov.Model:
+    """One graph of two: what `above` takes is what the other one has at the boundary. Both stay as they are."""
+    lower, upper = part_of(below.graph, [below.boundary]), above.clone()
+    [photos], [taken] = lower.get_parameters(), upper.get_parameters()
+    source = lower.output(below.boundary).get_node().input_value(0)
+    names = [output.get_names() for output in upper.outputs]
+    for target in taken.output(0).get_target_inputs():
+        target.replace_source_output(source)
+    for output, known in zip(upper.outputs, names, strict=True):
+        output.get_tensor().add_names(known)  # one that is taken as it comes was named after what it was taken from
+    return ov.Model(upper.get_results(), [photos])
+
+
+def embedding_of(model: "keras.Model") -> "keras.KerasTensor":
+    """The tensor that a model's last layer reads, before anything of it is dropped."""
+    return model.get_layer("head_dropout").input
+
+
 def _outputs(model: "keras.Model") -> dict[str, "keras.KerasTensor"]:
     from core.models.activation_maps import activation_maps
 
     return {
         PROBABILITIES: model.output,
-        EMBEDDING: model.get_layer("head_dropout").input,
+        EMBEDDING: embedding_of(model),
         ACTIVATION_MAPS: activation_maps(model),
     }
 

@@ -125,7 +125,7 @@ def row_bytes(chosen: Backbone, boundary: str, *, augmented: bool, pooling: str 
 
 
 def plan_phases(
-    recipe: Recipe, chosen: Backbone, training: int, validation: int, has_room: Callable[[int], bool]
+    recipe: Recipe, chosen: Backbone, training: int, others: int, has_room: Callable[[int], bool]
 ) -> tuple[PhasePlan, ...]:
     """Plan the input of each phase, in order.
 
@@ -133,14 +133,14 @@ def plan_phases(
         recipe: What was chosen.
         chosen: Its backbone.
         training: Number of training photos.
-        validation: Number of validation photos.
+        others: Number of validation and test photos.
         has_room: Says whether so many bytes may be cached.
     """
     plans: list[PhasePlan] = []
     promised = 0
     for phase in phases_of(recipe, chosen):
         plan = _plan(phase, recipe, chosen)
-        needed = _bytes(plan, recipe, chosen, training, validation)
+        needed = _bytes(plan, recipe, chosen, training, others)
         if plan.cached and not has_room(promised + needed):
             plan = replace(plan, boundary="", views=0, reason=Message("no-room", {"bytes": needed}))
         promised += needed if plan.cached else 0
@@ -151,6 +151,16 @@ def plan_phases(
 def boundaries_of(plans: Sequence[PhasePlan]) -> tuple[str, ...]:
     """The boundaries whose outputs are cached for these phases, each once, in the order of the phases."""
     return tuple(dict.fromkeys(plan.boundary for plan in plans if plan.cached))
+
+
+def deepest(plans: Sequence[PhasePlan], chosen: Backbone) -> PhasePlan:
+    """The one of these phases in which most of the network learns; what is frozen in it is as it was before the run."""
+    return max(plans, key=lambda plan: len(chosen.trainable_blocks(plan.phase.unfreeze_point)))
+
+
+def final_boundary(plans: Sequence[PhasePlan], chosen: Backbone) -> str:
+    """The boundary below all that learns in any of these phases; empty where such a phase takes photos."""
+    return deepest(plans, chosen).boundary
 
 
 def first_versions(plans: Sequence[PhasePlan]) -> list[int]:
@@ -190,14 +200,14 @@ def new_versions(plans: Sequence[PhasePlan]) -> list[int]:
     return counts
 
 
-def _bytes(plan: PhasePlan, recipe: Recipe, chosen: Backbone, training: int, validation: int) -> int:
+def _bytes(plan: PhasePlan, recipe: Recipe, chosen: Backbone, training: int, others: int) -> int:
     if not plan.cached:
         return 0
     changed, exact = (
         row_bytes(chosen, plan.boundary, augmented=augmented, pooling=recipe.pooling)
         for augmented in (plan.augmented, False)
     )
-    return changed * training * plan.views + exact * validation
+    return changed * training * plan.views + exact * others
 
 
 def _plan(phase: Phase, recipe: Recipe, chosen: Backbone) -> PhasePlan:

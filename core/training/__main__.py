@@ -19,7 +19,8 @@ from core.runs.store import Run, RunStore
 from core.settings import Settings, settings_from
 from core.training.dataset_features.features import COMPUTE
 from core.training.lr_finder.finder import FIND_RATE
-from core.training.process.warm_trainer import held_with_message, run_warm_trainer, without_scikit_learn
+from core.training.process.libraries import load_keras
+from core.training.process.warm_trainer import held_with_message, run_warm_trainer
 
 
 def main(argument: str, folder: str = "") -> None:
@@ -62,24 +63,25 @@ def next_run_afterwards(settings: Settings, environ: Mapping[str, str]) -> Itera
 def carry_out(run: Run, settings: Settings) -> None:
     """Carry out a run, holding its lock from the first moment to the last."""
     with held_with_message(run, Message("loading-tensorflow")):
-        with without_scikit_learn():
-            from core.training.loop import train
+        from core.training.loop import train
+
         train(run, settings)
 
 
 def find_rate(run: Run, settings: Settings) -> None:
     """Try learning rates, as `carry_out` carries out a run."""
     with held_with_message(run, Message("loading-tensorflow")):
-        with without_scikit_learn():
-            from core.training.lr_finder.range_test import sweep
+        load_keras()
+        from core.training.lr_finder.range_test import sweep
+
         sweep(run, settings)
 
 
 def compute_features(run: Run, settings: Settings) -> None:
     """Compute features of photos, as `carry_out` carries out a run."""
     with held_with_message(run, Message("loading-tensorflow")):
-        with without_scikit_learn():
-            from core.training.dataset_features.job import compute
+        from core.training.dataset_features.job import compute
+
         compute(run, settings)
 
 

@@ -17,22 +17,6 @@ from core.training.recorder import Recorder
 from core.training.schedule import Schedule
 
 
-class StopAsked(Exception):
-    """A stop was requested while nothing was being trained."""
-
-
-class PauseAsked(Exception):
-    """A pause was requested, and the checkpoint is written."""
-
-
-def obey(run: Run) -> None:
-    """Raise `StopAsked` or `PauseAsked` if a stop or a pause was requested."""
-    if run.stop_requested():
-        raise StopAsked
-    if run.pause_requested():
-        raise PauseAsked
-
-
 class RunCallback(keras.callbacks.Callback):
     """Feeds the recorder, keeps the best weights by validation loss, and ends `fit` when asked to.
 

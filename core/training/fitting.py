@@ -12,13 +12,14 @@ from core.models.backbones import Backbone
 from core.models.sample_predictions import SamplePredictions
 from core.models.trainable import changing, choose_learning, learner_of, values_of
 from core.recipe.phases import FROM_SCRATCH, Phase
-from core.recipe.plan import ORIGINAL, PhasePlan, boundaries_of
+from core.recipe.plan import ORIGINAL, PhasePlan, boundaries_of, final_boundary
 from core.recipe.recipe import Recipe
 from core.runs.messages import Message
 from core.runs.store import Run
 from core.training.budget.cost_model import finishing_seconds
-from core.training.callbacks import PauseAsked, RunCallback, StopAsked, obey
+from core.training.callbacks import RunCallback
 from core.training.checkpoint import Checkpoint, Checkpoints
+from core.training.interruption import PauseAsked, StopAsked, obey
 from core.training.preparation import Ready
 from core.training.recorder import Recorder
 from core.training.schedule import Schedule
@@ -314,7 +315,8 @@ class Fitting:
         total = sum(plan.phase.epochs for plan in self._plans)
         subsets = self._data.subsets
         estimator.pending = max(0, min(views, total) - len(self._loader.made)) * len(subsets["training"])
-        tested = len(subsets["validation"]) + len(subsets["test"])
+        looked_at = bool(final_boundary(self._plans, self._chosen))  # what the frozen part makes of them is cached
+        tested = 0 if looked_at else len(subsets["validation"]) + len(subsets["test"])
         estimator.finishing = finishing_seconds(tested, estimator.photos_per_second)
 
 

@@ -1,4 +1,7 @@
-"""One training run, from recipe to tested model."""
+"""One training run, from recipe to tested model.
+
+Importing this module brings no TensorFlow, which is loaded when a run is carried out.
+"""
 
 import json
 import shutil
@@ -9,18 +12,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from core.data.scan.folder import check_inside
 from core.data.split import read_split_csv
 from core.data.subsets import SUBSETS
 from core.errors import StorageError, TrainingDiverged, UnfreezeError, WeightsNotFound
-from core.files import FULL, replacing, write_atomically
+from core.files import FULL, write_atomically
 from core.models import weights
 from core.models.backbones import FEATURES, backbone
 from core.models.openvino_runtime import BATCH, OpenVINOModel
-from core.models.serving import PROBABILITIES, ServingGraph, write_graph
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import read_recipe, settle
 from core.runs.messages import Message
@@ -28,13 +29,14 @@ from core.runs.store import FAILED, FINISHED, PAUSED, STOPPED, Run, Status
 from core.settings import Settings
 from core.training.budget.cost_model import Counts, Throughput
 from core.training.budget.time_budget import fitted, timed_variants
-from core.training.callbacks import PauseAsked, StopAsked
-from core.training.environment import describe_environment
-from core.training.fitting import Fitting
+from core.training.feature_cache.kept_graphs import KeptGraph
+from core.training.finishing import finish, keep_embeddings
 from core.training.inputs.photos import Photos, in_chunks
-from core.training.preparation import Prepared, Ready, prepare, ready, report_left_out
+from core.training.interruption import PauseAsked, StopAsked
+from core.training.network import feature_cache, prepare
+from core.training.preparation import Ready, ready
+from core.training.process.libraries import load_keras
 from core.training.recorder import Recorder
-from core.training.tensorboard import Logs
 
 LEAST_FREE = 100_000
 """Bytes free on the disk, below which it was full when something failed, whatever the library said that failed."""
@@ -43,7 +45,7 @@ PROBE_PHOTOS = 96
 """How many photos the throughput of this machine is measured with."""
 
 
-def train(run: Run, settings: Settings, prepared: Prepared | None = None) -> None:
+def train(run: Run, settings: Settings, prepared: KeptGraph | None = None) -> None:
     """Carry out a run from its folder's recipe and split; every outcome ends up in its status.
 
     What was prepared is used if it is of this run's network; the result is the same.
@@ -74,23 +76,27 @@ def telling_how_it_ends(run: Run) -> Iterator[Recorder]:
         shutil.rmtree(run.work_folder, ignore_errors=True)
 
 
-def _carry_out(run: Run, settings: Settings, recorder: Recorder, prepared: Prepared | None) -> None:
+def _carry_out(run: Run, settings: Settings, recorder: Recorder, prepared: KeptGraph | None) -> None:
     recipe = read_recipe(run)
-    keras.utils.clear_session()
     if recipe.minutes and not run.has_checkpoint():
         recipe, prepared = _fit_into_time(run, recipe, settings, recorder, prepared)
-    write_atomically(run.environment_file, json.dumps(describe_environment(), indent=2))
     with ready(run, recipe, settings, recorder, prepared) as all_there:
+        from core.training.environment import describe_environment
+
+        write_atomically(run.environment_file, json.dumps(describe_environment(), indent=2))
         stopped = _fit(run, all_there, recorder)
-    _finish(run, all_there, recorder)
-    if stopped:
-        end(recorder, STOPPED, Message("stopped"))
-    else:
-        end(recorder, FINISHED, Message("finished"))
+        finish(run, all_there, recorder)
+        if stopped:
+            end(recorder, STOPPED, Message("stopped"))
+        else:
+            end(recorder, FINISHED, Message("finished"))
+        keep_embeddings(run, all_there, settings)
 
 
 def _fit(run: Run, given: Ready, recorder: Recorder) -> bool:
     """Train to the end and write the best model; returns whether a stop was requested."""
+    from core.training.fitting import Fitting
+
     fitting = Fitting(run, given, recorder)
     try:
         with _logs(run, given.recipe, recorder):
@@ -99,7 +105,7 @@ def _fit(run: Run, given: Ready, recorder: Recorder) -> bool:
         if not fitting.callback.best:
             raise
         fitting.callback.settle()
-        _finish(run, given, recorder)
+        finish(run, given, recorder)
         raise TrainingDiverged(
             f"{error} The best model until then, of epoch {recorder.status.best_epoch}, is kept."
         ) from error
@@ -113,6 +119,8 @@ def _logs(run: Run, recipe: Recipe, recorder: Recorder) -> Iterator[None]:
     if not recipe.tensorboard:
         yield
         return
+    from core.training.tensorboard import Logs
+
     with Logs(run.tensorboard_folder) as logs:
         recorder.log_to(logs.write)
         yield
@@ -125,16 +133,17 @@ def _how_far(status: Status) -> Message:
 
 
 def _fit_into_time(
-    run: Run, recipe: Recipe, settings: Settings, recorder: Recorder, prepared: Prepared | None
-) -> tuple[Recipe, Prepared | None]:
+    run: Run, recipe: Recipe, settings: Settings, recorder: Recorder, prepared: KeptGraph | None
+) -> tuple[Recipe, KeptGraph | None]:
     """Measure this machine on a few of the photos, and settle the choices that depend on the time budget."""
+    load_keras()  # which would disturb the measurement
     recorder.tell(phase="preparing", message=Message("benchmarking"), progress=None)
     available = [row for row in timed_variants() if weights.look_up(row, settings)]
     if not available:
         raise WeightsNotFound(weights.describe_missing(backbone(recipe.backbone), settings))
     probe = next((row for row in available if prepared and row.key == prepared.backbone), available[0])
     if prepared is None or prepared.backbone != probe.key:
-        prepared = prepare(probe.key, settings)
+        prepared = prepare(probe.key, settings, feature_cache(settings))
     root = check_inside(Path(recipe.dataset), settings.dataset_roots)
     folder, parts = read_split_csv(run.split_file, root)
     files = [folder.absolute(index) for index in np.random.default_rng(0).permutation(len(folder))[:PROBE_PHOTOS]]
@@ -147,7 +156,7 @@ def _fit_into_time(
     return fitting, prepared
 
 
-def _photos_per_second(prepared: Prepared | None, photos: Photos) -> float:
+def _photos_per_second(prepared: KeptGraph | None, photos: Photos) -> float:
     if prepared is None:
         raise RuntimeError("the weights were there a moment ago")
     part = OpenVINOModel(prepared.graph, [FEATURES])
@@ -156,25 +165,6 @@ def _photos_per_second(prepared: Prepared | None, photos: Photos) -> float:
     began = time.perf_counter()
     part.run_all(batches, lambda *_: None)
     return len(photos) / (time.perf_counter() - began)
-
-
-def _finish(run: Run, given: Ready, recorder: Recorder) -> None:
-    """Write the graph that predicts with the best weights, and measure it, once, on the test subset."""
-    model, data = given.model, given.data
-    recorder.tell(phase="finishing", message=Message("finishing"), progress=None, seconds_left=None)
-    run.embeddings_file.unlink(missing_ok=True)  # of the model before these epochs
-    write_graph(model, run.serving_folder)
-    graph, photos = ServingGraph(run.serving_folder), data.photos
-    for part in ("validation", "test"):
-        positions = data.subsets[part]
-        chunks = [graph.run(photos.pixels(chunk))[PROBABILITIES] for chunk in in_chunks(positions)]
-        probabilities = np.concatenate(chunks)
-        labels = data.labels[positions]
-        with replacing(run.predictions_file(part)) as file:
-            np.savez(file, probabilities=probabilities, labels=labels)
-    correct = int((probabilities.argmax(1) == labels).sum())
-    recorder.tell(test_correct=correct, test_count=len(labels), test_accuracy=correct / len(labels))
-    report_left_out(run, given.given.folder, given.given.photos.failures, recorder)
 
 
 def end(recorder: Recorder, state: str, message: Message) -> None:

@@ -136,7 +136,7 @@ def explain(places: Mapping[str, DeltaGenerator], around: Around, head: Sequence
 
 def show_costs(chosen: Backbone, recipe: Recipe, head: Sequence[Layer], counts: Counts) -> None:
     """What each phase will take on this machine."""
-    plans = plan_phases(recipe, chosen, counts.training, counts.validation, services.feature_cache().room)
+    plans = plan_phases(recipe, chosen, counts.training, counts.others, services.feature_cache().room)
     known = known_throughput(services.settings().home, chosen, services.guessed_throughput())
     milliseconds = services.augmentation_costs().milliseconds(recipe.augmentations)
     augmenting = None if milliseconds is None else milliseconds / 1000 * (chosen.resolution / 224) ** 2

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from core.models.backbones import FEATURES, Backbone
 from core.models.heads import feature_width
 from core.recipe.phases import Phase
-from core.recipe.plan import PhasePlan, new_versions, plan_phases
+from core.recipe.plan import PhasePlan, final_boundary, new_versions, plan_phases
 from core.recipe.recipe import Recipe
 
 FIXED_SECONDS = 16.0
@@ -75,6 +75,11 @@ class Counts:
     training: int
     validation: int
     test: int
+
+    @property
+    def others(self) -> int:
+        """Photos that are not trained on."""
+        return self.validation + self.test
 
 
 @dataclass(frozen=True)
@@ -145,11 +150,12 @@ def costs_of(
         changed = version * new / plan.phase.epochs if plan.cached else seen.training * each
         phases.append(PhaseCost(plan.phase, _learning(plan, recipe, chosen, throughput, seen) + changed))
     first = version + counts.validation * forward if any(plan.cached for plan in plans) else 0.0
-    return Costs(FIXED_SECONDS + first + (counts.validation + counts.test) * forward, tuple(phases))
+    tested = counts.test if final_boundary(plans, chosen) else counts.others
+    return Costs(FIXED_SECONDS + first + tested * forward, tuple(phases))
 
 
 def finishing_seconds(photos: int, photos_per_second: float | None) -> float:
-    """Seconds after the last epoch: the model is written, and predicts validation and test photos."""
+    """Seconds after the last epoch: the model is written, and looks at validation and test photos without outputs."""
     return WRITING_SECONDS + photos / (photos_per_second or TESTED_PER_SECOND)
 
 
@@ -175,5 +181,5 @@ def _learning(plan: PhasePlan, recipe: Recipe, chosen: Backbone, throughput: Thr
 
 def seconds_of(recipe: Recipe, chosen: Backbone, throughput: Throughput, counts: Counts) -> float:
     """Seconds from the start of the trainer to the tested model, where there is room for all that can be cached."""
-    plans = plan_phases(recipe, chosen, counts.training, counts.validation, lambda needed: True)
+    plans = plan_phases(recipe, chosen, counts.training, counts.others, lambda needed: True)
     return costs_of(recipe, chosen, plans, throughput, counts).total

@@ -15,18 +15,17 @@ from core.data.scan.index import known_digests
 from core.errors import DataError, FeatureCacheError
 from core.files import write_atomically
 from core.models.backbones import FEATURES, Backbone, backbone
-from core.models.build import build_model
-from core.models.heads import Head
 from core.recipe.plan import ORIGINAL
 from core.runs.messages import Message
 from core.runs.store import FINISHED, Run
 from core.settings import GIGABYTE, Settings
-from core.training.callbacks import obey
 from core.training.dataset_features.features import LISTED, ROWS, Request, read_request
 from core.training.feature_cache.cache import FeatureCache
 from core.training.feature_cache.extraction import Frozen, FrozenOutputs
 from core.training.inputs.photos import Photos, in_chunks
+from core.training.interruption import obey
 from core.training.loop import end, telling_how_it_ends
+from core.training.network import feature_cache, frozen_features
 from core.training.preparation import fetch_weights
 from core.training.recorder import Recorder
 
@@ -45,8 +44,9 @@ def compute(run: Run, settings: Settings) -> None:
         photos = _photos(run, request, backbone(request.backbone), settings)
         known = known_digests(settings.index_folder, Path(request.dataset))
         digests = photos.digests([known.get(path) for path in request.paths])
-        frozen = _frozen(run, backbone(request.backbone), settings, recorder)
-        shared = FeatureCache(settings.feature_cache_folder, settings.limits.feature_cache_bytes)
+        shared = feature_cache(settings)
+        chosen = backbone(request.backbone)
+        frozen = frozen_features(chosen, fetch_weights(run, chosen, settings, recorder), shared)
         try:
             _compute(run, request, frozen, photos, digests, shared, recorder)
         except FeatureCacheError:  # a run is using what is kept, or there is no room: then without it
@@ -60,11 +60,6 @@ def _photos(run: Run, request: Request, chosen: Backbone, settings: Settings) ->
     files = [root / path for path in request.paths]
     store = run.work_folder / "pixels.npy"
     return Photos(files, chosen.resolution, store, settings.dataset_roots, settings.limits.pixels)
-
-
-def _frozen(run: Run, chosen: Backbone, settings: Settings, recorder: Recorder) -> Frozen:
-    file = fetch_weights(run, chosen, settings, recorder)
-    return Frozen(build_model(chosen, Head(), 2, file), chosen, (FEATURES,))
 
 
 def _compute(

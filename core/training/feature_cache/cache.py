@@ -10,6 +10,9 @@ only grows, until it is removed as a whole. It consists of two files:
 
 Beside them are `key.json`, which says what the rows depend on, and `lock`, held while the shard is open; its
 modification time is when the shard was last used.
+
+Other folders, whose names begin with `KEPT`, are kept whole, under the same limit (`FeatureCache.keep`): the converted
+networks that rows are computed with.
 """
 
 import hashlib
@@ -19,7 +22,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -43,7 +46,9 @@ FORMAT = 1
 
 ROWS, PHOTOS, KEY, LOCK = "rows.bin", "photos", "key.json", "lock"
 EXCLUSIVE = ".exclusive"
-DELETING = ".deleting-"
+DELETING, MAKING = ".deleting-", ".making-"
+KEPT = "graph-"
+"""What the names of folders begin with that are kept whole."""
 
 CHECK_BYTES = 8
 RECORD_BYTES = DIGEST_BYTES + CHECK_BYTES
@@ -266,15 +271,15 @@ class FeatureCache:
 
     Attributes:
         root: The folder; made when the first shard is opened.
-        limit: Most bytes that all shards may have together; 0 switches it off.
+        limit: Most bytes that all shards, and what is kept beside them, may have together; 0 switches it off.
     """
 
     root: Path
     limit: int
 
     def used(self) -> int:
-        """Return how many bytes all shards have."""
-        return sum(_size(folder) for folder in _folders(self.root))
+        """Return how many bytes all shards, and what is kept beside them, have."""
+        return sum(_size(folder) for folder in _folders(self.root) if not folder.name.startswith(MAKING))
 
     def lacking(self, keys_and_shapes: Sequence[tuple[ShardKey, tuple[int, ...]]], digests: Sequence[bytes]) -> int:
         """Return how many bytes it takes to have a row for each of these photos on each of these shards.
@@ -311,8 +316,35 @@ class FeatureCache:
         with ExitStack() as held:
             yield self._take(self._places(keys_and_shapes), needed, held)
 
+    def keep(self, name: str, fill: Callable[[Path], None]) -> Path:
+        """Have a folder filled, and keep it under a name that begins with `KEPT`, in the place of any former one.
+
+        It appears whole or not at all. Nobody holds it: who reads it must bear that it vanishes.
+
+        Raises:
+            NoRoom: There is no room for it, or the cache is switched off.
+            FeatureCacheError: It cannot be written for another reason.
+        """
+        self._require_room_at_all()
+        folder, making = self.root / name, self.root / f"{MAKING}{secrets.token_hex(4)}"
+        try:
+            making.mkdir(parents=True)
+            with _locked(making / LOCK, SHARD_SECONDS):
+                fill(making)
+            with self._alone():
+                self._sweep(frozenset({making}))
+                self._make_room(_size(making), frozenset({folder}))
+                if folder.exists():
+                    _remove(folder)
+                os.replace(making, folder)
+        except OSError as error:
+            raise _in_words(error, self.root) from error
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+        return folder
+
     def clear(self) -> None:
-        """Remove all shards that nobody holds; raises `FeatureCacheError` where they cannot be removed."""
+        """Remove all shards and graphs that nobody holds; raises `FeatureCacheError` where they cannot be removed."""
         if self.root.is_dir():
             with self._alone():
                 self._sweep()
@@ -323,14 +355,17 @@ class FeatureCache:
         return [_Place(self.root, key, tuple(shape)) for key, shape in keys_and_shapes]
 
     def _take(self, places: Sequence[_Place], needed: int, held: ExitStack) -> list[Shard]:
-        if self.limit == 0:
-            raise NoRoom("The feature cache is switched off: the limit feature_cache_bytes is 0.")
+        self._require_room_at_all()
         with self._alone():
             shards = {place: held.enter_context(_opened(place)) for place in dict.fromkeys(places)}
             ours = frozenset(place.folder for place in places)
             self._sweep(ours)
             self._make_room(needed, ours)
         return [shards[place] for place in places]
+
+    def _require_room_at_all(self) -> None:
+        if self.limit == 0:
+            raise NoRoom("The feature cache is switched off: the limit feature_cache_bytes is 0.")
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -344,10 +379,11 @@ class FeatureCache:
 
     def _sweep(self, ours: frozenset[Path] = frozenset()) -> None:
         """Remove what a killed process has removed by half, and shards on which there is nothing."""
-        for leftover in self.root.glob(f"{DELETING}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        for leftover in (*self.root.glob(f"{DELETING}*"), *self.root.glob(f"{MAKING}*")):
+            if leftover not in ours and not is_locked(leftover / LOCK):
+                shutil.rmtree(leftover, ignore_errors=True)
         for folder, _ in self._idle(ours):
-            if not _size(folder, PHOTOS):
+            if not _size(folder, PHOTOS) and not folder.name.startswith(KEPT):
                 _remove(folder)
 
     def _make_room(self, needed: int, ours: frozenset[Path]) -> None:

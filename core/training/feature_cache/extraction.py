@@ -7,20 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
-import keras
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
 from core.models.backbones import FEATURES, Backbone
-from core.models.frozen import FrozenPart, graph_to, on_this_machine, tensor_at, weights_hash
 from core.models.heads import AVERAGE
-from core.models.openvino_runtime import BATCH, EXACT
+from core.models.openvino_runtime import BATCH, EXACT, FrozenPart, fastest_on_cpu, with_pooling
 from core.recipe.plan import ORIGINAL, row_shape
 from core.training.feature_cache.cache import FeatureCache, Shard, ShardKey
-from core.training.inputs.augmenter import Versions
-from core.training.inputs.batches import Gather
-from core.training.inputs.photos import Photos, ahead, in_chunks
+from core.training.inputs.photos import Gather, Photos, ahead, in_chunks
+from core.training.inputs.versions import Versions
 
 CODE = 2
 """Raise it when what is kept would come out differently: decoding, augmenting, preprocessing, cutting."""
@@ -42,30 +39,44 @@ def kept_as(version: int) -> str:
 
 
 class Frozen:
-    """The frozen part of a classifier, to be computed at one or more boundaries.
+    """The frozen part of a network, to be computed at one or more boundaries.
 
     Attributes:
+        backbone: Its backbone.
         weights: Hash of the backbone's weights.
-        graph: Its graph with at least these boundaries as outputs; made when it is first needed, or set before.
+        graph: Its graph to every boundary, see `core.models.frozen.graph_to_boundaries`; None where it was not made.
+        pooling: What the head makes features with.
     """
 
-    def __init__(self, model: keras.Model, backbone: Backbone, boundaries: Sequence[str]) -> None:
-        """Take a classifier, and the names of the boundaries."""
-        self.backbone = backbone
-        self.weights = weights_hash(model, backbone)
-        self.graph: ov.Model | None = None
-        self._model, self._boundaries = model, boundaries
+    def __init__(
+        self,
+        backbone: Backbone,
+        weights: str,
+        graph: ov.Model | None,
+        pooling: str = AVERAGE,
+        on_card: Callable[[Sequence[str]], FrozenPart] | None = None,
+    ) -> None:
+        """Compile nothing yet; `on_card` makes the part up to some boundaries for a graphics card, if there is one."""
+        self.backbone, self.weights, self.pooling = backbone, weights, pooling
+        self.graph = with_pooling(graph, pooling) if graph is not None else None
+        self._on_card = on_card
         self._parts: dict[tuple[bool, tuple[str, ...]], FrozenPart] = {}
 
     def part(self, boundaries: tuple[str, ...], sample: NDArray[np.float32] | None) -> FrozenPart:
         """What computes these boundaries: exactly, or, with a sample of photos, as near to it as that allows."""
         known = sample is None, boundaries
         if known not in self._parts:
-            if self.graph is None:
-                outputs = {name: tensor_at(self._model, self.backbone, name) for name in self._boundaries}
-                self.graph = graph_to(self._model, outputs)
-            self._parts[known] = on_this_machine(self._model, self.backbone, self.graph, boundaries, sample)
+            if self._on_card is not None:
+                self._parts[known] = self._on_card(boundaries)
+            elif self.graph is not None:
+                self._parts[known] = fastest_on_cpu(self.graph, boundaries, sample)
+            else:
+                raise RuntimeError("nothing of a network is computed whose graph was not asked for")
         return self._parts[known]
+
+    def forget_parts(self) -> None:
+        """Free the memory of what was compiled; it is compiled again when it is needed."""
+        self._parts.clear()
 
 
 class FrozenOutputs:
@@ -73,7 +84,8 @@ class FrozenOutputs:
 
     Attributes:
         computed: How many photos went through the frozen part, each version counting.
-        seconds: How long that took.
+        timed: How many of them did while nothing else kept this machine busy.
+        seconds: How long those took.
         reused: How many were there from before.
     """
 
@@ -84,14 +96,15 @@ class FrozenOutputs:
         photos: Photos,
         digests: Sequence[bytes],
         versions: Versions | None,
-        pooling: str = AVERAGE,
+        undisturbed: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Opens nothing yet; `pooling` is what the head makes features with."""
-        self._cache, self._frozen, self._pooling = cache, frozen, pooling
+        """Opens nothing yet; `undisturbed` tells whether this process does nothing else at the moment."""
+        self._cache, self._frozen = cache, frozen
         self._photos, self._digests, self._versions = photos, digests, versions
         self._shards: dict[tuple[str, int], Shard] = {}
         self._open = ExitStack()
-        self.computed = self.reused = 0
+        self._undisturbed = undisturbed
+        self.computed = self.reused = self.timed = 0
         self.seconds = 0.0
 
     def __enter__(self) -> "FrozenOutputs":
@@ -108,9 +121,14 @@ class FrozenOutputs:
         return self._frozen.weights
 
     @property
+    def frozen(self) -> Frozen:
+        """The frozen part."""
+        return self._frozen
+
+    @property
     def photos_per_second(self) -> float | None:
-        """How fast photos went through so far; None before any did."""
-        return self.computed / self.seconds if self.computed else None
+        """How fast photos went through so far; None before that was timed."""
+        return self.timed / self.seconds if self.timed else None
 
     def compute(
         self,
@@ -134,7 +152,7 @@ class FrozenOutputs:
         shards = self._shards_for(positions, version, boundaries)
         missing = self._missing(positions, shards)
         self.reused += len(positions) - len(missing)
-        began, done = time.perf_counter(), 0
+        began, alone, done = time.perf_counter(), self._undisturbed(), 0
 
         def receive(batch: tuple[NDArray[np.intp], list[bytes]], outputs: Any) -> None:
             nonlocal done
@@ -150,8 +168,9 @@ class FrozenOutputs:
             missing = self._missing(positions, shards)  # one that cannot be read may have a copy that can
         for shard in shards.values():
             shard.commit()
-        if done:
-            self.computed += done
+        self.computed += done
+        if done and alone:
+            self.timed += done
             self.seconds += time.perf_counter() - began
 
     def count_missing(self, positions: NDArray[np.intp], version: int, boundaries: Sequence[str]) -> int:
@@ -176,19 +195,19 @@ class FrozenOutputs:
     def _shard(self, boundary: str, version: int, wanted: Sequence[bytes]) -> Shard:
         found = self._shards.get((boundary, version))
         if found is None:
-            backbone = self._frozen.backbone
+            backbone, pooling = self._frozen.backbone, self._frozen.pooling
             view = "original" if version == ORIGINAL or self._versions is None else self._versions.name(version)
             key = ShardKey(
                 backbone.key,
                 self._frozen.weights,
                 backbone.resolution,
-                boundary if boundary != FEATURES or self._pooling == AVERAGE else f"{FEATURES}-{self._pooling}",
+                boundary if boundary != FEATURES or pooling == AVERAGE else f"{FEATURES}-{pooling}",
                 view,
                 EXACT if view == "original" else NEAR,
                 CODE,
                 kept_as(ORIGINAL if view == "original" else version),
             )
-            place = [(key, row_shape(backbone, boundary, self._pooling))]
+            place = [(key, row_shape(backbone, boundary, pooling))]
             opened = self._cache.open(place, self._cache.lacking(place, wanted))
             found = self._shards[boundary, version] = self._open.enter_context(opened)[0]
         return found

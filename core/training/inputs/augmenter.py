@@ -1,9 +1,7 @@
 """Augmentations as they are computed: the same for training and for the preview of what the network will see."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -67,39 +65,12 @@ def _clipped(photo: tf.Tensor) -> tf.Tensor:
     return tf.clip_by_value(photo, 0, 255)
 
 
-class Versions:
-    """Augmented versions of photos, each a function of the photo, the choices, the seed and its number alone.
-
-    So a cached version equals one that is made again, whichever photos are made with it. Threads may ask at
-    the same time.
-    """
-
-    def __init__(self, choices: Mapping[str, Choice], seed: int, shape: tuple[int, ...]) -> None:
-        """Prepare versions of photos of this shape."""
-        if not choices:
-            raise ValueError("versions need at least one augmentation")
-        self._choices, self._seed = dict(choices), seed
-        kinds = tf.TensorSpec((None, *shape), tf.float32), tf.TensorSpec((None, 2), tf.int64)
-        self._augment = tf.function(augmenter(choices), input_signature=kinds)
-
-    def name(self, number: int) -> str:
-        """What tells version `number` from all others, as text."""
-        chosen = {key: asdict(choice) for key, choice in self._choices.items()}
-        return json.dumps({"augmentations": chosen, "seed": self._seed, "version": number}, sort_keys=True)
-
-    def make(self, photos: NDArray[np.uint8], digests: Sequence[bytes], number: int) -> NDArray[np.float32]:
-        """Version `number` of photos `(B, S, S, 3)` with these digests: float32, same shape, in [0, 255]."""
-        name = self.name(number)
-        seeds = np.array([_seed_of(digest, name) for digest in digests], np.int64).reshape(-1, 2)
-        augmented: NDArray[np.float32] = self._augment(photos.astype(np.float32), seeds).numpy()
-        return augmented
+def augmenting_function(choices: Mapping[str, Choice], shape: tuple[int, ...]) -> Any:
+    """`augmenter` for photos of this shape, traced once."""
+    kinds = tf.TensorSpec((None, *shape), tf.float32), tf.TensorSpec((None, 2), tf.int64)
+    return tf.function(augmenter(choices), input_signature=kinds)
 
 
 def seeds_from(seed: int, count: int) -> NDArray[np.int64]:
     """Seeds for as many photos, `(count, 2)`, which follow from one seed."""
     return np.random.default_rng(seed).integers(0, 2**32, (count, 2))
-
-
-def _seed_of(digest: bytes, name: str) -> tuple[int, int]:
-    drawn = hashlib.blake2b(digest + name.encode(), digest_size=8).digest()
-    return int.from_bytes(drawn[:4], "little"), int.from_bytes(drawn[4:], "little")

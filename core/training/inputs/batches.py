@@ -1,6 +1,5 @@
 """From pixels, or from cached outputs of the frozen part, to batches."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,9 +7,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from core.training.inputs.mixing import Softening
-
-Gather = Callable[[NDArray[np.int64]], NDArray[Any]]
-"""From positions of photos `(B,)` to inputs of a network, `(B, ...)`."""
+from core.training.inputs.photos import Gather
 
 
 def batches(

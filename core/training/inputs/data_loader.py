@@ -12,10 +12,10 @@ from core.models.backbones import Backbone
 from core.recipe.plan import ORIGINAL, PhasePlan, row_shape, version_of
 from core.recipe.recipe import Recipe
 from core.training.feature_cache.extraction import FrozenOutputs
-from core.training.inputs.augmenter import Versions
-from core.training.inputs.batches import Gather, batches
+from core.training.inputs.batches import batches
 from core.training.inputs.mixing import Softening, softening_of
-from core.training.inputs.photos import Photos
+from core.training.inputs.photos import Gather, Photos
+from core.training.inputs.versions import Versions
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from core.runs.store import Run
 from core.settings import Settings
 
 CHUNK = 64
+
+Gather = Callable[[NDArray[np.int64]], NDArray[Any]]
+"""From positions of photos `(B,)` to inputs of a network, `(B, ...)`."""
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")

@@ -14,8 +14,8 @@ from core.recipe.run_recipe import read_recipe
 from core.runs.messages import Message
 from core.runs.store import FINISHED, Run
 from core.settings import Settings
-from core.training.callbacks import obey
 from core.training.fitting import choose_for, learner_for
+from core.training.interruption import obey
 from core.training.loop import end, telling_how_it_ends
 from core.training.lr_finder.finder import STEPS, has_exploded, rate_at, smoothed
 from core.training.preparation import Ready, ready

@@ -111,7 +111,7 @@ def _drawn(request: Mapping[str, Any], requests: IO[bytes]) -> bytes:
 
 def _milliseconds(key: str, side: int) -> float:
     """The median of a few batches, after one that prepares."""
-    from core.training.inputs.augmenter import Versions
+    from core.training.inputs.versions import Versions
 
     versions = Versions({key: Choice(AUGMENTATION_OF[key].default)}, 0, (side, side, 3))
     photos = np.random.default_rng(0).integers(0, 256, (MEASURED, side, side, 3), np.uint8)

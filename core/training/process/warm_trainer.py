@@ -1,7 +1,7 @@
 """The warm trainer's own side: it gets its run later; `core.runs.warm_trainer` is the server's side.
 
-Orders are read in a thread from the first moment on, while the main thread loads TensorFlow and then prepares what was
-asked for, so that a run is locked as soon as it comes, and the end of the server ends all this at once.
+Orders are read in a thread from the first moment on, while another one loads TensorFlow and the main thread prepares
+what was asked for, so that a run is locked as soon as it comes, and the end of the server ends all this at once.
 """
 
 import io
@@ -23,23 +23,11 @@ from core.processes.children import temporary_files_in
 from core.runs.messages import Message
 from core.runs.store import FAILED, Run
 from core.settings import Settings
+from core.training.process.libraries import load_keras
 from core.training.recorder import begun
 
 IDLE_SECONDS = 900.0
 """How long a warm trainer, which takes some hundred megabytes of memory, waits for orders before it ends by itself."""
-
-
-@contextmanager
-def without_scikit_learn() -> Iterator[None]:
-    """Spare the second that Keras takes to load scikit-learn, for wrappers around models that are not used here."""
-    if "sklearn" in sys.modules:
-        yield
-        return
-    sys.modules["sklearn"] = None  # type: ignore[assignment] # makes importing it an ImportError, which Keras expects
-    try:
-        yield
-    finally:
-        del sys.modules["sklearn"]
 
 
 @contextmanager
@@ -134,14 +122,14 @@ def _end_with_traceback() -> NoReturn:
 def run_warm_trainer(settings: Settings, idle_seconds: float = IDLE_SECONDS) -> Run:
     """Load what training needs, prepare what is asked for on standard input, and carry out the run that comes."""
     orders = Orders(io.FileIO(sys.stdin.fileno(), closefd=False), message=Message("loading-tensorflow"))
-    with without_scikit_learn():
-        from core.training import loop, preparation
+    threading.Thread(target=load_keras).start()  # a run that comes meanwhile begins without it, if it can
+    from core.training import loop, network
 
     orders.message = Message("building-network")
-    prepared = None
+    cache, prepared = network.feature_cache(settings), None
     while isinstance(order := orders.newest(idle_seconds), str):
         with suppress(UnfreezeError):  # the run will fail with the same message
-            prepared = preparation.prepare(order, settings)
+            prepared = network.prepare(order, settings, cache)
     with orders.held():
         loop.train(order, settings, prepared)
     return order

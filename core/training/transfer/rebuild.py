@@ -21,7 +21,7 @@ from core.processes.children import QUIET, module_command, start_helper
 from core.recipe.run_recipe import read_recipe
 from core.runs.store import Run
 from core.settings import settings_from
-from core.training.process.warm_trainer import without_scikit_learn
+from core.training.process.libraries import without_scikit_learn
 from core.training.transfer.array_file import Arrays, read_npz
 from core.training.transfer.run_export import OPTIMIZER, WEIGHTS
 

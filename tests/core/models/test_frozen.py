@@ -7,23 +7,30 @@ import keras
 import numpy as np
 import openvino as ov
 import pytest
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from core.errors import RecipeError
-from core.models.backbones import FEATURES, Backbone, WeightsSource, backbone
+from core.models.backbones import FEATURES, LAST_MAP, Backbone, WeightsSource, backbone
 from core.models.build import build_model
 from core.models.frozen import (
-    FrozenPart,
     MixedPrecisionModel,
     graph_to,
-    on_this_machine,
+    graph_to_boundaries,
     part_above,
     tensor_at,
     weights_hash,
 )
-from core.models.heads import Head
-from core.models.openvino_runtime import BATCH, EXACT, FAST, REQUESTS, OpenVINOModel
+from core.models.heads import AVERAGE, FLATTEN, MAX, Head
+from core.models.openvino_runtime import (
+    BATCH,
+    EXACT,
+    FAST,
+    REQUESTS,
+    FrozenPart,
+    OpenVINOModel,
+    fastest_on_cpu,
+    with_pooling,
+)
 from tests.conftest import FAMILIES
 from tests.core.models.test_folding import answer, distance, lively, photos
 
@@ -93,6 +100,16 @@ def test_at_every_boundary_openvino_gives_what_keras_gives_and_the_part_above_go
         assert outputs.dtype == np.float32 and outputs.shape == expected[name].shape
         assert distance(outputs, expected[name]) < 1e-3, name
         assert distance(answer(part_above(model, row, name), outputs), probabilities) < 1e-3, name
+
+
+def test_features_are_pooled_as_a_head_wants_them() -> None:
+    model, row = classifier("efficientnet-lite0")
+    graph, seen = graph_to_boundaries(model, row), photos(2)
+    last = kept_by_keras(model, row, LAST_MAP, seen)
+    expected = {AVERAGE: last.mean((1, 2)), MAX: last.max((1, 2)), FLATTEN: last.reshape(2, -1)}
+    for pooling, features in expected.items():
+        part = OpenVINOModel(with_pooling(graph, pooling), [FEATURES, "block7"])
+        assert distance(joined(run(part, seen), FEATURES), features) < 1e-3
 
 
 def test_boundaries_have_the_shapes_that_the_table_says() -> None:
@@ -187,34 +204,28 @@ def subtracting() -> tuple[keras.Model, Backbone]:
     return model, row
 
 
-needs_no_gpu = pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="a GPU is used instead")
-
-
-@needs_no_gpu
 def test_fewer_bits_are_used_where_the_processor_has_them_and_they_will_do() -> None:
     model, row = small()
     graph, seen = graph_at(model, row, ["conv2"]), photos(BATCH)
     can = "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    part = on_this_machine(model, row, graph, ["conv2"], seen)
+    part = fastest_on_cpu(graph, ["conv2"], seen)
     assert part.precision == (FAST if can else EXACT)
     assert distance(joined(run(part, seen), "conv2"), kept_by_keras(model, row, "conv2", seen)) < 1e-2
 
 
-@needs_no_gpu
 def test_where_fewer_bits_would_change_the_outputs_all_are_used() -> None:
     model, row = subtracting()
     seen = np.full((4, SMALL_SIDE, SMALL_SIDE, 3), 200.0, np.float32)
     seen[..., 0] += np.random.default_rng(0).uniform(0.1, 0.4, seen.shape[:-1]).astype(np.float32)
-    part = on_this_machine(model, row, graph_at(model, row, ["conv2"]), ["conv2"], seen)
+    part = fastest_on_cpu(graph_at(model, row, ["conv2"]), ["conv2"], seen)
     assert part.precision == EXACT
     assert distance(joined(run(part, seen), "conv2"), kept_by_keras(model, row, "conv2", seen)) < 1e-3
 
 
-@needs_no_gpu
 @pytest.mark.parametrize("sample", [None, np.zeros((0, SMALL_SIDE, SMALL_SIDE, 3), np.float32)])
 def test_without_photos_to_judge_by_all_bits_are_used(sample: NDArray[np.float32] | None) -> None:
     model, row = small()
-    assert on_this_machine(model, row, graph_at(model, row, ["conv2"]), ["conv2"], sample).precision == EXACT
+    assert fastest_on_cpu(graph_at(model, row, ["conv2"]), ["conv2"], sample).precision == EXACT
 
 
 def test_a_network_is_not_cut_where_two_tensors_cross() -> None:

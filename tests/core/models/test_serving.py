@@ -1,21 +1,25 @@
+from functools import cache
 from pathlib import Path
 
 import keras
 import numpy as np
+import openvino as ov
 import pytest
 from numpy.typing import NDArray
 
 from core.errors import RunNotReady, StorageError
-from core.models.backbones import backbone
+from core.models.backbones import LAST_MAP, backbone
 from core.models.build import build_model
+from core.models.frozen import graph_to_boundaries, tensor_at
 from core.models.heads import FLATTEN, MAX, Head, features_of
 from core.models.openvino_runtime import BATCH
-from core.models.serving import ACTIVATION_MAPS, EMBEDDING, GRAPH, PROBABILITIES, ServingGraph, write_graph
+from core.models.serving import ACTIVATION_MAPS, EMBEDDING, GRAPH, PROBABILITIES, Below, ServingGraph, write_graph
 from core.models.weights import look_up
 from core.settings import settings_from
 from tests.disks import small_disk
 
 CLASSES = 3
+LITE = backbone("efficientnet-lite0")
 
 
 def photos(count: int) -> NDArray[np.uint8]:
@@ -45,6 +49,12 @@ def written(lite: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
+@cache
+def boundaries_of(model: keras.Model) -> ov.Model:
+    """The graph of its frozen part, made once."""
+    return graph_to_boundaries(model, LITE)
+
+
 def test_a_graph_says_what_its_model_says(lite: keras.Model, written: Path) -> None:
     seen, graph = photos(3), ServingGraph(written)
     outputs = graph.run(seen)
@@ -52,6 +62,18 @@ def test_a_graph_says_what_its_model_says(lite: keras.Model, written: Path) -> N
     assert outputs[PROBABILITIES].shape == (3, CLASSES) and outputs[PROBABILITIES].dtype == np.float32
     np.testing.assert_allclose(outputs[PROBABILITIES], expected, rtol=0, atol=1e-5)
     assert np.ptp(expected, axis=0).max() > 0.05, "the photos must not all look the same to the model"
+
+
+@pytest.mark.parametrize("boundary", [LAST_MAP, "block7"])
+def test_a_graph_of_two_parts_says_what_the_whole_one_says(
+    lite: keras.Model, written: Path, tmp_path: Path, boundary: str
+) -> None:
+    below = Below(boundaries_of(lite), boundary)
+    write_graph(lite, tmp_path / "serving", below, tensor_at(lite, LITE, boundary))
+    outputs, expected = (ServingGraph(folder).run(photos(2)) for folder in (tmp_path / "serving", written))
+    assert outputs.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(outputs[name], values, rtol=1e-4, atol=1e-4)
 
 
 def test_embeddings_are_what_the_head_reads(lite: keras.Model, written: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +17,10 @@ import portalocker
 import pytest
 from numpy.typing import NDArray
 
+from core.data.images import decode
+from core.data.subsets import SUBSETS
 from core.export.network import trained_network
+from core.inference.embeddings_job import compute
 from core.inference.prediction import Predictor
 from core.models import efficientnet_lite
 from core.models.backbones import FEATURES, backbone
@@ -30,22 +34,25 @@ from core.recipe.plan import ORIGINAL
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import read_recipe
 from core.reports.card_facts import read_card_facts
+from core.runs.embeddings import read_embeddings
 from core.runs.messages import Message
 from core.runs.store import CRASHED, FINISHED, PAUSED, STOPPED, Run
 from core.settings import Settings
-from core.training import preparation
-from core.training.callbacks import StopAsked
+from core.training import finishing, network, preparation
 from core.training.checkpoint import Checkpoints
 from core.training.codegen.run_history import read_run_history
 from core.training.feature_cache.cache import LOCK, PHOTOS, RECORD_BYTES
 from core.training.feature_cache.extraction import FrozenOutputs
+from core.training.feature_cache.kept_graphs import KeptGraph
 from core.training.fitting import seconds_of_step
-from core.training.inputs.batches import Gather, batches
+from core.training.inputs.batches import batches
+from core.training.inputs.photos import Gather
+from core.training.interruption import StopAsked
 from core.training.loop import train
-from core.training.preparation import Prepared, prepare
+from core.training.network import feature_cache, prepare
 from core.training.recorder import Recorder
 from core.training.transfer.run_export import exported_bytes
-from tests.conftest import Workplace, eventually, kill_trainer, photos_of, trainer, write_colours
+from tests.conftest import PATIENCE, Workplace, eventually, kill_trainer, photos_of, trainer, write_colours
 
 LITE = backbone("efficientnet-lite0")
 ONCE = Message("cached")
@@ -79,7 +86,7 @@ class Place:
         usual = {"backbone": LITE.key, "unfreeze_point": "block7", "head_epochs": 2, "fine_tune_epochs": 2}
         return self.workplace.new_run(**{**usual, **choices})
 
-    def carried_out(self, run: Run, settings: Settings | None = None, prepared: Prepared | None = None) -> "Done":
+    def carried_out(self, run: Run, settings: Settings | None = None, prepared: KeptGraph | None = None) -> "Done":
         """Let this process be the trainer of a run, and see why each phase is cached or not."""
         reasons: dict[str, Message] = {}
         begin_phase = Recorder.begin_phase
@@ -131,8 +138,10 @@ def kept(place: Place) -> Done:
 
 @pytest.fixture(scope="module")
 def again(place: Place, kept: Done) -> Done:
-    """The same run once more, with everything in the feature cache."""
-    return place.carried_out(place.new_run())
+    """The same run once more, with everything in the feature cache, whose outputs for the test are not believed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finishing, "AGREEMENT", -1.0)
+        return place.carried_out(place.new_run())
 
 
 @pytest.fixture(scope="module")
@@ -179,15 +188,17 @@ def test_kept_outputs_give_the_metrics_of_an_uncached_run_for_the_head_and_for_f
 
 def test_what_was_prepared_before_the_run_came_changes_nothing(tmp_path: Path, kept: Done) -> None:
     elsewhere = place_in(tmp_path)
-    prepared = prepare(LITE.key, elsewhere.workplace.settings)
+    settings = elsewhere.workplace.settings
+    prepared = prepare(LITE.key, settings, feature_cache(settings))
     assert prepared is not None
     done = elsewhere.carried_out(elsewhere.new_run(), prepared=prepared)
-    assert done.outputs.computed == kept.outputs.computed and done.outputs._frozen.graph is prepared.graph
+    assert done.outputs.computed == kept.outputs.computed and done.outputs.frozen.graph is prepared.graph
     assert_near(done.ends(), kept.ends(), most=1e-5)
 
 
 def test_a_network_without_weights_here_cannot_be_prepared(place: Place) -> None:
-    assert prepare("efficientnet-b7", place.workplace.settings) is None
+    settings = place.workplace.settings
+    assert prepare("efficientnet-b7", settings, feature_cache(settings)) is None
 
 
 def test_each_phase_says_whether_it_is_cached_and_why(kept: Done, plain: Done) -> None:
@@ -198,7 +209,7 @@ def test_each_phase_says_whether_it_is_cached_and_why(kept: Done, plain: Done) -
 
 
 def test_each_photo_goes_through_the_frozen_part_once(kept: Done) -> None:
-    photos = sum(len(photos_of(kept.run, part)) for part in ("training", "validation"))
+    photos = sum(len(photos_of(kept.run, part)) for part in SUBSETS)
     assert (kept.outputs.computed, set(kept.outputs.gathered)) == (photos, {(FEATURES, -1), ("block7", -1)})
     assert ORIGINAL == -1
 
@@ -207,6 +218,54 @@ def test_the_same_seed_gives_the_same_metrics_also_when_everything_is_in_the_cac
     assert again.ends() == kept.ends()
     assert again.outputs.computed == 0 and again.caching == kept.caching
     assert again.status.test_accuracy == kept.status.test_accuracy
+
+
+def test_test_photos_are_answered_from_cached_outputs_as_by_the_graph_and_as_by_keras(
+    kept: Done, again: Done, plain: Done
+) -> None:
+    answers = []
+    for done in (kept, again, plain):
+        with np.load(done.run.predictions_file("test")) as file:
+            answers.append((file["probabilities"], file["labels"]))
+    test = photos_of(kept.run, "test")
+    pixels = np.stack([decode(file, LITE.resolution) for file in test]).astype(np.float32)
+    model = keras.models.load_model(kept.run.best_file, safe_mode=True)
+    np.testing.assert_allclose(answers[0][0], model(pixels, training=False), rtol=0, atol=1e-4)
+    for probabilities, labels in answers[1:]:
+        np.testing.assert_allclose(probabilities, answers[0][0], rtol=0, atol=1e-4)
+        np.testing.assert_array_equal(labels, answers[0][1])
+
+
+def test_embeddings_follow_from_cached_outputs(kept: Done, place: Place) -> None:
+    found = read_embeddings(kept.run)
+    compute(kept.run, place.workplace.settings)
+    expected = read_embeddings(kept.run)
+    assert found.paths == expected.paths and len(found) == sum(len(photos_of(kept.run, part)) for part in SUBSETS)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    np.testing.assert_array_equal(found.parts, expected.parts)
+    np.testing.assert_allclose(found.embedding, expected.embedding, rtol=0, atol=2e-2)
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, rtol=0, atol=2e-3)
+
+
+def test_a_first_accuracy_comes_before_keras_where_the_graph_is_kept(
+    place: Place, kept: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, tell_first = threading.Event(), Recorder.tell_first
+
+    def tell(self: Recorder, *found: Any) -> None:
+        tell_first(self, *found)
+        told.set()
+
+    def load() -> None:
+        assert told.wait(PATIENCE), "nothing was told while Keras was being loaded"
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "tell_first", tell)
+        patch.setattr(network, "load_keras", load)
+        augmented = {"rotation": Choice(0.1)}
+        done = place.carried_out(place.new_run(augmentations=augmented, head_epochs=1, fine_tune_epochs=0))
+    assert done.status.state == FINISHED, done.status.error
+    assert done.outputs.gathered[0] == (FEATURES, ORIGINAL), "a photo as it is needs no Keras"
 
 
 def test_a_first_head_tells_a_first_accuracy(kept: Done, again: Done) -> None:
@@ -276,7 +335,7 @@ def test_epochs_take_each_version_in_turn_and_new_ones_where_they_are_cheap(stop
     assert fine == [3, 4, 5], "then a new one for each epoch of the last phase"
     assert stopped.caching["head"] == Message("cached-versions", {"number": 2})
     names = {json.loads(file.read_text("utf-8"))["key"]["view"] for file in shard_keys(stopped)}
-    assert len(names - {"original"}) == 5
+    assert len({name for name in names if "brightness" in name}) == 5
 
 
 def shard_keys(done: Done) -> list[Path]:
@@ -313,7 +372,8 @@ def test_a_stop_while_computing_ends_at_once_and_what_was_computed_stays(
     assert (stopped.status.state, stopped.status.message) == (STOPPED, Message("stopped-untrained"))
     assert run.read_metrics() == [] and not run.work_folder.exists() and not run.best_file.exists()
     training, validation = (len(photos_of(run, part)) for part in ("training", "validation"))
-    assert told == [(validation, training + validation)]
+    test = len(photos_of(run, "test"))
+    assert told == [(validation, training + validation + test)]
     cache = place.workplace.settings.feature_cache_folder
     assert sum(file.stat().st_size // RECORD_BYTES for file in cache.glob(f"*/{PHOTOS}")) == validation + BATCH
 
@@ -338,7 +398,7 @@ def test_a_run_that_is_killed_while_computing_leaves_what_the_next_one_goes_on_f
     records = sum(file.stat().st_size // RECORD_BYTES for file in cache.glob(f"*/{PHOTOS}"))
     following = place.new_run(fine_tune_epochs=0, head_epochs=1)
     done = place.carried_out(following)
-    photos = sum(len(photos_of(following, part)) for part in ("training", "validation"))
+    photos = sum(len(photos_of(following, part)) for part in SUBSETS)
     assert done.status.state == FINISHED and done.caching == {"head": ONCE}
     assert 0 < records < photos and done.outputs.computed == photos - records
     assert done.status.test_accuracy is not None and done.status.test_accuracy >= 0.9

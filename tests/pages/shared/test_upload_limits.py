@@ -1,4 +1,7 @@
+from pathlib import Path
+
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.errors import PhotoError
@@ -32,3 +35,24 @@ def test_uploads_that_were_taken_care_of_are_held_no_longer() -> None:
     assert app.markdown[0].value == "5"
     app.button[0].click().run()
     assert app.markdown[0].value == "0"
+
+
+def limits() -> None:
+    from pages.components.shared.upload_limits import show_limits
+
+    show_limits()
+
+
+def test_limits_say_how_full_the_feature_cache_is_and_a_click_empties_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = tmp_path / "trunk" / "graph-1234"
+    graph.mkdir(parents=True)
+    (graph / "graph.bin").write_bytes(bytes(2_000_000))
+    monkeypatch.setenv("UNFREEZE_HOME", str(tmp_path))
+    st.cache_resource.clear()
+    app = AppTest.from_function(limits).run()
+    assert any("2 MB of 10.0 GB" in fact.value for fact in app.markdown), [fact.value for fact in app.markdown]
+    app.button[0].click().run()
+    assert not app.exception and app.button[0].disabled and not graph.exists()
+    st.cache_resource.clear()

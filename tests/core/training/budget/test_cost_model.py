@@ -27,7 +27,7 @@ TURNED = {"rotation": Choice(0.1)}
 
 def costs(recipe: Recipe = RECIPE, throughput: Throughput = THROUGHPUT, counts: Counts = FLOWERS, **more: Any) -> Costs:
     chosen = backbone(recipe.backbone)
-    plans = plan_phases(recipe, chosen, counts.training, counts.validation, lambda needed: True)
+    plans = plan_phases(recipe, chosen, counts.training, counts.others, lambda needed: True)
     return costs_of(recipe, chosen, plans, throughput, counts, **more)
 
 

@@ -41,7 +41,7 @@ def store_of(workplace: Workplace) -> RunStore:
 
 def rows_kept(workplace: Workplace) -> int:
     """How many photos' outputs lie on the shards that training uses."""
-    [shard] = [path for path in workplace.settings.feature_cache_folder.iterdir() if path.is_dir()]
+    [shard] = workplace.settings.feature_cache_folder.glob("features-*")
     return (shard / "photos").stat().st_size // 24
 
 
@@ -90,7 +90,7 @@ def test_each_photo_has_a_row_copies_share_one_and_new_ones_alone_are_computed(w
 def held_shard(workplace: Workplace) -> Iterator[None]:
     """Hold the shard that there is, as a trainer does."""
     settings = workplace.settings
-    [shard] = [path for path in settings.feature_cache_folder.iterdir() if path.is_dir()]
+    [shard] = settings.feature_cache_folder.glob("features-*")
     label = json.loads((shard / "key.json").read_text("utf-8"))
     place = [(ShardKey(**label["key"]), tuple(label["row_shape"]))]
     with FeatureCache(settings.feature_cache_folder, settings.limits.feature_cache_bytes).open(place, 0):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core.errors import FeatureCacheError, NoRoom, ShardBusy
 from core.models.backbones import FEATURES, backbone
 from core.models.build import build_model
-from core.models.frozen import graph_to, tensor_at
+from core.models.frozen import graph_to_boundaries, tensor_at, weights_hash
 from core.models.heads import Head
 from core.models.openvino_runtime import BATCH
 from core.models.weights import look_up
@@ -23,13 +23,12 @@ from core.recipe.plan import ORIGINAL, row_shape
 from core.settings import GIGABYTE
 from core.training.feature_cache.cache import ROWS, FeatureCache
 from core.training.feature_cache.extraction import Frozen, FrozenOutputs
-from core.training.inputs.augmenter import Versions
 from core.training.inputs.photos import Photos
+from core.training.inputs.versions import Versions
 from tests.conftest import Workplace, write_colours
 
 LITE = backbone("efficientnet-lite0")
 CHOICES = {"rotation": Choice(0.1), "brightness": Choice(0.2)}
-POINTS = (FEATURES, "block7", "top_conv")
 COUNT = 20
 ALL = np.arange(COUNT)
 
@@ -68,9 +67,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> tuple[keras.Model, Froz
     place = tmp_path_factory.mktemp("network")
     keras.utils.set_random_seed(0)
     model = build_model(LITE, Head(), 2, look_up(LITE, Workplace(place, place).settings))
-    frozen = Frozen(model, LITE, POINTS)
-    frozen.graph = graph_to(model, {name: tensor_at(model, LITE, name) for name in POINTS})
-    return model, frozen
+    return model, Frozen(LITE, weights_hash(model, LITE), graph_to_boundaries(model, LITE))
 
 
 @pytest.fixture

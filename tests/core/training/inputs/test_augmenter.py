@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.recipe.augmentations import AUGMENTATIONS, Choice
-from core.training.inputs.augmenter import Versions
+from core.training.inputs.versions import Versions
 
 ALL_ON = {row.key: row.choice() for row in AUGMENTATIONS}
 STRONG = {row.key: Choice(row.maximum) for row in AUGMENTATIONS}
