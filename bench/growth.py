@@ -13,7 +13,6 @@ product of large matrices on the same cores. Prints Markdown tables. Linux only:
 
 import argparse
 import os
-import re
 import statistics
 import sys
 import tempfile
@@ -28,7 +27,7 @@ import openvino as ov
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.speed import B0, PRECISIONS, Photos, carry_out, child, new_run, prepare_environment
+from bench.speed import B0, PRECISIONS, Photos, carry_out, child, megabytes, new_run, prepare_environment
 from core.data.images import PHOTO_SUFFIXES
 from core.data.scan.folder import ImageFolder
 from core.data.subsets import TEST, TRAINING, VALIDATION
@@ -115,19 +114,11 @@ class Memory:
     resident: float = 0.0
 
     def look(self, pid: int) -> None:
-        """DetailedPrediction once; a process that is gone has none."""
+        """Look once; a process that is gone has none."""
         own = megabytes(pid, "RssAnon")
         self.anonymous = max(self.anonymous, own)
         self.with_helpers = max(self.with_helpers, own + sum(megabytes(each, "RssAnon") for each in helpers(pid)))
         self.resident = max(self.resident, megabytes(pid, "VmHWM"))
-
-
-def megabytes(pid: int, name: str) -> float:
-    """A line of /proc/PID/status, see proc(5); 0 for a process that is gone."""
-    with suppress(FileNotFoundError, ProcessLookupError):
-        found = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text("ascii", errors="replace"))
-        return int(found[1]) / 1024 if found else 0.0
-    return 0.0
 
 
 def helpers(pid: int) -> list[int]:

@@ -17,6 +17,7 @@ to the standard output at the end. Linux only: it finds trainers through /proc.
 import argparse
 import json
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -285,20 +286,21 @@ def carry_out(
     Returns seconds to the saved model and to the end of the process, the best validation accuracy of all epochs, and
     the trainer's peak memory in megabytes. Raises `RunError` when it did not finish.
     """
-    began, saved = time.perf_counter(), None
+    began, saved, peak = time.perf_counter(), None, 0.0
     trainers.start(run)
-    pid, gone = trainer_of(run), 0
+    pid = trainer_of(run)
     try:
-        while not gone:
+        while held := megabytes(pid, "VmHWM"):  # it is reaped as soon as it ends
+            peak = max(peak, held)
             on_look(pid)
             time.sleep(every)
-            gone, _, usage = os.wait4(pid, os.WNOHANG)
             ended = time.perf_counter() - began
             if saved is None and run.read_status().phase == "finishing":
                 saved = ended
-    finally:
-        if not gone:
+    except BaseException:
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
+        raise
     status = run.read_status()
     if status.state != FINISHED:
         raise RunError(f"The run ended as {status.state}: {status.error}\n{run.log_tail()}")
@@ -307,12 +309,20 @@ def carry_out(
         "seconds": ended if saved is None else saved,
         "end": ended,
         "accuracy": max(accuracies),
-        "peak_mb": usage.ru_maxrss / 1024,
+        "peak_mb": peak,
     }
 
 
+def megabytes(pid: int, name: str) -> float:
+    """A line of /proc/PID/status, see proc(5); 0 for a process that is gone."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        found = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text("ascii", errors="replace"))
+        return int(found[1]) / 1024 if found else 0.0
+    return 0.0
+
+
 def trainer_of(run: Run) -> int:
-    """The process id of a run's trainer, which is our child; raises `RunError` when there is none."""
+    """The process id of a run's trainer; raises `RunError` when there is none."""
     name, deadline = str(run.folder).encode(), time.monotonic() + PATIENCE
     while time.monotonic() < deadline:  # a process that has just been started has no command line for a moment
         for entry in Path("/proc").glob("[0-9]*"):
