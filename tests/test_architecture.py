@@ -68,7 +68,8 @@ COMPONENT_FOLDERS: dict[str, frozenset[str]] = {
     "shared": frozenset({"cached"}),
     "labels": FOR_ALL | {"compare", "dataset", "runs", "train"},
     "predict": FOR_ALL | {"camera"},
-    "runs": FOR_ALL | {"export"},
+    "runs": FOR_ALL | {"export", "network"},
+    "train": FOR_ALL | {"network"},
 }
 """What a folder of components may import besides itself, where that is not just what is for all."""
 

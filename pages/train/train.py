@@ -83,7 +83,7 @@ def set_up(dataset: Dataset) -> None:
     explain(places, around, head)
     if not timed:
         with drawn:
-            network_view.picture(chosen, recipe, head)
+            network_view.picture(chosen, recipe, head, start, folder)
         with priced:
             show_costs(chosen, recipe, head, counts)
         with below:
@@ -106,7 +106,7 @@ def choose_point(chosen: Backbone, start: Draft, timed: bool, kind: str) -> Arou
     if timed:
         return Around(chosen, default_unfreeze_point(chosen), from_scratch=False, timed=True)
     st.subheader("Trainable layers", anchor=False)
-    point = "all" if scratch else network_view.choose_point(chosen, start)
+    point = "all" if scratch else network_view.chosen_point(chosen, start)
     return Around(chosen, point, scratch, timed=False)
 
 

@@ -214,10 +214,54 @@ def test_a_layer_within_the_block_and_the_diagram(server: Server, new_screen: Ca
     page.locator(".uf-partly > summary").click()
     page.locator(".uf-partly .uf-group > summary").nth(2).click()
     expect(page.locator("li", has_text="block6c_expand_conv").first).to_be_visible()
-    expect(page.locator(".uf-block.uf-partly")).to_have_count(1)
+    expect(page.locator(".block.partly")).to_have_count(1)
     expect(screen.text("Expert · 1 change")).to_be_visible()
     found = saved_recipe(screen)
     assert (found.unfreeze_point, found.unfreeze_layer) == ("block6", "block6c_expand_conv")
+    assert not screen.problems()
+
+
+def taken(screen: Screen) -> None:
+    """Wait until the server has taken over where the border is."""
+    expect(screen.page.locator(".uf-network[aria-busy=false]")).to_be_visible()
+    screen.settle()
+
+
+def test_the_border_is_moved_by_keys_and_dragged(server: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(server, width=400)
+    open_train(screen)
+    border = screen.page.get_by_role("slider", name="Border between frozen and trainable blocks")
+    expect(border).to_have_attribute("aria-valuenow", "6")
+    for key, frozen, point in (
+        ("ArrowLeft", 5, "block5"),
+        ("ArrowRight", 6, "block6"),
+        ("End", 9, "none"),
+        ("Home", 0, "all"),
+    ):
+        border.press(key)
+        taken(screen)
+        expect(border).to_have_attribute("aria-valuenow", str(frozen))
+        expect(border).to_be_focused()
+        assert saved_recipe(screen).unfreeze_point == point
+        border.focus()
+    for _ in range(4):
+        border.press("ArrowRight")
+    taken(screen)
+    assert saved_recipe(screen).unfreeze_point == "block4", "keys pressed quickly one after the other all count"
+    border.hover()
+    screen.page.mouse.down()
+    box = screen.page.locator(".block").nth(7).bounding_box()
+    assert box
+    screen.page.mouse.move(box["x"] + 1, box["y"] + 20, steps=3)
+    expect(border).to_have_attribute("aria-valuetext", re.compile("^learns from block7 on: .* learn, .* stay frozen$"))
+    screen.page.mouse.up()
+    taken(screen)
+    screen.follow("Change them")
+    screen.follow("Train with these")
+    expect(border).to_have_attribute("aria-valuenow", "7")
+    assert saved_recipe(screen).unfreeze_point == "block7"
+    screen.press("Reset to the defaults")
+    expect(border).to_have_attribute("aria-valuenow", "6")
     assert not screen.problems()
 
 

@@ -11,23 +11,13 @@ from core.formatting import percent as percent
 from core.models.architecture import Architecture, Layer, Place
 from core.models.backbones import Backbone
 
-NETWORK_STYLE = """
+ARCHITECTURE_STYLE = """
 <style>
-.uf-net{display:flex;flex-wrap:wrap;gap:6px;align-items:stretch;margin:.25rem 0 .4rem}
-.uf-block{flex:1 1 64px;min-width:64px;border-radius:8px;padding:.45rem .3rem;text-align:center;
-  font-size:.82rem;line-height:1.25;border:1.5px solid}
-.uf-block b{display:block;font-weight:650}
-.uf-key{display:flex;gap:1.2rem;font-size:.85rem;flex-wrap:wrap}
 .uf-dot{display:inline-block;width:.8em;height:.8em;border-radius:3px;margin-right:.35em;border:1.5px solid}
 .uf-frozen{background:#2b93c41f;border-color:#2b93c4}
 .uf-learns{background:#e07b2833;border-color:#e07b28}
 .uf-partly{background:linear-gradient(90deg,#2b93c41f 50%,#e07b2833 50%);border-color:#e07b28}
 .uf-plain{background:none;border-color:#8a8f94;border-style:dashed}
-</style>
-"""
-
-ARCHITECTURE_STYLE = """
-<style>
 .uf-arch{max-width:60rem;container-type:inline-size;font-size:.85rem;line-height:1.35}
 .uf-arch p{margin:.2rem 0}
 .uf-end{text-align:center;opacity:.75}
@@ -90,42 +80,6 @@ def count(number: int) -> str:
     return str(number)
 
 
-def network_picture(chosen: Backbone, point: str, head: Sequence[Layer], learning: int | None = None) -> str:
-    """HTML of the network's blocks from photo to head, marked by whether they learn at this unfreeze point.
-
-    Args:
-        chosen: The backbone.
-        point: The unfreeze point.
-        head: The layers of the head.
-        learning: How many of the backbone's weights learn, where it is not all of the point's block; None where it is.
-    """
-    blocks = chosen.trainable_blocks(point)
-    whole = chosen.learnable_parameters(point)
-    width, top = sum(layer.parameters for layer in head), sum(layer.learnable for layer in head)
-    partly = blocks[:1] if learning is not None and learning < whole else ()
-    cells = [
-        _cell(block.name, block.learnable, "partly" if block.name in partly else _kind(block.name in blocks))
-        for block in chosen.blocks
-    ]
-    trainable = (whole if learning is None else learning) + top
-    total = sum(block.learnable + block.fixed for block in chosen.blocks) + width
-    words = f"{count(trainable)} trainable parameters, {count(total - trainable)} frozen ones"
-    return (
-        f'{NETWORK_STYLE}<div class="uf-net" role="img" aria-label="{escape(chosen.name)}: {words}">'
-        f"{''.join(cells)}{_cell('head', width, _kind(True))}</div>"
-        f'<div class="uf-key"><span><i class="uf-dot uf-learns"></i>trainable: {count(trainable)} parameters</span>'
-        f'<span><i class="uf-dot uf-frozen"></i>frozen: {count(total - trainable)} parameters</span></div>'
-    )
-
-
-def _kind(learns: bool) -> str:
-    return "learns" if learns else "frozen"
-
-
-def _cell(name: str, parameters: int, kind: str) -> str:
-    return f'<div class="uf-block uf-{kind}"><b>{escape(name)}</b>{count(parameters)}</div>'
-
-
 def architecture_diagram(
     chosen: Backbone, architecture: Architecture, head: Sequence[Layer], learning: Collection[str]
 ) -> str:
@@ -145,9 +99,13 @@ def architecture_diagram(
     top = [Place(layer, False, "") for layer in head]
     parts.append(_block_part("head", top, [layer.name for layer in head], unfolded=True))
     return (
-        f'{NETWORK_STYLE}{ARCHITECTURE_STYLE}<div class="uf-arch"><p class="uf-end">photo</p>{"".join(parts)}'
+        f'{ARCHITECTURE_STYLE}<div class="uf-arch"><p class="uf-end">photo</p>{"".join(parts)}'
         '<p class="uf-end">a probability for each class</p></div>'
     )
+
+
+def _kind(learns: bool) -> str:
+    return "learns" if learns else "frozen"
 
 
 def _block_part(name: str, places: Sequence[Place], learning: Collection[str], *, unfolded: bool = False) -> str:

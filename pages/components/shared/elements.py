@@ -32,11 +32,11 @@ def first_on_phone(inside: str, *keys: str) -> None:
     st.html(f"<style>@media (max-width:640px){{{''.join(rules)}}}</style>")
 
 
-def facts(pairs: Sequence[tuple[str, str]]) -> None:
-    """Small labels with a value each, side by side as far as there is room."""
+def facts(pairs: Sequence[tuple[str, str]], meanings: Mapping[str, str] | None = None) -> None:
+    """Small labels with a value each, side by side as far as there is room; some explain themselves by a hover."""
     with st.container(horizontal=True, gap="medium"):
         for label, value in pairs:
-            st.markdown(f":gray[{label}]  \n**{value}**", width="content")
+            st.markdown(f":gray[{label}]  \n**{value}**", width="content", help=(meanings or {}).get(label))
 
 
 def choose(

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.errors import ArchitectureError
+from core.data.scan.folder import ImageFolder
+from core.errors import ArchitectureError, PhotoError
 from core.models.architecture import Layer
 from core.models.backbones import Backbone
 from core.recipe.plan import PhasePlan, starts_from_nothing
@@ -13,26 +14,22 @@ from core.runs.messages import text_of
 from core.training.budget.cost_model import Costs
 from core.training.budget.throughput import Known
 from pages.components.cached import models
-from pages.components.shared import drawings, markdown, state
+from pages.components.network.border import border
+from pages.components.network.picture import Example, frozen_blocks, point_at, row, sides, still
+from pages.components.shared import drawings, markdown, state, thumbnails
 from pages.components.train.draft import Draft
 
-POINT_WORDS = {"none": "the head only", "all": "everything"}
 WHOLE = ""
 
 
-def choose_point(chosen: Backbone, draft: Draft) -> str:
-    """The block from which on the network learns, on a slider from least to most."""
-    return str(
-        st.select_slider(
-            "Unfreeze, after the head is trained",
-            chosen.unfreeze_points,
-            value=draft.first_for(chosen.key, "unfreeze_point", default_unfreeze_point(chosen)),
-            format_func=lambda name: POINT_WORDS.get(name, f"from {name}"),
-            key=draft.key(f"point-{chosen.key}"),
-            persist_state="session",
-            help="The head is always trained. Left is faster and safer with few photos; right adapts more of it.",
-        )
-    )
+def chosen_point(chosen: Backbone, draft: Draft) -> str:
+    """The block from which on the network learns: where the border in the picture is, before it is drawn."""
+    first = draft.first_for(chosen.key, "unfreeze_point", default_unfreeze_point(chosen))
+    return str(state.recall(_border_key(chosen, draft), first))
+
+
+def _border_key(chosen: Backbone, draft: Draft) -> str:
+    return draft.key(f"point-{chosen.key}")
 
 
 def begins_within(chosen: Backbone, point: str, draft: Draft) -> bool:
@@ -52,7 +49,7 @@ def choose_layer(chosen: Backbone, point: str, draft: Draft) -> str:
     The layers are listed only once somebody wants to choose among them.
     """
     if point not in chosen.block_names:
-        st.caption("To start within a block, choose a block with the slider above.")
+        st.caption("To start within a block, move the border in the picture to the front of one.")
         return WHOLE
     first = _first_layer(chosen, point, draft)
     within = st.toggle(
@@ -79,11 +76,35 @@ def choose_layer(chosen: Backbone, point: str, draft: Draft) -> str:
     )
 
 
-def picture(chosen: Backbone, recipe: Recipe, head: Sequence[Layer]) -> None:
-    """The blocks, marked by whether they learn."""
-    point, layer = recipe.unfreeze_point, recipe.unfreeze_layer
-    learning = _learnable(chosen, point, layer)
-    st.html(drawings.network_picture(chosen, point, head, learning))
+def picture(chosen: Backbone, recipe: Recipe, head: Sequence[Layer], draft: Draft, folder: ImageFolder) -> None:
+    """The network from photo to answer, with the border between ice and fire to drag, if anything can be frozen."""
+    point, layer, count = recipe.unfreeze_point, recipe.unfreeze_layer, len(chosen.blocks)
+    frozen = frozen_blocks(chosen, point)
+    places = [sides(chosen, head, place) for place in range(count + 1)]
+    if starts_from_nothing(recipe, chosen):
+        words = f"{places[0].learns}, {places[0].warm}"
+        st.html(still(chosen, row(chosen, 0, _example(folder)), words))
+        st.caption(f"{words[0].upper()}{words[1:]}: nothing is pretrained.")
+        return
+    cut, key = 0.0, _border_key(chosen, draft)
+    if layer:
+        learning = _learnable(chosen, point, layer)
+        places[frozen] = sides(chosen, head, frozen, layer, learning)
+        behind = chosen.learnable_parameters(point) - chosen.blocks[frozen].learnable
+        cut = 1 - (learning - behind) / chosen.blocks[frozen].learnable
+
+    def move(place: int) -> None:
+        state.remember(key, point_at(chosen, place))
+
+    border(key, row(chosen, count, _example(folder)), places, frozen, cut, move)
+
+
+def _example(folder: ImageFolder) -> Example:
+    """The first photo of the dataset, and its class."""
+    try:
+        return Example(thumbnails.thumbnail(folder, 0), folder.class_names[folder.labels[0]])
+    except (PhotoError, FileNotFoundError):
+        return Example()
 
 
 def every_layer(chosen: Backbone, recipe: Recipe, head: Sequence[Layer]) -> None:

@@ -11,6 +11,11 @@ from pages.components.train.draft import Draft
 
 PREFERRED = ("efficientnet-b0", "efficientnet-lite0")
 
+MEANINGS = {
+    "Parameters": "Without its old head, which is replaced by one for your classes.",
+    "ImageNet top-1": "How often its first answer was right on the photos of ImageNet, 1,000 classes, as published.",
+}
+
 
 def default() -> str:
     """The first of the preferred variants whose weights are on this machine."""
@@ -34,9 +39,10 @@ def choose(start: Draft) -> tuple[Backbone, str]:
     elements.facts(
         [
             ("Resolution", f"{chosen.resolution} px"),
-            ("Parameters", drawings.count(chosen.parameters)),
+            ("Parameters", drawings.count(sum(block.learnable + block.fixed for block in chosen.blocks))),
             ("ImageNet top-1", f"{chosen.top1:.1f} %" if chosen.top1 else "–"),
-        ]
+        ],
+        MEANINGS,
     )
     return chosen, choose_weights(chosen, start)
 

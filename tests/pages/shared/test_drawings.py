@@ -4,11 +4,9 @@ from html.parser import HTMLParser
 import pytest
 
 from core.models.architecture import head_layers, load
-from core.models.backbones import BACKBONES, Backbone, backbone
+from core.models.backbones import backbone
 from core.settings import Settings, settings_from
 from pages.components.shared import drawings
-
-B0 = backbone("efficientnet-b0")
 
 
 class Tags(HTMLParser):
@@ -31,30 +29,6 @@ class Tags(HTMLParser):
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     home = tmp_path_factory.mktemp("home")
     return settings_from({"UNFREEZE_HOME": str(home), "KERAS_HOME": str(home / "k")})
-
-
-@pytest.mark.parametrize("row", BACKBONES, ids=lambda row: row.key)
-def test_the_picture_moves_with_the_unfreeze_point(row: Backbone) -> None:
-    for point in row.unfreeze_points:
-        html = drawings.network_picture(row, point, head_layers(row, 5))
-        learning = len(row.trainable_blocks(point)) + 1
-        assert html.count('class="uf-block uf-learns"') == learning
-        assert html.count('class="uf-block uf-frozen"') == len(row.blocks) + 1 - learning
-
-
-def test_the_counts_are_those_of_the_network() -> None:
-    html = drawings.network_picture(B0, "none", head_layers(B0, 5))
-    head = (1280 + 1) * 5
-    assert f"trainable: {drawings.count(head)} parameters" in html
-
-
-def test_a_block_that_learns_in_part_is_marked_as_such() -> None:
-    learning = B0.learnable_parameters("block6") - 100_000
-    html = drawings.network_picture(B0, "block6", head_layers(B0, 5), learning)
-    assert html.count('class="uf-block uf-partly"') == 1
-    assert f"trainable: {drawings.count(learning + 1281 * 5)} parameters" in html
-    whole = drawings.network_picture(B0, "block6", head_layers(B0, 5), B0.learnable_parameters("block6"))
-    assert "uf-partly" not in whole.replace(drawings.NETWORK_STYLE, "")
 
 
 @pytest.mark.parametrize("key", ["efficientnet-b0", "resnet50", "baseline-cnn"])
