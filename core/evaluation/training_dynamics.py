@@ -51,15 +51,27 @@ class TrainingDynamics:
         """(N,): how often a right prediction was followed by a wrong one."""
         return np.asarray((self.right[:-1] & ~self.right[1:]).sum(axis=0), np.intp)
 
+    def flips(self) -> NDArray[np.intp]:
+        """(N,): how often the predicted class changed from one validation to the next."""
+        return np.asarray((self.predicted[:-1] != self.predicted[1:]).sum(axis=0), np.intp)
 
-def read_training_dynamics(run: Run) -> TrainingDynamics:
-    """The training dynamics of a run, also of one in progress.
+    def most_changing(self, most: int) -> NDArray[np.intp]:
+        """Photos whose prediction changed most often, as positions in rising order, so that they stay in their places.
+
+        Of equal ones those first whose class is less probable now; where too few have changed, those fill up, too.
+        """
+        ranked = np.lexsort((self.confidence_in_label[-1], -self.flips()))
+        return np.sort(ranked[:most])
+
+
+def read_training_dynamics(run: Run, most: int | None = None) -> TrainingDynamics:
+    """The training dynamics of a run, also of one in progress; `most` as `read_predictions` takes it.
 
     Raises:
         RunNotReady: Nothing was kept, or it is unknown for which photos.
         RunError: It cannot be read.
     """
-    epochs, history = read_predictions(run)
+    epochs, history = read_predictions(run, most)
     paths, labels = photos_of(run, SUBSETS[VALIDATION])
     if len(paths) != history.shape[2]:
         raise RunNotReady("It is no longer known which validation photos this run's predictions were for.")

@@ -1,5 +1,6 @@
 """The phases of a run: stretches of epochs in which the same blocks learn."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.runs.messages import Message
@@ -50,3 +51,12 @@ class Phase:
         if self.added:
             return Message(f"{key}-added", {"number": self.added})
         return Message(key) if self.name == self.kind else Message(f"{key}-from", {"point": self.unfreeze_point})
+
+
+def phase_of_epoch(phases: Sequence[Phase], epoch: int) -> Phase:
+    """The phase that an epoch of a run, from 1, belongs to: the first before they begin, the last after all."""
+    for phase in phases[:-1]:
+        if epoch <= phase.epochs:
+            return phase
+        epoch -= phase.epochs
+    return phases[-1]

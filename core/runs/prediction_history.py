@@ -30,8 +30,12 @@ def validations(run: Run) -> list[dict[str, Any]]:
     return [row for row in run.read_metrics() if "val_loss" in row]
 
 
-def read_predictions(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+def read_predictions(run: Run, most: int | None = None) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """When each validation was, `(V,)` in epochs, and its predictions, `(V, 3, N)`, as `write_predictions` took them.
+
+    Args:
+        run: The run.
+        most: Of more validations, at least 2, only so many, evenly chosen, with the first and the last.
 
     Raises:
         RunNotReady: Nothing was kept: no validation has ended yet, or the run was made by an earlier version.
@@ -42,8 +46,10 @@ def read_predictions(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float32]
         raise RunNotReady(
             "This run has no history of its predictions: no epoch has ended yet, or an earlier version made the run."
         )
+    count = len(rows)
+    places = range(count) if most is None or count <= most else np.linspace(0, count - 1, most).round().astype(int)
     try:
-        found = [read_array(run.timeline_folder / f"{number}.npy") for number in range(1, len(rows) + 1)]
-        return np.array([float(row["position"]) for row in rows]), np.stack(found)
+        found = [read_array(run.timeline_folder / f"{place + 1}.npy") for place in places]
+        return np.array([float(rows[place]["position"]) for place in places]), np.stack(found)
     except (OSError, ValueError) as error:
         raise RunError(f"The history of predictions of the run {run.id} cannot be read ({error}).") from error

@@ -38,6 +38,25 @@ def test_photos_are_learned_late_forgotten_or_never_learned() -> None:
     assert timeline.forgotten().tolist() == [0, 1, 0, 0]
 
 
+def test_photos_that_change_most_come_first_and_stay_in_their_places() -> None:
+    predicted = np.array([[0, 1, 0, 1, 0], [0, 0, 1, 1, 0], [0, 1, 1, 1, 0], [0, 0, 1, 1, 0]])
+    own = np.tile(np.array([0.9, 0.6, 0.7, 0.2, 0.8], np.float32), (4, 1))
+    found = TrainingDynamics(("a", "b", "c", "d", "e"), np.zeros(5, int), np.arange(1.0, 5), predicted, own, own)
+    assert found.flips().tolist() == [0, 3, 1, 0, 0]
+    assert found.most_changing(1).tolist() == [1]
+    assert found.most_changing(3).tolist() == [1, 2, 3], "then the one whose class is least probable"
+    assert found.most_changing(9).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_of_many_validations_the_first_the_last_and_some_between_are_read(copied: Run) -> None:
+    for number in range(3, 8):
+        shutil.copy(copied.timeline_folder / f"{1 + number % 2}.npy", copied.timeline_folder / f"{number}.npy")
+        copied.append_metrics({**copied.read_metrics()[-1], "position": float(number)})
+    assert read_training_dynamics(copied).epochs.tolist() == [1, 2, 3, 4, 5, 6, 7]
+    some = read_training_dynamics(copied, 4)
+    assert some.epochs.tolist() == [1, 3, 5, 7] and len(some.predicted) == 4
+
+
 def test_a_run_of_a_former_version_has_none(copied: Run) -> None:
     shutil.rmtree(copied.timeline_folder)
     with pytest.raises(RunNotReady, match="no history of its predictions"):

@@ -1,7 +1,7 @@
 import pytest
 
 from core.models.backbones import backbone
-from core.recipe.phases import PHASE_KEYS
+from core.recipe.phases import PHASE_KEYS, phase_of_epoch
 from core.recipe.plan import phases_of
 from core.recipe.recipe import Recipe
 from core.runs.messages import TEXTS, text_of
@@ -18,7 +18,8 @@ def test_every_phase_of_a_recipe_has_a_sentence() -> None:
         gradual=True,
         more_epochs=(3, 2),
     )
-    assert [text_of(phase.message) for phase in phases_of(recipe, chosen)] == [
+    phases = phases_of(recipe, chosen)
+    assert [text_of(phase.message) for phase in phases] == [
         "Training the head",
         "Fine-tuning from top_conv",
         "Fine-tuning from block7",
@@ -26,6 +27,8 @@ def test_every_phase_of_a_recipe_has_a_sentence() -> None:
         "Fine-tuning, additional epochs (1)",
         "Fine-tuning, additional epochs (2)",
     ]
+    numbers = [phases.index(phase_of_epoch(phases, epoch)) for epoch in range(13)]
+    assert numbers == [0, 0, 0, 1, 2, 3, 3, 4, 4, 4, 5, 5, 5], "before the first, and after the last"
 
 
 @pytest.mark.parametrize("key", PHASE_KEYS.values())
