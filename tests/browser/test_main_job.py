@@ -38,15 +38,19 @@ def test_from_a_folder_to_a_prediction(server: Server, new_screen: Callable[...,
     assert f"run={run.id}" in page.url
 
     expect(screen.text("Training the head")).to_be_visible()
-    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(1)
+    page.get_by_text("Loss, learning rate and speed").click()
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(4)
     eventually(lambda: any("val_loss" in row for row in run.read_metrics()), "an epoch has ended")
     page.wait_for_timeout(1500)
     charts = page.evaluate(MARK_CHARTS)
-    assert charts == 3
+    assert charts == 4
     seen = len(run.read_metrics())
     eventually(lambda: len(run.read_metrics()) > seen + 10, "more was measured")
     page.wait_for_timeout(1500)
     assert page.evaluate(COUNT_MARKED) == charts, "the charts were replaced, not updated"
+    expect(page.locator(".uf-flips figure")).to_have_count(2)
+    expect(page.get_by_role("img", name="only the head learns")).to_be_visible()
 
     page.reload()
     screen.settle()
@@ -59,7 +63,7 @@ def test_from_a_folder_to_a_prediction(server: Server, new_screen: Callable[...,
     assert len(run.read_metrics()) - before_stop < 20
     assert float(page.get_by_test_id("test-accuracy").inner_text().rstrip(" %").lstrip("> ")) > 80
 
-    screen.follow("Try it on your own photos")
+    screen.press("Try a photo")
     broken = tmp_path / "page.jpg"
     broken.write_text("<html>not a photo</html>")
     red = server.workplace.colours / "red" / "00.png"
@@ -135,7 +139,7 @@ def test_random_weights_only_by_choice_and_marked(server: Server, new_screen: Ca
     expect(screen.text("accuracy on the test photos")).to_be_visible()
     expect(screen.text("Accuracy – from random weights")).to_be_visible()
     assert run.recipe_values()["weights"] == "random"
-    screen.follow("Try it on your own photos")
+    screen.press("Try a photo")
     expect(screen.text("random weights")).to_be_visible()
 
 
@@ -160,7 +164,7 @@ def test_a_run_survives_tab_browser_and_server(server: Server, new_screen: Calla
     second = new_screen(server, width=400, dark=True)
     second.open(address)
     expect(second.text("Training the head")).to_be_visible()
-    expect(second.page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+    expect(second.page.get_by_test_id("stVegaLiteChart")).to_have_count(1)
     assert not second.problems()
     second.open("/train")
     second.press("Show it")

@@ -92,7 +92,7 @@ def test_a_killed_trainer_is_called_crashed_and_its_run_goes_on(
         child.send_signal(signal.SIGKILL)
         expect(screen.text("The training process ended unexpectedly")).to_be_visible()
     assert run.read_status().state == CRASHED
-    expect(screen.page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+    expect(screen.page.get_by_test_id("stVegaLiteChart")).to_have_count(1)
     expect(screen.text("at most one epoch")).to_be_visible()
     assert not screen.problems()
     reached = len(run.read_metrics())

@@ -86,7 +86,7 @@ def test_a_run_started_while_another_goes_says_its_place_and_begins_by_itself(
     expect(screen.text("Next in the queue")).to_be_visible()
     going.request_stop()
     expect(screen.page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
-    expect(screen.page.get_by_test_id("stVegaLiteChart")).to_have_count(3)
+    expect(screen.page.get_by_test_id("stVegaLiteChart")).to_have_count(1)
     assert state(last) == RUNNING and not screen.problems()
 
 

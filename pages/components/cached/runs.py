@@ -2,9 +2,10 @@
 
 import threading
 
+import numpy as np
 import streamlit as st
 
-from core.data.subsets import SUBSETS, TRAINING
+from core.data.subsets import SUBSETS, TRAINING, VALIDATION
 from core.evaluation import run_results
 from core.evaluation.comparison import Measured
 from core.evaluation.embedding_map import EmbeddingMap, map_of
@@ -20,6 +21,9 @@ from core.runs.queue import Queue
 from core.runs.store import RunStore
 from core.training.lr_finder import finder
 from pages.components.cached import services
+
+MOST_VALIDATIONS = 24
+"""Of more than that, some are read while a run goes on, which takes the same time however long it goes."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -51,6 +55,13 @@ def rate_searches() -> RunStore:
 def measured(run_id: str, part: str, ended: float | None) -> Measured:
     """How right a run is about the photos of a part; raises as `core.evaluation.run_results.measured` does."""
     return run_results.measured(store().get(run_id), part)
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def validation_classes(run_id: str, left_out: int) -> tuple[int, ...]:
+    """How many validation photos a run has of each class; empty where that is not known."""
+    labels = run_results.photos_of(store().get(run_id), SUBSETS[VALIDATION])[1]
+    return tuple(np.bincount(labels).tolist())
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)
@@ -87,6 +98,12 @@ def embedding_map(run_id: str, part: str, modified: int) -> EmbeddingMap:
 def training_dynamics(run_id: str, ended: float | None) -> TrainingDynamics:
     """How a run's predictions changed; raises as `core.evaluation.training_dynamics.read_training_dynamics` does."""
     return read_training_dynamics(store().get(run_id))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def dynamics_so_far(run_id: str, validations: int, seconds: float) -> TrainingDynamics:
+    """The same of some validations of a run, also of one in progress: after so many, the last so many seconds in."""
+    return read_training_dynamics(store().get(run_id), MOST_VALIDATIONS)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Making the report…", hash_funcs={ReportContext: repr})

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from core import formatting
 from core.recipe.augmentations import Choice
 from core.recipe.recipe import Recipe
 from core.runs.messages import text_of
-from core.runs.store import PAUSED, STOPPED, Run, Status
+from core.runs.store import ACTIVE, PAUSED, STOPPED, Run, Status
 from pages.components.shared import drawings, markdown
 from pages.components.shared.run_descriptions import LoadedRun
 
@@ -33,14 +34,51 @@ def describe_place(before: int) -> str:
     return f"{ORDINALS[before]} in the queue" if before in ORDINALS else f"{before} runs ahead of it"
 
 
-def training_figures(status: Status, rows: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
-    """The figures of a run under way, each with its title."""
+FIGURES_STYLE = """
+<style>
+.uf-figures{display:flex;flex-wrap:wrap;gap:.3rem 2.5rem;line-height:1.15}
+.uf-figures b{display:block;font-size:2.9rem;font-weight:700;white-space:nowrap}
+.uf-figures span{opacity:.8}
+@media (max-width:640px){.uf-figures{gap:.3rem 1.4rem;font-size:.875rem}.uf-figures b{font-size:2.1rem}
+  .uf-figures span{display:block;max-width:9.5rem}}
+</style>
+"""
+
+
+def large_figures(figures: Sequence[tuple[str, str, str]]) -> str:
+    """HTML of the figures that a page is opened for, each with what it is, and what tests find it by."""
+    drawn = "".join(
+        f'<div><b data-testid="{name}">{escape(value)}</b><span>{escape(words)}</span></div>'
+        for value, words, name in figures
+    )
+    return f'{FIGURES_STYLE}<div class="uf-figures">{drawn}</div>'
+
+
+def reached(status: Status) -> list[tuple[str, str, str]]:
+    """How good a run is so far, and how long it will take; for `large_figures`."""
     best = status.best_val_accuracy
+    found = [
+        (drawings.percent(best) if best is not None else "–", "accuracy on the validation photos", "best-accuracy")
+    ]
+    epoch = f"epoch {status.epoch} of {status.epochs}" if status.epoch and status.epochs else ""
+    if status.state in ACTIVE:
+        found.append(
+            (_rough(status.seconds_left), " · ".join(part for part in ("left, about", epoch) if part), "time-left")
+        )
+    elif epoch:
+        found.append((f"{status.epoch} / {status.epochs}", "epochs", "epochs-done"))
+    return found
+
+
+def _rough(seconds: float | None) -> str:
+    """A duration no more exactly than it is known: from five minutes on without seconds."""
+    return f"{round(seconds / 60)} min" if seconds and 300 <= seconds < 3600 else formatting.duration(seconds)
+
+
+def training_figures(status: Status, rows: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Figures of a run for those who want to know more, each with its title."""
     return [
-        ("Epoch", f"{status.epoch} of {status.epochs}" if status.epochs else "–"),
-        ("Best validation accuracy", drawings.percent(best) if best is not None else "–"),
         ("Elapsed", formatting.duration(status.seconds(time.time()))),
-        ("Remaining (estimate)", formatting.duration(status.seconds_left)),
         ("Images per second", f"{status.images_per_second:.0f}" if status.images_per_second else "–"),
         ("Learning rate", _positional(rows[-1]["learning_rate"]) if rows else "–"),
     ]

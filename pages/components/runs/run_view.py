@@ -8,13 +8,20 @@ import streamlit as st
 
 from core import formatting
 from core.evaluation.metrics import accuracy_interval
-from core.recipe.phases import FINE_TUNE
+from core.models.backbones import backbone
+from core.recipe.phases import FINE_TUNE, phase_of_epoch
+from core.recipe.plan import phases_of
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import read_recipe
 from core.runs.messages import text_of
 from core.runs.store import ACTIVE, CRASHED, FAILED, LIVE, QUEUED, Run, Status
+from pages.components.cached import runs
 from pages.components.export.report_view import offer
+from pages.components.network.picture import frozen_blocks, learns_from, row, still
+from pages.components.runs import run_figures
+from pages.components.runs.changing_photos import show_changing_photos
 from pages.components.runs.code_view import show_code
+from pages.components.runs.diagnosis_view import comparison, show_diagnosis
 from pages.components.runs.queue_view import show_place
 from pages.components.runs.run_controls import (
     ask_about_cancelling,
@@ -24,19 +31,32 @@ from pages.components.runs.run_controls import (
     pause_and_stop,
     show_next_steps,
 )
+from pages.components.runs.run_figures import Marks
 from pages.components.runs.run_text import (
     describe_ending,
     describe_kept_model,
     describe_loss,
+    large_figures,
+    reached,
     setting_text,
     training_figures,
 )
 from pages.components.runs.transfer_view import show_export
-from pages.components.shared import drawings, elements, figures, markdown, run_descriptions
+from pages.components.shared import drawings, elements, markdown, run_descriptions
 from pages.components.shared.report_errors import reporting, telling
 from pages.components.shared.run_descriptions import LoadedRun
 
 LOOK_EVERY_SECONDS = 1.0
+
+ONE_STOP = "<style>[data-testid=stStatusWidget]{display:none}</style>"
+"""Hides Streamlit's own "Stop", which ends the drawing of a page: beside a run it would be taken for the run's."""
+
+CURVES = {
+    run_figures.LOSS: "Loss",
+    run_figures.RATE: "Learning rate, logarithmic",
+    run_figures.SPEED: "Images per second",
+}
+"""The curves that are folded away at first, with their titles."""
 
 
 def show_run(run: Run) -> None:
@@ -49,11 +69,10 @@ def show_run(run: Run) -> None:
     if recipe.weights == "random":
         random_weights_warning()
     if status.state in LIVE:
-        st.fragment(_watch, run_every=LOOK_EVERY_SECONDS)(run, recipe)
+        st.html(ONE_STOP)
+        st.fragment(_watch, run_every=LOOK_EVERY_SECONDS)(run)
     else:
-        _outcome(run, status)
-        ask_for_photos(run, recipe)
-        _curves(run.read_metrics(), recipe, status)
+        _outcome(run, recipe, status)
         _details(run, recipe, status)
         show_code(run)
 
@@ -75,33 +94,60 @@ def random_weights_warning() -> None:
     )
 
 
-def _watch(run: Run, recipe: Recipe) -> None:
+def _watch(run: Run) -> None:
     if not run.folder.is_dir():  # it was deleted meanwhile
         st.rerun()
     with reporting():
         status = run.read_status()
+        recipe = read_recipe(run)  # a time budget settles it while the run goes on
     if status.state not in LIVE:
         st.rerun()
     rows = run.read_metrics()
     if status.state == QUEUED:
         show_place(run)
     else:
-        _progress(run, status, rows)
-    _curves(rows, recipe, status)
+        _progress(run, status)
+    if status.state != QUEUED or rows:
+        _so_far(run, recipe, status, rows)
     if status.state != QUEUED:
         st.caption("You can close this page: training continues, and this address leads back to it.")
     _tensorboard(run)
 
 
-def _progress(run: Run, status: Status, rows: Sequence[dict[str, Any]]) -> None:
+def _progress(run: Run, status: Status) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="run-head"):
         badge(status.state)
         ellipsis = "…" if status.progress is None else ""
         st.markdown(f"**{markdown.escape(text_of(status.message))}**{ellipsis}", width="stretch")
         pause_and_stop(run, status)
     st.progress(min(1.0, status.progress or 0.0))
+
+
+def _so_far(run: Run, recipe: Recipe, status: Status, rows: Sequence[dict[str, Any]]) -> None:
+    """What a run has reached."""
+    st.html(large_figures(reached(status)))
     _linear_probe(status)
-    elements.facts(training_figures(status, rows))
+    _course(run, recipe, status, rows)
+
+
+def _course(run: Run, recipe: Recipe, status: Status, rows: Sequence[dict[str, Any]]) -> None:
+    """How a run went so far: what learns, its curve, and photos whose answers change."""
+    _what_learns(recipe, status)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _accuracy(run, recipe, status, rows)
+    with right:
+        show_changing_photos(run, recipe, rows)
+    _more_curves(status, rows)
+
+
+def _what_learns(recipe: Recipe, status: Status) -> None:
+    """The network, small, with the border where it is in the epoch that is going or was the last."""
+    chosen = backbone(recipe.backbone)
+    phase = phase_of_epoch(phases_of(recipe, chosen), status.epoch)
+    frozen = frozen_blocks(chosen, phase.unfreeze_point)
+    words = learns_from(chosen, frozen, phase.unfreeze_layer)
+    st.html(still(chosen, row(chosen, frozen, small=True), words))
 
 
 def _linear_probe(status: Status) -> None:
@@ -119,7 +165,8 @@ def _linear_probe(status: Status) -> None:
         )
 
 
-def _outcome(run: Run, status: Status) -> None:
+def _outcome(run: Run, recipe: Recipe, status: Status) -> None:
+    rows = run.read_metrics()
     with st.container(horizontal=True, vertical_alignment="center"):
         badge(status.state)
         st.markdown(describe_ending(status), width="stretch")
@@ -132,56 +179,81 @@ def _outcome(run: Run, status: Status) -> None:
             f" out. Everything measured until then is shown below. {describe_loss(run)}",
             icon=":material/power_off:",
         )
-    if status.test_accuracy is not None:
-        _grade(status)
-        st.page_link("pages/use/evaluate.py", label="**What it gets right and wrong**", icon=":material/troubleshoot:")
-        st.page_link("pages/use/predict.py", label="**Try it on your own photos**", icon=":material/image_search:")
+    ask_for_photos(run, recipe)
+    if status.test_accuracy is None:
+        if rows:
+            _so_far(run, recipe, status, rows)
+        return
+    _grade(run, status)
+    show_diagnosis(run, recipe, status)
+    _course(run, recipe, status, rows)
 
 
-def _grade(status: Status) -> None:
+def _next_pages() -> None:
+    """Where a trained model leads on to."""
+    with st.container(horizontal=True, gap="small"):
+        if st.button("Try a photo", type="primary", icon=":material/image_search:", key="try-a-photo"):
+            st.switch_page("pages/use/predict.py")
+        if st.button("See its mistakes", icon=":material/troubleshoot:", key="see-mistakes"):
+            st.switch_page("pages/use/evaluate.py")
+
+
+def _grade(run: Run, status: Status) -> None:
     correct, count = status.test_correct or 0, status.test_count or 1
     low, high = accuracy_interval(correct, count)
-    grade, words = st.columns([1, 2], vertical_alignment="center", gap="large")
-    grade.html(
-        '<div style="line-height:1.1"><span style="font-size:3.2rem;font-weight:700" data-testid="test-accuracy">'
-        f"{drawings.percent(status.test_accuracy or 0.0)}</span><br>"
-        '<span style="opacity:.75">accuracy on the test photos</span></div>'
-    )
-    words.markdown(
-        f"**{correct:,} of {count:,}** photos that it had never seen were classified correctly. With other test photos"
-        f" from the same source, expect between {low:.0%} and {high:.0%}.  \n{describe_kept_model(status)}"
-    )
+    accuracy = drawings.percent(status.test_accuracy or 0.0)
+    grade, words = st.columns([2, 3], gap="large")
+    with grade:
+        st.html(large_figures([(accuracy, "accuracy on the test photos", "test-accuracy")]))
+        _next_pages()
+    with words:
+        st.markdown(
+            f"**{correct:,} of {count:,}** photos that it had never seen were classified correctly. With other test"
+            f" photos from the same source, expect between {formatting.whole(low)} and {formatting.whole(high)}."
+        )
+        st.caption(f"{describe_kept_model(status)} {comparison(run, status)}")
 
 
-def _curves(rows: Sequence[dict[str, Any]], recipe: Recipe, status: Status) -> None:
+def _accuracy(run: Run, recipe: Recipe, status: Status, rows: Sequence[dict[str, Any]]) -> None:
     if not rows:
         if status.state in ACTIVE:
-            st.caption("The curves start with the first batch.")
+            st.caption("The curve starts with the first batch.")
         return
-    begun = next((row["epoch"] - 1 for row in rows if row["phase"] == FINE_TUNE), None)
-    epochs = max(status.epochs, recipe.head_epochs + recipe.fine_tune_epochs + sum(recipe.more_epochs))
-    left, right = st.columns(2, gap="medium")
-    for column, measure in ((left, "accuracy"), (right, "loss")):
-        title = measure.capitalize() + (" – from random weights" if recipe.weights == "random" else "")
-        column.markdown(f"**{title}**")
-        column.vega_lite_chart(
-            figures.curve_data(rows, measure, begun),
-            figures.curve_chart(measure, epochs),
-            key=f"curve-{measure}",
-            alt=f"{title} over epochs, training and validation",
-        )
-    st.markdown("**Learning rate**")
-    st.vega_lite_chart(
-        figures.curve_data(rows, "learning_rate", begun),
-        figures.curve_chart("learning_rate", epochs),
-        key="curve-learning-rate",
-        alt="Learning rate in force over epochs, logarithmic",
-    )
-    words = (
-        "Training: on augmented photos while the network learns, smoothed. Validation: on photos it does not train on."
-    )
+    counts = runs.validation_classes(run.id, status.left_out)
+    title = "Accuracy" + (" – from random weights" if recipe.weights == "random" else "")
+    st.markdown(f"**{title}**")
+    guess = max(counts) / sum(counts) if counts else None
+    marks = Marks(_fine_tuning_from(rows), guess)
+    _curve(rows, run_figures.ACCURACY, marks, f"{title} over epochs, training and validation; dotted: guessing")
     caching = markdown.escape(text_of(status.caching))
+    words = "Training: on augmented photos while it learns, smoothed. Validation: on photos it does not train on."
+    words += "" if guess is None else f" Guessing would be right for {formatting.whole(guess)} of them."
     st.caption(f"{words}  \n:material/bolt: {caching}" if caching else words)
+
+
+def _fine_tuning_from(rows: Sequence[dict[str, Any]]) -> float | None:
+    return next((row["epoch"] - 1 for row in rows if row["phase"] == FINE_TUNE), None)
+
+
+def _curve(rows: Sequence[dict[str, Any]], measure: str, marks: Marks, alt: str) -> None:
+    st.vega_lite_chart(
+        run_figures.curve_data(rows, measure, marks), run_figures.curve_chart(measure), key=f"curve-{measure}", alt=alt
+    )
+
+
+def _more_curves(status: Status, rows: Sequence[dict[str, Any]]) -> None:
+    """Loss, learning rate and speed, drawn once they are unfolded."""
+    if not rows:
+        return
+    opened = st.expander("Loss, learning rate and speed", icon=":material/show_chart:", key="curves", on_change="rerun")
+    if not opened.open:
+        return
+    with opened:
+        elements.facts(training_figures(status, rows))
+        marks = Marks(_fine_tuning_from(rows))
+        for measure, title in CURVES.items():
+            st.markdown(f"**{title}**")
+            _curve(rows, measure, marks, f"{title} over epochs")
 
 
 def _details(run: Run, recipe: Recipe, status: Status) -> None:

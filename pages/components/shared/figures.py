@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -25,14 +24,9 @@ MOST_NAMES = 60
 MOST_REASONS = 8
 CELLS_PER_DOUBLING = 4
 SIZE_TICKS = (1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
-TRAINING, VALIDATION, FINE_TUNING = "training", "validation", "fine-tuning"
-RATE = "learning_rate"
 
 MOST_OF_LOWEST = 4.0
 """How many times the lowest loss until then is drawn of a loss that explodes."""
-
-MOST_POINTS = 400
-"""As many points as a curve is drawn with; more are thinned, the newest is always kept."""
 
 
 def class_counts(class_names: Sequence[str], labels: NDArray[np.int32], parts: NDArray[np.int8]) -> go.Figure:
@@ -166,120 +160,6 @@ def reasons(counts: Mapping[str, int]) -> go.Figure:
         yaxis={"visible": False, "autorange": "reversed", "fixedrange": True},
     )
     return figure
-
-
-def curve_data(rows: Sequence[dict[str, Any]], measure: str, fine_tuning_from: float | None) -> pd.DataFrame:
-    """Points of "loss", "accuracy" or "learning_rate" in long form: position (epochs), value, curve.
-
-    Where fine-tuning began is a row as well, with the curve "fine-tuning", so that the chart's structure never changes.
-    """
-    drawn = [row for row in rows if measure in row and (measure != RATE or row[measure] > 0)]  # its axis has no 0
-    training = [(row["position"], row[measure], TRAINING) for row in drawn]
-    step = -(-len(training) // MOST_POINTS) or 1
-    thinned = training[::-1][::step][::-1]
-    validated = f"val_{measure}"
-    validation = [(row["position"], row[validated], VALIDATION) for row in rows if validated in row]
-    begun = [] if fine_tuning_from is None else [(fine_tuning_from, 0.0, FINE_TUNING)]
-    return pd.DataFrame([*thinned, *validation, *begun], columns=["position", "value", "curve"])
-
-
-def curve_chart(measure: str, epochs: int) -> dict[str, Any]:
-    """Vega-Lite specification of a measure over epochs, for the data of `curve_data`.
-
-    Training is a line, validation a line with dots, a dashed rule shows where fine-tuning began. It depends on nothing
-    that ticks, so the chart's node on the page is updated rather than replaced. A plain specification, because
-    building and checking it through Altair costs a tenth of a processor at one tick a second.
-    """
-    position = {"field": "position", "type": "quantitative"}
-    x = {
-        **position,
-        "title": "epoch",
-        "scale": {"domain": [0, max(1, epochs)]},
-        "axis": {"tickMinStep": 1, "format": "d", "grid": False},
-    }
-    colour = {
-        "field": "curve",
-        "type": "nominal",
-        "scale": {"domain": [TRAINING, VALIDATION], "range": [BLUE, ORANGE]},
-        "legend": None if measure == RATE else {"title": None, "orient": "top"},
-    }
-    tooltip = [
-        {"field": "curve", "type": "nominal"},
-        {**position, "title": "epoch", "format": ".2f"},
-        {
-            "field": "value",
-            "type": "quantitative",
-            "title": _MEASURES[measure].words,
-            "format": _MEASURES[measure].number,
-        },
-    ]
-    curve = {"x": x, "y": _MEASURES[measure].axis, "color": colour, "tooltip": tooltip}
-    return {
-        "height": _MEASURES[measure].height,
-        "layer": [
-            _layer({"type": "line", "strokeWidth": 2, "clip": True}, curve, TRAINING, VALIDATION),
-            _layer({"type": "point", "filled": True, "size": 60, "opacity": 1}, curve, VALIDATION),
-            _layer({"type": "rule", "strokeDash": [5, 4], "color": GREY}, {"x": x}, FINE_TUNING),
-            _layer(
-                {
-                    "type": "text",
-                    "align": "left",
-                    "dx": 5,
-                    "color": GREY,
-                    "text": FINE_TUNING,
-                    "dy": _MEASURES[measure].shift,
-                },
-                {"x": x, "y": {"value": _MEASURES[measure].end}},
-                FINE_TUNING,
-            ),
-        ],
-    }
-
-
-def _layer(mark: dict[str, Any], encoding: dict[str, Any], *curves: str) -> dict[str, Any]:
-    """One layer of a chart, drawn from the rows of these curves."""
-    chosen = {"filter": {"field": "curve", "oneOf": list(curves)}}
-    return {"mark": mark, "encoding": encoding, "transform": [chosen]}
-
-
-@dataclass(frozen=True)
-class _Measure:
-    """How a measure is drawn.
-
-    Attributes:
-        words: Its name on the screen.
-        number: Format of its values in words.
-        height: Of the chart, in pixels.
-        end, shift: Where the word at the rule stands: where the curves are not.
-        axis: Its encoding.
-    """
-
-    words: str
-    number: str
-    height: int
-    end: str | int
-    shift: int
-    axis: Mapping[str, Any]
-
-
-def _axis(title: str, **more: Any) -> dict[str, Any]:
-    return {"field": "value", "type": "quantitative", "title": title, **more}
-
-
-_MEASURES: Mapping[str, _Measure] = {
-    "accuracy": _Measure(
-        "accuracy", ".3f", 280, "height", -8, _axis("accuracy", scale={"domain": [0, 1]}, axis={"format": ".0%"})
-    ),
-    "loss": _Measure("loss", ".3f", 280, 0, 8, _axis("loss (cross-entropy, nats)", scale={"zero": True})),
-    RATE: _Measure(
-        "learning rate",
-        ".1e",
-        170,
-        0,
-        8,
-        _axis("rate", scale={"type": "log", "nice": False}, axis={"format": ".0e", "tickCount": 3, "grid": False}),
-    ),
-}
 
 
 def rate_data(sweeps: Sequence[Sweep]) -> pd.DataFrame:

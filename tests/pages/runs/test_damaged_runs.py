@@ -14,6 +14,7 @@ import pytest
 from command_line.found import facts_of
 from core.errors import UnfreezeError
 from core.evaluation import run_results
+from core.evaluation.diagnosis import History, diagnose
 from core.evaluation.metrics import accuracy_interval
 from core.evaluation.training_dynamics import read_training_dynamics
 from core.inference.decision import read_decision_rule
@@ -24,9 +25,9 @@ from core.runs.queue import Queue
 from core.runs.store import Label, Run, RunStore
 from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.codegen.run_history import read_run_history
-from pages.components.runs import run_text
+from pages.components.runs import diagnosis_view, run_figures, run_text
 from pages.components.runs.run_controls import STATE_BADGES
-from pages.components.shared import figures, run_descriptions
+from pages.components.shared import run_descriptions
 from pages.components.shared.run_descriptions import LoadedRun
 from tests.conftest import FinishedRun
 from tests.damage import damaged_bytes, damaged_json, damaged_line
@@ -97,10 +98,12 @@ def looks_at(run: Run, finished: FinishedRun) -> dict[str, Callable[[], object]]
 
     def curves() -> None:
         rows = run.read_metrics()
-        for measure in ("accuracy", "loss", "learning_rate"):
-            figures.curve_data(rows, measure, None)
-        run_text.training_figures(status, rows)
-        read_training_dynamics(run)
+        for measure in ("accuracy", "loss", "learning_rate", "images_per_second"):
+            run_figures.curve_data(rows, measure, run_figures.Marks(1.0, 0.5))
+        run_text.training_figures(status, rows), run_text.reached(status)
+        if found := diagnose(History(rows, 20, 0.5)):
+            diagnosis_view.sentence(found)
+        read_training_dynamics(run, 24).most_changing(8)
 
     def words() -> None:
         asdict(read_recipe(run))

@@ -16,6 +16,8 @@ from pages.components.runs.run_text import (
     describe_place,
     describe_progress,
     group_runs,
+    large_figures,
+    reached,
     setting_text,
     training_figures,
 )
@@ -44,12 +46,24 @@ def test_a_place_in_the_queue_is_counted(before: int, text: str) -> None:
     assert describe_place(before) == text
 
 
+def test_the_large_figures_are_how_good_it_is_and_how_long_it_takes() -> None:
+    good = reached(replace(GOING, best_val_accuracy=0.954))
+    assert [(value, words) for value, words, _ in good] == [
+        ("95.4 %", "accuracy on the validation photos"),
+        ("1 min 10 s", "left, about · epoch 2 of 8"),
+    ]
+    assert [value for value, _, _ in reached(Status())] == ["–", "–"], "before anything is known"
+    assert reached(replace(GOING, seconds_left=741.0))[1][0] == "12 min"
+    paused = reached(replace(GOING, state=PAUSED, best_val_accuracy=1.0))
+    assert [(value, words) for value, words, _ in paused][1:] == [("2 / 8", "epochs")]
+    assert 'data-testid="best-accuracy">95.4 %<' in large_figures(good)
+
+
 def test_figures_that_are_not_known_are_dashes() -> None:
     known = dict(training_figures(replace(GOING, images_per_second=31.6), [{"learning_rate": 0.00025}]))
-    assert known["Epoch"] == "2 of 8" and known["Images per second"] == "32" and known["Learning rate"] == "0.00025"
+    assert known["Images per second"] == "32" and known["Learning rate"] == "0.00025"
     unknown = dict(training_figures(Status(), []))
-    dashes = {"Epoch", "Best validation accuracy", "Remaining (estimate)", "Images per second", "Learning rate"}
-    assert {title for title, value in unknown.items() if value == "–"} == dashes
+    assert {title for title, value in unknown.items() if value == "–"} == {"Images per second", "Learning rate"}
 
 
 def test_a_card_says_how_good_and_long_a_run_was_and_that_it_began_at_random() -> None:
