@@ -6,9 +6,10 @@ from streamlit import runtime
 from pages.components.cached import runs
 from pages.components.server import serve, uploads
 from pages.components.shared.report_errors import reporting
+from pages.components.way import navigation
 
 PAGES = {
-    "Prepare": [
+    "Photos": [
         ("pages/prepare/dataset.py", "Dataset", ":material/photo_library:"),
         ("pages/prepare/collect.py", "Collect", ":material/add_a_photo:"),
         ("pages/prepare/augmentations.py", "Augmentations", ":material/auto_fix_high:"),
@@ -18,26 +19,29 @@ PAGES = {
         ("pages/train/runs.py", "Runs", ":material/history:"),
         ("pages/train/compare.py", "Compare", ":material/balance:"),
     ],
-    "Use": [
-        ("pages/use/evaluate.py", "Evaluate", ":material/troubleshoot:"),
+    "Try": [
         ("pages/use/predict.py", "Predict", ":material/image_search:"),
+        ("pages/use/evaluate.py", "Evaluate", ":material/troubleshoot:"),
         ("pages/use/label_check.py", "Label check", ":material/fact_check:"),
         ("pages/use/export.py", "Export", ":material/ios_share:"),
     ],
 }
-"""File, title and icon of each page, as the sidebar groups them; the first one is where visitors begin."""
+"""File, title and icon of each page by the step of the way that it belongs to, the step's own page first.
+
+Visitors begin with the very first."""
 
 
 def draw() -> None:
-    """The page that was asked for, beside the list of all."""
+    """The page that was asked for, beside the steps of the way and the list of all pages."""
     st.set_page_config(page_title="Unfreeze", page_icon="pages/components/shared/icon.png", layout="wide")
     st.logo("pages/components/shared/logo.svg", size="large")
     listed = {
         section: [st.Page(file, title=title, icon=icon) for file, title, icon in rows]
         for section, rows in PAGES.items()
     }
-    page = st.navigation(listed, expanded=True)
+    page = st.navigation(listed, position="hidden")
     with reporting():
+        navigation.draw(PAGES)
         uploads.show_refused()
         runs.queue_keeper()
         page.run()

@@ -148,7 +148,7 @@ def preview(dataset: Dataset, choices: dict[str, Choice]) -> None:
     )
 
 
-elements.page_head(
+lead_on = elements.page_head(
     "Augmentations",
     "Small random changes to the training photos, so that the model learns what matters and not the angle.",
 )
@@ -162,4 +162,6 @@ with right, st.container(key="augmented"):
     preview(found, wanted)
     what_it_costs(found, wanted)
 elements.first_on_phone("augmentations", "augmented")
-st.page_link("pages/train/train.py", label="**Train with these**", icon=":material/local_fire_department:")
+elements.lead_on(
+    lead_on, "Train with these", "pages/train/train.py", ":material/local_fire_department:", state.close_run
+)

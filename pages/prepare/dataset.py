@@ -1,4 +1,4 @@
-"""Choose a folder of photos, and see what is in it."""
+"""Choose photos, and see what is in them."""
 
 from collections import Counter
 from pathlib import Path
@@ -6,18 +6,17 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
+from core import formatting
 from core.data.dataset import KINDS, Dataset
-from core.data.intake.sample import write_sample
-from core.data.scan import folder_picker
-from core.data.scan.folder import check_inside
 from core.data.scan.layout import PARTS, TABLE
 from core.data.subsets import NO_SUBSET, SUBSETS
 from core.errors import DataError
-from pages.components.cached import datasets, services
-from pages.components.dataset import dataset_export_view, decisions, descriptions, label_source
+from pages.components.cached import datasets
+from pages.components.dataset import dataset_export_view, decisions, descriptions, label_source, start
 from pages.components.shared import dataset_choice, elements, figures, markdown, state, thumbnails, upload_limits
-from pages.components.shared.report_errors import reporting, tell
+from pages.components.shared.report_errors import tell
 from pages.components.train import class_weights, draft
 
 EXAMPLES, EXAMPLE_CLASSES = 8, 6
@@ -27,88 +26,40 @@ VIEW = "dataset-view"
 OVERVIEW, CHECKS, PHOTOS, LEFT_OUT, DECISIONS = "Overview", "Checks", "Photos", "Left out", "Decisions"
 
 
-def choose() -> None:
-    """The sample, a path to paste, a walk through the folders, or the page that collects photos."""
-    sample, folder = st.columns([1, 2], gap="large")
-    with sample:
-        st.subheader("Try the sample", anchor=False)
-        st.markdown("1,797 handwritten digits, ready to use: no download needed.")
-        if st.button(
-            "Use the digits", icon=":material/counter_7:", type="primary" if not state.dataset() else "secondary"
+def head(path: Path) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Which dataset is on show, and what can be done with it as a whole.
+
+    Returns the places for the button that leads on and for what is known once it is scanned.
+    """
+    lead_on = elements.page_head(markdown.escape(path.name))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        facts = st.container(width="content")
+        st.markdown(f":gray[{markdown.escape(path)}]", width="content")
+        for words, icon, order in (
+            ("Choose another", ":material/swap_horiz:", "choosing"),
+            ("Scan again", ":material/refresh:", "scan-again"),
         ):
-            with st.spinner("Writing the digits as photos…"), reporting():
-                open_dataset(write_sample(services.settings().datasets_folder))
-        st.subheader("Or collect photos", anchor=False)
-        st.markdown("From a ZIP file, single files, the camera, or a public dataset on the internet.")
-        st.page_link("pages/prepare/collect.py", label="Collect photos", icon=":material/add_a_photo:")
-    with folder:
-        st.subheader("Or open your own folder", anchor=False)
-        with st.form("path", border=False):
-            typed = st.text_input(
-                "Folder with one subfolder for each class",
-                placeholder=str(services.settings().dataset_roots[-1] / "Pictures" / "flowers"),
-                help="For example flowers/roses and flowers/tulips: type or paste the path of “flowers”.",
-            )
-            if st.form_submit_button("Open the folder", icon=":material/folder_open:") and typed:
-                with reporting():
-                    open_dataset(check_inside(typed.strip().strip("\"'"), services.settings().dataset_roots))
-        browse()
+            st.button(words, icon=icon, type="tertiary", on_click=state.remember, args=(order, True))
+    return lead_on, facts
 
 
-def open_dataset(path: Path) -> None:
-    """Choose this dataset and draw the page again."""
-    state.choose_dataset(str(path))
-    state.remember(*dataset_choice.GO_ON)
-    st.rerun()
+def fill_head(dataset: Dataset, lead_on: DeltaGenerator, facts: DeltaGenerator) -> None:
+    """How much there is, and the button that leads on."""
+    folder, used = dataset.folder, len(dataset.folder) - len(dataset.withheld)
+    classes = f"{len(folder.class_names):,} class{'' if len(folder.class_names) == 1 else 'es'}"
+    facts.markdown(f"**{formatting.photos(used)}** in **{classes}**")
+    elements.lead_on(
+        lead_on,
+        f"Train on {'this photo' if used == 1 else f'these {used:,} photos'}",
+        "pages/train/train.py",
+        ":material/local_fire_department:",
+        state.close_run,
+    )
 
 
-def browse() -> None:
-    """Walk through the folders under the allowed roots."""
-    roots = services.settings().dataset_roots
-    with st.expander("Browse my folders", icon=":material/search:", expanded=bool(state.recall("browse", ""))):
-        here = Path(state.recall("browse", "") or roots[-1])
-        with reporting():
-            inner = folder_picker.browse(here, roots)
-        st.caption(markdown.escape(here))
-        with st.container(horizontal=True, gap="small"):
-            for root in roots:
-                st.button(
-                    markdown.escape(root.name or root),
-                    key=f"root-{root}",
-                    icon=":material/home:",
-                    on_click=_go,
-                    args=(root,),
-                )
-            if here not in roots:
-                st.button("Up one level", icon=":material/arrow_upward:", on_click=_go, args=(here.parent,))
-            if here not in roots and not folder_picker.looks_like_dataset(here):
-                st.button("Use this folder", icon=":material/check:", on_click=state.choose_dataset, args=(str(here),))
-        with st.container(horizontal=True, gap="small", height=220 if len(inner) > 12 else "content"):
-            for path in inner:
-                ready = folder_picker.looks_like_dataset(path)
-                icon = ":material/photo_library:" if ready else ":material/folder:"
-                if st.button(
-                    markdown.escape(path.name), key=f"go-{path}", icon=icon, type="primary" if ready else "secondary"
-                ):
-                    open_dataset(path) if ready else _go(path)
-                    st.rerun()
-        st.caption(
-            "Highlighted folders contain one subfolder of photos for each class and can be used as they are."
-            if inner
-            else "This folder has no subfolders."
-        )
-
-
-def _go(path: Path) -> None:
-    state.remember("browse", str(path))
-
-
-def head(path: Path) -> None:
-    """Which dataset is on show, and what can be done with it as a whole."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f":material/folder: **{markdown.escape(path.name)}** &nbsp; {markdown.escape(str(path))}")
-        st.button("Choose another", icon=":material/swap_horiz:", on_click=state.remember, args=("choosing", True))
-        st.button("Scan again", icon=":material/refresh:", on_click=state.remember, args=("scan-again", True))
+def left_out_count(dataset: Dataset) -> int:
+    """How many photos and other files are not used, for whatever reason."""
+    return len(dataset.scan.files_left_out) + len(dataset.withheld) + dataset.excluded_count
 
 
 def show(dataset: Dataset) -> None:
@@ -116,7 +67,7 @@ def show(dataset: Dataset) -> None:
     decisions.notice()
     counts = {
         CHECKS: sum(finding.count for finding in dataset.findings),
-        LEFT_OUT: len(dataset.scan.files_left_out) + len(dataset.withheld) + dataset.excluded_count,
+        LEFT_OUT: left_out_count(dataset),
         DECISIONS: len(dataset.review.decisions),
     }
     view = st.segmented_control(
@@ -147,8 +98,6 @@ def overview(dataset: Dataset) -> None:
         st.plotly_chart(figure, config={"displayModeBar": False}, alt="Bar chart of photos per class and subset")
         class_weights.class_weights_toggle(folder, draft.kept(folder))
     with right:
-        st.page_link("pages/train/train.py", label="**Train a model**", icon=":material/local_fire_department:")
-        elements.facts([("Photos", f"{len(folder):,}"), ("Classes", f"{len(folder.class_names):,}")])
         training, validation, test = (int(np.sum(parts == number)) for number in range(len(SUBSETS)))
         st.markdown(
             f":blue[**{training:,} for training**] – the model learns from these.  \n"
@@ -157,12 +106,12 @@ def overview(dataset: Dataset) -> None:
         )
         st.caption(descriptions.describe_split(dataset))
         how_it_was_read(dataset)
+    examples(dataset)
     left, right = st.columns([2, 3], gap="large")
     with left:
         findings(dataset)
     with right:
         sizes_and_shapes(dataset.scan.sizes[dataset.members])
-    examples(dataset)
     label_source.choose(dataset.scan.folder.root, dataset.scan.layout, expanded=False)
     dataset_export_view.section(dataset, parts)
     upload_limits.show_limits()
@@ -197,9 +146,9 @@ def sizes_and_shapes(sizes: NDArray[np.int32]) -> None:
 def findings(dataset: Dataset) -> None:
     """What the checks found, each with a link to the photos."""
     st.subheader("Findings", anchor=False)
-    left_out = len(dataset.scan.files_left_out)
+    left_out = left_out_count(dataset)
     without_photo = descriptions.describe_rows_without_photo(dataset)
-    if not dataset.findings and not left_out and not without_photo and not dataset.withheld:
+    if not dataset.findings and not left_out and not without_photo:
         st.markdown(":green[:material/check_circle:] Every file can be used, and no problems were found.")
     with st.container(gap=None):
         if left_out:
@@ -306,9 +255,10 @@ def left_out(dataset: Dataset) -> None:
 
 VIEWS = {OVERVIEW: overview, CHECKS: checks, PHOTOS: photos, LEFT_OUT: left_out, DECISIONS: decisions.decided}
 
-elements.page_head("Dataset", "A folder of photos with one subfolder for each class is all it takes.")
 if not state.dataset() or state.recall("choosing", False):
-    choose()
+    start.show()
 else:
-    head(Path(state.dataset()))
-    show(dataset_choice.dataset_or_stop(label_source.choose_for))
+    places = head(Path(state.dataset()))
+    found = dataset_choice.dataset_or_stop(label_source.choose_for)
+    fill_head(found, *places)
+    show(found)

@@ -1,11 +1,16 @@
 """Choose how to train, press Start, and watch."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
+from core import formatting
 from core.data.dataset import Dataset
 from core.data.scan.folder import ImageFolder
 from core.errors import RunNotFound
@@ -21,7 +26,7 @@ from core.training.budget.throughput import known_throughput
 from core.training.launch import launch
 from pages.components.cached import datasets, runs, services
 from pages.components.runs.run_view import show_run
-from pages.components.shared import dataset_choice, drawings, elements, markdown, state
+from pages.components.shared import dataset_choice, drawings, elements, markdown, state, thumbnails
 from pages.components.shared.report_errors import reporting
 from pages.components.train import (
     class_weights,
@@ -36,6 +41,10 @@ from pages.components.train import (
 from pages.components.train.draft import Draft
 from pages.components.train.expert import Around
 
+STYLE = Path(length.__file__).with_name("train.css")
+
+MOST_THUMBNAILS = 12
+
 
 def show_augmentations(folder: ImageFolder, training_photos: int) -> Mapping[str, Choice]:
     """Which augmentations are on, what they cost, and the way to change them."""
@@ -49,21 +58,60 @@ def show_augmentations(folder: ImageFolder, training_photos: int) -> Mapping[str
 
 
 def set_up(dataset: Dataset) -> None:
-    """Everything that can be chosen, and Start."""
+    """The photos, how long it may take, and Start; everything else is folded away."""
     with reporting():
         start = draft.present(dataset)
         folder, parts = draft.used_photos(dataset, start)
     counts = Counts(*(int(np.sum(parts == number)) for number in range(3)))
     for note in start.notes:
         st.info(markdown.escape(note), icon=":material/info:")
+    show_photos(folder)
+    usual = usual_recipe(folder, counts.training)
+    augmentations = state.augmentations(default_augmentations(folder.class_names))
+    minutes = length.choose(start, replace(usual, augmentations=augmentations), counts)
+    go = st.container()
+    with st.expander("Change how it learns", icon=":material/tune:", key=f"change-{minutes > 0}", expanded=not minutes):
+        recipe = choose_recipe(start, folder, parts, counts, minutes, usual)
+    if go.button("Start training", key="start", type="primary", icon=":material/play_arrow:", width="stretch"):
+        begin(dataset, recipe)
+
+
+def show_photos(folder: ImageFolder) -> None:
+    """Which photos will be learned from: their name, how many, and some of each class as far as there is room."""
+    st.html(STYLE)
+    labels = np.unique(folder.labels)[:MOST_THUMBNAILS]
+    each = MOST_THUMBNAILS // len(labels)
+    members = np.concatenate([np.flatnonzero(folder.labels == label)[:each] for label in labels])
+    with st.container(key="train-photos", gap="xsmall"):
+        st.markdown(
+            f"**{markdown.escape(folder.root.name)}** · {formatting.photos(len(folder))} in"
+            f" {len(folder.class_names):,} classes"
+        )
+        thumbnails.show_thumbnails(folder, members.tolist())
+
+
+def usual_recipe(folder: ImageFolder, training_photos: int) -> Recipe:
+    """What Start begins before anything is changed."""
+    found = default_recipe(folder, training_photos, backbone(variant.default()))
+    return replace(found, minutes=length.usual_minutes())
+
+
+def choose_recipe(
+    start: Draft, folder: ImageFolder, parts: NDArray[np.int8], counts: Counts, minutes: int, usual: Recipe
+) -> Recipe:
+    """Everything that can be chosen besides the minutes."""
     above = st.container(horizontal=True)
     left, right = st.columns([1, 1], gap="large")
+    timed = minutes > 0
+    values: dict[str, Any] = {"minutes": minutes}
     with right:
-        values = length.choose(start, counts.training)
+        st.subheader("How long", anchor=False)
+        if timed:
+            length.exact_minutes(start, minutes)
+        values |= length.usual_epochs(counts.training) if timed else length.epochs(start, counts.training)
         values["augmentations"] = show_augmentations(folder, counts.training)
         values["class_weights"] = class_weights.class_weights_toggle(folder, start)
         priced = st.container()
-    timed = "minutes" in values
     with left:
         st.subheader("Network", anchor=False)
         chosen, values["weights"] = variant.choose_for_minutes() if timed else variant.choose(start)
@@ -92,12 +140,9 @@ def set_up(dataset: Dataset) -> None:
             lr_finder_view.show_lr_finder(recipe, folder, parts)
     with above:
         recipes_view.box(start, recipe, folder, counts.training)
-        usual = recipe == default_recipe(folder, counts.training, backbone(variant.default()))
-        st.button("Reset to the defaults", icon=":material/undo:", disabled=usual, on_click=draft.start_over)
+        st.button("Reset to the defaults", icon=":material/undo:", disabled=recipe == usual, on_click=draft.start_over)
     keep_warm(chosen)
-    elements.first_on_phone("set-up", "start")
-    if st.button("Start training", key="start", type="primary", icon=":material/play_arrow:", width="stretch"):
-        begin(dataset, recipe)
+    return recipe
 
 
 def choose_point(chosen: Backbone, start: Draft, timed: bool, kind: str) -> Around:
@@ -177,10 +222,9 @@ def show_chosen_run(run_id: str) -> None:
 if state.run_id():
     show_chosen_run(state.run_id())
 else:
-    elements.page_head("Train", "The defaults are good: just press Start, and change things when you are curious.")
+    elements.page_head("Train")
     going = runs.store().active()
     if going:
         st.info("A run is in progress; a run that you start now is queued.", icon=":material/hourglass_top:")
-        st.button("Show it", on_click=state.open_run, args=(going.id,), type="primary")
-    with st.container(key="set-up"):
-        set_up(dataset_choice.dataset_or_stop())
+        st.button("Show it", on_click=state.open_run, args=(going.id,))
+    set_up(dataset_choice.dataset_or_stop())

@@ -1,6 +1,7 @@
 """The real app, served by a real server, in a real browser."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -115,12 +116,31 @@ def server(workplace: Workplace) -> Iterator[Server]:
     started.kill()
 
 
+SAY_EXCEPTIONS = """new MutationObserver(() => {
+    for (const node of document.querySelectorAll('[data-testid=stException]:not([data-said])')) {
+        node.dataset.said = 'yes';
+        console.error('An exception on the page: ' + node.innerText);
+    }
+}).observe(document, {childList: true, subtree: true});"""
+"""Has a page tell of each exception at once: the next rerun of the script may take it away again."""
+
+
 @dataclass
 class Screen:
-    """One browser tab on a server."""
+    """One browser tab on a server.
+
+    Attributes:
+        seen: The texts of all exceptions that its pages have shown, be they still there or not.
+    """
 
     server: Server
     page: Page
+    seen: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Listen for exceptions from now on."""
+        self.page.on("console", lambda said: self.seen.append(said.text) if "An exception on" in said.text else None)
+        self.page.add_init_script(SAY_EXCEPTIONS)
 
     def open(self, path: str = "/") -> None:
         """Go to a page of the app, and wait until it is drawn."""
@@ -157,12 +177,26 @@ class Screen:
 
     def text(self, words: str) -> Locator:
         """Where some words stand on the page."""
-        return self.page.get_by_test_id("stMain").get_by_text(words).first
+        return self.page.get_by_test_id("stMain").get_by_text(words).filter(visible=True).first
+
+    def unfold(self, title: str) -> None:
+        """Open what is folded away below a title that begins so."""
+        self.page.get_by_test_id("stExpander").get_by_text(re.compile(f"^{title}")).first.click()
+        self.settle()
+
+    def by_epochs(self) -> None:
+        """On the Train page, choose by epochs instead of by minutes, which unfolds all that can be chosen."""
+        self.choose_length("By epochs")
+
+    def choose_length(self, words: str) -> None:
+        """On the Train page, choose so many minutes, or by epochs."""
+        self.page.get_by_test_id("stRadioOption").filter(has_text=re.compile(f"^{words}")).click()
+        self.settle()
 
     def exceptions(self) -> list[str]:
-        """The texts of exceptions that the page shows."""
+        """The texts of exceptions that pages in this tab have shown so far, or show."""
         shown = self.page.get_by_test_id("stException").or_(self.page.get_by_text("encountered an error"))
-        return shown.all_inner_texts()
+        return self.seen + ([] if self.page.is_closed() else shown.all_inner_texts())
 
     def problems(self) -> list[str]:
         """What nobody should ever see: exceptions, and a page wider than the window."""
@@ -176,7 +210,7 @@ class Screen:
 def new_screen(chromium: Browser) -> Iterator[Callable[..., Screen]]:
     """Opens tabs, each in a browser profile of its own: `new_screen(server, width=…, dark=…)`.
 
-    None of them may show an exception when the test ends.
+    None of them may have shown an exception when the test ends.
     """
     contexts: list[BrowserContext] = []
     screens: list[Screen] = []
@@ -194,7 +228,7 @@ def new_screen(chromium: Browser) -> Iterator[Callable[..., Screen]]:
         return screens[-1]
 
     yield open_tab
-    shown = [text for screen in screens if not screen.page.is_closed() for text in screen.exceptions()]
+    shown = [text for screen in screens for text in screen.exceptions()]
     for context in contexts:
         context.close()
     assert not shown

@@ -65,7 +65,7 @@ class Photographer:
             expect(screen.page.get_by_text(SCANNING)).to_have_count(0)
             for view in choose:
                 begins = re.compile(f"^{re.escape(view)}")  # "Map" is in "Heat maps", and some names end with a count
-                screen.page.get_by_test_id("stMain").get_by_role("radio", name=begins).first.click()
+                screen.page.get_by_test_id("stMain").get_by_role("radio", name=begins).first.click(force=True)
                 screen.settle()
             for fold in unfold:
                 screen.page.get_by_test_id("stExpander").get_by_text(fold, exact=True).first.click()
@@ -146,9 +146,10 @@ def all_pages(photographer: Photographer, dataset: Path, store: RunStore) -> Non
     shutil.rmtree(faulty)
     photographer.take("augmentations", f"/augmentations?dataset={dataset}", wait=9000)
     photographer.take("train", f"/train?dataset={dataset}")
-    photographer.take("train-expert", f"/train?dataset={dataset}", unfold=("Expert",))
-    photographer.take("train-layers", f"/train?dataset={dataset}", unfold=("Every layer",), wait=15_000)
-    photographer.take("train-minutes", f"/train?dataset={dataset}", choose=("Time budget",))
+    chosen = ("By epochs",)
+    photographer.take("train-epochs", f"/train?dataset={dataset}", choose=chosen)
+    photographer.take("train-expert", f"/train?dataset={dataset}", choose=chosen, unfold=("Expert",))
+    photographer.take("train-layers", f"/train?dataset={dataset}", choose=chosen, unfold=("Every layer",), wait=15_000)
     photographer.take("train-finished", f"/train?run={finished.id}")
     photographer.take("compare-new", f"/compare?dataset={dataset}", choose=("Start a comparison",))
     photographer.take("evaluate", f"/evaluate?run={finished.id}")
@@ -161,6 +162,7 @@ def all_pages(photographer: Photographer, dataset: Path, store: RunStore) -> Non
     context = photographer.browser.new_context()
     screen = Screen(photographer.server, context.new_page())
     screen.open(f"/train?dataset={dataset}")
+    screen.by_epochs()
     epochs = screen.page.get_by_label("Epochs for fine-tuning", exact=True)
     epochs.fill("60")  # so that it still goes when the last picture is taken
     epochs.press("Enter")

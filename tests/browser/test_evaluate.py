@@ -106,7 +106,7 @@ def test_validation_photos_are_called_so(
     for section in ("Overview", "Mistakes", "Confidence"):
         show(screen, section)
         assert "test photo" not in screen.page.get_by_test_id("stMain").inner_text().replace("Test photos", "")
-    screen.follow("Predict")
+    screen.follow("Try")
     screen.follow("Evaluate")
     expect(screen.text("these results are slightly optimistic")).to_be_visible()
     assert not screen.problems()

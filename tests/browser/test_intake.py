@@ -38,6 +38,7 @@ def view(screen: Screen, name: str) -> None:
 
 def start_small(screen: Screen) -> None:
     """Start training the smallest network."""
+    screen.by_epochs()
     screen.page.get_by_label("Variant").click()
     screen.page.get_by_role("option", name="baseline CNN").click()
     screen.settle()
@@ -245,7 +246,8 @@ def test_class_weights_are_offered_and_kept_in_the_recipe(server: Server, new_sc
     expect(screen.text("3.0 times as many photos as")).to_be_visible()
     screen.page.get_by_text("Give rare classes more weight").click()
     screen.settle()
-    screen.follow("Train a model")
+    screen.press("Train on these 20 photos")
+    screen.unfold("Change how it learns")
     expect(screen.page.get_by_role("switch", name="Give rare classes more weight")).to_be_checked()
     start_small(screen)
     run = server.workplace.store.runs()[0]

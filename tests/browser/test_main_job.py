@@ -23,12 +23,14 @@ def test_from_a_folder_to_a_prediction(server: Server, new_screen: Callable[...,
     screen = new_screen(server)
     page = screen.page
     screen.open("/")
+    screen.press("Choose a folder")
     page.get_by_label("Folder with one subfolder for each class", exact=True).fill(str(server.workplace.colours))
     screen.press("Open the folder")
     expect(screen.text("22 for training")).to_be_visible()
     expect(screen.text("6 for the test")).to_be_visible()
 
-    screen.follow("Train a model")
+    screen.press("Train on these 30 photos")
+    screen.by_epochs()
     expect(page.get_by_label("Variant", exact=True)).to_have_value("EfficientNet-Lite0 · 224 px")
     page.get_by_label("Epochs for the head", exact=True).fill("500")
     page.get_by_label("Epochs for the head", exact=True).press("Enter")
@@ -87,11 +89,13 @@ def test_so_many_minutes_with_a_trainer_that_waits(workplace: Workplace, new_scr
     try:
         screen = new_screen(server)
         screen.open(f"/train?dataset={workplace.colours}")
+        screen.by_epochs()
         expect(screen.text("The frozen layers run once for each of 4 versions of each photo")).to_be_visible()
-        screen.page.get_by_text("Time budget").click()
+        screen.choose_length("5 min")
+        expect(screen.text("EfficientNet-Lite0, learns from block6 on")).to_be_visible()
         screen.page.get_by_label("Minutes, counted from pressing Start", exact=True).fill("3")
         screen.page.get_by_label("Minutes, counted from pressing Start", exact=True).press("Enter")
-        expect(screen.text("EfficientNet-Lite0")).to_be_visible()
+        expect(screen.page.get_by_role("radio", name="3 min")).to_be_checked()
         screen.settle()
         screen.press("Start training")
         expect(screen.text("Linear probe")).to_be_visible()
@@ -121,6 +125,7 @@ def test_random_weights_only_by_choice_and_marked(server: Server, new_screen: Ca
     screen = new_screen(server)
     page = screen.page
     screen.open(f"/train?dataset={server.workplace.colours}")
+    screen.by_epochs()
     page.get_by_label("Variant", exact=True).click()
     page.get_by_role("option", name="MobileNetV2 · 224 px").click()
     screen.settle()
@@ -146,6 +151,7 @@ def test_random_weights_only_by_choice_and_marked(server: Server, new_screen: Ca
 def test_a_run_survives_tab_browser_and_server(server: Server, new_screen: Callable[..., Screen]) -> None:
     first = new_screen(server)
     first.open(f"/train?dataset={server.workplace.colours}")
+    first.by_epochs()
     first.page.get_by_label("Epochs for the head", exact=True).fill("500")
     first.page.get_by_label("Epochs for the head", exact=True).press("Enter")
     first.settle()

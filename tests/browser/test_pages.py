@@ -21,7 +21,7 @@ from tests.browser.conftest import Screen, Server, free_port
 from tests.conftest import FinishedRun, Workplace, eventually, trainer, write_colours
 
 PAGES = {
-    "/": "Dataset",
+    "/": "Teach your computer to see",
     "/collect": "Collect",
     "/augmentations": "Augmentations",
     "/train": "Train",
@@ -234,7 +234,8 @@ def test_augmentations_are_drawn_and_carried_to_training(server: Server, new_scr
     expect(screen.text("ms per photo on this computer")).to_be_visible()
     expect(screen.text("ms a photo on this machine")).to_be_visible()
     expect(screen.text("31 %")).to_be_visible()
-    screen.follow("Train with these")
+    screen.press("Train with these")
+    screen.unfold("Change how it learns")
     expect(screen.text("augmix")).to_be_visible()
     expect(screen.text("ms a photo on this machine")).to_be_visible()
     screen.follow("Change them")
@@ -261,13 +262,14 @@ def test_deleting_asks_twice(server: Server, workplace: Workplace, new_screen: C
 def test_bad_paths_and_lost_runs_get_a_sentence(server: Server, new_screen: Callable[..., Screen]) -> None:
     screen = new_screen(server)
     screen.open("/")
+    screen.press("Choose a folder")
     screen.page.get_by_label("Folder with one subfolder for each class", exact=True).fill("/etc")
     screen.press("Open the folder")
     expect(screen.text("outside the folders that may be read")).to_be_visible()
     screen.open("/?dataset=/nowhere/at/all")
     expect(screen.text("outside the folders that may be read")).to_be_visible()
     screen.press("Choose another")
-    expect(screen.text("Try the sample")).to_be_visible()
+    expect(screen.text("Use the digits")).to_be_visible()
     screen.open("/train?run=20200101-000000-0000")
     expect(screen.text("There is no run")).to_be_visible()
     screen.press("Start a new run")

@@ -46,7 +46,7 @@ def photos_are_predicted_corrected_and_downloaded(screen: Screen, colours: Path,
     page.get_by_role("menuitem", name="blue", exact=True).click()
     expect(screen.text("corrected")).to_be_visible()
     screen.follow("Runs")
-    screen.follow("Predict")
+    screen.follow("Try")
     expect(cards).to_have_count(2)
 
     with page.expect_download() as download:
@@ -122,7 +122,7 @@ def on_a_phone_what_a_page_is_for_comes_first(screen: Screen, colours: Path) -> 
     name, bar = box(card.locator(".uf-rows > span")), box(card.locator(".uf-rows > div"))
     assert bar["y"] >= name["y"] + name["height"] and bar["width"] > 120
     for path, first, then in (
-        ("/train", page.get_by_role("button", name="Start training"), page.get_by_label("Variant")),
+        ("/train", page.get_by_role("button", name="Start training"), page.get_by_text("Change how it learns")),
         ("/augmentations", page.get_by_text("version 1"), page.get_by_role("tab", name="Colour")),
     ):
         screen.open(f"{path}?dataset={colours}")

@@ -1,7 +1,6 @@
 """The Train page: what can be chosen, and that it arrives in the recipe."""
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,20 +18,17 @@ LITE = backbone("efficientnet-lite0")
 GROUPS = ("Learning rate", "Regularisation", "Head", "Epochs", "Unfreezing", "Seeds", "Logs")
 
 
-def usual(workplace: Workplace) -> Recipe:
+def usual(workplace: Workplace, minutes: int = 0) -> Recipe:
+    """What the page offers at first, with so many minutes; or once “By epochs” was chosen and nothing else."""
     folder = workplace.folder()
     training = int((assign_subsets(folder.labels, seed=0) == 0).sum())
-    return default_recipe(folder, training, LITE)
+    return replace(default_recipe(folder, training, LITE), minutes=minutes)
 
 
 def open_train(screen: Screen) -> None:
     screen.open(f"/train?dataset={screen.server.workplace.colours}")
+    screen.by_epochs()
     expect(screen.text("What it takes")).to_be_visible()
-
-
-def unfold(screen: Screen, title: str) -> None:
-    screen.page.get_by_test_id("stExpander").get_by_text(re.compile(f"^{title}")).first.click()
-    screen.settle()
 
 
 def go_to(screen: Screen, group: str) -> None:
@@ -72,21 +68,27 @@ def saved_recipe(screen: Screen) -> Recipe:
 
 def test_changing_nothing_starts_the_default_recipe(server: Server, new_screen: Callable[..., Screen]) -> None:
     screen = new_screen(server)
-    open_train(screen)
+    screen.open(f"/train?dataset={server.workplace.colours}")
+    expect(screen.page.get_by_role("radio", name="5 min")).to_be_checked()
+    expect(screen.page.get_by_role("button", name="Reset to the defaults")).to_be_hidden()
+    expect(screen.text("Start training")).to_be_visible()
+    screen.unfold("Change how it learns")
     expect(screen.page.get_by_role("button", name="Reset to the defaults")).to_be_disabled()
     expect(screen.page.get_by_role("tab", name="Regularisation")).to_be_hidden()
-    expect(screen.text("Start training")).to_be_visible()
+    assert saved_recipe(screen) == usual(server.workplace, 5)
+    screen.by_epochs()
     assert saved_recipe(screen) == usual(server.workplace)
+    screen.press("Reset to the defaults")
     screen.press("Start training")
     [run] = server.workplace.store.runs()
-    assert Recipe.from_values(run.recipe_values()) == usual(server.workplace)
+    assert Recipe.from_values(run.recipe_values()) == usual(server.workplace, 5)
     run.request_stop()
 
 
 def test_every_choice_of_the_expert_section_arrives(server: Server, new_screen: Callable[..., Screen]) -> None:
     screen = new_screen(server)
     open_train(screen)
-    unfold(screen, "Expert")
+    screen.unfold("Expert")
     expect(screen.page.get_by_label("Momentum", exact=True)).to_have_count(0)
     choose(screen, "SGD", "On a plateau")
     for label, value in (
@@ -176,19 +178,19 @@ def test_choices_survive_other_pages_and_go_back_to_the_defaults(
 ) -> None:
     screen = new_screen(server)
     open_train(screen)
-    unfold(screen, "Expert")
+    screen.unfold("Expert")
     choose(screen, "AdamW")
     fill(screen, "Weight decay", 0.01)
     fill(screen, "Epochs for the head", 9)
     expect(screen.text("Expert · 2 changes")).to_be_visible()
     screen.follow("Change them")
-    screen.follow("Train with these")
+    screen.press("Train with these")
     expect(screen.text("Expert · 2 changes")).to_be_visible()
     found = saved_recipe(screen)
     assert (found.optimizer, found.weight_decay, found.head_epochs) == ("adamw", 0.01, 9)
     screen.press("Reset to the defaults")
-    expect(screen.page.get_by_role("button", name="Reset to the defaults")).to_be_disabled()
-    assert saved_recipe(screen) == usual(server.workplace)
+    screen.unfold("Change how it learns")
+    assert saved_recipe(screen) == usual(server.workplace, 5)
     assert not screen.problems()
 
 
@@ -197,12 +199,12 @@ def test_a_layer_within_the_block_and_the_diagram(server: Server, new_screen: Ca
     open_train(screen)
     page = screen.page
     expect(page.locator(".uf-arch")).to_have_count(0)
-    unfold(screen, "Every layer")
+    screen.unfold("Every layer")
     expect(page.locator(".uf-arch")).to_be_visible()
     assert page.locator(".uf-part").count() == len(LITE.blocks) + 1
     expect(page.locator(".uf-part.uf-learns")).to_have_count(4)
     expect(page.get_by_text("block6c_expand_conv")).to_be_hidden()
-    unfold(screen, "Expert")
+    screen.unfold("Expert")
     go_to(screen, "Unfreezing")
     switch(screen, "Start within block6")
     page.get_by_label("First trainable layer", exact=True).click()
@@ -271,7 +273,7 @@ def test_what_makes_no_sense_is_not_offered(server: Server, new_screen: Callable
     screen.page.get_by_label("Variant", exact=True).click()
     screen.page.get_by_role("option", name="Baseline CNN · 224 px").click()
     screen.settle()
-    unfold(screen, "Expert")
+    screen.unfold("Expert")
     expect(screen.page.get_by_label("Learning rate, from scratch", exact=True)).to_be_visible()
     expect(screen.page.get_by_label("Learning rate, head", exact=True)).to_have_count(0)
     go_to(screen, "Regularisation")
@@ -288,7 +290,7 @@ def test_recipes_are_saved_loaded_and_brought(
     screen = new_screen(server)
     open_train(screen)
     page = screen.page
-    unfold(screen, "Expert")
+    screen.unfold("Expert")
     choose(screen, "RMSprop")
     fill(screen, "Epochs for fine-tuning", 0)
     page.get_by_role("button", name="Recipe", exact=True).click()
@@ -338,7 +340,7 @@ def test_recipes_are_saved_loaded_and_brought(
 def test_a_learning_rate_is_found_and_taken_over(server: Server, new_screen: Callable[..., Screen]) -> None:
     screen = new_screen(server)
     open_train(screen)
-    unfold(screen, "Expert")
+    screen.unfold("Expert")
     screen.press("Find a learning rate")
     expect(screen.page.get_by_test_id("stVegaLiteChart")).to_be_visible()
     expect(screen.page.get_by_role("button", name="Use", exact=True)).to_be_visible()
@@ -356,11 +358,11 @@ def test_a_learning_rate_is_found_and_taken_over(server: Server, new_screen: Cal
 def test_narrow_and_dark_with_everything_open(server: Server, new_screen: Callable[..., Screen]) -> None:
     screen = new_screen(server, width=400, dark=True)
     open_train(screen)
-    unfold(screen, "Every layer")
+    screen.unfold("Every layer")
     expect(screen.page.locator(".uf-arch")).to_be_visible()
     for number in range(len(LITE.blocks)):
         screen.page.locator(".uf-part > summary").nth(number).click()
-    unfold(screen, "Expert")
+    screen.unfold("Expert")
     for group in GROUPS:
         go_to(screen, group)
         assert not screen.problems(), group

@@ -7,12 +7,15 @@ import streamlit as st
 from core.data.intake.upload_totals import UploadTotals
 from core.data.scan.scanner import Scanner
 from core.inference.batch import FolderJobs
+from core.models.backbones import backbone
+from core.recipe.recipe import Recipe
 from core.recipe.recipe_book import RecipeBook
 from core.runs.warm_trainer import WarmTrainer
 from core.settings import Settings, make_home, settings_from
 from core.training.budget import throughput
 from core.training.budget.augmentation_costs import AugmentationCosts
-from core.training.budget.cost_model import Throughput
+from core.training.budget.cost_model import Counts, Throughput, seconds_of
+from core.training.budget.time_budget import fitted
 from core.training.feature_cache.cache import FeatureCache
 from core.training.process.preview import PreviewWorker
 
@@ -74,6 +77,15 @@ def warm_trainer() -> WarmTrainer | None:
 def guessed_throughput() -> Throughput:
     """How fast this machine may be, before a run has measured it."""
     return throughput.guessed_throughput()
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def fitted_to_minutes(
+    recipe: Recipe, keys: tuple[str, ...], speed: Throughput, counts: Counts, minutes: float
+) -> tuple[Recipe, float]:
+    """What a run of so many minutes would be with one of these networks at this speed, and its seconds."""
+    fitting = fitted(recipe, [backbone(key) for key in keys], speed, counts, minutes * 60)
+    return fitting, seconds_of(fitting, backbone(fitting.backbone), speed, counts)
 
 
 @st.cache_resource

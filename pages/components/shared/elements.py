@@ -1,9 +1,10 @@
-"""Pieces that most pages draw: the head of a page, facts side by side, tables with a download."""
+"""Pieces that most pages draw: the head of a page and what leads on from it, facts in a row, tables with a download."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.csv_files import csv_of_named
 from pages.components.shared import state
@@ -13,10 +14,22 @@ Option = TypeVar("Option")
 ROWS_SHOWN = 1000
 
 
-def page_head(title: str, sentence: str) -> None:
-    """A page's title with one sentence on what it is for."""
-    st.title(title, anchor=False)
-    st.markdown(sentence)
+def page_head(title: str, sentence: str = "") -> DeltaGenerator:
+    """A page's title with one sentence on what it is for; returns the place for the button that leads on."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(title, anchor=False)
+        place = st.container(width="content", key="lead-on")
+    if sentence:
+        st.markdown(sentence)
+    return place
+
+
+def lead_on(place: DeltaGenerator, label: str, page: str, icon: str, before: Callable[[], None] | None = None) -> None:
+    """The button with which a page leads on to the next one; `before` is called on the way."""
+    if place.button(label, icon=icon, type="primary", key="lead-on-to"):
+        if before:
+            before()
+        st.switch_page(page)
 
 
 def first_on_phone(inside: str, *keys: str) -> None:

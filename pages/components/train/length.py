@@ -1,47 +1,120 @@
-"""How long to train, on the Train page: a number of epochs, or a time budget in minutes."""
+"""How long to train, on the Train page: so many minutes, or a number of epochs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
-from core.recipe.recipe import RANGES, default_epochs
+from core.models import weights
+from core.models.backbones import Backbone, backbone
+from core.recipe.recipe import RANGES, Recipe, default_epochs
+from core.training.budget.cost_model import Counts
+from core.training.budget.throughput import known_throughput
+from core.training.budget.time_budget import timed_variants
+from pages.components.cached import services
+from pages.components.shared import state
 from pages.components.train.draft import Draft
 
-LENGTHS = ("Number of epochs", "Time budget")
+MINUTES = (2, 5, 10, 20)
+"""What a lesson has time for."""
+
+USUAL_MINUTES = 5
+
+BY_EPOCHS = 0
+"""Stands among the minutes for as long as the chosen epochs take."""
+
+MOST_MINUTES = 240
+
+NOTABLY_LESS = 0.7
+"""Share of the minutes that a run must take less than for that to be said."""
+
+POINTS = {"none": "only the head learns", "all": "everything learns"}
 
 
-def choose(start: Draft, training_photos: int) -> dict[str, Any]:
-    """A number of epochs, or a time budget in minutes."""
-    st.subheader("How long", anchor=False)
-    kind = st.segmented_control(
-        "Length",
-        LENGTHS,
-        default=LENGTHS[start.first("minutes", 0) > 0],
-        required=True,
-        label_visibility="collapsed",
+def available() -> list[Backbone]:
+    """The networks that a run of so many minutes can take, for their weights are here."""
+    return [row for row in timed_variants() if weights.look_up(row, services.settings())]
+
+
+def usual_minutes() -> int:
+    """What is chosen at first; by epochs where no network could be taken for minutes."""
+    return USUAL_MINUTES if available() else BY_EPOCHS
+
+
+def choose(start: Draft, recipe: Recipe, counts: Counts) -> int:
+    """So many minutes, each with what a run of `recipe` would be with them, or `BY_EPOCHS`."""
+    first = _first(start)
+    exact = state.recall(_exact_key(start), first)
+    options = sorted({*MINUTES, first, exact} - {BY_EPOCHS}) if available() else []
+    choices = [*options, BY_EPOCHS]
+    chosen = st.radio(
+        "How long may it take?",
+        choices,
+        index=choices.index(first),
+        format_func=lambda minutes: f"{minutes} min" if minutes else "By epochs",
+        captions=[*_what_each_is(options, recipe, counts), "You choose the network and its epochs."],
         key=start.key("length"),
         persist_state="session",
+        width="stretch",
     )
-    return _minutes(start) if kind == LENGTHS[1] else _epochs(start, training_photos)
+    return int(chosen)
 
 
-def _minutes(start: Draft) -> dict[str, Any]:
-    """A time budget."""
-    first = round(start.first("minutes", 0)) or 5
-    key = start.key("minutes")
-    minutes = st.number_input(
-        "Minutes, counted from pressing Start", 1, 240, min(first, 240), key=key, persist_state="session"
+def _first(start: Draft) -> int:
+    if start.recipe is None:
+        return usual_minutes()
+    minutes = start.recipe.minutes if available() else 0
+    return min(max(1, round(minutes)), MOST_MINUTES) if minutes else BY_EPOCHS
+
+
+def _what_each_is(options: Sequence[int], recipe: Recipe, counts: Counts) -> list[str]:
+    """For each number of minutes, what a run of it would be if this machine is as fast as is known of it."""
+    rows = available()
+    keys, settings = tuple(row.key for row in rows), services.settings()
+    speed = known_throughput(settings.home, rows[0], services.guessed_throughput()).throughput if rows else None
+    found = [services.fitted_to_minutes(recipe, keys, speed, counts, minutes) for minutes in options if speed]
+    return [_describe(fitting, minutes, seconds) for minutes, (fitting, seconds) in zip(options, found, strict=True)]
+
+
+def _describe(fitting: Recipe, minutes: int, seconds: float) -> str:
+    point = fitting.unfreeze_point
+    words = POINTS.get(point, f"learns from {point} on")
+    epochs = fitting.head_epochs + fitting.fine_tune_epochs
+    less = f", done in {max(1, round(seconds / 60))} min" if seconds < NOTABLY_LESS * 60 * minutes else ""
+    return f"{backbone(fitting.backbone).name}, {words}, {epochs} epochs{less}"
+
+
+def exact_minutes(start: Draft, chosen: int) -> None:
+    """A field for any other number of minutes."""
+    key = start.key(f"minutes-{chosen}")
+    st.number_input(
+        "Minutes, counted from pressing Start",
+        1,
+        MOST_MINUTES,
+        chosen,
+        key=key,
+        on_change=_choose_exactly,
+        args=(start, key),
+        width=320,
     )
     st.caption(
-        ":material/timer: Training first measures this computer, then picks the variant, the unfreeze point and the"
+        ":material/timer: Training first measures this computer, then picks the network, the unfreeze point and the"
         " number of epochs that fit. A first accuracy appears within seconds."
     )
-    return {"minutes": minutes}
 
 
-def _epochs(start: Draft, training_photos: int) -> dict[str, Any]:
-    """Epochs of the two phases."""
-    head, fine = default_epochs(training_photos)
+def _choose_exactly(start: Draft, key: str) -> None:
+    minutes = state.widget(key)
+    state.remember(_exact_key(start), minutes)
+    state.set_widget(start.key("length"), minutes)
+
+
+def _exact_key(start: Draft) -> str:
+    return start.key("exact-minutes")
+
+
+def epochs(start: Draft, training_photos: int) -> dict[str, int]:
+    """Fields for the epochs of the two phases."""
     left, right = st.columns(2)
     return {
         name: column.number_input(
@@ -52,8 +125,16 @@ def _epochs(start: Draft, training_photos: int) -> dict[str, Any]:
             key=start.key(f"{name}-{training_photos}"),
             persist_state="session",
         )
-        for name, label, usual, column in (
-            ("head_epochs", "Epochs for the head", head, left),
-            ("fine_tune_epochs", "Epochs for fine-tuning", fine, right),
+        for (name, usual), label, column in zip(
+            usual_epochs(training_photos).items(),
+            ("Epochs for the head", "Epochs for fine-tuning"),
+            (left, right),
+            strict=True,
         )
     }
+
+
+def usual_epochs(training_photos: int) -> dict[str, Any]:
+    """The epochs of the two phases by default."""
+    head, fine = default_epochs(training_photos)
+    return {"head_epochs": head, "fine_tune_epochs": fine}

@@ -1,0 +1,182 @@
+"""Where everybody begins: what this is, three ways to photos, and what was done before."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from core.data.intake.sample import SAMPLE_NAME, SAMPLE_PHOTOS, write_sample
+from core.data.scan import folder_picker
+from core.data.scan.folder import check_inside
+from core.runs.store import QUEUED
+from pages.components.cached import services
+from pages.components.dataset import start_pictures
+from pages.components.shared import dataset_choice, drawings, markdown, run_descriptions, state
+from pages.components.shared.report_errors import reporting
+from pages.components.shared.run_descriptions import LoadedRun
+
+OWN_FOLDER, BROWSED = "own-folder", "browse"
+
+MOST_EARLIER = 4
+
+STYLE = Path(__file__).with_name("start.css")
+
+
+def show() -> None:
+    """The three ways to photos or, once one's own folder was chosen among them, the field for its path."""
+    st.html(STYLE)
+    if state.recall(OWN_FOLDER, False):
+        _own_folder()
+        return
+    st.title("Teach your computer to see", anchor=False)
+    st.html(start_pictures.the_way())
+    _cards()
+    st.page_link(
+        "pages/prepare/collect.py", label="Or a ZIP file, or a dataset from the internet", icon=":material/folder_zip:"
+    )
+    _go_on()
+
+
+def open_dataset(path: Path) -> None:
+    """Choose this dataset and draw the page again."""
+    _choose(path)
+    st.rerun()
+
+
+def _choose(path: Path) -> None:
+    state.choose_dataset(str(path))
+    state.remember(OWN_FOLDER, False)
+    state.remember(*dataset_choice.GO_ON)
+
+
+def _cards() -> None:
+    camera, folder, sample = st.columns(3)
+    with camera:
+        if _card("camera", start_pictures.CAMERA, "Camera", "Two things, one minute.", "Take photos"):
+            st.switch_page("pages/prepare/collect.py")
+    with folder:
+        words = "A folder with a subfolder for each thing."
+        _card("folder", start_pictures.FOLDER, "My folder", words, "Choose a folder", _ask_for_folder)
+    with sample:
+        words = f"{SAMPLE_PHOTOS:,} handwritten digits, ready to use."
+        if _card("sample", start_pictures.SAMPLE, "Sample", words, "Use the digits"):
+            with st.spinner("Writing the digits as photos…"), reporting():
+                open_dataset(write_sample(services.settings().datasets_folder))
+
+
+def _card(
+    key: str, picture: str, title: str, words: str, button: str, on_click: Callable[[], None] | None = None
+) -> bool:
+    """A picture with a title, a sentence and a button, all of which is the button; returns whether it was pressed."""
+    with st.container(border=True, height="stretch", gap="small", key=f"start-{key}"):
+        st.html(start_pictures.card(picture, title, words))
+        return st.button(button, width="stretch", type="primary", on_click=on_click)
+
+
+def _ask_for_folder() -> None:
+    state.remember(OWN_FOLDER, True)
+
+
+def _go_on() -> None:
+    """The datasets that somebody has worked with, newest first, each with what came of it."""
+    earlier, more = _earlier()
+    if not earlier:
+        return
+    st.subheader("Go on", anchor=False)
+    with st.container(horizontal=True, gap="small"):
+        for path, shown in earlier:
+            icon = ":material/photo_library:" if shown is None else ":material/history:"
+            if st.button(_words(path, shown), key=f"go-on-{path}", icon=icon):
+                _take_up(path, shown)
+        if more:
+            st.page_link("pages/train/runs.py", label="All runs", icon=":material/history:")
+
+
+def _take_up(path: Path, shown: LoadedRun | None) -> None:
+    if shown is None:
+        open_dataset(path)
+    else:
+        state.remember("choosing", False)
+        state.open_run(shown.run.id)
+        st.switch_page("pages/train/train.py")
+
+
+def _earlier() -> tuple[list[tuple[Path, LoadedRun | None]], bool]:
+    """Folders with their newest run, then those made here that have none; and whether there are more than shown."""
+    found: dict[Path, LoadedRun | None] = {Path(state.dataset()): None} if state.dataset() else {}
+    for shown in run_descriptions.all_runs()[0]:
+        if shown.status.state != QUEUED and found.get(Path(shown.recipe.dataset)) is None:
+            found[Path(shown.recipe.dataset)] = shown
+    made_here = folder_picker.browse(services.settings().datasets_folder, services.settings().dataset_roots)
+    for path in made_here:
+        if path.name != SAMPLE_NAME:
+            found.setdefault(path, None)
+    return list(found.items())[:MOST_EARLIER], len(found) > MOST_EARLIER
+
+
+def _words(path: Path, shown: LoadedRun | None) -> str:
+    name = f"**{markdown.escape(path.name)}**"
+    if shown is None:
+        return name
+    accuracy = shown.status.test_accuracy
+    return f"{name} · {shown.status.state if accuracy is None else drawings.percent(accuracy)}"
+
+
+def _own_folder() -> None:
+    """A path to paste, and a walk through the folders."""
+    st.title("My folder", anchor=False)
+    st.markdown("A folder of photos with one subfolder for each class is all it takes.")
+    with st.form("path", border=False):
+        typed = st.text_input(
+            "Folder with one subfolder for each class",
+            placeholder=str(services.settings().dataset_roots[-1] / "Pictures" / "flowers"),
+            help="For example flowers/roses and flowers/tulips: type or paste the path of “flowers”.",
+        )
+        pressed = st.form_submit_button("Open the folder", icon=":material/folder_open:", type="primary")
+    if pressed and typed:
+        with reporting():
+            open_dataset(check_inside(typed.strip().strip("\"'"), services.settings().dataset_roots))
+    _browse()
+    st.button("Back", icon=":material/arrow_back:", on_click=state.remember, args=(OWN_FOLDER, False))
+
+
+def _browse() -> None:
+    """Walk through the folders under the allowed roots."""
+    roots = services.settings().dataset_roots
+    here = Path(state.recall(BROWSED, "") or roots[-1])
+    with st.container(border=True):
+        st.markdown(f"Or look for it: {markdown.escape(here)}")
+        with reporting():
+            inner = folder_picker.browse(here, roots)
+        with st.container(horizontal=True, gap="small"):
+            for root in roots:
+                name = markdown.escape(root.name or root)
+                st.button(name, key=f"root-{root}", icon=":material/home:", on_click=_go, args=(root,))
+            if here not in roots:
+                st.button("Up one level", icon=":material/arrow_upward:", on_click=_go, args=(here.parent,))
+            if here not in roots and not folder_picker.looks_like_dataset(here):
+                st.button("Use this folder", icon=":material/check:", on_click=_choose, args=(here,))
+        with st.container(horizontal=True, gap="small", height=220 if len(inner) > 12 else "content"):
+            for path in inner:
+                _folder_button(path)
+        st.caption(
+            "Highlighted folders contain one subfolder of photos for each class and can be used as they are."
+            if inner
+            else "This folder has no subfolders."
+        )
+
+
+def _folder_button(path: Path) -> None:
+    ready = folder_picker.looks_like_dataset(path)
+    st.button(
+        markdown.escape(path.name),
+        key=f"go-{path}",
+        icon=":material/photo_library:" if ready else ":material/folder:",
+        type="primary" if ready else "secondary",
+        on_click=_choose if ready else _go,
+        args=(path,),
+    )
+
+
+def _go(path: Path) -> None:
+    state.remember(BROWSED, str(path))

@@ -1,0 +1,93 @@
+"""How far somebody is on the way from photos to predictions, in a few words for each step."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from core import formatting
+from core.errors import RunError, RunNotFound
+from core.runs.store import ACTIVE, CRASHED, FAILED, LIVE, PAUSED, QUEUED, Run, Status
+from pages.components.cached import runs
+from pages.components.shared import drawings, markdown, state
+
+
+@dataclass(frozen=True)
+class Step:
+    """One of the three steps.
+
+    Attributes:
+        name: What it is called.
+        page: The file of its page.
+        words: What is known of it so far, as Markdown; empty while there is nothing.
+        run: The id of the run that its page is to show; empty for whichever it shows.
+    """
+
+    name: str
+    page: str
+    words: str = ""
+    run: str = ""
+
+
+def steps() -> tuple[Step, Step, Step]:
+    """The three steps as they are now."""
+    on_the_way = run_on_the_way()
+    train = Step("Train", "pages/train/train.py")
+    if on_the_way is not None:
+        run, status = on_the_way
+        train = Step("Train", "pages/train/train.py", describe_run(status, time.time()), run.id)
+    return (
+        Step("Photos", "pages/prepare/dataset.py", describe_dataset(state.dataset())),
+        train,
+        Step("Try", "pages/use/predict.py"),
+    )
+
+
+def run_on_the_way() -> tuple[Run, Status] | None:
+    """The run on show, or else, where that is not live, the one that is going, with its status; None without any."""
+    shown = _readable(state.run_id())
+    if shown is not None and shown[1].state in LIVE:
+        return shown
+    going = runs.store().active()
+    return (_readable(going.id) if going else None) or shown
+
+
+def is_live() -> bool:
+    """Whether the run on the way changes by itself."""
+    found = run_on_the_way()
+    return found is not None and found[1].state in LIVE
+
+
+def describe_dataset(path: str) -> str:
+    """The name of the chosen dataset, as Markdown."""
+    return f":green[✓] {markdown.escape(Path(path).name)}" if path else ""
+
+
+def describe_run(status: Status, now: float) -> str:
+    """How far a run is, or what came of it, as Markdown."""
+    best = f"best {drawings.percent(status.best_val_accuracy)}" if status.best_val_accuracy is not None else ""
+    if status.state in ACTIVE:
+        share = share_done(status, now)
+        return " · ".join(part for part in ("starting" if share is None else formatting.whole(share), best) if part)
+    if status.state == QUEUED:
+        return "in the queue"
+    if status.state == PAUSED:
+        return " · ".join(part for part in ("paused", best) if part)
+    if status.test_accuracy is not None:
+        return f":green[✓] {drawings.percent(status.test_accuracy)}"
+    return status.state if status.state in (FAILED, CRASHED) else ""
+
+
+def share_done(status: Status, now: float) -> float | None:
+    """Share of a run that is done, 0 to 0.99, by its estimate of what remains; None while there is none."""
+    if status.seconds_left is None:
+        return 0.99 if status.phase == "finishing" else None
+    spent = status.seconds(now)
+    return min(0.99, spent / max(1e-9, spent + status.seconds_left))
+
+
+def _readable(run_id: str) -> tuple[Run, Status] | None:
+    try:
+        run = runs.store().get(run_id)
+        return run, run.read_status()
+    except (RunNotFound, RunError):
+        return None
