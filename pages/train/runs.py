@@ -43,7 +43,14 @@ def show_row(shown: LoadedRun) -> None:
                 st.switch_page("pages/train/train.py")
             going = status.state in ACTIVE
             delete_help = "Stop it first" if going else "Delete this run"
-            if st.button("Delete", key=f"delete-{run.id}", icon=":material/delete:", disabled=going, help=delete_help):
+            if st.button(
+                "Delete",
+                key=f"delete-{run.id}",
+                icon=":material/delete:",
+                type="tertiary",
+                disabled=going,
+                help=delete_help,
+            ):
                 ask_to_delete(run, name)
         elements.facts(card_facts(status, shown.recipe))
 

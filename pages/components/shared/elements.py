@@ -7,11 +7,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.csv_files import csv_of_named
-from pages.components.shared import state
+from pages.components.shared import markdown, state
 
 Option = TypeVar("Option")
 
-ROWS_SHOWN = 1000
+ROWS_SHOWN, ROWS_WRAPPED = 1000, 20
 
 
 def page_head(title: str, sentence: str = "") -> DeltaGenerator:
@@ -75,10 +75,17 @@ def choose(
 
 
 def long_list(rows: Sequence[Mapping[str, str]], file_name: str) -> None:
-    """A table that may be long: its first rows, and all of them as a download."""
+    """A table that may be long: its first rows, and all of them as a download.
+
+    A short one wraps its texts, so that on a phone no reason is cut off.
+    """
     if len(rows) > ROWS_SHOWN:
         st.caption(f"Showing the first {ROWS_SHOWN:,} of {len(rows):,}; the download contains all of them.")
-    st.dataframe(rows[:ROWS_SHOWN], hide_index=True)
+    if len(rows) <= ROWS_WRAPPED:
+        plain = [{name: markdown.escape(text) for name, text in row.items()} for row in rows]
+        st.table(plain, border="horizontal", hide_index=True)
+    else:
+        st.dataframe(rows[:ROWS_SHOWN], hide_index=True)
     download_list(rows, file_name)
 
 
