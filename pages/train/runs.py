@@ -1,6 +1,7 @@
 """All runs: those that train, those in the queue, and the results of the others; open one, delete one."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -30,10 +31,21 @@ def ask_to_delete(run: Run, name: str) -> None:
             st.rerun()
 
 
-def show_row(shown: LoadedRun) -> None:
+def names_of(rows: Sequence[LoadedRun]) -> dict[str, str]:
+    """The name of each run by its id, as Markdown; with the time it was made where several have the same."""
+    names = {row.run.id: run_descriptions.name_of(row.run, row.recipe) for row in rows}
+    counts = Counter(names.values())
+    return {
+        row.run.id: markdown.escape(
+            names[row.run.id] + (f" · {run_descriptions.made(row)}" if counts[names[row.run.id]] > 1 else "")
+        )
+        for row in rows
+    }
+
+
+def show_row(shown: LoadedRun, name: str) -> None:
     """One run as a card."""
     run, status = shown.run, shown.status
-    name = markdown.escape(run_descriptions.name_of(run, shown.recipe))
     with st.container(border=True, key=f"run-{run.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             badge(status.state)
@@ -55,13 +67,13 @@ def show_row(shown: LoadedRun) -> None:
         elements.facts(card_facts(status, shown.recipe))
 
 
-def show_group(group: str, rows: Sequence[LoadedRun]) -> None:
+def show_group(group: str, rows: Sequence[LoadedRun], names: Mapping[str, str]) -> None:
     """A run as a card, or those of a group in an expander."""
     if not group or len(rows) == 1:
-        return show_row(rows[0])
+        return show_row(rows[0], names[rows[0].run.id])
     with st.expander(f"**{markdown.escape(group)}** · {len(rows)} runs", icon=":material/stacks:"):
         for row in some_of(rows, group):
-            show_row(row)
+            show_row(row, names[row.run.id])
         show_more(rows, group)
 
 
@@ -72,11 +84,12 @@ show_queue(*runs.queue().queued_and_active())
 if not readable:
     st.info("There are no runs yet.", icon=":material/history:")
     st.page_link("pages/train/train.py", label="Train the first one", icon=":material/local_fire_department:")
+names = names_of(readable)
 begun = group_runs(row for row in readable if row.status.state != QUEUED)
 if begun and len(begun) < len(readable):
     st.subheader("Started runs", anchor=False)
 for name_of_group, members_of_group in some_of(begun, "runs"):
-    show_group(name_of_group, members_of_group)
+    show_group(name_of_group, members_of_group, names)
 show_more(begun, "runs")
 show_import()
 for folder, reason in broken:

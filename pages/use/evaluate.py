@@ -44,11 +44,12 @@ def choose_subset() -> str:
     return subset
 
 
-elements.page_head(
+lead_on = elements.page_head(
     "Evaluate", "What does the model get right, what does it get wrong, and can you trust its percentages?"
 )
 chosen = choose_run()
 if chosen:
+    elements.lead_on(lead_on, "Try a photo", "pages/use/predict.py", ":material/image_search:")
     if chosen.recipe.weights == "random":
         random_weights_warning()
     name = choose_subset()

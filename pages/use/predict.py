@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.inference.out_of_distribution import OutOfDistributionDetector
 from pages.components.cached import models
+from pages.components.evaluate.photos import open_on_mistakes
 from pages.components.predict import results
 from pages.components.predict.model import Model
 from pages.components.predict.sources import CAMERA, FOLDER, PHOTOS, SOURCES
@@ -46,9 +47,12 @@ def predict(chosen: LoadedRun) -> None:
             elements.first_on_phone("predict", "predict-answer", "predict-cards", "predict-photos")
 
 
-elements.page_head("Predict", "Show photos to the model and see its predictions.")
+lead_on = elements.page_head("Predict", "Show photos to the model and see its predictions.")
 with st.container(key="predict"):
     on_show = choose_run()
     if on_show:
+        elements.lead_on(
+            lead_on, "See its mistakes", "pages/use/evaluate.py", ":material/troubleshoot:", open_on_mistakes
+        )
         with reporting():
             predict(on_show)

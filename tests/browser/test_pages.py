@@ -55,6 +55,39 @@ def test_nothing_yet(empty_server: Server, new_screen: Callable[..., Screen], wi
         screen.open(path)
         expect(screen.page.get_by_role("heading", name=title, exact=True)).to_be_visible()
         assert not screen.problems(), path
+    screen.follow("Photos")
+    expect(screen.page.get_by_role("heading", name=PAGES["/"], exact=True)).to_be_visible()
+
+
+def test_an_exception_is_noticed_even_if_it_does_not_stay(
+    empty_server: Server, new_screen: Callable[..., Screen]
+) -> None:
+    screen = new_screen(empty_server)
+    screen.open("/runs")
+    screen.page.evaluate("""() => {
+        const node = document.createElement("div");
+        node.dataset.testid = "stException";
+        node.textContent = "KeyError";
+        document.querySelector("[data-testid=stApp]").append(node);
+        setTimeout(() => node.remove(), 50);
+    }""")
+    expect(screen.page.get_by_test_id("stException")).to_have_count(0)
+    screen.until(lambda: bool(screen.seen), "the exception was told")
+    assert "KeyError" in screen.exceptions()[0]
+    screen.seen.clear()
+
+
+def test_a_phone_s_sidebar_closes_when_somebody_has_chosen_where_to_go(
+    empty_server: Server, new_screen: Callable[..., Screen]
+) -> None:
+    screen = new_screen(empty_server, width=400)
+    screen.open("/")
+    expect(screen.page.get_by_role("link", name="Runs")).not_to_be_in_viewport()
+    screen.page.get_by_test_id("stExpandSidebarButton").click()
+    expect(screen.page.get_by_role("link", name="Runs")).to_be_in_viewport()
+    screen.page.get_by_role("link", name="Runs").click()
+    expect(screen.page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+    expect(screen.page.get_by_role("link", name="Compare")).not_to_be_in_viewport()
 
 
 @pytest.fixture
@@ -78,6 +111,15 @@ def test_while_a_run_is_going(server: Server, going: Run, new_screen: Callable[.
     expect(screen.text("Training everything from scratch")).to_be_visible()
     screen.open("/train")
     expect(screen.text("A run is in progress")).to_be_visible()
+    screen.open(f"/?dataset={server.workplace.colours}")
+    expect(screen.page.get_by_role("link", name=re.compile("^Photos ✓ colours$"))).to_be_visible()
+    step = screen.page.get_by_role("link", name=re.compile("^Train [0-9]+ % · best "))
+    expect(step).to_be_visible()
+    before = step.inner_text()
+    screen.until(lambda: step.inner_text() != before, "the step says what has changed since")
+    step.click()
+    expect(screen.text("Training everything from scratch")).to_be_visible()
+    assert f"run={going.id}" in screen.page.url
 
 
 def test_a_killed_trainer_is_called_crashed_and_its_run_goes_on(
@@ -127,6 +169,11 @@ def test_with_a_finished_run(
     expect(screen.text("baseline CNN on colours")).to_be_visible()
     screen.open("/predict")
     expect(screen.page.get_by_test_id("stFileUploaderDropzone")).to_be_visible()
+    screen.open("/")
+    screen.page.get_by_role("button", name=re.compile("^colours · [0-9.]+ %$")).click()
+    expect(screen.text("accuracy on the test photos")).to_be_visible()
+    expect(screen.page.get_by_role("link", name=re.compile("✓ [0-9.]+ %$")).first).to_be_visible()
+    assert f"run={finished_run.run.id}" in screen.page.url
 
 
 HOSTILE = {"blue": "![x](https:evil.example) <b>x", "red": " [a](https:evil.example) www.evil.example a<br>b"}

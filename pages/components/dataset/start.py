@@ -1,6 +1,7 @@
 """Where everybody begins: what this is, three ways to photos, and what was done before."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
@@ -8,6 +9,7 @@ import streamlit as st
 from core.data.intake.sample import SAMPLE_NAME, SAMPLE_PHOTOS, write_sample
 from core.data.scan import folder_picker
 from core.data.scan.folder import check_inside
+from core.errors import UnfreezeError
 from core.runs.store import QUEUED
 from pages.components.cached import services
 from pages.components.dataset import start_pictures
@@ -96,6 +98,8 @@ def _take_up(path: Path, shown: LoadedRun | None) -> None:
     if shown is None:
         open_dataset(path)
     else:
+        with suppress(UnfreezeError):  # a run of photos that are not here any more is shown all the same
+            _choose(check_inside(path, services.settings().dataset_roots))
         state.remember("choosing", False)
         state.open_run(shown.run.id)
         st.switch_page("pages/train/train.py")

@@ -20,6 +20,11 @@ PHOTO_PIXELS = 132
 A_PAGE = 12
 
 
+def open_on_mistakes() -> None:
+    """Have the Evaluate page begin with its mistakes; for pages that lead there."""
+    state.set_widget(SECTION_KEY, MISTAKES)
+
+
 @dataclass(frozen=True)
 class EvaluatedSubset:
     """What is evaluated: a run, one subset of its photos, and the predictions for them.

@@ -61,5 +61,9 @@ def describe_with_accuracy(shown: LoadedRun) -> str:
     """A run in a few words, with its grade and when it was made, to choose it from a list."""
     status = shown.status
     grade = f" · {status.test_accuracy:.0%} on test" if status.test_accuracy is not None else ""
-    made = f"{datetime.fromtimestamp(status.created):%d %b, %H:%M}"
-    return f"{name_of(shown.run, shown.recipe)}{grade} · {made}"
+    return f"{name_of(shown.run, shown.recipe)}{grade} · {made(shown)}"
+
+
+def made(shown: LoadedRun) -> str:
+    """When a run was made."""
+    return f"{datetime.fromtimestamp(shown.status.created):%d %b, %H:%M}"

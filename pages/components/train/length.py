@@ -47,10 +47,11 @@ def choose(start: Draft, recipe: Recipe, counts: Counts) -> int:
     exact = state.recall(_exact_key(start), first)
     options = sorted({*MINUTES, first, exact} - {BY_EPOCHS}) if available() else []
     choices = [*options, BY_EPOCHS]
+    held = state.widget(start.key("length")) in choices  # then Streamlit wants no other beginning
     chosen = st.radio(
         "How long may it take?",
         choices,
-        index=choices.index(first),
+        index=0 if held else choices.index(first),
         format_func=lambda minutes: f"{minutes} min" if minutes else "By epochs",
         captions=[*_what_each_is(options, recipe, counts), "You choose the network and its epochs."],
         key=start.key("length"),
