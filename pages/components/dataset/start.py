@@ -57,10 +57,10 @@ def _cards() -> None:
         if _card("camera", start_pictures.CAMERA, "Camera", "Two things, one minute.", "Take photos"):
             st.switch_page("pages/prepare/collect.py")
     with folder:
-        words = "A folder with a subfolder for each thing."
+        words = "One subfolder for each thing."
         _card("folder", start_pictures.FOLDER, "My folder", words, "Choose a folder", _ask_for_folder)
     with sample:
-        words = f"{SAMPLE_PHOTOS:,} handwritten digits, ready to use."
+        words = f"{SAMPLE_PHOTOS:,} handwritten digits."
         if _card("sample", start_pictures.SAMPLE, "Sample", words, "Use the digits"):
             with st.spinner("Writing the digits as photos…"), reporting():
                 open_dataset(write_sample(services.settings().datasets_folder))

@@ -42,5 +42,4 @@ def _show_steps(places: Sequence[DeltaGenerator], line: DeltaGenerator) -> None:
 
 def _link(place: DeltaGenerator, step: Step, label: str, number: int) -> None:
     icon = f":material/counter_{number}:"
-    params = {"run": step.run} if step.run else None
-    place.page_link(step.page, label=label, icon=icon, width="stretch", query_params=params)
+    place.page_link(step.page, label=label, icon=icon, width="stretch", query_params=dict(step.shown) or None)

@@ -1,11 +1,12 @@
 """How far somebody is on the way from photos to predictions, in a few words for each step."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core import formatting
-from core.errors import RunError, RunNotFound
+from core.errors import RunError
 from core.runs.store import ACTIVE, CRASHED, FAILED, LIVE, PAUSED, QUEUED, Run, Status
 from pages.components.cached import runs
 from pages.components.shared import drawings, markdown, state
@@ -19,27 +20,27 @@ class Step:
         name: What it is called.
         page: The file of its page.
         words: What is known of it so far, as Markdown; empty while there is nothing.
-        run: The id of the run that its page is to show; empty for whichever it shows.
+        shown: What its page is to show, for its address; nothing for whatever it shows.
     """
 
     name: str
     page: str
     words: str = ""
-    run: str = ""
+    shown: Mapping[str, str] = field(default_factory=dict)
 
 
 def steps() -> tuple[Step, Step, Step]:
     """The three steps as they are now."""
-    on_the_way = run_on_the_way()
+    found, dataset = run_on_the_way(), state.dataset()
     train = Step("Train", "pages/train/train.py")
-    if on_the_way is not None:
-        run, status = on_the_way
-        train = Step("Train", "pages/train/train.py", describe_run(status, time.time()), run.id)
-    return (
-        Step("Photos", "pages/prepare/dataset.py", describe_dataset(state.dataset())),
-        train,
-        Step("Try", "pages/use/predict.py"),
-    )
+    if found is not None:
+        run, status = found
+        train = replace(train, words=describe_run(status, time.time()), shown={state.RUN: run.id})
+        dataset = dataset or _dataset_of(run)
+    photos = Step("Photos", "pages/prepare/dataset.py")
+    if dataset:
+        photos = replace(photos, words=describe_dataset(dataset), shown={state.DATASET: dataset})
+    return photos, train, Step("Try", "pages/use/predict.py")
 
 
 def run_on_the_way() -> tuple[Run, Status] | None:
@@ -59,7 +60,7 @@ def is_live() -> bool:
 
 def describe_dataset(path: str) -> str:
     """The name of the chosen dataset, as Markdown."""
-    return f":green[✓] {markdown.escape(Path(path).name)}" if path else ""
+    return f":green[✓] {markdown.escape(Path(path).name)}"
 
 
 def describe_run(status: Status, now: float) -> str:
@@ -85,9 +86,18 @@ def share_done(status: Status, now: float) -> float | None:
     return min(0.99, spent / max(1e-9, spent + status.seconds_left))
 
 
+def _dataset_of(run: Run) -> str:
+    """The folder of a run's photos; empty where it is not on this computer."""
+    try:
+        path = str(run.recipe_values().get("dataset", ""))
+        return path if path and Path(path).is_dir() else ""
+    except (RunError, OSError, ValueError):
+        return ""
+
+
 def _readable(run_id: str) -> tuple[Run, Status] | None:
     try:
         run = runs.store().get(run_id)
         return run, run.read_status()
-    except (RunNotFound, RunError):
+    except RunError:
         return None

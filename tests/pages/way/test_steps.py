@@ -29,5 +29,4 @@ def test_a_run_that_has_ended_says_its_grade_or_how_it_ended() -> None:
 
 
 def test_a_dataset_goes_by_the_name_of_its_folder_which_is_no_markdown() -> None:
-    assert describe_dataset("") == ""
     assert describe_dataset("/photos/[a](b)") == r":green[✓] \[a\]\(b\)"
