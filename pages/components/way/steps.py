@@ -32,14 +32,14 @@ class Step:
 def steps() -> tuple[Step, Step, Step]:
     """The three steps as they are now."""
     found, dataset = run_on_the_way(), state.dataset()
-    train = Step("Train", "pages/train/train.py")
+    photos, train = Step("Photos", "pages/prepare/dataset.py"), Step("Train", "pages/train/train.py")
     if found is not None:
         run, status = found
         train = replace(train, words=describe_run(status, time.time()), shown={state.RUN: run.id})
-        dataset = dataset or _dataset_of(run)
-    photos = Step("Photos", "pages/prepare/dataset.py")
+        if not dataset and (dataset := _dataset_of(run)):
+            photos = replace(photos, shown={state.DATASET: dataset})
     if dataset:
-        photos = replace(photos, words=describe_dataset(dataset), shown={state.DATASET: dataset})
+        photos = replace(photos, words=describe_dataset(dataset))
     return photos, train, Step("Try", "pages/use/predict.py")
 
 
