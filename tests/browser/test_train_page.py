@@ -1,6 +1,7 @@
 """The Train page: what can be chosen, and that it arrives in the recipe."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -259,10 +260,11 @@ def test_the_border_is_moved_by_keys_and_dragged(server: Server, new_screen: Cal
     screen.page.mouse.up()
     taken(screen)
     screen.follow("Change them")
-    screen.follow("Train with these")
+    screen.press("Train with these")
     expect(border).to_have_attribute("aria-valuenow", "7")
     assert saved_recipe(screen).unfreeze_point == "block7"
     screen.press("Reset to the defaults")
+    screen.by_epochs()
     expect(border).to_have_attribute("aria-valuenow", "6")
     assert not screen.problems()
 
