@@ -28,8 +28,8 @@ def draw(pages: Mapping[str, Sequence[Row]]) -> None:
     with st.sidebar, st.container(key="way", gap="xsmall"):
         for name, rows in pages.items():
             places.append(st.container(key=f"way-step-{name.lower()}"))
-            for file, title, icon in rows[1:]:
-                st.page_link(file, label=title, icon=icon, width="stretch")
+            for page, title, icon in rows[1:]:
+                st.page_link(page, label=title, icon=icon, width="stretch")
         _close_on_phone(key="close-on-phone")
     st.fragment(_show_steps, run_every=LOOK_EVERY_SECONDS if is_live() else None)(places, line)
 
