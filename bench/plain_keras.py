@@ -71,7 +71,7 @@ def features_once(model: keras.Model, folder: Path, batch_size: int) -> tuple[An
     dataset = keras.utils.image_dataset_from_directory(
         folder, image_size=(B0.resolution, B0.resolution), batch_size=batch_size, shuffle=False
     )
-    labels = np.concatenate([labels.numpy() for _, labels in dataset.map(lambda pictures, labels: (0, labels))])
+    labels = np.array([dataset.class_names.index(Path(file).parent.name) for file in dataset.file_paths])
     pooled = keras.Model(model.input, model.layers[-2].input)
     return pooled.predict(dataset.map(lambda pictures, labels: pictures).prefetch(2), verbose=0), labels
 
@@ -84,9 +84,18 @@ def learn_on_features(model: keras.Model, chosen: argparse.Namespace) -> list[fl
     start = keras.Input(training[0].shape[1:])
     head = keras.Model(start, model.layers[-1](model.layers[-2](start)))
     head.compile(
-        keras.optimizers.Adam(chosen.head_rate), "sparse_categorical_crossentropy", ["accuracy"], jit_compile=False
+        optimizer=keras.optimizers.Adam(chosen.head_rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=False,
     )
-    history = head.fit(*training, chosen.batch_size, chosen.head_epochs, validation_data=validation, verbose=2)
+    history = head.fit(
+        *training,
+        batch_size=chosen.batch_size,
+        epochs=chosen.head_epochs,
+        validation_data=validation,
+        verbose=2,
+    )
     return [float(value) for value in history.history["val_accuracy"]]
 
 
