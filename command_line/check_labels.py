@@ -2,33 +2,42 @@
 
 import argparse
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from command_line.found import dataset_in
 from command_line.output import Output, table
 from core.data.dataset import Dataset
 from core.errors import RunNotReady
-from core.formatting import percent
-from core.labels.dataset_check import DatasetCheck, check
+from core.formatting import duration, minutes, percent
+from core.labels.dataset_check import DatasetCheck, HeldOutScores, check, check_with
 from core.models import weights
 from core.models.backbones import BACKBONES, backbone
+from core.runs import trainers
 from core.runs.messages import text_of
-from core.runs.store import ACTIVE, FINISHED, RunStore
+from core.runs.queue import Queue
+from core.runs.store import ACTIVE, FINISHED, QUEUED, RunStore
 from core.settings import Settings
+from core.training.budget.throughput import guessed_throughput, known_throughput
 from core.training.dataset_features import features
-from core.training.dataset_features.features import FOLDER, Features, Request
+from core.training.dataset_features.features import FOLDER, Features
+from core.training.thorough_check import checks
 
 LOOK_SECONDS = 0.3
+USUAL_MOST = 50
 PREFERRED = ("efficientnet-b0", "efficientnet-lite0")
 
 EXAMPLES = """examples:
   unfreeze check-labels ~/flowers
   unfreeze check-labels ~/flowers --most 10
   unfreeze check-labels ~/flowers --json > suspects.json
+  unfreeze check-labels ~/flowers --all           every photo, the most suspect first
+  unfreeze check-labels ~/flowers --thorough      takes minutes and finds more
 
-Nothing is trained and nothing is changed: a pretrained network computes features of every photo, and each label is
-compared with those of similar photos. Decide about the suspects on the page “Label check”; decisions made
-there apply here.
+Nothing is changed: a pretrained network computes features of every photo, and each label is compared with those of
+similar photos. With --thorough, the network is fine-tuned five times, each time without a fifth of the photos, and
+judges those; Ctrl-C stops it, and the same command goes on from there. Decide about the suspects on the page
+“Label check”; decisions made there apply here.
 """
 
 
@@ -47,16 +56,24 @@ def add(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> Non
         help="network that computes the features (default: EfficientNet-B0, or Lite0 without its weights)",
     )
     parser.add_argument(
-        "--most", type=_most, default=50, metavar="N", help="list at most N, JSON always lists all (default: 50)"
+        "--most", type=_most, metavar="N", help="list at most N, JSON always lists all (default: 50, or all with --all)"
     )
+    parser.add_argument("--all", action="store_true", help="list every photo, not only those whose label looks wrong")
+    parser.add_argument("--thorough", action="store_true", help="fine-tune the network for it, which takes minutes")
 
 
 def check_labels(options: argparse.Namespace, settings: Settings, output: Output) -> int:
     """List the photos whose label is probably wrong, the most suspect first."""
     dataset = dataset_in(options.dataset, settings, output)
-    found_features = _features(dataset, options.network or _usual(settings), settings, output)
+    network = options.network or _usual(settings)
+    known = _features(dataset, network, settings, output)
+    scores = _thorough(dataset, network, settings, output) if options.thorough else None
     output.progress("Comparing each photo with the others", None)
-    found = check(dataset, found_features.values, found_features.row_of)
+    if scores is None:
+        found = check(dataset, known.values, known.row_of)
+    else:
+        found = check_with(scores, dataset, known.values, known.row_of)
+    listed = found.ranking if options.all else found.suspects
     values = {
         "dataset": str(dataset.folder.root),
         "photos": len(found.folder),
@@ -65,10 +82,13 @@ def check_labels(options: argparse.Namespace, settings: Settings, output: Output
         "matched": round(found.fit.matched, 4),
         "matched_by_chance": round(found.fit.by_chance, 4),
         "warning": found.fit.misfit,
+        "thorough": options.thorough,
         "suspects": [_facts(found, i) for i in found.suspects],
+        **({"ranking": [_facts(found, i) for i in found.ranking]} if options.all else {}),
         "unlike_the_rest": [found.folder.paths[i] for i in found.outliers],
     }
-    output.result(values, _as_text(found, options.most))
+    most = options.most or (len(listed) if options.all else USUAL_MOST)
+    output.result(values, _as_text(found, listed, most))
     return 0
 
 
@@ -79,7 +99,7 @@ def _usual(settings: Settings) -> str:
 def _features(dataset: Dataset, network: str, settings: Settings, output: Output) -> Features:
     """What the network makes of each photo: kept from before, or computed now; Ctrl-C keeps what there is."""
     store, root = RunStore(settings.home / FOLDER), dataset.scan.folder.root
-    request = Request.of(dataset.scan, network)
+    request = features.Request.of(dataset.scan, network)
     known = features.kept(store, root, network)
     if known is not None:
         kept = features.read_features(known)
@@ -99,6 +119,28 @@ def _features(dataset: Dataset, network: str, settings: Settings, output: Output
     return features.read_features(run)
 
 
+def _thorough(dataset: Dataset, network: str, settings: Settings, output: Output) -> HeldOutScores:
+    """What networks say of the photos they have not seen: they are fine-tuned now, from where they were stopped."""
+    queue, request = Queue.of(settings), checks.Request.of(dataset, network)
+    run = checks.begin_or_go_on(queue, request)
+    throughput = known_throughput(settings.home, backbone(network), guessed_throughput()).throughput
+    seconds = checks.seconds(backbone(network), len(request.paths), throughput)
+    output.say(f"The thorough check takes about {minutes(seconds)}.")
+    try:
+        while (status := run.read_status()).state in (*ACTIVE, QUEUED):
+            left = f"about {duration(status.seconds_left)} left" if status.seconds_left else ""
+            output.progress(text_of(status.message), status.progress, left)
+            trainers.advance(queue)
+            time.sleep(LOOK_SECONDS)
+    except KeyboardInterrupt:
+        checks.stop(queue, run)
+        output.say("Stopped. The same command goes on from there.")
+        raise
+    if status.state != FINISHED:
+        raise RunNotReady(status.error or "The thorough check was stopped. The same command goes on from there.")
+    return checks.read_scores(run)
+
+
 def _facts(found: DatasetCheck, position: int) -> dict[str, Any]:
     return {
         "file": found.folder.paths[position],
@@ -109,10 +151,10 @@ def _facts(found: DatasetCheck, position: int) -> dict[str, Any]:
     }
 
 
-def _as_text(found: DatasetCheck, most: int) -> str:
+def _as_text(found: DatasetCheck, listed: Sequence[int], most: int) -> str:
     count, photos = len(found.suspects), len(found.folder)
     warning = found.fit.misfit
-    if not count:
+    if not listed:
         return warning or f"No label looks wrong: {photos:,} photos were compared with each other."
     rows = [
         {
@@ -120,10 +162,10 @@ def _as_text(found: DatasetCheck, most: int) -> str:
             "label": found.given(i),
             "probably": found.suggested(i),
             "sure": percent(found.confidence(i)),
+            "label right": percent(float(found.issues.quality[i])),
         }
-        for i in found.suspects[: max(0, most)]
+        for i in listed[:most]
     ]
-    more = f"\n… and {count - len(rows):,} more." if count > len(rows) else ""
-    listed = f"\n\n{table(rows)}" if rows else ""
+    more = f"\n… and {len(listed) - len(rows):,} more." if len(listed) > len(rows) else ""
     before = f"{warning}\n\n" if warning else ""
-    return f"{before}{count:,} of {photos:,} labels are probably wrong.{listed}{more}"
+    return f"{before}{count:,} of {photos:,} labels are probably wrong.\n\n{table(rows)}{more}"

@@ -16,7 +16,7 @@ from core.recipe.recipe_book import fitted_to
 from core.runs import trainers
 from core.runs.messages import text_of
 from core.runs.queue import Queue
-from core.runs.store import ACTIVE, CRASHED, FAILED, QUEUED, Label, Run, RunStore, Status
+from core.runs.store import ACTIVE, CRASHED, FAILED, QUEUED, Label, Run, Status
 from core.settings import Settings
 from core.training.launch import launch
 
@@ -55,7 +55,7 @@ def train(options: argparse.Namespace, settings: Settings, output: Output) -> in
     for note in loaded.notes:
         output.say(note)
     chosen = loaded.recipe if options.seed is None else replace(loaded.recipe, seed=options.seed)
-    queue = Queue(RunStore(settings.runs_folder), settings.parallel)
+    queue = Queue.of(settings)
     run = launch(queue, chosen, folder, parts, label=Label(name=options.name or ""))
     if options.queue:
         output.result(

@@ -40,6 +40,14 @@ def size(count: float) -> str:
     return f"{count / 1e6:.0f} MB" if count >= 1e6 or not count else f"{count / 1e3:.0f} kB"
 
 
+def minutes(seconds: float) -> str:
+    """Seconds as text in whole minutes, as in "8 minutes", at least one; hours beside them from two hours on."""
+    count = max(1, round(seconds / 60))
+    if count >= 120:
+        return duration(60 * count)
+    return f"{count} minute{'' if count == 1 else 's'}"
+
+
 def duration(seconds: float | None) -> str:
     """Seconds as text such as "48 s", "6 min 10 s" or "2 h 5 min"; a dash where they are unknown."""
     if seconds is None:

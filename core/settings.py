@@ -119,6 +119,11 @@ class Settings:
         return self.home / "reviews"
 
     @property
+    def label_checks_folder(self) -> Path:
+        """Where thorough label checks are kept, in folders like those of runs."""
+        return self.home / "label_checks"
+
+    @property
     def recipes_folder(self) -> Path:
         """Where recipes are kept that somebody has saved under a name."""
         return self.home / "recipes"

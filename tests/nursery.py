@@ -53,6 +53,7 @@ LOADED = (
     "core.training.inputs.data_loader",
     "core.training.lr_finder.range_test",
     "core.training.dataset_features.job",
+    "core.training.thorough_check.job",
 )
 """What they import late."""
 

@@ -50,7 +50,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "core.labels": ANSWERS | {"core.inference"},
     "core.reports": ANSWERS | {"core.inference"},
     "core.export": ANSWERS | {"core.inference", "core.reports"},
-    "core.training": ANSWERS | {"core.inference"},
+    "core.training": ANSWERS | {"core.inference", "core.labels"},
     "pages.components": frozenset({"core"}),
     "pages": frozenset({"core", "pages.components"}),
     "app": frozenset({"core", "pages"}),

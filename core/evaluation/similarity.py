@@ -26,15 +26,30 @@ def nearest(queries: ArrayLike, features: ArrayLike, k: int) -> tuple[NDArray[np
     Returns:
         NDArray[np.intp] (Q, k) in `features`, and cosine similarities (Q, k) in [-1, 1].
     """
-    others, asked = unit_rows(features), unit_rows(queries)
+    others, asked = unit_rows(features), np.asarray(queries)
     k = min(k, len(others))
     positions = np.zeros((len(asked), k), np.intp)
     similarity = np.zeros((len(asked), k), np.float32)
     for start in range(0, len(asked), BLOCK):
         rows = slice(start, start + BLOCK)
-        found = asked[rows] @ others.T
+        found = unit_rows(asked[rows]) @ others.T
         chosen = np.argpartition(-found, k - 1, axis=1)[:, :k] if k else positions[rows]
         order = np.argsort(-np.take_along_axis(found, chosen, axis=1), axis=1, kind="stable")
         positions[rows] = np.take_along_axis(chosen, order, axis=1)
         similarity[rows] = np.clip(np.take_along_axis(found, positions[rows], axis=1), -1, 1)
     return positions, similarity
+
+
+def similarities(query: ArrayLike, features: NDArray[np.float32], rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    """The similarity of a photo to each of N others, (N,), in [-1, 1], without a copy of all their features.
+
+    Args:
+        query: Shape (D,).
+        features: Shape (M, D), perhaps mapped from a disk.
+        rows: Shape (N,): the rows of the N photos.
+    """
+    [asked] = unit_rows(np.asarray(query)[None])
+    blocks = (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
+    found = [unit_rows(features[block]) @ asked for block in blocks]
+    similar: NDArray[np.float32] = np.clip(np.concatenate(found), -1, 1)
+    return similar

@@ -1,16 +1,19 @@
 """How well each class fits each photo, by models that have learned neither from the photo nor from its group.
 
-The model is kernel ridge regression on the classes: solved in closed form, so that five folds cost seconds, and so that
-its prediction for each training photo, had that been left out, costs nothing more.
+The model is kernel ridge regression on the classes: solved in closed form from sums over photos, so that leaving out
+a fold, or two, costs no more than solving once more.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations, pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 
 from core.evaluation.similarity import unit_rows
+from core.labels import logistic_regression
 from core.labels.label_noise import likely_true
 
 FOLDS = 5
@@ -27,6 +30,12 @@ DIRECTIONS = 512
 
 FLATTENING = 0.125
 """Directions are divided by their variance to this power, so that rare differences count a little more."""
+
+PENALTY = 0.4
+"""Of the logistic regression, on directions whose mean squared length is 1."""
+
+MOST_VALUES = 1_000_000
+"""Photos times classes from which on there is no logistic regression: it would take longer than all else."""
 
 LANDMARKS = 2048
 """Photos, drawn at random, that all others are compared with. With fewer photos the solution is exact."""
@@ -51,14 +60,40 @@ def divide(labels: Labels, groups: Labels, seed: int) -> Labels:
     return of_group[numbers]
 
 
+class Fold(NamedTuple):
+    """What a fold's models say.
+
+    Attributes:
+        photos: Positions of its n photos.
+        scores: Shape (n, K): how well each class fits each, about 1 for what it is, 0 for the others.
+        known: Positions of the m photos that its model has learned from.
+        likely: Shape (m, K): the probability of each of their true classes, by which it was taught.
+    """
+
+    photos: Labels
+    scores: Values
+    known: Labels
+    likely: Values
+
+
 def scores(
     features: NDArray[np.generic], labels: Labels, classes: int, folds: Labels, seed: int, on_progress: Progress
 ) -> Values:
-    """How well each class fits each photo, shape (N, K): about 1 for what it is, 0 for the others.
+    """How well each class fits each photo, shape (N, K), as `by_fold` finds it and with its arguments."""
+    found = np.zeros((len(labels), classes), np.float32)
+    for fold in by_fold(features, labels, classes, folds, seed, on_progress):
+        found[fold.photos] = fold.scores
+    return found
 
-    A model learns twice: from the given labels, and then from what the labels of its photos probably are in truth,
-    judged by leaving each of them out (`core.labels.label_noise`). Without that, wrong labels would vouch for each
-    other. No label of a fold has any part in how its photos are scored.
+
+def by_fold(
+    features: NDArray[np.generic], labels: Labels, classes: int, folds: Labels, seed: int, on_progress: Progress
+) -> Iterator[Fold]:
+    """Judge the photos of each fold by a model that has learned from the others.
+
+    It learns from what the labels of its photos probably are in truth, judged by models that have learned from neither
+    their folds nor this one (`core.labels.label_noise`). Without that, wrong labels would vouch for each other. No
+    label of a fold has any part in how its photos are scored.
 
     Args:
         features: Shape (N, D).
@@ -66,56 +101,93 @@ def scores(
         classes: K.
         folds: Shape (N,): the fold of each photo.
         seed: Fixes which photos are landmarks.
-        on_progress: Receives the number of folds done and of all; may raise to stop.
+        on_progress: Receives the number of models fitted and of all; may raise to stop.
     """
-    mapped = _compared(_flattened(unit_rows(features)), seed)
-    products = (mapped.T @ mapped).astype(np.float64)
-    found = np.zeros((len(labels), classes), np.float32)
-    count = int(folds.max()) + 1
-    on_progress(0, count)
-    for fold in range(count):
-        inside = folds == fold
-        if inside.any() and not inside.all():
-            ours = mapped[inside]
-            found[inside] = _judged(mapped[~inside], labels[~inside], classes, products - ours.T @ ours, ours)
-        on_progress(fold + 1, count)
-    return found
+    order = np.argsort(folds, kind="stable")
+    ends = np.searchsorted(folds[order], np.arange(int(folds.max()) + 2))
+    parts = [slice(first, last) for first, last in pairwise(ends) if last > first]
+    flat = _flattened(features, order)
+    ridge = _Ridge(_compared(flat, seed), np.eye(classes, dtype=np.float32)[labels[order]], parts)
+    flat /= max(float(np.sqrt(np.einsum("nd,nd->n", flat, flat).mean())), 1e-6)
+    numbers = range(len(parts))
+    pairs = list(combinations(numbers, 2)) if len(parts) > 2 else []
+    total = len(pairs) + len(parts)
+    on_progress(0, total)
+    inner: dict[tuple[int, int], Values] = {}
+    for done, (one, other) in enumerate(pairs, 1):
+        inner[one, other], inner[other, one] = ridge.predictions((one, other))
+        on_progress(done, total)
+    for fold in numbers if len(parts) > 1 else ():
+        others = [number for number in numbers if number != fold]
+        known, likely, sharpness = order[_joined(parts, others)], None, 0.0
+        if pairs:
+            found = np.concatenate([inner.pop((fold, number)) for number in others])
+            likely, _, sharpness = likely_true(found, labels[known])
+        taught = np.eye(classes, dtype=np.float32)[labels[known]] if likely is None else likely
+        [judged] = ridge.predictions((fold,), taught)
+        if sharpness and taught.size <= MOST_VALUES:
+            weights, biases = logistic_regression.fitted(flat[_joined(parts, others)], taught, PENALTY)
+            judged += (flat[parts[fold]] @ weights + biases) / sharpness
+        yield Fold(order[parts[fold]], judged, known, taught)
+        on_progress(len(pairs) + fold + 1, total)
 
 
-def _judged(known: Values, labels: Labels, classes: int, products: NDArray[np.float64], unseen: Values) -> Values:
-    """Scores of unseen photos, from labels that were first corrected as far as the known photos themselves allow."""
-    products[np.diag_indices_from(products)] += RIDGE
-    inverse = cho_solve(cho_factor(products), np.eye(len(products))).astype(np.float32)
-    targets = np.eye(classes, dtype=np.float32)[labels]
-    left_out = _left_out(known, targets, inverse)
-    targets = likely_true(left_out, labels)[0].astype(np.float32)
-    mean = targets.mean(axis=0)
-    answer: Values = unseen @ (inverse @ (known.T @ (targets - mean))) + mean
-    return answer
+def _joined(parts: Sequence[slice], numbers: Sequence[int]) -> Labels:
+    return np.concatenate([np.arange(parts[number].start, parts[number].stop) for number in numbers])
 
 
-def _left_out(known: Values, targets: Values, inverse: Values) -> Values:
-    """The prediction for each photo, had the model not learned from it.
+class _Ridge:
+    """Ridge regressions of targets (N, K) on values (N, M), each without one or two parts of the photos.
 
-    The residual divided by one minus the leverage: R. D. Cook, "Detection of influential observation in linear
-    regression", Technometrics 19 (1977).
+    They are solved from sums over photos, from which those of a part are taken off.
     """
-    mean = targets.mean(axis=0)
-    fitted = known @ (inverse @ (known.T @ (targets - mean))) + mean
-    blocks = [known[start : start + BLOCK] for start in range(0, len(known), BLOCK)]
-    leverage = np.concatenate([((rows @ inverse) * rows).sum(axis=1) for rows in blocks])
-    left_out: Values = targets - (targets - fitted) / np.maximum(1 - leverage, 1e-3)[:, None]
-    return left_out
+
+    def __init__(self, values: Values, targets: Values, parts: Sequence[slice]) -> None:
+        self._values, self._targets, self._parts = values, targets, parts
+        self._products = [(values[part].T @ values[part]).astype(np.float64) for part in parts]
+        self._all_products = np.sum(self._products, axis=0)
+        self._all_products[np.diag_indices(values.shape[1])] += RIDGE
+        self._sums = [values[part].sum(axis=0) for part in parts]
+        self._both = [values[part].T @ targets[part] for part in parts]
+
+    def predictions(self, without: tuple[int, ...], targets: Values | None = None) -> list[Values]:
+        """For the parts without which is learned; the last one first. `targets` take the place of those of the rest."""
+        products = self._all_products.copy()
+        for number in without:
+            products -= self._products[number]
+        rest = [number for number in range(len(self._parts)) if number not in without]
+        sums = np.sum([self._sums[number] for number in rest], axis=0)
+        if targets is None:
+            mean = np.concatenate([self._targets[self._parts[number]] for number in rest]).mean(axis=0)
+            both = np.sum([self._both[number] for number in rest], axis=0)
+        else:
+            mean, both, first = targets.mean(axis=0), 0.0, 0
+            for number in rest:
+                values = self._values[self._parts[number]]
+                both += values.T @ targets[first : first + len(values)]
+                first += len(values)
+        factor = cho_factor(products, overwrite_a=True, check_finite=False)
+        weights = cho_solve(factor, both - np.outer(sums, mean), check_finite=False).astype(np.float32)
+        return [self._values[self._parts[number]] @ weights + mean for number in reversed(without)]
 
 
-def _flattened(values: Values) -> Values:
-    """The principal directions of features, shape (N, at most `DIRECTIONS`), the weaker ones made a little stronger."""
-    centred = values - values.mean(axis=0)
-    variances, directions = np.linalg.eigh((centred.T @ centred).astype(np.float64) / len(values))
+def _flattened(features: NDArray[np.generic], order: Labels) -> Values:
+    """Principal directions of features in an order, (N, at most `DIRECTIONS`), weaker ones made a little stronger."""
+    blocks = [order[start : start + BLOCK] for start in range(0, len(order), BLOCK)]
+    mean = sum(unit_rows(features[rows]).sum(axis=0, dtype=np.float64) for rows in blocks) / len(order)
+    mean = np.asarray(mean, np.float32)
+    products = np.zeros((len(mean), len(mean)))
+    for rows in blocks:
+        centred = unit_rows(features[rows]) - mean
+        products += centred.T @ centred
+    variances, directions = np.linalg.eigh(products / len(order))
     variances, directions = variances[::-1][:DIRECTIONS], directions[:, ::-1][:, :DIRECTIONS]
     there = variances > 1e-7 * max(float(variances[0]), 1e-12)
     scale = np.where(there, np.where(there, variances, 1) ** -FLATTENING, 0)
-    flattened: Values = centred @ (directions * scale).astype(np.float32)
+    scaled = (directions * scale).astype(np.float32)
+    flattened = np.empty((len(order), scaled.shape[1]), np.float32)
+    for start, rows in enumerate(blocks):
+        flattened[start * BLOCK : start * BLOCK + len(rows)] = (unit_rows(features[rows]) - mean) @ scaled
     return flattened
 
 

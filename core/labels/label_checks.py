@@ -33,8 +33,8 @@ OUTLYING = 0.5
 USUAL = 1.645
 """Standard deviations above the median up to which a photo is no outlier: of normally spread ones, 5 % are beyond."""
 
-REFERENCES = 10_000
-"""Most photos among which neighbours are looked for to find outliers."""
+REFERENCES, MOST_COMPARED = 10_000, 300_000_000
+"""Most photos among which neighbours are looked for to find outliers, and most pairs of photos compared for that."""
 
 FEWEST = 10
 """The fewest photos of a class for statistics of their own."""
@@ -110,10 +110,22 @@ def find_label_issues(
     values, given = np.asarray(features), np.asarray(labels, np.intp)
     if values.shape[:1] != given.shape or len(given) < 2 or given.min() < 0 or given.max() >= class_count:
         raise ValueError(f"features {values.shape} do not fit labels {given.shape} of {class_count} classes")
-    folds = divide(given, np.arange(len(given)) if groups is None else np.asarray(groups), seed)
-    found = scores(values, given, class_count, folds, seed, on_progress)
-    after, before = likely_true(found, given)
-    judged = _can_be_judged(given, folds, class_count)
+    numbers = np.arange(len(given)) if groups is None else np.asarray(groups, np.intp)
+    found = scores(values, given, class_count, divide(given, numbers, seed), seed, on_progress)
+    return issues_from(found, given, numbers, seed)
+
+
+def issues_from(found: Floats, given: Positions, groups: Positions, seed: int = 0) -> LabelIssues:
+    """Judge every label by scores of models that have learned neither from the photo nor from its group.
+
+    Args:
+        found: Shape (N, K): how well each class fits.
+        given: Shape (N,), 0..K-1: the given labels.
+        groups: Shape (N,), as `find_label_issues` takes them.
+        seed: Fixed the folds.
+    """
+    after, before, _ = likely_true(np.asarray(found, np.float32), given)
+    judged = _can_be_judged(given, divide(given, groups, seed), found.shape[1])
     quality = np.where(judged, after[np.arange(len(given)), given], 1.0)
     suggested = np.where(judged, after.argmax(axis=1), given)
     suspects = np.flatnonzero((quality < DOUBTFUL) & (suggested != given))
@@ -127,7 +139,8 @@ def outlyingness(features: ArrayLike, labels: ArrayLike, k: int = 15) -> Floats:
     those of photos with the same label: by how many standard deviations s it exceeds their median, the deviation
     being estimated from the median absolute one. The result is s / (s + 1.645) for s > 0, else 0; of normally spread
     photos, one in twenty reaches a half. A label with fewer than ten photos is compared with all photos. Of more than
-    10,000 photos, neighbours are looked for among 10,000 at most that are evenly spaced.
+    10,000 photos, neighbours are looked for among 10,000 at most that are evenly spaced, and among fewer where there
+    would be more than 300 million pairs.
 
     k should exceed the size of any group of similar outliers, which are neighbours of each other.
 
@@ -139,7 +152,8 @@ def outlyingness(features: ArrayLike, labels: ArrayLike, k: int = 15) -> Floats:
     values, given = np.asarray(features), np.asarray(labels, np.intp)
     if len(values) < 2:
         return np.zeros(len(values))
-    chosen = np.arange(0, len(values), -(-len(values) // REFERENCES))
+    references = min(REFERENCES, max(k + 1, MOST_COMPARED // len(values)))
+    chosen = np.arange(0, len(values), -(-len(values) // references))
     positions, similarity = nearest(values, values[chosen], min(k + 1, len(chosen)))
     others = chosen[positions] != np.arange(len(values))[:, None]
     others[others.all(axis=1), -1] = False

@@ -9,6 +9,8 @@ Statistics 28 (1979), with one observer; J. Goldberger and E. Ben-Reuven, "Train
 adaptation layer", ICLR 2017.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
@@ -33,8 +35,22 @@ Values = NDArray[np.float32]
 Labels = NDArray[np.intp]
 
 
-def likely_true(scores: Values, labels: Labels) -> tuple[Values, Values]:
-    """Probabilities of each true class, (N, K): knowing the given label, and not knowing it.
+class Likely(NamedTuple):
+    """Probabilities of each true class.
+
+    Attributes:
+        after: Shape (N, K): knowing the given label.
+        before: Shape (N, K): not knowing it.
+        sharpness: By which scores are multiplied, t.
+    """
+
+    after: Values
+    before: Values
+    sharpness: float
+
+
+def likely_true(scores: Values, labels: Labels) -> Likely:
+    """Probabilities of each true class, from scores and given labels.
 
     Args:
         scores: Shape (N, K): how well each class fits, by a model that has not learned from the photo.
@@ -45,7 +61,7 @@ def likely_true(scores: Values, labels: Labels) -> tuple[Values, Values]:
     before: Values = softmax(np.float32(sharpness) * scores, axis=1)
     after = before * given_as.T[labels].astype(np.float32)
     after /= after.sum(axis=1, keepdims=True)
-    return after, before
+    return Likely(after, before, sharpness)
 
 
 def _fitted(scores: Values, labels: Labels) -> tuple[float, Matrix]:

@@ -28,6 +28,9 @@ TEXTS: Mapping[str, str] = {
     "computing-photos": "Running the frozen layers on each photo",
     "computing-features": "Computing the features of each photo",
     "writing-features": "Writing the result",
+    # checking labels
+    "checking-labels": "Fine-tuning {fold} of {folds}",
+    "stopped-check": "Stopped; it can go on from there",
     # training
     "train-head": "Training the head",
     "train-head-added": "Training the head, additional epochs ({number})",

@@ -1,4 +1,4 @@
-"""The queue: runs that wait their turn, in an order that people can change.
+"""The queue: runs, and thorough label checks, that wait their turn, in an order that people can change.
 
 Each run's own status says that it is queued. One file in the store holds the order and nothing else, so that only the
 order is lost with it: runs that it does not name come last, the oldest first. The server, its sessions and trainers
@@ -19,6 +19,7 @@ from core.files import write_atomically
 from core.json_values import read_json
 from core.runs.messages import Message
 from core.runs.store import ACTIVE, QUEUED, STARTING, Run, RunStore, Status
+from core.settings import Settings
 
 WAITING = Status(state=QUEUED, message=Message("queued"))
 
@@ -30,10 +31,21 @@ class Queue:
     Attributes:
         store: The runs.
         parallel: How many runs may train at the same time, at least 1.
+        checks: Thorough label checks, in folders like those of runs, which wait and count as runs do; None for none.
     """
 
     store: RunStore
     parallel: int = 1
+    checks: RunStore | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Queue":
+        """The queue of an installation."""
+        return cls(RunStore(settings.runs_folder), settings.parallel, RunStore(settings.label_checks_folder))
+
+    def is_check(self, run: Run) -> bool:
+        """Whether it is a thorough label check."""
+        return self.checks is not None and run.folder.parent == self.checks.root
 
     @property
     def file(self) -> Path:
@@ -46,21 +58,26 @@ class Queue:
 
     def queued_and_active(self) -> tuple[list[Run], list[Run]]:
         """The queued runs, the next one first, and the active ones, the oldest first."""
-        found = [(run, status) for run in self.store.runs() if (status := _status_of(run))]
+        everything = [*self.store.runs(), *(self.checks.runs() if self.checks else ())]
+        found = [(run, status) for run in everything if (status := _status_of(run))]
         found.sort(key=lambda pair: pair[1].created)
         queued = {run.id: run for run, status in found if status.state == QUEUED}
         listed = [queued.pop(name) for name in self._read() if name in queued]
         return [*listed, *queued.values()], [run for run, status in found if status.state in ACTIVE]
 
-    def create(self, fill: Callable[[Run], None]) -> Run:
-        """Make a run, as `RunStore.create` does, at the end of the queue; leftovers of crashes are deleted."""
+    def create(self, fill: Callable[[Run], None], among: RunStore | None = None) -> Run:
+        """Make a run, as `RunStore.create` does, at the end of the queue; leftovers of crashes are deleted.
+
+        It is made among the runs, or in another store of this queue.
+        """
+        store = among or self.store
         with self.store.exclusive():
-            self.store.sweep()
-            run = self.store.create(fill, WAITING)
+            store.sweep()
+            run = store.create(fill, WAITING)
             try:
                 self._put_last(run)
             except StorageError:
-                self.store.remove(run)
+                store.remove(run)
                 raise
         return run
 
@@ -71,7 +88,7 @@ class Queue:
         `RunNotFound` where it was deleted.
         """
         with self.store.exclusive():
-            status = self.store.get(run.id).read_status()
+            status = self._store_of(run).get(run.id).read_status()
             if status.state in (*ACTIVE, QUEUED):
                 raise RunBusy(f"The run {run.id} is active or queued already.")
             _keep_former(run)
@@ -113,14 +130,14 @@ class Queue:
         Raises `RunBusy` once it has started, and `RunNotFound` where it was deleted.
         """
         with self.store.exclusive():
-            status = self.store.get(run.id).read_status()
+            status = self._store_of(run).get(run.id).read_status()
             if status.state != QUEUED:
                 raise RunBusy(f"The run {run.id} is not in the queue any more: it has just started. Stop it instead.")
             if has_begun(run):
                 _restore_former(run)
                 run.reserve_file.unlink(missing_ok=True)
             else:
-                self.store.remove(run)
+                self._store_of(run).remove(run)
 
     def advance(self, start: Callable[[Run], None]) -> list[Run]:
         """While fewer runs are active than may be, have `start` start the next one; return those that were started.
@@ -139,6 +156,9 @@ class Queue:
             shutil.rmtree(run.former_folder, ignore_errors=True)
             begun.append(run)
         return begun
+
+    def _store_of(self, run: Run) -> RunStore:
+        return self.checks if self.checks is not None and self.is_check(run) else self.store
 
     def _take(self) -> tuple[Run, Status] | None:
         """Take the next run out, which counts as active from then on; its former status is returned, too."""

@@ -21,8 +21,8 @@ ALLOCATOR = {
 }
 """How glibc's allocator is set for a trainer, where the user has not set it; other allocators ignore it."""
 
-TRAINER, WAIT = "core.training", "--wait"
-"""The module that a trainer runs, and what makes it a warm one."""
+TRAINER, WAIT, CHECK_LABELS = "core.training", "--wait", "--check-labels"
+"""The module that a trainer runs, what makes it a warm one, and what has it carry out a thorough label check."""
 
 POLL_SECONDS = 2.0
 """How often the queue is looked at; a trainer that ends by itself starts the next run at once."""
@@ -79,7 +79,14 @@ def _start_cold(run: Run, flags: tuple[str, ...], what: str, environ: Mapping[st
 
 def advance(queue: Queue, warm: Standby | None = None, environ: Mapping[str, str] = os.environ) -> list[Run]:
     """Start the runs whose turn it is, and return them; raises `RunError` when the system refuses to."""
-    return queue.advance(lambda run: start(run, warm, environ))
+
+    def begin(run: Run) -> None:
+        if queue.is_check(run):
+            _start_cold(run, (CHECK_LABELS,), "The label check", environ)
+        else:
+            start(run, warm, environ)
+
+    return queue.advance(begin)
 
 
 def run_queue(queue: Queue, warm: Standby | None, ended: threading.Event) -> None:

@@ -1,6 +1,7 @@
 """The trainer process: `python -m core.training RUN_FOLDER`, or `--wait` for one that gets its run later.
 
-`--find-rate FOLDER` tries learning rates out instead, `--features FOLDER` computes the features of a dataset's photos.
+`--find-rate FOLDER` tries learning rates out instead, `--features FOLDER` computes the features of a dataset's photos,
+`--check-labels FOLDER` carries out a thorough label check.
 """
 
 import os
@@ -15,7 +16,7 @@ from core.processes.children import BACKGROUND, settle_in
 from core.runs import trainers
 from core.runs.messages import Message
 from core.runs.queue import Queue
-from core.runs.store import Run, RunStore
+from core.runs.store import Run
 from core.settings import Settings, settings_from
 from core.training.dataset_features.features import COMPUTE
 from core.training.lr_finder.finder import FIND_RATE
@@ -27,7 +28,7 @@ def main(argument: str, folder: str = "") -> None:
     """Carry out the run in the folder that the argument names, or wait for one to come; then start the next one.
 
     With `--find-rate`, the folder that follows is that of a search for a learning rate; with `--features`, that of a
-    job that computes features.
+    job that computes features; with `--check-labels`, that of a thorough label check.
     """
     settle_in(BACKGROUND)
     settings, environ = settings_from(), dict(os.environ)
@@ -39,6 +40,8 @@ def main(argument: str, folder: str = "") -> None:
             find_rate(Run(Path(folder).resolve()), settings)
         elif argument == COMPUTE:
             compute_features(Run(Path(folder).resolve()), settings)
+        elif argument == trainers.CHECK_LABELS:
+            check_labels(Run(Path(folder).resolve()), settings)
         else:
             run = Run(Path(argument).resolve())
             carry_out(run, settings)
@@ -55,7 +58,7 @@ def next_run_afterwards(settings: Settings, environ: Mapping[str, str]) -> Itera
         yield
     finally:
         try:
-            trainers.advance(Queue(RunStore(settings.runs_folder), settings.parallel), environ=environ)
+            trainers.advance(Queue.of(settings), environ=environ)
         except RunError as error:  # the server will try again
             print(error)
 
@@ -83,6 +86,14 @@ def compute_features(run: Run, settings: Settings) -> None:
         from core.training.dataset_features.job import compute
 
         compute(run, settings)
+
+
+def check_labels(run: Run, settings: Settings) -> None:
+    """Carry out a thorough label check, as `carry_out` carries out a run."""
+    with held_with_message(run, Message("loading-tensorflow")):
+        with without_scikit_learn():
+            from core.training.thorough_check.job import check
+        check(run, settings)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from core.training.budget.cost_model import Counts, costs_of
 from core.training.budget.throughput import known_throughput
 from core.training.launch import launch
 from pages.components.cached import datasets, runs, services
+from pages.components.runs.queue_view import watch
 from pages.components.runs.run_view import show_run
 from pages.components.shared import dataset_choice, drawings, elements, markdown, state, thumbnails
 from pages.components.shared.report_errors import reporting
@@ -193,7 +194,7 @@ def show_costs(chosen: Backbone, recipe: Recipe, head: Sequence[Layer], counts: 
 def keep_warm(chosen: Backbone) -> None:
     """Have a trainer load TensorFlow and this variant meanwhile, unless a run is going."""
     trainer = services.warm_trainer()
-    if trainer is not None and runs.store().active() is None:
+    if trainer is not None and not runs.queue().queued_and_active()[1]:
         trainer.prepare(chosen.key)
 
 
@@ -223,8 +224,10 @@ if state.run_id():
     show_chosen_run(state.run_id())
 else:
     elements.page_head("Train")
-    going = runs.store().active()
+    _, going = runs.queue().queued_and_active()
     if going:
-        st.info("A run is in progress; a run that you start now is queued.", icon=":material/hourglass_top:")
-        st.button("Show it", on_click=state.open_run, args=(going.id,))
+        what = "label check" if runs.queue().is_check(going[0]) else "run"
+        st.info(f"A {what} is in progress; a run that you start now is queued.", icon=":material/hourglass_top:")
+        if st.button("Show it"):
+            watch(going[0])
     set_up(dataset_choice.dataset_or_stop())

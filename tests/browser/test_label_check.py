@@ -53,6 +53,24 @@ def press_key(screen: Screen, key: str) -> None:
     screen.settle()
 
 
+def look_more_closely(screen: Screen) -> None:
+    """Have a thorough check carried out, which goes on while the page is closed; then show the quick one's result."""
+    screen.page.get_by_role("button", name="Look more closely · about").click()
+    expect(screen.text("Thorough check: ")).to_be_visible()
+    screen.page.reload()
+    expect(screen.page.get_by_role("radio", name="Thorough check")).to_be_checked()
+    expect(screen.page.get_by_role("button", name="Look more closely again · about")).to_be_visible()
+    screen.page.get_by_role("radio", name="Every photo · 30").click()
+    screen.settle()
+    screen.page.get_by_role("radio", name="Table").click()
+    screen.settle()
+    assert sorted(row["photo"] for row in listed(screen)[:2]) == list(FLIPPED)
+    screen.page.get_by_role("radio", name="Quick check").click()
+    screen.settle()
+    screen.page.get_by_role("radio", name="Probably wrong").click()
+    screen.settle()
+
+
 def test_wrong_labels_are_found_decided_with_keys_and_trained_without(
     server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
 ) -> None:
@@ -67,6 +85,7 @@ def test_wrong_labels_are_found_decided_with_keys_and_trained_without(
     expect(screen.text("5 of them are labelled")).to_be_visible()
     rows = listed(screen)
     assert sorted(row["photo"] for row in rows) == list(FLIPPED)
+    look_more_closely(screen)
     assert all(row["decision"] == "" and float(row["confidence"]) > 0.5 for row in rows)
 
     press_key(screen, "m")

@@ -21,6 +21,15 @@ def test_labels_that_are_wrong_are_listed(here: Workplace, capsys: pytest.Captur
     said = capsys.readouterr()
     assert "labels are probably wrong" in said.out and "red/99.png" in said.out
     assert "Computing the features of each photo" not in said.err, "what was computed is kept"
+    assert main(["check-labels", str(here.colours), "--thorough", "--all", "--json"]) == 0
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert found["thorough"] and "The thorough check takes about" in said.err and "Fine-tuning 5 of 5" in said.err
+    assert found["ranking"][0]["file"] == "red/99.png" and len(found["ranking"]) == 30
+    assert main(["check-labels", str(here.colours), "--thorough", "--all"]) == 0
+    said = capsys.readouterr()
+    assert "Fine-tuning" not in said.err, "what was found is kept"
+    assert said.out.count(".png") == 30
 
 
 def test_labels_that_have_nothing_to_do_with_the_photos_get_no_all_clear(

@@ -19,7 +19,7 @@ from core.json_values import checked, read_json
 from core.models.backbones import backbone
 from core.runs import trainers
 from core.runs.messages import Message
-from core.runs.store import ACTIVE, FINISHED, Run, RunStore, Status
+from core.runs.store import ACTIVE, FINISHED, LIVE, Run, RunStore, Status
 
 COMPUTE = "--features"
 FOLDER = "features"
@@ -99,7 +99,7 @@ def start(store: RunStore, request: Request) -> Run:
         for old in store.runs():
             if old.state in ACTIVE and _is_for(old, request):
                 return old
-        _sweep(store, request)
+        sweep(store, request.dataset, request.backbone)
         run = store.create(lambda making: _write_request(making, request), FIRST)
     trainers.start_side_job(run, COMPUTE, "The work")
     return run
@@ -170,15 +170,18 @@ def _facts(run: Run) -> tuple[Any, Any]:
     return values.get("dataset"), values.get("backbone")
 
 
-def _sweep(store: RunStore, request: Request) -> None:
-    """Remove what came to nothing, and of results all but the newest; one that is going stays."""
+def sweep(store: RunStore, dataset: str, key: str) -> None:
+    """Remove what came to nothing, and of results all but the newest, before another job begins.
+
+    What waits, is going or can go on stays, and the newest result for the dataset and the network.
+    """
     store.sweep()
-    finished = [run for run in store.runs() if run.state == FINISHED]
     newest: dict[tuple[Any, Any], Run] = {}
-    for run in finished:
-        newest.setdefault(_facts(run), run)
-    mine = newest.pop((request.dataset, request.backbone), None)
+    for run in store.runs():
+        if run.state == FINISHED or run.has_checkpoint():
+            newest.setdefault(_facts(run), run)
+    mine = newest.pop((dataset, key), None)
     staying = {run.id for run in list(newest.values())[: KEPT - 1]} | ({mine.id} if mine else set())
     for run in store.runs():
-        if run.id not in staying and run.state not in ACTIVE:
+        if run.id not in staying and run.state not in LIVE:
             store.remove(run)

@@ -41,7 +41,7 @@ def compute(run: Run, settings: Settings) -> None:
     with telling_how_it_ends(run) as recorder:
         request = read_request(run)
         recorder.tell(phase="preparing", message=Message("indexing-photos"), progress=None)
-        photos = _photos(run, request, backbone(request.backbone), settings)
+        photos = photos_of(run, request.dataset, request.paths, backbone(request.backbone), settings)
         known = known_digests(settings.index_folder, Path(request.dataset))
         digests = photos.digests([known.get(path) for path in request.paths])
         shared = feature_cache(settings)
@@ -55,9 +55,10 @@ def compute(run: Run, settings: Settings) -> None:
         end(recorder, FINISHED, Message("finished"))
 
 
-def _photos(run: Run, request: Request, chosen: Backbone, settings: Settings) -> Photos:
-    root = check_inside(Path(request.dataset), settings.dataset_roots)
-    files = [root / path for path in request.paths]
+def photos_of(run: Run, dataset: str, paths: Sequence[str], chosen: Backbone, settings: Settings) -> Photos:
+    """Photos of a dataset in a folder like a run's, none decoded yet; raises `DataError` where there is no room."""
+    root = check_inside(Path(dataset), settings.dataset_roots)
+    files = [root / path for path in paths]
     store = run.work_folder / "pixels.npy"
     return Photos(files, chosen.resolution, store, settings.dataset_roots, settings.limits.pixels)
 
@@ -91,7 +92,7 @@ def _write(run: Run, request: Request, photos: Photos, digests: Sequence[bytes],
     Raises:
         DataError: No photo can be read.
     """
-    read = _first_of_each(photos, digests, request.digests)
+    read = first_of_each(photos, digests, request.digests)
     readable = {request.digests[i] for i in read}
     unread = {
         digest: photos.failures.get(i, "the file has changed meanwhile")
@@ -113,7 +114,7 @@ def _write(run: Run, request: Request, photos: Photos, digests: Sequence[bytes],
     write_atomically(run.folder / LISTED, json.dumps(listed))
 
 
-def _first_of_each(photos: Photos, found: Sequence[bytes], wanted: Sequence[str]) -> NDArray[np.intp]:
+def first_of_each(photos: Photos, found: Sequence[bytes], wanted: Sequence[str]) -> NDArray[np.intp]:
     """Positions of photos that could be read and are what they were, one for each digest."""
     first: dict[str, int] = {}
     for position, (digest, expected) in enumerate(zip(found, wanted, strict=True)):

@@ -21,7 +21,7 @@ from core.runs.store import RunStore
 from core.training.dataset_features import features as dataset_features
 from pages.components.cached import services
 
-KEPT_DATASETS = KEPT_CHECKS = 4
+KEPT_DATASETS, KEPT_CHECKS = 4, 8
 
 TINY, THUMBNAIL, LARGE = 80, 160, 480
 """Pixels a side of small photos."""
@@ -79,7 +79,7 @@ def features(job_id: str) -> dataset_features.Features:
 
 @st.cache_resource
 def label_checks() -> OrderedDict[tuple[str, str], DatasetCheck]:
-    """The last checks by the token of the dataset's scan and the key of the network, the newest last."""
+    """The last checks by the token of a scan and the key of a network or the id of a thorough check, newest last."""
     return OrderedDict()
 
 

@@ -34,7 +34,7 @@ def store() -> RunStore:
 
 def queue() -> Queue:
     """The queue of runs."""
-    return Queue(store(), services.settings().parallel)
+    return Queue.of(services.settings())
 
 
 @st.cache_resource(show_spinner=False)

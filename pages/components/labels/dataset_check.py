@@ -6,15 +6,17 @@ import streamlit as st
 
 from core.data.dataset import ALIKE_CONFLICT, CONFLICT, Dataset, Finding
 from core.labels.dataset_check import DatasetCheck, check
+from core.training.dataset_features.features import Features
 from pages.components.cached import datasets
 from pages.components.dataset import decisions, label_source
 from pages.components.labels import features as check_features
-from pages.components.labels import retraining, suspects
+from pages.components.labels import retraining, suspects, thorough
 from pages.components.shared import dataset_choice, markdown, state
 from pages.components.shared.report_errors import reporting
 
 VIEW = "label-check-view"
-SUSPECTS, CONFLICTS, OUTLIERS, DECISIONS = "Probably wrong", "Two labels for one photo", "Outliers", "Decisions"
+SUSPECTS, EVERY, CONFLICTS = "Probably wrong", "Every photo", "Two labels for one photo"
+OUTLIERS, DECISIONS = "Outliers", "Decisions"
 AGAIN = "check-again"
 
 
@@ -23,11 +25,16 @@ def show() -> None:
     dataset = dataset_choice.dataset_or_stop(label_source.choose_for)
     _head(dataset)
     decisions.notice()
-    found = _check_or_stop(dataset)
-    _headline(dataset, found)
+    features = check_features.features_or_stop(dataset)
+    network = check_features.network()
+    quick = _check(dataset, features, network.key)
+    which, found = thorough.choose_result(dataset, features, network, quick)
+    _headline(dataset, found, quick=which == thorough.QUICK)
+    thorough.offer(dataset, network)
     conflicts = conflicts_of(dataset)
     views = {
         SUSPECTS: (len(found.suspects), lambda: suspects.show(dataset, found)),
+        EVERY: (len(found.folder), lambda: suspects.show_every(dataset, found)),
         CONFLICTS: (count_conflicts(conflicts), lambda: _show_conflicts(dataset, conflicts)),
         OUTLIERS: (len(found.outliers), lambda: suspects.show_outliers(dataset, found)),
         DECISIONS: (len(dataset.review.decisions), lambda: decisions.decided(dataset)),
@@ -54,10 +61,8 @@ def _head(dataset: Dataset) -> None:
         st.page_link("pages/prepare/dataset.py", label="Open, or choose another", icon=":material/swap_horiz:")
 
 
-def _check_or_stop(dataset: Dataset) -> DatasetCheck:
+def _check(dataset: Dataset, features: Features, key: str) -> DatasetCheck:
     """The last check of these photos, whatever was decided since; a new one where there is none, or on request."""
-    features = check_features.features_or_stop(dataset)
-    key = check_features.network().key
     found = datasets.label_checks().get((dataset.scan.token, key))
     if found is None or state.take(AGAIN):
         with reporting(), st.spinner("Comparing each photo with the others…"):
@@ -66,11 +71,12 @@ def _check_or_stop(dataset: Dataset) -> DatasetCheck:
     return found
 
 
-def _headline(dataset: Dataset, found: DatasetCheck) -> None:
+def _headline(dataset: Dataset, found: DatasetCheck, *, quick: bool) -> None:
     """The result in a sentence or two."""
     count, photos = len(found.suspects), len(found.folder)
     decided = len(suspects.decided_among(dataset, found, found.suspects))
-    unread = f" {found.unread:,} photos could not be read and were skipped." if found.unread else ""
+    skipped = "could not be read" if quick else "could not be read or came later,"
+    unread = f" {found.unread:,} photos {skipped} and were skipped." if found.unread else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         if found.fit.misfit:
             looks = f"{count:,} of {photos:,} labels look wrong." if count else "No single label stands out."
@@ -85,7 +91,7 @@ def _headline(dataset: Dataset, found: DatasetCheck) -> None:
             )
         else:
             st.markdown(f"### No label looks wrong\n{photos:,} photos were compared with each other.{unread}")
-        if dataset.review.decisions:
+        if quick and dataset.review.decisions:
             st.button(
                 "Check again with your decisions",
                 icon=":material/refresh:",

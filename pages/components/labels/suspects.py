@@ -17,7 +17,8 @@ from pages.components.shared import drawings, elements, markdown, state, thumbna
 WHY = "label check"
 ON_SHOW = "suspect-on-show"
 WAY = "label-check-way"
-SUSPECTS, OUTLIERS = "suspects", "outliers"
+SUSPECTS, OUTLIERS, EVERY = "suspects", "outliers", "every"
+TABLE = "Table"
 ONE, MANY = "One at a time", "Many at once"
 PER_PAGE = 24
 TOP = 3
@@ -48,7 +49,34 @@ def show(dataset: Dataset, check: DatasetCheck) -> None:
         _one(dataset, check)
     else:
         _many(dataset, check, check.suspects, SUSPECTS)
-    elements.download_list(rows_of(dataset, check), "suspects.csv")
+    elements.download_list(rows_of(dataset, check, check.suspects), "suspects.csv")
+
+
+def show_every(dataset: Dataset, check: DatasetCheck) -> None:
+    """Every photo, the one whose label is most likely wrong first, as photos or as a table."""
+    st.markdown(
+        "Every photo, ranked: the label that is most likely wrong comes first. **Read on as long as you still find"
+        " wrong ones.** The figure is the probability that the label is right."
+    )
+    way = st.segmented_control(
+        "View",
+        [MANY, TABLE],
+        default=MANY,
+        required=True,
+        key="label-check-every",
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    if way == MANY:
+        _many(dataset, check, check.ranking, EVERY)
+    else:
+        first = check.ranking[: elements.ROWS_SHOWN]
+        if len(first) < len(check.ranking):
+            st.caption(
+                f"Showing the first {len(first):,} of {len(check.ranking):,}; the download contains all of them."
+            )
+        st.dataframe(rows_of(dataset, check, first), hide_index=True)
+    elements.download_list(lambda: rows_of(dataset, check, check.ranking), "ranking.csv")
 
 
 def show_outliers(dataset: Dataset, check: DatasetCheck) -> None:
@@ -238,7 +266,7 @@ def decide(dataset: Dataset, check: DatasetCheck, positions: Sequence[int], acti
 
 def _evidence(check: DatasetCheck, position: int) -> None:
     """The photos most similar to the one on show, each with its label."""
-    others = check.evidence[position]
+    others = check.evidence(position)
     if not others:
         return
     labels = [check.given(i) for i in others]
@@ -297,6 +325,9 @@ def _card(dataset: Dataset, check: DatasetCheck, position: int, decision: Decisi
     given, suggested = check.given(position), check.suggested(position)
     _thumbnail(check, position)
     doubt = f" → {markdown.escape(suggested)}, {check.confidence(position):.0%}" if key == SUSPECTS else ""
+    if key == EVERY:
+        other = f" → {markdown.escape(suggested)}" if suggested != given else ""
+        doubt = f"{other}, {check.issues.quality[position]:.0%}"
     st.caption(f"**{markdown.escape(given)}**{doubt}")
     widget = f"menu-{key}-{position}"
     st.menu_button(
@@ -341,17 +372,18 @@ def _chosen(dataset: Dataset, check: DatasetCheck, position: int, widget: str) -
     decide(dataset, check, [position], action, label)
 
 
-def rows_of(dataset: Dataset, check: DatasetCheck) -> list[dict[str, str]]:
-    """A row for each suspect, for a spreadsheet."""
-    decided = decided_among(dataset, check, check.suspects)
+def rows_of(dataset: Dataset, check: DatasetCheck, positions: Sequence[int]) -> list[dict[str, str]]:
+    """A row for each of these photos, for a spreadsheet."""
+    decided = decided_among(dataset, check, positions)
     return [
         {
             "photo": check.folder.paths[i],
             "given label": check.given(i),
             "suggested label": check.suggested(i),
             "confidence": f"{check.confidence(i):.4f}",
+            "probability that the label is right": f"{check.issues.quality[i]:.4f}",
             "decision": decided[i].action if i in decided else "",
             "new label": decided[i].label if i in decided else "",
         }
-        for i in check.suspects
+        for i in positions
     ]

@@ -8,6 +8,7 @@ import streamlit as st
 from core.errors import RunError
 from core.runs.queue import Queue
 from core.runs.store import QUEUED, Run
+from core.training.thorough_check import checks
 from pages.components.cached import runs
 from pages.components.runs.run_controls import badge, cancel_button
 from pages.components.runs.run_text import describe_place, describe_progress
@@ -52,9 +53,17 @@ def _going_row(run: Run) -> None:
             badge(status.state)
             st.markdown(f"**{markdown.escape(run_descriptions.name_or_id(run))}**", width="stretch")
             if st.button("Watch", key=f"watch-{run.id}", icon=":material/monitoring:"):
-                state.open_run(run.id)
-                st.switch_page("pages/train/train.py")
+                watch(run)
         st.progress(min(1.0, status.progress or 0.0), describe_progress(status))
+
+
+def watch(run: Run) -> None:
+    """Go to the page where a run, or a label check, is shown."""
+    if runs.queue().is_check(run):
+        state.choose_dataset(checks.dataset_of(run))
+        st.switch_page("pages/use/label_check.py")
+    state.open_run(run.id)
+    st.switch_page("pages/train/train.py")
 
 
 def _waiting_row(queue: Queue, run: Run, place: int, count: int) -> None:
@@ -91,7 +100,8 @@ def show_place(run: Run) -> None:
     for other in active:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"Training now: {markdown.escape(run_descriptions.name_or_id(other))}", width="content")
-            st.button("Watch it", key=f"watch-{other.id}", on_click=state.open_run, args=(other.id,))
+            if st.button("Watch it", key=f"watch-{other.id}"):
+                watch(other)
     if before:
         names = ", ".join(markdown.escape(run_descriptions.name_or_id(other)) for other in order[:before][:3])
         st.markdown(f"Before it: {names}{f' and {before - 3} more' if before > 3 else ''}")

@@ -120,7 +120,7 @@ def cancel_button(run: Run, key: str, kind: Literal["secondary", "tertiary"]) ->
     words = "The run stays as it was." if has_begun(run) else "It has not started yet, so it is deleted."
     words = f"Remove it from the queue. {words}"
     if st.button("Cancel", icon=":material/close:", key=key, type=kind, help=words):
-        if has_begun(run):
+        if has_begun(run) or runs.queue().is_check(run):
             ask(runs.queue().cancel, run)
         else:
             state.remember("cancelling", run.id)

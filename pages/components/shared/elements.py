@@ -10,6 +10,7 @@ from core.csv_files import csv_of_named
 from pages.components.shared import markdown, state
 
 Option = TypeVar("Option")
+Rows = Sequence[Mapping[str, str]]
 
 ROWS_SHOWN, ROWS_WRAPPED = 1000, 20
 
@@ -89,11 +90,11 @@ def long_list(rows: Sequence[Mapping[str, str]], file_name: str) -> None:
     download_list(rows, file_name)
 
 
-def download_list(rows: Sequence[Mapping[str, str]], file_name: str) -> None:
-    """A button that downloads rows as a CSV file."""
+def download_list(rows: Rows | Callable[[], Rows], file_name: str) -> None:
+    """A button that downloads rows, perhaps made only then, as a CSV file."""
     st.download_button(
         "Download the list (CSV)",
-        lambda: csv_of_named(rows),
+        lambda: csv_of_named(rows() if callable(rows) else rows),
         file_name,
         "text/csv",
         icon=":material/download:",

@@ -9,6 +9,7 @@ from core.models.backbones import backbone
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import read_recipe
 from core.runs.store import Run, Status
+from core.training.thorough_check import checks
 from pages.components.cached import runs
 
 
@@ -45,7 +46,9 @@ def name_of(run: Run, recipe: Recipe) -> str:
 
 
 def name_or_id(run: Run) -> str:
-    """The same for a run whose recipe is not at hand; its id where it cannot be read."""
+    """The same for a run whose recipe is not at hand, or a label check; its id where it cannot be read."""
+    if runs.queue().is_check(run):
+        return f"Label check of {Path(checks.dataset_of(run)).name}"
     try:
         return name_of(run, read_recipe(run))
     except UnfreezeError:

@@ -46,8 +46,8 @@ def test_the_wrong_label_is_listed_with_what_speaks_against_it(colours: Dataset)
     [suspect] = found.suspects
     assert found.folder.paths[suspect] == WRONG and found.digests[suspect] == colours.digest(suspect)
     assert (found.given(suspect), found.suggested(suspect)) == ("blue", "red") and found.confidence(suspect) > 0.8
-    assert len(found.evidence[suspect]) == EVIDENCE and suspect not in found.evidence[suspect]
-    assert {found.given(other) for other in found.evidence[suspect]} == {"red"}
+    assert len(found.evidence(suspect)) == EVIDENCE and suspect not in found.evidence(suspect)
+    assert {found.given(other) for other in found.evidence(suspect)} == {"red"}
 
 
 @pytest.mark.parametrize(("action", "label"), [(KEEP, ""), (RELABEL, "red"), (EXCLUDE, "")])
@@ -64,7 +64,7 @@ def test_look_alikes_are_no_evidence_for_each_other(colours: Dataset) -> None:
     alike = replace(colours, groups=np.where(colours.folder.labels == 1, 99, colours.groups))
     alike.groups[suspect] = 99
     found = check(alike, values, row_of)
-    assert all(alike.groups[other] != 99 for other in found.evidence.get(suspect, ()))
+    assert all(alike.groups[other] != 99 for other in found.evidence(suspect))
 
 
 def test_photos_without_features_are_counted_and_one_class_is_not_enough(colours: Dataset) -> None:

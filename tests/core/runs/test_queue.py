@@ -123,6 +123,19 @@ def test_runs_wait_in_the_order_they_came_and_begin_one_at_a_time(queue: Queue, 
     assert queue.advance(begin) == [three[1]]
 
 
+def test_label_checks_wait_among_the_runs_and_go_before_none(tmp_path: Path) -> None:
+    queue = Queue(RunStore(tmp_path / "runs"), checks=RunStore(tmp_path / "checks"))
+    first, check, last = queue.create(recipe), queue.create(recipe, queue.checks), queue.create(recipe)
+    assert queue.queued() == [first, check, last] and [queue.is_check(run) for run in queue.queued()] == [0, 1, 0]
+    queue.move_to_front(check)
+    assert queue.advance(begin) == [check] and queue.advance(begin) == []
+    check.write_status(replace(check.read_status(), state=STOPPED))
+    queue.add(check)
+    assert queue.queued() == [first, last, check]
+    queue.cancel(check)
+    assert check.read_status().state == STOPPED and set(queue.store.runs()) == {first, last}
+
+
 def test_as_many_begin_as_may_go_at_once(queue: Queue, three: list[Run]) -> None:
     two = Queue(queue.store, parallel=2)
     assert two.advance(begin) == three[:2]

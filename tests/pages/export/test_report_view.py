@@ -15,7 +15,10 @@ from pages.components.export.report_view import describe_decisions, suspects_of
 def test_suspects_are_taken_from_a_check_of_labels() -> None:
     folder = ImageFolder(Path("/photos/zoo"), ("ant", "bee"), ("ant/1.jpg", "bee/2.jpg"), np.array([0, 1], np.int32))
     issues = SimpleNamespace(probabilities=np.array([[0.1, 0.9], [0.2, 0.8]]), suggested=np.array([1, 1]))
-    check = DatasetCheck(folder, ("", ""), cast(LabelIssues, cast(Any, issues)), (0,), (), {}, 0)
+    places = np.arange(2)
+    check = DatasetCheck(
+        folder, ("", ""), cast(LabelIssues, cast(Any, issues)), (0,), (), 0, np.ones((2, 1), np.float32), places, places
+    )
     assert suspects_of(check) == (Suspect("ant/1.jpg", "ant", "bee", 0.9),)
 
 

@@ -26,7 +26,8 @@ def check_of(dataset: Dataset) -> DatasetCheck:
     shares = np.tile([0.2, 0.8], (count, 1))
     issues = LabelIssues(shares, np.full(count, 0.2), np.ones(count, np.intp), np.arange(2))
     digests = tuple(dataset.digest(i) for i in range(count))
-    return DatasetCheck(folder, digests, issues, (0, 1), (), {}, 0)
+    places = np.arange(count)
+    return DatasetCheck(folder, digests, issues, (0, 1), (), 0, np.ones((count, 2), np.float32), places, places)
 
 
 def with_decision(dataset: Dataset, position: int, digest: str, action: str = RELABEL) -> Dataset:
@@ -45,7 +46,7 @@ def test_a_decision_counts_as_long_as_the_file_is_the_same(dataset: Dataset) -> 
 
 def test_the_list_has_the_suggestion_and_the_decision(dataset: Dataset) -> None:
     check = check_of(dataset)
-    first, second = rows_of(with_decision(dataset, 1, check.digests[1], KEEP), check)
+    first, second = rows_of(with_decision(dataset, 1, check.digests[1], KEEP), check, check.suspects)
     assert (first["given label"], first["suggested label"], first["confidence"]) == ("blue", "red", "0.8000")
     assert (first["decision"], second["decision"], second["new label"]) == ("", "keep", "")
 

@@ -1,0 +1,132 @@
+"""The thorough label check: offered with its minutes, watched, stopped, and shown beside the quick one."""
+
+import streamlit as st
+
+from core import formatting
+from core.data.dataset import Dataset
+from core.errors import UnfreezeError
+from core.labels.dataset_check import DatasetCheck, check_with
+from core.models.backbones import Backbone
+from core.runs.messages import text_of
+from core.runs.store import CRASHED, FAILED, FINISHED, LIVE, PAUSED, QUEUED, STOPPED, Run, Status
+from core.training.budget.throughput import known_throughput
+from core.training.dataset_features.features import Features
+from core.training.thorough_check import checks
+from core.training.thorough_check.checks import Request
+from pages.components.cached import datasets, runs, services
+from pages.components.runs.run_text import describe_place
+from pages.components.shared import markdown
+from pages.components.shared.report_errors import ask, reporting, telling
+
+LOOK_EVERY_SECONDS = 0.7
+QUICK, THOROUGH = "Quick check", "Thorough check"
+SHOWN = "label-check-result"
+
+ENDINGS = {
+    STOPPED: "You stopped the thorough check.",
+    PAUSED: "The thorough check was paused.",
+    CRASHED: "The thorough check ended unexpectedly: the computer may have been switched off, or memory may have run"
+    " out.",
+}
+
+
+def choose_result(
+    dataset: Dataset, features: Features, chosen: Backbone, quick: DatasetCheck
+) -> tuple[str, DatasetCheck]:
+    """Which check is on show, with its result: where there is a thorough one, a person chooses between the two."""
+    found = None
+    with telling():
+        found = _result(dataset, features, chosen)
+    if found is None:
+        return QUICK, quick
+    results = {QUICK: quick, THOROUGH: found}
+    shown = st.segmented_control(
+        "Result of",
+        list(results),
+        default=THOROUGH,
+        required=True,
+        key=SHOWN,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    return shown, results[shown]
+
+
+def offer(dataset: Dataset, chosen: Backbone) -> None:
+    """The button that starts a thorough check; while it waits or is going, how far it is."""
+    run = checks.latest(checks.checks_of(runs.queue()), dataset.scan.folder.root, chosen.key)
+    with reporting():
+        status = run.read_status() if run is not None else None
+    with st.container(border=True, key="thorough-check"):
+        if run is not None and status is not None and status.state in LIVE:
+            st.fragment(_watch, run_every=LOOK_EVERY_SECONDS)(run)
+        else:
+            _start(dataset, chosen, run, status)
+
+
+def _result(dataset: Dataset, features: Features, chosen: Backbone) -> DatasetCheck | None:
+    run = checks.kept(checks.checks_of(runs.queue()), dataset.scan.folder.root, chosen.key)
+    if run is None:
+        return None
+    found = datasets.label_checks().get((dataset.scan.token, run.id))
+    if found is None:
+        found = check_with(checks.read_scores(run), dataset, features.values, features.row_of)
+        datasets.keep_label_check(dataset.scan.token, run.id, found)
+    return found
+
+
+def _start(dataset: Dataset, chosen: Backbone, run: Run | None, status: Status | None) -> None:
+    ended = status.state if status is not None else ""
+    if status is not None and ended == FAILED:
+        st.warning(markdown.escape(status.error), icon=":material/error:")
+    elif ended in ENDINGS:
+        st.info(f"{ENDINGS[ended]} It can go on from where it was.", icon=":material/info:")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            "**A thorough check** fine-tunes the network five times, each time without a fifth of the photos, and asks"
+            " each of the five about the photos that it has not seen. It finds more wrong labels than the quick check.",
+            width="stretch",
+        )
+        if run is not None and ended not in ("", FINISHED) and st.button("Continue", icon=":material/play_arrow:"):
+            with reporting():
+                checks.go_on(runs.queue(), run)
+            st.rerun()
+        again = " again" if ended == FINISHED else ""
+        words = f"Look more closely{again} · about {_minutes(dataset, chosen)}"
+        if st.button(words, icon=":material/manage_search:", key="start-thorough"):
+            with reporting():
+                checks.begin(runs.queue(), Request.of(dataset, chosen.key))
+            st.rerun()
+
+
+def _minutes(dataset: Dataset, chosen: Backbone) -> str:
+    throughput = known_throughput(services.settings().home, chosen, services.guessed_throughput()).throughput
+    return formatting.minutes(checks.seconds(chosen, len(dataset.folder) - len(dataset.withheld), throughput))
+
+
+def _watch(run: Run) -> None:
+    try:
+        status = run.read_status()
+    except UnfreezeError:  # it was removed at this moment
+        st.rerun()
+    if status.state not in LIVE:
+        st.rerun()
+    stopping = run.stop_requested()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if status.state == QUEUED:
+            order, _ = runs.queue().queued_and_active()
+            place = order.index(run) if run in order else 0
+            st.markdown(f":material/schedule: **Thorough check: {describe_place(place).lower()}**", width="stretch")
+        else:
+            left = f" · about {formatting.duration(status.seconds_left)} left" if status.seconds_left else ""
+            said = f"Thorough check: {markdown.escape(text_of(status.message))}…{left}"
+            st.progress(min(1.0, status.progress or 0.0), said)
+        st.button(
+            "Stopping…" if stopping else "Stop",
+            icon=":material/stop:",
+            key="stop-thorough",
+            disabled=stopping,
+            on_click=ask,
+            args=(checks.stop, runs.queue(), run),
+        )
+    st.caption("You can close this page; the check goes on, and the result will be here.")
