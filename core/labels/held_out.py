@@ -40,6 +40,9 @@ MOST_VALUES = 1_000_000
 LANDMARKS = 2048
 """Photos, drawn at random, that all others are compared with. With fewer photos the solution is exact."""
 
+MOST_MAPPED = 150_000_000
+"""Photos times landmarks: with more photos there are fewer landmarks, so that they fit into memory."""
+
 BLOCK = 4096
 """Photos that are computed with at once: it bounds the memory."""
 
@@ -108,7 +111,8 @@ def by_fold(
     parts = [slice(first, last) for first, last in pairwise(ends) if last > first]
     flat = _flattened(features, order)
     ridge = _Ridge(_compared(flat, seed), np.eye(classes, dtype=np.float32)[labels[order]], parts)
-    flat /= max(float(np.sqrt(np.einsum("nd,nd->n", flat, flat).mean())), 1e-6)
+    linear = len(labels) * classes <= MOST_VALUES
+    flat = flat / max(float(np.sqrt(np.einsum("nd,nd->n", flat, flat).mean())), 1e-6) if linear else flat[:0]
     numbers = range(len(parts))
     pairs = list(combinations(numbers, 2)) if len(parts) > 2 else []
     total = len(pairs) + len(parts)
@@ -125,7 +129,7 @@ def by_fold(
             likely, _, sharpness = likely_true(found, labels[known])
         taught = np.eye(classes, dtype=np.float32)[labels[known]] if likely is None else likely
         [judged] = ridge.predictions((fold,), taught)
-        if sharpness and taught.size <= MOST_VALUES:
+        if linear and sharpness:
             weights, biases = logistic_regression.fitted(flat[_joined(parts, others)], taught, PENALTY)
             judged += (flat[parts[fold]] @ weights + biases) / sharpness
         yield Fold(order[parts[fold]], judged, known, taught)
@@ -197,7 +201,8 @@ def _compared(values: Values, seed: int) -> Values:
     C. Williams and M. Seeger, "Using the Nyström method to speed up kernel machines", NIPS 13 (2001).
     """
     random = np.random.default_rng(seed)
-    landmarks = values[np.sort(random.choice(len(values), min(LANDMARKS, len(values)), replace=False))]
+    count = min(LANDMARKS, len(values), max(1, MOST_MAPPED // len(values)))
+    landmarks = values[np.sort(random.choice(len(values), count, replace=False))]
     between = _squared_distances(landmarks, landmarks)
     width = float(np.median(between[np.triu_indices(len(between), 1)])) if len(between) > 1 else 0.0
     falls = WIDTH / (width if width > 0 else 1.0)

@@ -18,7 +18,7 @@ from scipy.special import softmax
 ROUNDS = 20
 """Of expectation maximisation. With few photos, many more would make t small enough to explain wrong labels away."""
 
-PRIOR = 1000.0
+PRIOR = 300.0
 """Photos of each class that are thought to have been seen with wrong labels spread evenly, besides the real ones."""
 
 FIRST_SHARE, LEAST_SHARE, GREATEST_SHARE = 0.05, 0.005, 0.4

@@ -104,6 +104,8 @@ def test_wrong_labels_are_found_decided_with_keys_and_trained_without(
 
     screen.page.reload()
     screen.settle()
+    screen.page.get_by_role("radio", name="Quick check").click()
+    screen.settle()
     expect(screen.text("You have decided about 2 of them")).to_be_visible()
     screen.page.get_by_role("radio", name="Many at once").click()
     screen.settle()
