@@ -82,18 +82,20 @@ def _start(dataset: Dataset, chosen: Backbone, run: Run | None, status: Status |
     elif ended in ENDINGS:
         st.info(f"{ENDINGS[ended]} It can go on from where it was.", icon=":material/info:")
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(
-            "**A thorough check** fine-tunes the network five times, each time without a fifth of the photos, and asks"
-            " each of the five about the photos that it has not seen. It finds more wrong labels than the quick check.",
-            width="stretch",
-        )
+        if ended != FINISHED:
+            st.markdown(
+                "**A thorough check** fine-tunes the network five times, each time without a fifth of the photos, and"
+                " asks each of the five about the photos that it has not seen. It usually finds more.",
+                width="stretch",
+            )
         if run is not None and ended not in ("", FINISHED) and st.button("Continue", icon=":material/play_arrow:"):
             with reporting():
                 checks.go_on(runs.queue(), run)
             st.rerun()
-        again = " again" if ended == FINISHED else ""
-        words = f"Look more closely{again} · about {_minutes(dataset, chosen)}"
-        if st.button(words, icon=":material/manage_search:", key="start-thorough"):
+        words = {"": "Look more closely", FINISHED: "Look more closely again"}.get(ended, "Start over")
+        if st.button(
+            f"{words} · about {_minutes(dataset, chosen)}", icon=":material/manage_search:", key="start-thorough"
+        ):
             with reporting():
                 checks.begin(runs.queue(), Request.of(dataset, chosen.key))
             st.rerun()
