@@ -91,8 +91,9 @@ def compute_features(run: Run, settings: Settings) -> None:
 def check_labels(run: Run, settings: Settings) -> None:
     """Carry out a thorough label check, as `carry_out` carries out a run."""
     with held_with_message(run, Message("loading-tensorflow")):
-        with without_scikit_learn():
-            from core.training.thorough_check.job import check
+        load_keras()
+        from core.training.thorough_check.job import check
+
         check(run, settings)
 
 

@@ -21,7 +21,6 @@ from core.labels.held_out import Fold, by_fold, divide
 from core.labels.label_noise import FIRST_SHARPNESS, likely_true
 from core.labels.logistic_regression import fitted
 from core.models.backbones import FEATURES, Backbone, backbone
-from core.models.build import build_model
 from core.models.heads import HEAD_LAYERS, Head
 from core.models.trainable import changing, choose_learning, learner_of, values_of
 from core.recipe.augmentations import default_augmentations
@@ -30,14 +29,15 @@ from core.runs.messages import Message
 from core.runs.store import FINISHED, STOPPED, Run
 from core.settings import Settings
 from core.training.budget import throughput
-from core.training.callbacks import StopAsked, obey
 from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.dataset_features.job import OWN_BYTES, photos_of
 from core.training.feature_cache.cache import FeatureCache
 from core.training.feature_cache.extraction import Frozen, FrozenOutputs
-from core.training.inputs.augmenter import Versions
 from core.training.inputs.photos import Photos, in_chunks
+from core.training.inputs.versions import Versions
+from core.training.interruption import StopAsked, obey
 from core.training.loop import end, telling_how_it_ends
+from core.training.network import Network, feature_cache
 from core.training.preparation import fetch_weights
 from core.training.recorder import Recorder
 from core.training.thorough_check.checks import EPOCHS, SCORES, Request, boundary_of, read_request
@@ -89,22 +89,22 @@ def _carry_out(run: Run, settings: Settings, recorder: Recorder) -> None:
         if digest and digest.hex() != expected:
             photos.failures[position] = "the file has changed meanwhile"
     file = fetch_weights(run, chosen, settings, recorder)
-    keras.utils.clear_session()
-    model = build_model(chosen, Head(DROPOUT), len(request.class_names), file)
-    frozen = Frozen(model, chosen, (FEATURES, boundary_of(chosen)))
-    shared = FeatureCache(settings.feature_cache_folder, settings.limits.feature_cache_bytes)
+    shared = feature_cache(settings)
+    network = Network(chosen, shared)
+    network.build(Head(DROPOUT), len(request.class_names), file, 0)
+    frozen = network.frozen()
     try:
         outputs = _computed(run, shared, frozen, request, photos, digests, recorder)
     except FeatureCacheError:  # a run is using what is kept, or there is no room: then without it
         own = FeatureCache(run.work_folder / "trunk", OWN_BYTES)
         outputs = _computed(run, own, frozen, request, photos, digests, recorder)
     with outputs:
-        throughput.remember(settings.home, chosen.key, outputs.computed, outputs.seconds)
+        throughput.remember(settings.home, chosen.key, outputs.timed, outputs.seconds)
         usable = np.array([i for i in range(len(photos)) if i not in photos.failures], np.intp)
         if len(usable) < 2:
             raise DataError(f"No photo in {request.dataset} can be read any more. Check the folder and start again.")
         found = np.full((len(photos), len(request.class_names)), np.nan, np.float32)
-        found[usable] = FineTunings(run, request, model, chosen, outputs, usable, recorder).carry_out()
+        found[usable] = FineTunings(run, request, network.model(), chosen, outputs, usable, recorder).carry_out()
     with replacing(run.folder / SCORES) as written:
         np.savez(written, scores=found)
     shutil.rmtree(run.checkpoints_folder, ignore_errors=True)

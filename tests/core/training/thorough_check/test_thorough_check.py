@@ -13,7 +13,7 @@ from core.runs import trainers
 from core.runs.queue import Queue
 from core.runs.store import FAILED, FINISHED, QUEUED, STOPPED, Run
 from core.training.budget.cost_model import Throughput
-from core.training.callbacks import StopAsked
+from core.training.interruption import StopAsked
 from core.training.thorough_check import checks, job
 from core.training.thorough_check.checks import Request
 from tests.conftest import Workplace
