@@ -5,6 +5,7 @@ from streamlit import runtime
 
 from pages.components.cached import runs
 from pages.components.server import serve, uploads
+from pages.components.shared import elements
 from pages.components.shared.report_errors import reporting
 from pages.components.way import navigation
 
@@ -34,6 +35,7 @@ Visitors begin with the very first."""
 def draw() -> None:
     """The page that was asked for, beside the steps of the way and the list of all pages."""
     st.set_page_config(page_title="Unfreeze", page_icon="pages/components/shared/icon.png", layout="wide")
+    st.html(elements.READABLE)
     st.logo("pages/components/shared/logo.svg", size="large")
     listed = {
         section: [st.Page(file, title=title, icon=icon) for file, title, icon in rows]

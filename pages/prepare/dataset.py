@@ -100,9 +100,9 @@ def overview(dataset: Dataset) -> None:
     with right:
         training, validation, test = (int(np.sum(parts == number)) for number in range(len(SUBSETS)))
         st.markdown(
-            f":blue[**{training:,} for training**] – the model learns from these.  \n"
-            f":orange[**{validation:,} for validation**] – measured after each epoch, to keep the best model.  \n"
-            f":green[**{test:,} for the test**] – held back until the end, for an honest result."
+            f":gray[**{training:,} for training**] – the model learns from these.  \n"
+            f":blue[**{validation:,} for validation**] – measured after each epoch, to keep the best model.  \n"
+            f":violet[**{test:,} for the test**] – held back until the end, for an honest result."
         )
         st.caption(descriptions.describe_split(dataset))
         how_it_was_read(dataset)

@@ -10,26 +10,39 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from pages.components.shared.colours import ANSWER, OTHER, SERIES, SYMBOLS
 from pages.components.shared.drawings import percent
-from pages.components.shared.figures import BLUE, GREY, ORANGE, RUN_COLOURS
 
-MOST_RUNS = len(RUN_COLOURS)
+MOST_RUNS = len(SERIES)
 ROW_PIXELS = 50
 NAME_ABOVE, PUBLISHED_BELOW = 0.42, 0.2
 """How far from a row's dots its name and the published figures stand; rows are 1 apart."""
 
+CUTS = {
+    "circle": "circle(46%)",
+    "square": "inset(8%)",
+    "triangle-up": "polygon(50% 4%,100% 92%,0 92%)",
+    "diamond": "polygon(50% 0,100% 50%,50% 100%,0 50%)",
+    "cross": "polygon(33% 0,67% 0,67% 33%,100% 33%,100% 67%,67% 67%,67% 100%,33% 100%,33% 67%,0 67%,0 33%,33% 33%)",
+    "triangle-down": "polygon(50% 96%,100% 8%,0 8%)",
+    "triangle-right": "polygon(96% 50%,8% 100%,8% 0)",
+    "triangle-left": "polygon(4% 50%,92% 0,92% 100%)",
+}
+"""The shapes of a legend, as CSS cuts them out."""
+
 AXES: Mapping[str, str] = {
     "val_accuracy": "validation accuracy",
-    "val_loss": "validation loss (cross-entropy, nats)",
+    "val_loss": "validation loss (cross-entropy)",
 }
 
 
 def legend(names: Sequence[str]) -> str:
-    """HTML that says which colour is which run, however long the names are."""
+    """HTML that says which colour and shape is which run, however long the names are."""
     keys = (
         f'<span style="display:inline-flex;gap:.45em;align-items:baseline"><i style="flex:none;width:.8em;height:.8em;'
-        f'border-radius:50%;background:{colour}"></i><span style="overflow-wrap:anywhere">{escape(name)}</span></span>'
-        for name, colour in zip(names, RUN_COLOURS, strict=False)
+        f'clip-path:{CUTS[symbol]};background:{colour}"></i>'
+        f'<span style="overflow-wrap:anywhere">{escape(name)}</span></span>'
+        for name, colour, symbol in zip(names, SERIES, SYMBOLS, strict=False)
     )
     return f'<div style="display:flex;flex-wrap:wrap;gap:.25rem 1.2rem;font-size:.9rem">{"".join(keys)}</div>'
 
@@ -41,9 +54,9 @@ def validation_points(rows: Sequence[Mapping[str, float]], name: str) -> pd.Data
 
 
 def curves(points: pd.DataFrame, names: Sequence[str], measure: str) -> go.Figure:
-    """ "val_accuracy" or "val_loss" over epochs, a line for each run in its colour."""
+    """ "val_accuracy" or "val_loss" over epochs, a line for each run in its colour and with its shape."""
     figure = go.Figure()
-    for name, colour in zip(names, RUN_COLOURS, strict=False):
+    for name, colour, symbol in zip(names, SERIES, SYMBOLS, strict=False):
         mine = points[points.run == name]
         figure.add_scatter(
             x=mine.epoch,
@@ -51,7 +64,7 @@ def curves(points: pd.DataFrame, names: Sequence[str], measure: str) -> go.Figur
             name=escape(name),
             mode="lines+markers",
             line={"color": colour, "width": 2},
-            marker={"size": 6},
+            marker={"size": 9, "symbol": symbol},
             hovertemplate="epoch %{x:.3g}: %{y:.3f}<extra>%{fullData.name}</extra>",
         )
     figure.update_layout(
@@ -68,13 +81,14 @@ def intervals(data: pd.DataFrame, title: str) -> go.Figure:
     """Accuracies as dots with whiskers; `data` has run, accuracy, low, high, one row a run, at most `MOST_RUNS`."""
     figure = go.Figure()
     ends = data[["accuracy", "low", "high"]].to_numpy(float)
-    for place, (name, (accuracy, low, high), colour) in enumerate(zip(data.run, ends, RUN_COLOURS, strict=False)):
+    looks = zip(data.run, ends, SERIES, SYMBOLS, strict=False)
+    for place, (name, (accuracy, low, high), colour, symbol) in enumerate(looks):
         figure.add_scatter(
             x=[accuracy],
             y=[place],
             name=escape(name),
             mode="markers",
-            marker={"size": 13, "color": colour},
+            marker={"size": 13, "color": colour, "symbol": symbol},
             error_x={
                 "array": [high - accuracy],
                 "arrayminus": [accuracy - low],
@@ -114,15 +128,15 @@ def series(
         name="a run",
         mode="markers",
         text=[escape(name) for name in data.run],
-        marker={"color": BLUE, "size": 11, "opacity": 0.7},
+        marker={"color": ANSWER, "size": 11, "opacity": 0.7},
         hovertemplate="%{text}: %{x:.1%}<extra></extra>",
     )
     spreads = data.groupby("variant", sort=False).accuracy.agg(["mean", "std", "count"])
     _add_means(figure, place, spreads[spreads["count"] > 1])
     for name, value in best_published.items():
-        figure.add_vline(x=value, line={"color": GREY, "dash": "dot", "width": 1.5})
+        figure.add_vline(x=value, line={"color": OTHER, "dash": "dot", "width": 1.5})
         figure.add_annotation(
-            x=value, y=1, yref="paper", yanchor="bottom", text=name, showarrow=False, font={"color": GREY, "size": 12}
+            x=value, y=1, yref="paper", yanchor="bottom", text=name, showarrow=False, font={"size": 12}
         )
     words = [percent(spreads["mean"][each]) if each in spreads.index else "–" for each in variants]
     ends = [end for pair in published.values() for end in pair]
@@ -142,7 +156,7 @@ def _add_published(figure: go.Figure, place: Mapping[str, int], published: Mappi
             legendgroup="published",
             showlegend=number == 0,
             mode="lines+markers",
-            line={"color": GREY, "width": 4},
+            line={"color": OTHER, "width": 4},
             marker={"symbol": "diamond", "size": 9},
             hovertemplate="published: %{x:.1%}<extra></extra>",
         )
@@ -156,8 +170,8 @@ def _add_means(figure: go.Figure, place: Mapping[str, int], spreads: pd.DataFram
         y=[place[variant] for variant in spreads.index],
         name="mean ± standard deviation",
         mode="markers",
-        marker={"symbol": "line-ns", "size": 15, "line": {"color": ORANGE, "width": 3}},
-        error_x={"array": spreads["std"], "color": ORANGE, "thickness": 2.5, "width": 0},
+        marker={"symbol": "line-ns", "size": 15, "line": {"color": SERIES[2], "width": 3}},
+        error_x={"array": spreads["std"], "color": SERIES[2], "thickness": 2.5, "width": 0},
         hovertemplate="mean %{x:.1%}<extra></extra>",
     )
 

@@ -6,7 +6,9 @@ They are images with colours that can be seen on light and on dark, since Stream
 from base64 import b64encode
 from pathlib import Path
 
-ICE, FIRE, PAPER, INK = "#2b93c4", "#e07b28", "#2b93c422", "#6f8794"
+from pages.components.shared.colours import FROZEN, LEARNS
+
+PAPER, LINES = f"{FROZEN}22", "#6f8794"
 
 CUP = '<path d="M4 6h14v9a5 5 0 0 1-5 5H9a5 5 0 0 1-5-5zM18 8h2.5a2.5 2.5 0 0 1 0 7H18"/>'
 PEN = '<path d="M4 20l1.2-4.6L15.5 5.1a2 2 0 0 1 2.9 0l.5.5a2 2 0 0 1 0 2.9L8.6 18.8z"/>'
@@ -20,19 +22,19 @@ def _image(kind: str, content: bytes) -> str:
 
 def _drawn(width: int, height: int, parts: str) -> str:
     """An image of parts that are drawn in lines, unless they say otherwise."""
-    lines = f'fill="none" stroke="{INK}" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"'
+    lines = f'fill="none" stroke="{LINES}" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     return _image("svg+xml", f"{head} {lines}>{parts}</svg>".encode())
 
 
 def _photo(x: float, y: float, thing: str) -> str:
     """A photo of a thing, 34 wide and 34 high."""
-    paper = f'<rect width="34" height="34" rx="4" fill="{PAPER}" stroke="{ICE}" stroke-width="1.5"/>'
+    paper = f'<rect width="34" height="34" rx="4" fill="{PAPER}" stroke="{FROZEN}" stroke-width="1.5"/>'
     return f'<g transform="translate({x} {y})">{paper}<g transform="translate(5.5 4)">{thing}</g></g>'
 
 
 def _word(x: float, y: float, text: str) -> str:
-    return f'<text x="{x}" y="{y}" fill="{INK}" stroke="none" font-family="sans-serif" font-size="15">{text}</text>'
+    return f'<text x="{x}" y="{y}" fill="{LINES}" stroke="none" font-family="sans-serif" font-size="15">{text}</text>'
 
 
 def _block(x: float, y: float, width: float, height: float, colour: str) -> str:
@@ -51,7 +53,7 @@ TRAIN = _drawn(
     132,
     76,
     "".join(
-        _block(10 + 24 * number, 4 + 6 * number, 17, 68 - 12 * number, ICE if number < 3 else FIRE)
+        _block(10 + 24 * number, 4 + 6 * number, 17, 68 - 12 * number, FROZEN if number < 3 else LEARNS)
         for number in range(5)
     ),
 )
@@ -61,9 +63,9 @@ TRY = _drawn(
     76,
     _photo(1, 21, CUP)
     + _word(46, 34, "cup")
-    + _block(78, 24, 52, 12, ICE)
+    + _block(78, 24, 52, 12, FROZEN)
     + _word(46, 55, "pen")
-    + _block(78, 45, 7, 12, ICE),
+    + _block(78, 45, 7, 12, FROZEN),
 )
 
 CAMERA = _drawn(

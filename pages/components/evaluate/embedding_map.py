@@ -90,6 +90,7 @@ def _draw(subset: EvaluatedSubset, placed: EmbeddingMap, coloured: Sequence[str]
     st.vega_lite_chart(
         figures.map_data(placed.points, facts["class"], coloured, facts),
         figures.map_chart(coloured, len(coloured) < len(names)),
+        theme=None,  # its own labels are too pale to be read
         key=key,
         on_select=partial(_on_click, subset, key),
         selection_mode="photo",

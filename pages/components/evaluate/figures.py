@@ -1,6 +1,6 @@
 """Charts of an evaluation: scores of classes, confusion matrix, reliability, coverage, history, map.
 
-Knows nothing of Streamlit. Right is blue, wrong is orange; shapes and numbers repeat it.
+Knows nothing of Streamlit. Right is blue, wrong is red; shapes and numbers repeat it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,17 @@ from numpy.typing import NDArray
 from core.evaluation.calibration import Coverage, Reliability
 from core.evaluation.metrics import ClassScores, accuracy_interval
 from core.evaluation.training_dynamics import TrainingDynamics
+from pages.components.shared.colours import (
+    ANSWER,
+    INK,
+    OTHER,
+    RIGHT_TINTS,
+    SERIES,
+    SYMBOLS,
+    WRONG,
+    WRONG_TINTS,
+)
 from pages.components.shared.drawings import percent
-from pages.components.shared.figures import BLUE, GREY, ORANGE, RUN_COLOURS
 
 MOST_ROWS = 30
 """Of more classes, only those with the lowest scores are drawn."""
@@ -30,18 +39,14 @@ MOST_NUMBERS = 12
 MOST_LIMITS = 1000
 """As many points as the curve of coverage is drawn with."""
 
-MOST_COLOURS = len(RUN_COLOURS)
+MOST_COLOURS = len(SERIES)
 """The most classes with a colour and a shape of their own on the map."""
 
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 OTHERS = "other classes"
 LONGEST_NAME = 22
 ROW_PIXELS, CELL_PIXELS = 34, 42
 HIT_PIXELS = 30
-RIGHT_TINTS, WRONG_TINTS = ("#d9ecf5", "#6fb6d8"), ("#fbeadb", "#e8934d")
-"""From few to many; dark numbers are readable on all of them, in the light and in the dark theme."""
-
-ON_CELL = {"color": "#14242c", "size": 15}
+ON_CELL = {"color": INK, "size": 15}
 SHARES = {"range": [0, 1.02], "tickformat": ".0%", "fixedrange": True, "zeroline": False}
 LEGEND = {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "itemclick": False, "itemdoubleclick": False}
 MARGIN = {"l": 0, "r": 8, "t": 8, "b": 0}
@@ -74,8 +79,8 @@ def scores(found: ClassScores, names: Sequence[str]) -> go.Figure:
         y=[row[label] for label in seen],
         name="recall",
         mode="markers",
-        marker={"size": 12, "color": BLUE},
-        error_x={"array": ends[:, 1] - recall, "arrayminus": recall - ends[:, 0], "color": BLUE, "thickness": 1.5},
+        marker={"size": 12, "color": ANSWER},
+        error_x={"array": ends[:, 1] - recall, "arrayminus": recall - ends[:, 0], "color": ANSWER, "thickness": 1.5},
         text=[
             f"{escape(names[label])}: {found.recall[label]:.0%} of {found.support[label]:,} photos" for label in seen
         ],
@@ -87,7 +92,7 @@ def scores(found: ClassScores, names: Sequence[str]) -> go.Figure:
         y=[row[label] for label in predicted],
         name="precision",
         mode="markers",
-        marker={"size": 11, "color": ORANGE, "symbol": "diamond-open", "line": {"width": 2}},
+        marker={"size": 11, "color": SERIES[2], "symbol": "diamond-open", "line": {"width": 2}},
         text=[f"{found.predicted[label]:,} photos are predicted as {escape(names[label])}" for label in predicted],
         hovertemplate="%{text}, %{x:.0%} of them correctly<extra></extra>",
     )
@@ -140,7 +145,7 @@ def confusion(
     if chosen and chosen[0] in shown and chosen[1] in shown:
         row, column = shown.index(chosen[0]), shown.index(chosen[1])
         ends = {"x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5}
-        figure.add_shape(type="rect", **ends, line={"color": GREY, "width": 3})
+        figure.add_shape(type="rect", **ends, line={"color": OTHER, "width": 3})
     figure.data[-1].customdata = [(row, column) for row in shown for column in shown]
     ticks = {"tickvals": list(range(size)), "ticktext": [short(names[label]) for label in shown], "fixedrange": True}
     plain = {"showgrid": False, "zeroline": False}
@@ -174,7 +179,7 @@ def _add_cells(figure: go.Figure, counts: NDArray[np.int64], shares: NDArray[np.
         x=columns,
         y=rows,
         mode="markers",
-        marker={"symbol": "square", "size": HIT_PIXELS, "opacity": 0, "color": GREY},
+        marker={"symbol": "square", "size": HIT_PIXELS, "opacity": 0, "color": OTHER},
         selected=unseen,
         unselected=unseen,
         text=support,
@@ -190,10 +195,10 @@ def reliability(before: Reliability, after: Reliability | None) -> go.Figure:
         y=[0, 1],
         mode="lines",
         name="perfect calibration",
-        line={"color": GREY, "dash": "dot"},
+        line={"color": OTHER, "dash": "dot"},
         hoverinfo="skip",
     )
-    looks = {"as trained": (before, BLUE, "circle"), "after temperature scaling": (after, ORANGE, "diamond")}
+    looks = {"as trained": (before, OTHER, "circle"), "after temperature scaling": (after, ANSWER, "diamond")}
     for name, (found, colour, symbol) in looks.items():
         if found is None:
             continue
@@ -230,7 +235,7 @@ def coverage(found: Coverage) -> go.Figure:
         x=found.share[drawn],
         y=found.accuracy[drawn],
         mode="lines",
-        line={"color": BLUE, "width": 2.5, "shape": "hv"},
+        line={"color": ANSWER, "width": 2.5, "shape": "hv"},
         customdata=found.limit[drawn],
         hovertemplate="confidence of at least %{customdata:.0%}: %{x:.0%} of the photos,<br>%{y:.1%} of them"
         " right<extra></extra>",
@@ -253,14 +258,14 @@ def learned(found: TrainingDynamics) -> go.Figure:
     figure.add_bar(
         x=[f"{epoch:g}" for epoch in found.epochs],
         y=at[:-1],
-        marker_color=BLUE,
+        marker_color=ANSWER,
         name="right from then on",
         hovertemplate="%{y} photos are right from epoch %{x} on<extra></extra>",
     )
     figure.add_bar(
         x=["never"],
         y=at[-1:],
-        marker={"color": ORANGE, "pattern": {"shape": "/"}},
+        marker={"color": WRONG, "pattern": {"shape": "x"}},
         name="wrong at the end",
         hovertemplate="%{y} photos are wrong at the end<extra></extra>",
     )
@@ -283,11 +288,11 @@ def history(found: TrainingDynamics, photo: int, names: Sequence[str]) -> go.Fig
         x=found.epochs,
         y=found.confidence_in_label[:, photo],
         mode="lines+markers",
-        line={"color": GREY, "width": 2},
+        line={"color": OTHER, "width": 2},
         marker={
             "size": 12,
             "symbol": np.where(right, "circle", "x").tolist(),
-            "color": np.where(right, BLUE, ORANGE).tolist(),
+            "color": np.where(right, ANSWER, WRONG).tolist(),
         },
         text=[
             f"predicted as {escape(names[label])} ({share:.0%})"
@@ -327,8 +332,8 @@ def map_chart(coloured: Sequence[str], others: bool) -> dict[str, Any]:
     its `path`. The columns `image`, `photo`, `class` and `predicted as` are shown.
     """
     groups = [*coloured, *([OTHERS] if others else [])]
-    colours = [*RUN_COLOURS[: len(coloured)], GREY]
-    shapes = [*SHAPES[: len(coloured)], "circle"]
+    colours = [*SERIES[: len(coloured)], OTHER]
+    shapes = [*SYMBOLS[: len(coloured)], "circle"]
     group = {"field": "group", "type": "nominal"}
     legend = {"title": None, "orient": "top", "columns": 3, "labelLimit": 160}
     bare = {"axis": None, "scale": {"zero": False, "padding": 12}}

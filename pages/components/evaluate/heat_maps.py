@@ -23,7 +23,7 @@ PREDICTED, LABEL = "the predicted class of each photo", "the label of each photo
 CHOICES = ("All", "Wrong", "Right")
 EVERY_CLASS = "Every class"
 TOP, LARGE_PIXELS = 5, 300
-MEANING = "**Orange** places are evidence for a class, **blue** places evidence against it."
+MEANING = "**Blue** places are evidence for a class, **purple** places evidence against it."
 
 ROUNDING = 1e-3
 """How far the probabilities that follow from the maps may be from those of the model."""

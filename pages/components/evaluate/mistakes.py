@@ -18,7 +18,7 @@ PAIRS = 5
 MOST_COLUMNS = 100
 
 MATRIX_MEANS = (
-    "A row for each class, a column for each predicted class. **Blue** on the diagonal is right, **orange** is wrong."
+    "A row for each class, a column for each predicted class. **Blue** on the diagonal is right, **red** is wrong."
     " Click a cell, or choose below, to see its photos."
 )
 

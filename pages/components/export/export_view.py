@@ -17,7 +17,7 @@ from pages.components.shared.report_errors import ask, reporting
 
 LOOK_EVERY_SECONDS = 1.0
 CARDS_IN_A_ROW = 2
-Colour = Literal["red", "orange", "blue", "green", "gray"]
+Colour = Literal["red", "violet", "blue", "green", "gray"]
 TROUBLE = "export-trouble"
 
 BADGES: Mapping[str, tuple[str, str, Colour]] = {
@@ -26,7 +26,7 @@ BADGES: Mapping[str, tuple[str, str, Colour]] = {
     MAKING: ("Being made", ":material/autorenew:", "blue"),
     PROVEN: ("Verified", ":material/verified:", "green"),
     FAILED: ("Failed", ":material/block:", "red"),
-    STALE: ("Out of date", ":material/update:", "orange"),
+    STALE: ("Out of date", ":material/update:", "violet"),
 }
 NEEDS_MORE: tuple[str, str, Colour] = ("Needs extra packages", ":material/extension:", "gray")
 
@@ -125,7 +125,7 @@ def _figures(found: ParityReport) -> None:
         pairs.insert(1, ("Accuracy", f"{share(found.accuracy)} (original: {share(found.run_accuracy)})"))
     elements.facts(pairs)
     for warning in found.warnings:
-        st.markdown(f":orange[:material/warning:] {markdown.escape(warning)}")
+        st.markdown(f":material/warning: {markdown.escape(warning)}")
 
 
 def _buttons(run: Run, chosen: ExportFormat, found: Export) -> None:

@@ -35,7 +35,7 @@ ORDER = (DISAGREE, UNSURE, AGREE, NO_LABEL)
 BADGES = {
     AGREE: ":green-badge[:material/check: agrees]",
     DISAGREE: ":red-badge[:material/close: disagrees]",
-    UNSURE: ":orange-badge[:material/question_mark: unsure]",
+    UNSURE: ":gray-badge[:material/question_mark: unsure]",
     NO_LABEL: ":gray-badge[:material/label_off: no label to check]",
 }
 FILTERS = {DISAGREE: "Disagree", UNSURE: "Unsure", AGREE: "Agree", NO_LABEL: "No label"}

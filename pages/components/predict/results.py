@@ -28,7 +28,7 @@ MOMENT = 0.8
 ALL, CORRECTED, NO_CORRECTION = "All photos", "Corrected by hand", "Undo the correction"
 NEW = "A new dataset"
 ICONS = {
-    UNSURE: ":orange-badge[:material/question_mark: unsure]",
+    UNSURE: ":gray-badge[:material/question_mark: unsure]",
     OUT_OF_DISTRIBUTION: ":violet-badge[:material/help: unlike the training photos]",
 }
 

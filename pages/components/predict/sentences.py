@@ -7,11 +7,10 @@ from core.inference.decision import OUT_OF_DISTRIBUTION, UNSURE
 from core.inference.out_of_distribution import SelectiveAccuracy
 from core.inference.prediction_table import PredictionTable
 from pages.components.shared import drawings
+from pages.components.shared.colours import ANSWER, OTHER
 
 MOST_CLASSES = 10
 """So many classes have a bar of their own."""
-
-PLAIN, OPEN = "#2b93c4", "#8a8f94"
 
 
 def answer(kind: str, class_name: str) -> str:
@@ -48,10 +47,10 @@ def count_bars(found: PredictionTable) -> str:
     """HTML: the number of photos of each class, of unsure ones, and of those unlike the training photos."""
     counts = found.counts()
     order = [int(label) for label in np.argsort(-counts, kind="stable") if counts[label]]
-    rows = [(found.class_names[label], int(counts[label]), PLAIN) for label in order[:MOST_CLASSES]]
-    rows += [("other classes", int(counts[order[MOST_CLASSES:]].sum()), PLAIN)] if len(order) > MOST_CLASSES else []
+    rows = [(found.class_names[label], int(counts[label]), ANSWER) for label in order[:MOST_CLASSES]]
+    rows += [("other classes", int(counts[order[MOST_CLASSES:]].sum()), ANSWER)] if len(order) > MOST_CLASSES else []
     rows += [
-        (kind, int(found.is_open(kind).sum()), OPEN)
+        (kind, int(found.is_open(kind).sum()), OTHER)
         for kind in (UNSURE, OUT_OF_DISTRIBUTION)
         if found.is_open(kind).any()
     ]

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from core.formatting import whole
-from pages.components.shared.figures import BLUE, ORANGE
+from pages.components.shared.colours import ANSWER, LEARNS
 
 TRAINING, VALIDATION, FINE_TUNING, GUESSING, KEPT, WORDS, FRAME = (
     "training",
@@ -213,13 +213,13 @@ def curve_chart(measure: str) -> dict[str, Any]:
         "usermeta": {"embedOptions": {"renderer": "svg"}},
         "layer": [
             _layer({"type": "point", "opacity": 0, "size": 1, "tooltip": None}, place, FRAME),
-            _layer({"type": "rule", "strokeDash": [5, 4], "color": ORANGE, "strokeWidth": 2}, {"x": x}, FINE_TUNING),
+            _layer({"type": "rule", "strokeDash": [5, 4], "color": LEARNS, "strokeWidth": 2}, {"x": x}, FINE_TUNING),
             _layer({**word, "text": FINE_TUNING, "dy": -8, "dx": 5}, {"x": x, "y": {"value": "height"}}, FINE_TUNING),
             _layer({"type": "line", "strokeDash": [2, 4], "color": INK, "opacity": 0.6}, place, GUESSING),
             _layer({**word, "align": "right", "dx": -2, "dy": -8, "opacity": 0.8}, {**place, "text": text}, GUESSING),
             _layer({"type": "line", "strokeWidth": 1.5, "color": INK, "opacity": 0.5}, curve, TRAINING),
-            _layer({"type": "line", "strokeWidth": 2.5, "color": BLUE}, curve, VALIDATION),
-            _layer({"type": "point", "filled": True, "size": 45, "opacity": 1, "color": BLUE}, curve, VALIDATION),
+            _layer({"type": "line", "strokeWidth": 2.5, "color": ANSWER}, curve, VALIDATION),
+            _layer({"type": "point", "filled": True, "size": 45, "opacity": 1, "color": ANSWER}, curve, VALIDATION),
             _layer({"type": "point", "size": 230, "strokeWidth": 2, "color": INK, "opacity": 1}, place, KEPT),
             _layer({**word, "align": "center", "dx": 0, "dy": -17}, {**place, "text": text}, KEPT),
             _layer({**word, "fontWeight": 600}, {**place, "text": text}, WORDS),

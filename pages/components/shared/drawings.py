@@ -10,14 +10,20 @@ from itertools import groupby
 from core.formatting import percent as percent
 from core.models.architecture import Architecture, Layer, Place
 from core.models.backbones import Backbone
+from pages.components.shared.colours import ANSWER, FROZEN, LEARNS, OTHER
+
+KIND_STYLE = f"""
+<style>
+.uf-dot{{display:inline-block;width:.8em;height:.8em;border-radius:3px;margin-right:.35em;border:1.5px solid}}
+.uf-frozen{{background:{FROZEN}1f;border-color:{FROZEN}}}
+.uf-learns{{background:{LEARNS}33;border-color:{LEARNS}}}
+.uf-partly{{background:linear-gradient(90deg,{FROZEN}1f 50%,{LEARNS}33 50%);border-color:{LEARNS}}}
+.uf-plain{{background:none;border-color:#8a8f94;border-style:dashed}}
+</style>
+"""
 
 ARCHITECTURE_STYLE = """
 <style>
-.uf-dot{display:inline-block;width:.8em;height:.8em;border-radius:3px;margin-right:.35em;border:1.5px solid}
-.uf-frozen{background:#2b93c41f;border-color:#2b93c4}
-.uf-learns{background:#e07b2833;border-color:#e07b28}
-.uf-partly{background:linear-gradient(90deg,#2b93c41f 50%,#e07b2833 50%);border-color:#e07b28}
-.uf-plain{background:none;border-color:#8a8f94;border-style:dashed}
 .uf-arch{max-width:60rem;container-type:inline-size;font-size:.85rem;line-height:1.35}
 .uf-arch p{margin:.2rem 0}
 .uf-end{text-align:center;opacity:.75}
@@ -99,7 +105,7 @@ def architecture_diagram(
     top = [Place(layer, False, "") for layer in head]
     parts.append(_block_part("head", top, [layer.name for layer in head], unfolded=True))
     return (
-        f'{ARCHITECTURE_STYLE}<div class="uf-arch"><p class="uf-end">photo</p>{"".join(parts)}'
+        f'{KIND_STYLE}{ARCHITECTURE_STYLE}<div class="uf-arch"><p class="uf-end">photo</p>{"".join(parts)}'
         '<p class="uf-end">a probability for each class</p></div>'
     )
 
@@ -192,7 +198,7 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def probability_bars(top: Sequence[tuple[str, float]]) -> str:
     """HTML of the most probable classes as bars, most probable first."""
-    colours = ["#e07b28", *["#2b93c4"] * len(top)]
+    colours = [ANSWER, *[OTHER] * len(top)]
     return bars([(name, share, colour, percent(share)) for (name, share), colour in zip(top, colours, strict=False)])
 
 

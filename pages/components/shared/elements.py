@@ -1,6 +1,7 @@
 """Pieces that most pages draw: the head of a page and what leads on from it, facts in a row, tables with a download."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import streamlit as st
@@ -13,6 +14,9 @@ Option = TypeVar("Option")
 Rows = Sequence[Mapping[str, str]]
 
 ROWS_SHOWN, ROWS_WRAPPED = 1000, 20
+
+READABLE = Path(__file__).with_name("readable.css")
+"""A style for all pages: text that can be read where Streamlit's own cannot."""
 
 
 def page_head(title: str, sentence: str = "") -> DeltaGenerator:

@@ -13,14 +13,18 @@ from numpy.typing import NDArray
 from core.data.subsets import NO_SUBSET, SUBSETS
 from core.recipe.phases import FINE_TUNE, FROM_SCRATCH, HEAD
 from core.training.lr_finder.finder import Sweep
+from pages.components.shared import colours
 
-BLUE, ORANGE, GREEN, GREY = "#2b93c4", "#e07b28", "#3d9b6d", "#8a8f94"
-RUN_COLOURS = (BLUE, ORANGE, GREEN, "#9a72c4", "#c9587f", "#979b3c", "#6f7fc9", "#b0714a")
-"""For runs or classes drawn over one another: told apart on white and on black."""
-
-SUBSET_COLOURS = dict(zip(SUBSETS, (BLUE, ORANGE, GREEN), strict=True))
-ROW_PIXELS = 26
+SUBSET_COLOURS = dict(zip(SUBSETS, (colours.TRAINING, colours.VALIDATION, colours.TEST), strict=True))
+ROW_PIXELS = 30
 MOST_NAMES = 60
+
+GAP = {"color": colours.PAPER, "width": 1.5}
+"""Between the parts of a bar."""
+
+SMALLEST_TEXT = 12
+"""Of a chart, in pixels; a number that has no room of this size is left out."""
+
 MOST_REASONS = 8
 CELLS_PER_DOUBLING = 4
 SIZE_TICKS = (1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
@@ -30,25 +34,32 @@ MOST_OF_LOWEST = 4.0
 
 
 def class_counts(class_names: Sequence[str], labels: NDArray[np.int32], parts: NDArray[np.int8]) -> go.Figure:
-    """Photos per class, one bar a class, divided into the parts of the split.
+    """Photos per class, one bar a class, divided into the parts of the split with their numbers.
 
     More classes than have room for their names are drawn as a profile, the largest first.
     """
     if len(class_names) > MOST_NAMES:
         return _class_profile(class_names, labels, parts)
     figure = go.Figure()
-    for name, colour, chosen in _uses(parts):
+    for name, look, chosen in _uses(parts):
+        counts = np.bincount(labels[chosen], minlength=len(class_names))
         figure.add_bar(
             y=[escape(name) for name in class_names],
-            x=np.bincount(labels[chosen], minlength=len(class_names)),
+            x=counts,
             name=name,
             orientation="h",
-            marker_color=colour,
+            marker={**look, "line": GAP},
+            text=[f"{count:,}" if count else "" for count in counts],
+            textposition="inside",
+            insidetextanchor="middle",
+            textangle=0,
+            insidetextfont={"color": colours.label_on(look["color"]), "size": SMALLEST_TEXT},
             hovertemplate="%{y}: %{x} photos, " + name + "<extra></extra>",
         )
     figure.update_layout(
         barmode="stack",
-        bargap=0.25,
+        bargap=0.2,
+        uniformtext={"mode": "hide", "minsize": SMALLEST_TEXT},
         height=min(900, 110 + ROW_PIXELS * len(class_names)),
         margin={"l": 0, "r": 8, "t": 8, "b": 0},
         legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
@@ -58,21 +69,24 @@ def class_counts(class_names: Sequence[str], labels: NDArray[np.int32], parts: N
     return figure
 
 
-def _uses(parts: NDArray[np.int8]) -> list[tuple[str, str, NDArray[np.bool_]]]:
-    """Each part with its colour and its photos, and what is not used if there is any."""
-    uses = [(name, SUBSET_COLOURS[name], parts == number) for number, name in enumerate(SUBSETS)]
+def _uses(parts: NDArray[np.int8]) -> list[tuple[str, dict[str, Any], NDArray[np.bool_]]]:
+    """Each part with its looks and its photos, and what is not used if there is any."""
+    uses: list[tuple[str, dict[str, Any], NDArray[np.bool_]]] = [
+        (name, {"color": SUBSET_COLOURS[name]}, parts == number) for number, name in enumerate(SUBSETS)
+    ]
     unused = parts == NO_SUBSET
-    return [*uses, ("not used yet", GREY, unused)] if unused.any() else uses
+    look = {"color": colours.OTHER, "pattern": {"shape": "/"}}
+    return [*uses, ("not used yet", look, unused)] if unused.any() else uses
 
 
 def _class_profile(class_names: Sequence[str], labels: NDArray[np.int32], parts: NDArray[np.int8]) -> go.Figure:
     order = np.argsort(-np.bincount(labels, minlength=len(class_names)), kind="stable")
     names = [escape(class_names[label]) for label in order]
     figure = go.Figure()
-    for name, colour, chosen in _uses(parts):
+    for name, look, chosen in _uses(parts):
         counts = np.bincount(labels[chosen], minlength=len(class_names))[order]
         hover = "%{customdata}: %{y} photos, " + name + "<extra></extra>"
-        figure.add_bar(y=counts, name=name, customdata=names, marker_color=colour, hovertemplate=hover)
+        figure.add_bar(y=counts, name=name, customdata=names, marker=look, hovertemplate=hover)
     figure.update_layout(
         barmode="stack",
         bargap=0,
@@ -103,7 +117,7 @@ def photo_sizes(sizes: NDArray[np.int32]) -> go.Figure:
     low, high = 0.8 * min(sizes.min(initial=64), 64), 1.25 * max(sizes.max(initial=256), 256)
     figure = go.Figure()
     figure.add_scatter(
-        x=[low, high], y=[low, high], mode="lines", line={"color": GREY, "dash": "dot"}, hoverinfo="skip"
+        x=[low, high], y=[low, high], mode="lines", line={"color": colours.OTHER, "dash": "dot"}, hoverinfo="skip"
     )
     figure.add_scatter(
         x=width,
@@ -111,12 +125,14 @@ def photo_sizes(sizes: NDArray[np.int32]) -> go.Figure:
         mode="markers",
         text=words,
         hovertemplate="%{text}<extra></extra>",
-        marker={"color": BLUE, "opacity": 0.55, "size": 7 + 38 * np.sqrt(counts / max(1, counts.max(initial=1)))},
+        marker={
+            "color": colours.ANSWER,
+            "opacity": 0.55,
+            "size": 7 + 38 * np.sqrt(counts / max(1, counts.max(initial=1))),
+        },
     )
     for x, y, text in ((0.93, 0.2, "wide"), (0.2, 0.93, "tall"), (0.97, 0.9, "square")):
-        figure.add_annotation(
-            x=x, y=y, xref="paper", yref="paper", text=text, showarrow=False, xanchor="right", font={"color": GREY}
-        )
+        figure.add_annotation(x=x, y=y, xref="paper", yref="paper", text=text, showarrow=False, xanchor="right")
     ticks = [value for value in SIZE_TICKS if low <= value <= high]
     axis = {"type": "log", "range": [np.log10(low), np.log10(high)], "tickvals": ticks, "fixedrange": True}
     figure.update_layout(
@@ -145,7 +161,7 @@ def reasons(counts: Mapping[str, int]) -> go.Figure:
         x=[count for _, count in ordered],
         y=list(range(len(ordered))),
         orientation="h",
-        marker_color=GREY,
+        marker_color=colours.OTHER,
         text=[f"{escape(reason)} · {count:,}" for reason, count in ordered],
         textposition="outside",
         cliponaxis=False,
@@ -185,7 +201,7 @@ def rate_chart() -> dict[str, Any]:
         "color": {
             "field": "phase",
             "type": "nominal",
-            "scale": {"domain": phases, "range": [BLUE, ORANGE, GREEN]},
+            "scale": {"domain": phases, "range": list(colours.SERIES[: len(phases)])},
             "legend": {"title": None, "orient": "top"},
         },
         "tooltip": [

@@ -1,6 +1,6 @@
 """Heat maps over photos: the evidence for a class and against it, place by place. Knows nothing of Streamlit.
 
-Orange is for, blue is against, the stronger the colour, the more; colour-blind people can distinguish the two.
+Blue is for, purple is against, the stronger the colour, the more; colour-blind people can distinguish the two.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pages.components.shared.figures import BLUE, ORANGE
+from pages.components.shared.colours import AGAINST, FOR
 
 STRONGEST = 0.8
 """How much of a photo the colour covers where the evidence is strongest."""
@@ -55,7 +55,7 @@ def overlay(photo: NDArray[np.uint8], found: NDArray[np.float32], limit: float) 
     smooth = np.asarray(Image.fromarray(np.asarray(found, np.float32)).resize(size, Image.Resampling.BICUBIC))
     strength = np.clip(smooth / limit, -1, 1)[..., None]
     grey = np.asarray(Image.fromarray(photo).convert("L"), np.float32)[..., None]
-    colour = np.where(strength > 0, _rgb(ORANGE), _rgb(BLUE))
+    colour = np.where(strength > 0, _rgb(FOR), _rgb(AGAINST))
     covered = STRONGEST * np.abs(strength)
     return np.asarray(np.rint((1 - covered) * grey + covered * colour), np.uint8)
 
@@ -79,9 +79,9 @@ def scale(limit: float) -> str:
     far = f"{limit:.0f}" if limit >= 10 else f"{limit:.2g}"
     ends = "".join(f"<span>{text}</span>" for text in (f"against (−{far})", "neither", f"for (+{far})"))
     return (
-        '<div style="max-width:24rem;font-size:.85rem" role="img" aria-label="Scale: blue is evidence against the'
-        f' class, orange evidence for it, up to {far} logits"><div style="height:.8rem;border-radius:4px;background:'
-        f'linear-gradient(90deg,{BLUE},#8a8f9422,{ORANGE})"></div><div style="display:flex;'
+        '<div style="max-width:24rem;font-size:.85rem" role="img" aria-label="Scale: purple is evidence against the'
+        f' class, blue evidence for it, up to {far} logits"><div style="height:.8rem;border-radius:4px;background:'
+        f'linear-gradient(90deg,{AGAINST},#8a8f9422,{FOR})"></div><div style="display:flex;'
         f'justify-content:space-between">{ends}</div></div>'
     )
 

@@ -79,7 +79,11 @@ def _watch(run: Run, recipe: Recipe, going: bool) -> None:
         st.caption(f":material/info: {markdown.escape(status.error or 'The search ended early.')}")
     if found:
         st.vega_lite_chart(
-            figures.rate_data(found), figures.rate_chart(), key="rates", alt="Loss over the learning rate, by phase"
+            figures.rate_data(found),
+            figures.rate_chart(),
+            theme=None,  # its own labels are too pale to be read
+            key="rates",
+            alt="Loss over the learning rate, by phase",
         )
     if found and not going:
         _offer(found, recipe)

@@ -9,7 +9,7 @@ from core.evaluation.metrics import class_scores
 from core.evaluation.training_dynamics import TrainingDynamics
 from pages.components.evaluate import figures
 from pages.components.evaluate.figures import MOST_CELLS, MOST_COLOURS, MOST_LIMITS, MOST_ROWS, OTHERS
-from pages.components.shared.figures import BLUE, ORANGE
+from pages.components.shared.colours import ANSWER, WRONG
 
 NAMES = ("daisy", "roses", "tulips")
 CONFUSION = np.array([[8, 2, 0], [1, 9, 0], [0, 5, 5]])
@@ -101,7 +101,7 @@ def test_when_photos_were_learned_and_which_never_were() -> None:
 def test_the_history_of_a_photo_is_told_by_shape_and_colour() -> None:
     [line] = figures.history(timeline(), 0, ("<b>a", "b")).data
     assert list(line.marker.symbol) == ["x", "circle", "circle"]
-    assert list(line.marker.color) == [ORANGE, BLUE, BLUE]
+    assert list(line.marker.color) == [WRONG, ANSWER, ANSWER]
     assert list(line.y) == [0.25, 0.75, 0.75]
     assert line.text[1] == "predicted as &lt;b&gt;a (75%)"
 

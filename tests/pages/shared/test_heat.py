@@ -22,12 +22,12 @@ def test_evidence_is_what_sets_a_class_apart_from_the_others() -> None:
     assert evidence(maps, 2).mean() == pytest.approx(logits[2] - logits.mean(), abs=1e-6)
 
 
-def test_warm_is_for_and_cold_against_and_grey_is_neither() -> None:
+def test_blue_is_for_and_purple_against_and_grey_is_neither() -> None:
     drawn = overlay(PHOTO, one_place(1, 1) - one_place(4, 4), 1.0)
     assert drawn.shape == PHOTO.shape and drawn.dtype == np.uint8
-    warm, cold, neither = drawn[15, 15].astype(int), drawn[45, 45].astype(int), drawn[15, 45].astype(int)
-    assert warm[0] > warm[2] + 60
-    assert cold[2] > cold[0] + 60
+    blue, purple, neither = drawn[15, 15].astype(int), drawn[45, 45].astype(int), drawn[15, 45].astype(int)
+    assert blue[2] > blue[0] + 60
+    assert purple[0] > purple[1] + 40
     assert np.ptp(neither) <= 4
 
 
@@ -52,4 +52,4 @@ def test_a_sentence_says_where_most_of_the_evidence_is(row: int, column: int, pl
 
 
 def test_the_scale_is_described_for_those_who_cannot_see_it() -> None:
-    assert "orange evidence for it, up to 2.5 logits" in heat.scale(2.5) and "110 logits" in heat.scale(110)
+    assert "blue evidence for it, up to 2.5 logits" in heat.scale(2.5) and "110 logits" in heat.scale(110)
