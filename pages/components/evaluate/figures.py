@@ -3,6 +3,7 @@
 Knows nothing of Streamlit. Right is blue, wrong is red; shapes and numbers repeat it.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -49,7 +50,9 @@ HIT_PIXELS = 30
 ON_CELL = {"color": INK, "size": 15}
 SHARES = {"range": [0, 1.02], "tickformat": ".0%", "fixedrange": True, "zeroline": False}
 LEGEND = {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "itemclick": False, "itemdoubleclick": False}
-MARGIN = {"l": 0, "r": 8, "t": 8, "b": 0}
+MARGIN = {"l": 0, "r": 36, "t": 8, "b": 0}
+MODEBAR = {"orientation": "v"}
+"""The camera, which stands in the margin then and covers nothing."""
 
 
 def saving_as(name: str) -> dict[str, Any]:
@@ -100,11 +103,17 @@ def scores(found: ClassScores, names: Sequence[str]) -> go.Figure:
     figure.update_layout(
         height=70 + ROW_PIXELS * len(shown),
         margin=MARGIN,
+        modebar=MODEBAR,
         legend=LEGEND,
-        xaxis=SHARES,
+        xaxis={**SHARES, "range": [_beginning([*ends[:, 0], *found.precision[predicted]]), 1.02]},
         yaxis={**ticks, "range": [len(shown) - 0.5, -0.5], "fixedrange": True, "zeroline": False},
     )
     return figure
+
+
+def _beginning(shares: Sequence[float]) -> float:
+    """Where an axis of shares begins that shows all of these: at a multiple of a tenth, below the lowest."""
+    return max(0.0, math.floor(10 * min(shares, default=0.0) - 0.2) / 10)
 
 
 def _hardest(found: ClassScores) -> list[int]:
@@ -152,6 +161,7 @@ def confusion(
     figure.update_layout(
         height=130 + CELL_PIXELS * size if size <= MOST_NUMBERS else 560,
         margin=MARGIN,
+        modebar=MODEBAR,
         showlegend=False,
         hovermode="closest",
         clickmode="event+select",
@@ -219,7 +229,8 @@ def reliability(before: Reliability, after: Reliability | None) -> go.Figure:
         )
     figure.update_layout(
         height=400,
-        margin={**MARGIN, "r": 20, "t": 44},
+        margin={**MARGIN, "t": 44},
+        modebar=MODEBAR,
         legend={**LEGEND, "itemsizing": "constant", "y": 1.05},
         xaxis={**SHARES, "title": "confidence"},
         yaxis={**SHARES, "title": "accuracy"},
@@ -244,6 +255,7 @@ def coverage(found: Coverage) -> go.Figure:
     figure.update_layout(
         height=320,
         margin=MARGIN,
+        modebar=MODEBAR,
         showlegend=False,
         xaxis={**SHARES, "title": "share of photos with an answer (coverage)"},
         yaxis={**SHARES, "title": "accuracy on these", "range": [max(0.0, low - 0.05), 1.01]},
@@ -272,6 +284,7 @@ def learned(found: TrainingDynamics) -> go.Figure:
     figure.update_layout(
         height=280,
         margin=MARGIN,
+        modebar=MODEBAR,
         legend=LEGEND,
         bargap=0.15,
         xaxis={"title": "epoch", "type": "category", "fixedrange": True},
@@ -303,6 +316,7 @@ def history(found: TrainingDynamics, photo: int, names: Sequence[str]) -> go.Fig
     figure.update_layout(
         height=260,
         margin=MARGIN,
+        modebar=MODEBAR,
         showlegend=False,
         xaxis={"title": "epoch", "fixedrange": True, "showgrid": False, "rangemode": "tozero"},
         yaxis={**SHARES, "title": f"probability of {short(names[int(found.labels[photo])])}", "range": [-0.03, 1.03]},

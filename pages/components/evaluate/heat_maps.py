@@ -134,7 +134,8 @@ def _agreement(looks: Sequence[DetailedPrediction]) -> None:
     else:
         st.caption(
             ":material/check: Verified: the mean of each map is the logit of its class, so the prediction follows from"
-            " these maps, up to rounding."
+            " these maps, up to rounding.",
+            help=heat.LOGIT,
         )
 
 

@@ -17,6 +17,11 @@ STRONGEST = 0.8
 LEAST_LIMIT = 1e-6
 """The end of the scale where there is no evidence at all."""
 
+LOGIT = (
+    "A logit is the score of a class from which its probability follows: one more makes the class 2.7 times as probable"
+    " in relation to the others."
+)
+
 NINTHS = (
     ("in the upper left", "at the top", "in the upper right"),
     ("on the left", "in the middle", "on the right"),
@@ -77,12 +82,13 @@ def _strongest_ninth(found: NDArray[np.float32]) -> str:
 def scale(limit: float) -> str:
     """HTML of the colour scale; its ends are in logits, and stand for stronger evidence, too."""
     far = f"{limit:.0f}" if limit >= 10 else f"{limit:.2g}"
-    ends = "".join(f"<span>{text}</span>" for text in (f"against (−{far})", "neither", f"for (+{far})"))
+    ends = "".join(f"<span>{text}</span>" for text in (f"against (−{far} logits)", "neither", f"for (+{far} logits)"))
+    words = f"Scale: purple is evidence against the class, blue evidence for it, up to {far} logits"
     return (
-        '<div style="max-width:24rem;font-size:.85rem" role="img" aria-label="Scale: purple is evidence against the'
-        f' class, blue evidence for it, up to {far} logits"><div style="height:.8rem;border-radius:4px;background:'
-        f'linear-gradient(90deg,{AGAINST},#8a8f9422,{FOR})"></div><div style="display:flex;'
-        f'justify-content:space-between">{ends}</div></div>'
+        f'<div style="max-width:24rem;font-size:.85rem" title="{LOGIT}" role="img" aria-label="{words}">'
+        '<div style="height:.8rem;border-radius:4px;'
+        f'background:linear-gradient(90deg,{AGAINST},#8a8f9422,{FOR})"></div>'
+        f'<div style="display:flex;justify-content:space-between">{ends}</div></div>'
     )
 
 

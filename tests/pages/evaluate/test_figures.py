@@ -29,10 +29,13 @@ def timeline() -> TrainingDynamics:
 
 
 def test_each_class_has_its_recall_with_an_interval_and_its_precision() -> None:
-    recall, precision = figures.scores(class_scores(CONFUSION), NAMES).data
+    figure = figures.scores(class_scores(CONFUSION), NAMES)
+    recall, precision = figure.data
     assert list(recall.x) == pytest.approx([0.8, 0.9, 0.5])
     assert list(precision.x) == pytest.approx([8 / 9, 9 / 16, 1.0])
     assert recall.text[2] == "tulips: 50% of 10 photos"
+    lowest = min(np.subtract(recall.x, recall.error_x.arrayminus))
+    assert lowest - 0.15 < figure.layout.xaxis.range[0] < lowest
     assert all(above > 0 for above in recall.error_x.array) and all(below > 0 for below in recall.error_x.arrayminus)
 
 
