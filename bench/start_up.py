@@ -19,7 +19,7 @@ from tests.browser.conftest import CHROMIUM, FLAGS, Server, free_port
 from tests.conftest import Workplace, write_colours
 
 PAGES = {
-    "/": "Dataset",
+    "/": "Teach your computer to see",
     "/collect": "Collect",
     "/augmentations": "Augmentations",
     "/train": "Train",
