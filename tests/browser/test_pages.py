@@ -17,6 +17,7 @@ from PIL import Image
 from playwright.sync_api import FilePayload, expect
 
 from core.runs.store import CRASHED, Label, Run
+from tests.browser.accessibility import barriers
 from tests.browser.conftest import Screen, Server, free_port
 from tests.conftest import FinishedRun, Workplace, eventually, trainer, write_colours
 
@@ -55,6 +56,7 @@ def test_nothing_yet(empty_server: Server, new_screen: Callable[..., Screen], wi
         screen.open(path)
         expect(screen.page.get_by_role("heading", name=title, exact=True)).to_be_visible()
         assert not screen.problems(), path
+        assert not barriers(screen.page), path
     steps = screen.page.get_by_test_id("stMain" if width == 400 else "stSidebar")
     steps.get_by_role("link", name="Photos").click()
     expect(screen.page.get_by_role("heading", name=PAGES["/"], exact=True)).to_be_visible()
@@ -163,9 +165,11 @@ def test_with_a_finished_run(
     for path in PAGES:
         screen.open(f"{path}?dataset={finished_run.workplace.colours}")
         assert not screen.problems(), path
+        assert not barriers(screen.page), path
     screen.open(f"/train?run={finished_run.run.id}")
     expect(screen.text("accuracy on the test photos")).to_be_visible()
     assert not screen.problems()
+    assert not barriers(screen.page)
     screen.open("/runs")
     expect(screen.text("baseline CNN on colours")).to_be_visible()
     screen.open("/predict")

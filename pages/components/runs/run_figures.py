@@ -228,6 +228,6 @@ def curve_chart(measure: str) -> dict[str, Any]:
 
 
 def _layer(mark: dict[str, Any], encoding: dict[str, Any], *curves: str) -> dict[str, Any]:
-    """One layer of a chart, drawn from the rows of these curves."""
+    """One layer of a chart, drawn from the rows of these curves; the chart is described as a whole."""
     chosen = {"filter": {"field": "curve", "oneOf": list(curves)}}
-    return {"mark": mark, "encoding": encoding, "transform": [chosen]}
+    return {"mark": {**mark, "aria": False}, "encoding": encoding, "transform": [chosen]}
