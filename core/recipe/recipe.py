@@ -104,7 +104,8 @@ class Recipe:
         label_smoothing: Share of the truth that is spread evenly over all classes in training.
         mixup, cutmix: Parameter α of the Beta distribution that two photos are mixed by; 0 for never. With both, each
             batch takes one of them.
-        ema: Momentum of an exponential moving average of the weights, which is what is validated and kept; 0 for none.
+        ema: Momentum of an exponential moving average of the weights, which is what is validated and kept; it rises to
+            this with the steps, see `core.training.schedule`. 0 for none.
         batch_size: Photos per step.
         steps_per_epoch: Steps in an epoch; 0 for as many as show each training photo once.
         validate_every: Steps from one validation to the next; 0 for one at the end of each epoch.

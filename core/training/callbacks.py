@@ -77,8 +77,11 @@ class RunCallback(keras.callbacks.Callback):
         self._sums = (0.0, 0.0)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Set the learning rate, and start the clock."""
-        self.model.optimizer.learning_rate.assign(self.schedule.rate(self._epoch * self._steps + self._first + batch))
+        """Set the learning rate and the momentum of averages, and start the clock."""
+        optimizer = self.model.optimizer
+        optimizer.learning_rate.assign(self.schedule.rate(self._epoch * self._steps + self._first + batch))
+        if optimizer.use_ema:
+            optimizer.ema_momentum.assign(self.schedule.averaging(int(optimizer.iterations.numpy())))
         self._recorder.begin_step()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:

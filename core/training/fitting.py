@@ -360,6 +360,8 @@ def optimizer_of(recipe: Recipe, learning_rate: float) -> keras.optimizers.Optim
     kind, special = kinds[recipe.optimizer]
     averages = {"use_ema": True, "ema_momentum": recipe.ema} if recipe.ema else {}
     optimizer = kind(learning_rate, **special, **averages)
+    if recipe.ema:
+        optimizer.ema_momentum = keras.Variable(recipe.ema)  # Keras has no schedule for it: `RunCallback` sets it
     # At the end of each `fit` Keras puts the averages in the place of the weights, but the next `fit` trains on; it has
     # no option to leave them, and own averages beside the optimizer would not fit the checkpoints of earlier runs.
     optimizer.finalize_variable_values = lambda variables: None

@@ -1,4 +1,4 @@
-"""The learning rate of each step of a phase, and early stopping. No Keras."""
+"""The learning rate of each step of a phase, the momentum of the moving average, and early stopping. No Keras."""
 
 import math
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Schedule:
             steps: In an epoch, at least 1.
         """
         self._kind, self._factor = recipe.schedule, recipe.plateau_factor
-        self._peak, self._steps = peak, epochs * steps
+        self._peak, self._steps, self._ema = peak, epochs * steps, recipe.ema
         self._warm = min(recipe.warm_up_epochs * steps, self._steps - 1)
         self._plateau, self._stopping = Patience(recipe.plateau_patience), Patience(recipe.early_stopping)
         self._drops = 0
@@ -66,6 +66,14 @@ class Schedule:
             done = (min(step, self._steps) - self._warm) / (self._steps - self._warm)
             return self._peak * 0.5 * (1 + math.cos(math.pi * done))
         return self._peak * self._factor**self._drops
+
+    def averaging(self, updates: int) -> float:
+        """The momentum of the moving average of weights after so many updates of it.
+
+        It rises to the recipe's with the updates, as in TensorFlow's `ExponentialMovingAverage` with `num_updates`: a
+        momentum of 0.999 from the start would keep the weights of the first steps for a thousand more.
+        """
+        return min(self._ema, (1 + updates) / (10 + updates))
 
     def validated(self, loss: float) -> bool:
         """Take in a validation loss; returns whether the phase should end."""

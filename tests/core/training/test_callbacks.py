@@ -259,8 +259,9 @@ def test_a_pause_ends_with_that_batch_unless_it_is_the_last_before_a_validation(
 
 
 def test_moving_averages_are_what_is_validated_and_kept(scene: Scene) -> None:
-    optimizer = optimizer_of(Recipe(dataset="d", optimizer="sgd", momentum=0.0, ema=0.9), 0.01)
-    scene.model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    recipe = Recipe(dataset="d", optimizer="sgd", momentum=0.0, ema=0.4)
+    scene.model.compile(optimizer_of(recipe, 0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    scene.callback.begin_phase(Schedule(recipe, 0.01, EPOCHS, STEPS), STEPS)
     raw: list[NDArray[np.float32]] = []
     averages: list[NDArray[np.float32]] = []
 
@@ -274,9 +275,11 @@ def test_moving_averages_are_what_is_validated_and_kept(scene: Scene) -> None:
     scene.fit(Watcher())
     expected = raw[0]
     for step, weights in enumerate(raw):
-        expected = 0.9 * expected + 0.1 * weights
-        if step + 1 == STEPS:
-            np.testing.assert_allclose(averages[0], expected, rtol=1e-4, atol=1e-6)
+        momentum = min(0.4, (1 + step) / (10 + step))
+        expected = momentum * expected + (1 - momentum) * weights
+        if (step + 1) % STEPS == 0:
+            validated = averages[step // STEPS * VALIDATION_BATCHES]
+            np.testing.assert_allclose(validated, expected, rtol=1e-4, atol=1e-6)
     np.testing.assert_array_equal(weights_of(scene.model), raw[-1])
     scene.callback.settle()
     best = (scene.recorder.status.best_epoch or 9) - 1

@@ -115,7 +115,7 @@ CASES: dict[str, dict[str, Any]] = {
         "mixup": 0.4,
         "cutmix": 1.0,
         "label_smoothing": 0.1,
-        "ema": 0.9,
+        "ema": 0.999,
         "optimizer": "adamw",
         "class_weights": True,
         "augmentations": TURNED,

@@ -38,6 +38,11 @@ def test_constant_stays() -> None:
     assert {found.rate(step) for step in range(100)} == {0.02}
 
 
+def test_the_momentum_of_averages_rises_to_that_of_the_recipe() -> None:
+    averaging = schedule(ema=0.99).averaging
+    assert [averaging(updates) for updates in (0, 10, 90, 10_000)] == pytest.approx([0.1, 0.55, 0.91, 0.99])
+
+
 def test_plateau_drops_after_so_many_validations_without_a_better_loss() -> None:
     found = schedule(schedule="plateau", plateau_patience=2, plateau_factor=0.5)
     rates = []

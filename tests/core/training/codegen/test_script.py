@@ -4,6 +4,7 @@ import ast
 import csv
 import io
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -52,7 +53,7 @@ CASES: dict[str, dict[str, Any]] = {
         "mixup": 0.4,
         "label_smoothing": 0.1,
         "class_weights": True,
-        "ema": 0.9,
+        "ema": 0.999,
         "optimizer": "adamw",
         "warm_up_epochs": 0.5,
         "more_epochs": (1,),
@@ -197,7 +198,13 @@ def test_the_script_of_efficientnet_on_real_photos(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def one_run(workplace: Workplace) -> Run:
     """A run whose recipe tests may exchange: scripts are only read."""
-    return finished(workplace, **SMALL_STEPS, augmentations=TURNED)
+    return finished(workplace, **{**SMALL_STEPS, "scratch_learning_rate": 1e-3}, augmentations=TURNED, ema=0.999)
+
+
+def test_a_moving_average_over_few_steps_is_of_weights_that_have_learned(one_run: Run) -> None:
+    status = one_run.read_status()
+    assert (status.test_accuracy or 0) > 0.75
+    assert (status.best_val_loss or 9) < 0.5 * math.log(2), "that of chance is log 2"
 
 
 def with_recipe(run: Run, folder: Path, **choices: Any) -> Run:
