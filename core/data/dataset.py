@@ -156,10 +156,10 @@ KINDS: tuple[Kind, ...] = (
         quality.ASSUMED,
         "Pixels that can be read in more than one way",
         "help",
-        "These files leave open what their numbers mean: they use 8 to 14 of 16 bits, have a fourth band that does not"
+        "These files leave open what their numbers mean: they use 8 to 15 of 16 bits, have a fourth band that does not"
         " look like transparency or a transparency that hides everything, or begin with a thumbnail.",
-        "Brightness is scaled by the bits that are used, the band or transparency is ignored, and the largest page is"
-        " used. Check a few of them.",
+        "Brightness is scaled to the bits that the file names, or else to 8, 10, 12, 14 or 16, whichever hold its"
+        " largest value; the band or transparency is ignored, and the largest page is used. Check a few of them.",
     ),
 )
 

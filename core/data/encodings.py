@@ -10,7 +10,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO, TypeVar
+from typing import IO, Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,9 @@ THUMBNAIL_SIDE, THUMBNAIL_SCALE = 256, 4
 """A first page up to so many pixels is a thumbnail if a later one is so many times as wide and as high."""
 
 USUAL_BITS = (8, 10, 12, 14)
-"""How many bits of 16 a file may use instead of all, as cameras and detectors have. Where its largest value needs no
-more, a photo is scaled by these; taken for 16 bits it would be black."""
+"""How many bits of 16 a file may use instead of all, as cameras and detectors have. Where it does not say how many, and
+its largest value needs no more, a photo is scaled by these; taken for 16 bits it would be black. The numbers between
+them are not guessed: the same camera's darker photos would come out brighter than the others."""
 
 SPREAD = 257
 """8 bits that were made 16 by a program are multiples of this, from 0 to 65535: all bits are used, however dark."""
@@ -70,8 +71,8 @@ def eight_bit(image: ImageFile.ImageFile) -> tuple[Image.Image, bool]:
     """Load a photo as 8-bit grey ("L") or RGB, with transparent parts over white.
 
     Returns:
-        The photo, and whether something was assumed: that a file uses fewer bits than it stores, that a band or a
-        transparency is none, or that its first page is a thumbnail.
+        The photo, and whether something was assumed: that a file uses fewer bits than it stores, or all of them though
+        its largest value needs fewer, that a band or a transparency is none, or that its first page is a thumbnail.
 
     Raises:
         UnclearPixels: Its numbers have no known meaning.
@@ -130,35 +131,36 @@ def _loaded(image: ImageFile.ImageFile) -> tuple[Image.Image, bool]:
     if tags := _tags_of(image):
         image.tile = [_with_raw_mode(tile, _mended(_raw_mode(tile), tile, tags)) for tile in image.tile]
     stream, page, tiles = image.fp, image.tell(), list(image.tile)
+    said = _bits_said(image) if any(";16" in _raw_mode(tile) for tile in tiles) else 16
     image.load()
     if image.mode.startswith("I;16"):
-        return _grey_of_16(image)
+        return _grey_of_16(image, said)
     dim = _dim_bands(image) if any(";16" in _raw_mode(tile) for tile in tiles) else []
     if not dim or stream is None:
         return image, False
-    if _raw_mode(tiles[0]).startswith("LA") or (tags.get(PLANAR, 1) == 2 and tiles[0].codec_name != "raw"):
+    if tags.get(PLANAR, 1) == 2 and tiles[0].codec_name != "raw":
         if not np.asarray(image)[..., dim].any() or np.asarray(image)[..., dim].max() >= NEXT_TO_NOTHING:
-            return image, False
+            return image, bool(np.asarray(image)[..., dim].any())
         raise UnclearPixels("it uses only the lowest of its 16 bits: save it as 8-bit RGB or grey")
     # Pillow keeps the high byte of 16 bits. Here it holds little, so the low byte is read as if it were high.
     with Image.open(stream, formats=(str(image.format),)) as again:
         again.seek(page)
         again.tile = [_with_raw_mode(tile, _swapped(_raw_mode(tile))) for tile in tiles]
         again.load()
-        values = np.asarray(image).astype(np.uint16)[..., dim] << 8 | np.asarray(again)[..., dim]
+        low = np.asarray(again)
+    if _raw_mode(tiles[0]).startswith("LA"):
+        low = low[..., [1, 1, 1, 3]]
+    values = np.asarray(image).astype(np.uint16)[..., dim] << 8 | low[..., dim]
     eight = np.array(image)
-    bits = _bits_used(values, image)
-    eight[..., dim] = _scaled(values, bits)
-    return Image.fromarray(eight), bits < 16 and bool(values.any())
+    eight[..., dim] = _scaled(values, _bits_used(values, said, image))
+    return Image.fromarray(eight), _is_assumed(values)
 
 
 def _dim_bands(image: Image.Image) -> list[int]:
     """The bands that may use fewer than 16 bits, if all colours are among them."""
     if image.mode not in ("RGB", "RGBA"):
         return []
-    dim = [
-        number for number, band in enumerate(image.split()) if not any(band.histogram()[1 << (USUAL_BITS[-1] - 8) :])
-    ]
+    dim = [number for number, band in enumerate(image.split()) if not any(band.histogram()[128:])]
     return dim if len(dim) >= len(image.getbands()) - (image.mode == "RGBA") else []
 
 
@@ -187,28 +189,51 @@ def _with_raw_mode(tile: ImageFile._Tile, raw: str) -> ImageFile._Tile:
 
 
 def _swapped(raw: str) -> str:
-    """The raw mode of 16 bits with their bytes exchanged."""
+    """The raw mode of 16 bits with their bytes exchanged; that of four bytes for grey and alpha."""
+    if raw.startswith("LA"):
+        return "RGBA"
     native = "L" if sys.byteorder == "little" else "B"
     return raw[:-1] + {"L": "B", "B": "L"}[native if raw[-1] == "N" else raw[-1]]
 
 
-def _grey_of_16(image: ImageFile.ImageFile) -> tuple[Image.Image, bool]:
+def _grey_of_16(image: ImageFile.ImageFile, said: int) -> tuple[Image.Image, bool]:
     values = np.asarray(image).astype(np.uint16)
-    bits = _bits_used(values, image)
+    bits, assumed = _bits_used(values, said, image), _is_assumed(values)
     if _tags_of(image).get(PHOTOMETRIC) == 0:  # white is zero, which Pillow heeds up to 8 bits
         values = np.uint16((1 << bits) - 1) - values
-    return Image.fromarray(_scaled(values, bits)), bits < 16 and bool(values.any())
+    return Image.fromarray(_scaled(values, bits)), assumed
 
 
-def _bits_used(values: NDArray[np.uint16], image: Image.Image) -> int:
+def _bits_said(image: ImageFile.ImageFile) -> int:
+    """How many bits of 16 its file says that a photo uses; 16 where it says nothing."""
+    if image.format == "PNG" and image.fp is not None:
+        at = image.fp.tell()
+        image.fp.seek(len(PNG_START))
+        kind, text = next((kind, text) for kind, _, text in _chunks(image.fp) if kind in (b"sBIT", b"IDAT"))
+        image.fp.seek(at)
+        said = text[8:-4] if kind == b"sBIT" else b""
+        return max(said[:3] if len(said) > 2 else said[:1], default=16)  # behind the colours comes transparency
+    tags = _tags_of(image)
+    bits, largest = max(tags.get(BITS, (16,))), tags.get(LARGEST, 0)
+    largest = max(largest) if isinstance(largest, tuple) else largest
+    return bits if bits < 16 else int(largest).bit_length() or 16
+
+
+def _bits_used(values: NDArray[np.uint16], said: int, image: ImageFile.ImageFile) -> int:
     """How many bits the numbers have: as the file says, or else as the largest of them needs."""
     needed = int(values.max(initial=0)).bit_length()
-    tags = _tags_of(image)
-    largest = tags.get(LARGEST, 0)
-    largest = max(largest) if isinstance(largest, tuple) else largest
-    said = (max(tags.get(BITS, (16,))), int(largest).bit_length() or 16)
+    if 8 <= said < 16:
+        # The PNG standard wants them moved up to fill 16 bits, so that the lowest are 0; many programs leave them.
+        if image.format == "PNG" and not (values & ((1 << (16 - said)) - 1)).any():
+            return 16
+        if needed <= said:
+            return said
     usual = USUAL_BITS if (values % SPREAD).any() else ()
-    return next((bits for bits in (*said, *usual) if needed <= bits < 16 and bits >= 8), 16)
+    return next((bits for bits in usual if needed <= bits), 16)
+
+
+def _is_assumed(values: NDArray[np.uint16]) -> bool:
+    return bool((values % SPREAD).any()) and int(values.max()).bit_length() < 16
 
 
 def _scaled(values: NDArray[np.uint16], bits: int) -> NDArray[np.uint8]:
@@ -258,7 +283,7 @@ def why_unread(stream: BinaryIO) -> str:
     )
 
 
-def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bool, bytes]]:
+def _chunks(stream: IO[bytes]) -> Iterator[tuple[bytes, bool, bytes]]:
     """The kind of each part of a PNG file, whether it is whole, and its bytes; `stream` is behind the file's start."""
     while len(head := stream.read(8)) == 8:
         length, kind = struct.unpack(">I4s", head)
@@ -270,11 +295,11 @@ def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bool, bytes]]:
 def _pixels_only(stream: BinaryIO) -> bytes | None:
     """A PNG file without what its pixels do not need; None if there is nothing of that kind, or it is no PNG file.
 
-    What tells how the camera was held stays, if it is whole.
+    What tells how the camera was held, and how many bits it has, stays if it is whole.
     """
     stream.seek(0)
     if stream.read(len(PNG_START)) != PNG_START:
         return None
     chunks = list(_chunks(stream))
-    kept = [text for kind, whole, text in chunks if kind in PIXEL_CHUNKS or (kind == b"eXIf" and whole)]
+    kept = [text for kind, whole, text in chunks if kind in PIXEL_CHUNKS or (kind in (b"eXIf", b"sBIT") and whole)]
     return b"".join([PNG_START, *kept]) if len(kept) < len(chunks) else None

@@ -81,16 +81,45 @@ def test_a_dark_photo_of_16_bits_stays_dark() -> None:
         assert_shows(png(DEEP // darker * 257, 2), COLOURS // darker, assumed=False)
         assert_shows(png(DEEP_GREY // darker * 257, 0), GREY // darker, assumed=False)
         assert_shows(tiff(DEEP_GREY // darker * 257, 1), GREY // darker, assumed=False)
-    assert_shows(png(DEEP * 100, 2), (DEEP * 100 >> 8).astype(np.uint8), assumed=False)
     assert_shows(png(DEEP_GREY * 0, 0), GREY * 0, assumed=False)
 
 
+def test_a_photo_that_needs_15_bits_is_taken_for_one_of_16_and_this_is_told() -> None:
+    for photo in (png(DEEP * 128 + 1, 2), png(DEEP_GREY * 128 + 1, 0), tiff(DEEP_GREY * 128 + 1, 1)):
+        assert inspect(photo).assumed
+        assert decode(photo, SIDE).max() < 128
+
+
+@pytest.mark.parametrize("bits", [9, 11, 13, 15])
+def test_any_number_of_bits_is_scaled_where_the_file_says_it(bits: int) -> None:
+    by, said = np.uint16(2 ** (bits - 8)), bytes([bits])
+    both = np.dstack([DEEP_GREY * by + 1, np.full_like(DEEP_GREY, 65535)])
+    for photo, truth in (
+        (png(DEEP_GREY * by + 1, 0, chunk(b"sBIT", said)), GREY),
+        (png(DEEP * by + 1, 2, chunk(b"sBIT", said * 3)), COLOURS),
+        (png(both, 4, chunk(b"sBIT", said + b"\x10")), GREY),
+        (tiff(DEEP_GREY * by + 1, 1, tags={281: 2**bits - 1}), GREY),
+        (tiff(DEEP * by + 1, 2, tags={281: 2**bits - 1}), COLOURS),
+    ):
+        assert_shows(photo, truth, assumed=True)
+
+
+def test_bits_that_a_png_has_moved_up_as_its_standard_says_are_not_moved_again() -> None:
+    dark = (DEEP_GREY // 16 * 257 & 0xFFE0).astype(np.uint16)
+    assert_shows(png(dark, 0, chunk(b"sBIT", b"\x0b")), GREY // 16, assumed=True)
+
+
+def test_grey_with_transparency_is_scaled_as_grey_is() -> None:
+    for bits in (8, 10, 12, 14):
+        photo = png(np.dstack([DEEP_GREY * np.uint16(2 ** (bits - 8)), np.full_like(DEEP_GREY, 65535)]), 4)
+        assert_shows(photo, GREY, assumed=True)
+    both = np.dstack([DEEP_GREY * 16 + 1, CUT_OUT.astype(np.uint16) * 257])
+    assert_shows(png(both, 4), np.where(CUT_OUT > 0, GREY, 255).astype(np.uint8), assumed=True)
+
+
 def test_12_bits_that_cannot_be_scaled_are_refused() -> None:
-    both = np.dstack([DEEP_GREY * 16, np.full_like(DEEP_GREY, 65535)])
-    for photo in (png(both, 4), tiff(DEEP * 16, 2, separate=True, compression=DEFLATE)):
-        assert_refused(photo, "uses only the lowest of its 16 bits: save it as 8-bit")
-    dark = np.dstack([DEEP_GREY * 64, np.full_like(DEEP_GREY, 65535)])
-    assert_shows(png(dark, 4), GREY // 4, assumed=False)
+    photo = tiff(DEEP * 16, 2, separate=True, compression=DEFLATE)
+    assert_refused(photo, "uses only the lowest of its 16 bits: save it as 8-bit")
 
 
 def assert_refused(photo: bytes, reason: str) -> None:
