@@ -11,8 +11,9 @@ from typing import Any
 
 from core.data.images import FORMATS, PhotoInfo
 from core.data.scan.walk import PhotoFile
+from core.files import replacing
 
-VERSION = 3
+VERSION = 4
 
 Outcome = PhotoInfo | str
 """What reading a photo came to: what it is, or the reason why it cannot be used."""
@@ -98,6 +99,9 @@ class PhotoIndex:
             self._start_anew()
 
     def _connect(self, file: Path | None) -> sqlite3.Connection:
+        if file is not None and not file.exists():
+            with replacing(file) as new, closing(self._connect(None)) as empty:  # SQLite would leave an empty file
+                new.write(empty.serialize())
         connection = sqlite3.connect(file or ":memory:", timeout=30, check_same_thread=False)
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("CREATE TABLE IF NOT EXISTS made_with (fact TEXT PRIMARY KEY)")
@@ -120,7 +124,7 @@ class PhotoIndex:
 
     def _do_without(self, error: Exception) -> None:
         """Go on with an index in memory."""
-        self.trouble = str(error)
+        self.trouble = str(error.__cause__ or error)
         self._connection = self._connect(None)
 
     def _attempt(self, write: Callable[[], object]) -> None:

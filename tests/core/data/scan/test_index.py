@@ -16,6 +16,7 @@ from core.data.scan.walk import PhotoFile
 from core.errors import UnfreezeError
 from core.settings import Limits
 from tests.core.data.conftest import encode, noise, place, spoil_unnoticed, touch
+from tests.disks import fill, small_disk
 
 PIXELS = Limits().pixels
 
@@ -311,6 +312,15 @@ def test_a_full_disk_is_only_trouble(flowers: Path, look: Look, monkeypatch: pyt
         place(flowers / "rose" / f"more {number}.png")
     found = look()
     assert len(found.folder) == 45 and "full" in found.index_trouble
+
+
+def test_on_a_disk_without_a_free_byte_no_empty_index_is_left(look: Look, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        (disk / "index").mkdir()
+        fill(disk)
+        found = look(index_folder=disk / "index")
+        assert len(found.folder) == 5 and "No space left" in found.index_trouble
+        assert not list((disk / "index").iterdir())
 
 
 def photo_file(number: int, size: int = 10) -> PhotoFile:
