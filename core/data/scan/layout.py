@@ -99,7 +99,8 @@ def _by_top(paths: Sequence[str], folders: Sequence[str]) -> Placed:
 def _by_parts(paths: Sequence[str], folders: Sequence[str], tree: FolderTree) -> Placed:
     parts = read_parts(paths, tree)
     left_out = tuple(LeftOut(path, _why_without_class(path, tree)) for path in parts.without_class)
-    named = [folder for folder in folders if folder.rpartition("/")[0] in parts.folders and folder not in parts.folders]
+    around = parts.folders or ("",)
+    named = [folder for folder in folders if folder.rpartition("/")[0] in around and folder not in parts.folders]
     return Placed(parts.classes, parts.subsets, left_out, tuple(named), part_folders=frozenset(parts.folders))
 
 

@@ -55,6 +55,8 @@ UNLABELLED_WORDS = frozenset(
 )
 """Words for photos that come without labels, to be predicted."""
 
+WORD = r"[^\W\d_]+"
+
 NUMBERED_WORDS = frozenset({"part", "fold", "split", "batch", "chunk", "shard", "subset", "phase", "images", "photos"})
 """Words that name a part of a dataset where a number stands beside them, such as fold_0."""
 
@@ -93,7 +95,7 @@ def subset_named(name: str) -> int:
     """Return the subset that a name means, alone or among other words, as in "seg_train"; -1 for none or several."""
     if name.casefold() in SPLIT_NAMES:
         return SPLIT_NAMES[name.casefold()]
-    found = {subset for word in _words(name) for pattern, subset in SUBSET_PATTERNS if pattern.fullmatch(word)}
+    found = {subset for word in _words(name) for subset in _subsets_of_word(word)}
     found -= {VALIDATION} if found == {TRAINING, VALIDATION} else set()
     return found.pop() if len(found) == 1 else NO_SUBSET
 
@@ -105,9 +107,27 @@ def means_part(name: str) -> bool:
     return subset_named(name) != NO_SUBSET or bool(words & UNLABELLED_WORDS) or numbered
 
 
+def _subsets_of_word(word: str) -> set[int]:
+    return {subset for pattern, subset in SUBSET_PATTERNS if pattern.fullmatch(word)}
+
+
 def _words(name: str) -> list[str]:
-    divided = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    return [word.casefold() for word in re.findall(r"[^\W\d_]+", divided)]
+    return [word.casefold() for word in re.findall(WORD, _divided(name))]
+
+
+def _tells_no_class(word: str) -> bool:
+    return bool(_subsets_of_word(word)) or word in ("set", "dataset", "split")
+
+
+def _divided(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+
+
+def _beside_subset(name: str) -> str:
+    """Return what a name says beside its subset, as "big_cats" in "train_big_cats"; empty where that is no word."""
+    rest = re.sub(WORD, lambda found: "" if _tells_no_class(found[0].casefold()) else found[0], _divided(name))
+    rest = re.sub(r"([\s_.-])[\s_.-]+", r"\1", rest).strip(" \t_.-")
+    return rest if re.search(WORD, rest) else ""
 
 
 class FolderTree:
@@ -147,7 +167,7 @@ class Parts:
     """How a tree of folders is read when some of them are parts of the dataset rather than classes.
 
     Attributes:
-        folders: Each folder that is a part → the subset that it means, -1 for none.
+        folders: Each folder that is a part → the subset that it means, -1 for none; empty for train_cats, train_dogs …
         classes: Class by path, for the photos in a class folder.
         subsets: Subset by path, training where a folder's name does not say which; empty where none is for training.
         without_class: The other photos.
@@ -165,12 +185,14 @@ class Parts:
 
 
 def read_parts(paths: Sequence[str], tree: FolderTree) -> Parts:
-    """Read folders as parts with class folders inside, or class folders with the same parts inside each."""
-    folders = _parts_in_classes(tree) or _parts_at_the_top(tree)
+    """Read folders as parts with class folders inside, as class folders with the same parts inside each, or as folders
+    that each are one class of one part, such as train_cats."""
+    in_names = _parts_in_names(tree)
+    folders = {} if in_names else _parts_in_classes(tree) or _parts_at_the_top(tree)
     classes: dict[str, str] = {}
     subsets: dict[str, int] = {}
     without = []
-    known: dict[str, tuple[str, int]] = {}
+    known = dict(in_names)
     for path in paths:
         folder = path.rpartition("/")[0]
         if folder not in known:
@@ -200,6 +222,25 @@ def _class_and_subset(folder: str, parts: dict[str, int]) -> tuple[str, int]:
         elif not name:
             name = one_form(component)
     return name, subset
+
+
+def _parts_in_names(tree: FolderTree) -> dict[str, tuple[str, int]]:
+    """Return class and subset by folder of a tree such as train_cats, train_dogs, test_cats, test_dogs; empty for
+    another one."""
+    tops = tree.tops
+    if len(tops) < 4 or any(map(tree.is_divided, tops)):
+        return {}
+    found = {top: (one_form(_beside_subset(top)), subset_named(top)) for top in tops if means_part(top)}
+    of_subset: dict[int, set[str]] = defaultdict(set)
+    for top, (name, subset) in found.items():
+        if subset == NO_SUBSET or not name:
+            found[top] = ("", NO_SUBSET)  # such as photos to be predicted
+        else:
+            of_subset[subset].add(plain_name(name))
+    training = of_subset.get(TRAINING, set())
+    whole = len(found) == len(tops) and len(of_subset) > 1 and len(training) > 1
+    agree = all(shares_names(names, training) for names in of_subset.values())
+    return found if whole and agree and not any(map(_is_helper, training)) else {}
 
 
 def _parts_in_classes(tree: FolderTree) -> dict[str, int]:
@@ -286,7 +327,7 @@ def are_surely_parts(parts: Parts, tree: FolderTree) -> bool:
         gathering = tops[0].casefold() in CONTAINERS and not _is_doubtful_inside(tops[0], tree)
         return subset_named(tops[0]) != NO_SUBSET or bool(parts.subsets) or gathering
     if tops[0] not in parts.folders:
-        return True  # cat/train, cat/test, …
+        return bool(parts.folders)  # cat/train, cat/test, …, but not train_cat, test_cat, …
     found = {top: subset_named(top) for top in tops}
     divided = {path.partition("/")[0] for path in parts.classes}
     if TRAINING not in {found[top] for top in divided}:

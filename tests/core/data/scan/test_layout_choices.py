@@ -53,6 +53,19 @@ def test_the_answer_is_followed(tmp_path: Path) -> None:
     assert at_the_top.folder.class_names == ("more", "train1", "train2") and set(parts(at_the_top).values()) == {""}
 
 
+def test_a_part_and_a_class_in_one_name_are_told_apart_where_a_person_agrees(tmp_path: Path) -> None:
+    kinds = ("big_cats", "dogs")
+    put(tmp_path, *(f"{part}_{kind}/{i}.png" for part in ("train", "test") for kind in kinds for i in (1, 2)))
+    put(tmp_path, "dogs val/1.png", "valid-big_cats/1.png")
+    first, second = asked(tmp_path)
+    assert (first.words, first.layout) == ("2 classes (training, validation, test)", Layout(PARTS))
+    assert first.tree.splitlines()[:3] == ["training", "├ big_cats  2 photos", "└ dogs      2 photos"]
+    assert second.words == "6 classes: dogs val, test_big_cats, test_dogs …"
+    found = taken(tmp_path)
+    assert found.folder.class_names == kinds
+    assert parts(found)["dogs val/1.png"] == "validation" and parts(found)["test_dogs/2.png"] == "test"
+
+
 def test_what_was_recognised_is_drawn_as_well(tmp_path: Path) -> None:
     found = scan(
         put(tmp_path, *(f"{part}/{kind}/1.png" for part in ("seg_test", "seg_train") for kind in ("cat", "dog"))),

@@ -140,6 +140,8 @@ def test_the_innermost_part_gives_the_subset() -> None:
         ("train/*", "training/*"),
         ("Plants/Plants/train/*", "Plants/Plants/valid/*", "test/test"),
         ("train/*", "valid/*", "sample/train/*", "sample/valid/*"),
+        ("train_cats", "train_dogs", "test_cats", "test_dogs"),
+        ("Hunde_Training", "Katzen_Training", "Hunde_Test", "Katzen_Test"),
     ],
     ids=" ".join,
 )
@@ -153,6 +155,7 @@ def test_a_person_is_asked_where_folders_may_be_parts(patterns: Sequence[str]) -
     [
         ("train", "bus", "car"),
         ("test_positive", "test_negative"),
+        ("train_steam", "train_diesel", "bus_city", "bus_coach"),
         ("cat/images", "dog/images"),
         ("digit_1", "digit_2"),
         ("cat/black", "cat/white", "dog/large", "dog/small"),
