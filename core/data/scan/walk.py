@@ -124,9 +124,13 @@ def check_file(path: Path | str, roots: Sequence[Path]) -> Path:
     Raises:
         FolderError: It is not inside one of `roots`, or is no file.
     """
-    named = path_named(path)
-    resolved = (check_inside(named.parent, roots) / named.name).resolve()
-    if not is_inside(resolved, roots) or not resolved.is_file():
+    try:
+        named = path_named(path)
+        resolved = (check_inside(named.parent, roots) / named.name).resolve()
+        may_be_read = is_inside(resolved, roots) and resolved.is_file() and os.access(resolved, os.R_OK)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise FolderError(f"The file {path!s} cannot be opened ({error}).") from error
+    if not may_be_read:
         raise FolderError(f"There is no file {path!s} that may be read; check the spelling.")
     return resolved
 

@@ -355,6 +355,15 @@ def test_a_path_that_is_not_whole_is_asked_for_as_a_whole(tmp_path: Path) -> Non
         check_inside("no-such-folder/photos", [tmp_path])
 
 
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    os.mkfifo(tmp_path / "pipe")
+    names = ("", "nul\0byte", "n" * 300, "loop", "pipe", "missing", "loop/x")
+    for path in ("/", "~nosuchuser/x", "", *(f"{tmp_path}/{name}" for name in names)):
+        with pytest.raises(FolderError):
+            check_file(path, [tmp_path])
+
+
 @pytest.mark.parametrize(
     "path", ["/", "..", "~nosuchuser/x", "", "  ", "nul\0byte", "{}/../..", "{}/missing", "{}/f.txt"]
 )
