@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
+from core.files import open_regular
+
 LARGEST = 1e12
 """The limit for numbers that have no limit of their own."""
 
@@ -15,7 +17,8 @@ T = TypeVar("T")
 
 def read_json(path: Path, kind: type[T]) -> T:
     """The value in a file, of this type; raises `OSError` where it cannot be opened, and `ValueError` as `parsed`."""
-    return parsed(path.read_bytes(), kind)
+    with open_regular(path) as file:
+        return parsed(file.read(), kind)
 
 
 def parsed(text: str | bytes, kind: type[T]) -> T:

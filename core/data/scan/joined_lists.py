@@ -10,6 +10,7 @@ from core.data.scan.tables import LIST_SUFFIX, MAX_LIST_BYTES, MAX_TABLE_BYTES, 
 from core.data.scan.text_encoding import decoded
 from core.data.scan.walk import is_housekeeping
 from core.data.subsets import NO_SUBSET, TRAINING
+from core.files import open_resolved
 
 CLASS, IS_TRAINING = "class", "is_training"
 """The columns that are added, with the class of each photo and with whether it is for training."""
@@ -58,9 +59,11 @@ def _tells_training(stem: str) -> bool:
 def _pairs(path: Path, root: Path) -> dict[str, str]:
     """Return the rest of each line by its first word; nothing where a line is no such pair, or the list unreadable."""
     try:
-        if not path.resolve(strict=True).is_relative_to(root) or path.stat().st_size > MAX_LIST_BYTES:
+        resolved = path.resolve(strict=True)
+        if not resolved.is_relative_to(root) or resolved.stat().st_size > MAX_LIST_BYTES:
             return {}
-        lines = decoded(path.read_bytes())[0].splitlines()
+        with open_resolved(resolved) as file:
+            lines = decoded(file.read())[0].splitlines()
     except (OSError, ValueError):
         return {}
     words: Sequence[list[str]] = [line.split(None, 1) for line in lines if line.strip()]

@@ -16,6 +16,7 @@ from core.data.scan.text_encoding import decoded
 from core.data.scan.walk import is_housekeeping
 from core.data.subsets import NO_SUBSET
 from core.errors import FolderError
+from core.files import open_resolved
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 LIST_SUFFIX = ".txt"
@@ -108,11 +109,13 @@ def read_table(root: Path, name: str, encoding: str = "", *, max_bytes: int = MA
     """
     path = root / name
     try:
-        if not path.resolve(strict=True).is_relative_to(root) or not _is_table(path.name):
+        resolved = path.resolve(strict=True)
+        if not resolved.is_relative_to(root) or not _is_table(path.name):
             raise FolderError(f"The table {name} is not a CSV file in the folder {root}.")
-        if path.stat().st_size > max_bytes:
+        if resolved.stat().st_size > max_bytes:
             raise FolderError(f"The table {name} is too large; the limit is {max_bytes // 10**6} MB.")
-        content = path.read_bytes()
+        with open_resolved(resolved) as file:
+            content = file.read()
         parse = _parsed if len(content) <= MAX_REMEMBERED_BYTES else parse_table
         return parse(content, name, encoding)
     except (OSError, RuntimeError, ValueError, LookupError) as error:

@@ -238,6 +238,9 @@ def test_a_missing_status_is_said_to_be_unreadable(store: RunStore) -> None:
     run.status_file.unlink()
     with pytest.raises(RunError, match="has no readable status"):
         run.read_status()
+    os.mkfifo(run.status_file)
+    with pytest.raises(RunError, match="has no readable status"):
+        run.read_status()
 
 
 @pytest.mark.parametrize(

@@ -339,12 +339,16 @@ def test_bytes_that_are_no_table_get_a_sentence(tmp_path: Path, content: bytes) 
         with_table(put(tmp_path, "1.png", "2.png"), content)
 
 
-@pytest.mark.parametrize("name", ["../t.csv", "{}/t.csv", "link.csv", "missing.csv", "notes.md", "folder.csv", ""])
+@pytest.mark.parametrize(
+    "name", ["../t.csv", "{}/t.csv", "link.csv", "missing.csv", "notes.md", "folder.csv", "pipe.csv", ""]
+)
 def test_tables_elsewhere_and_other_files_are_refused(tmp_path: Path, name: str) -> None:
     outside = place(tmp_path / "t.csv", b"file,label\n1.png,cat\n")
     root = tmp_path / "set"
     place(root / "notes.md", b"file,label\n1.png,cat\n")
     (root / "folder.csv").mkdir()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(root / "pipe.csv")
     try:
         (root / "link.csv").symlink_to(outside)
     except OSError:
