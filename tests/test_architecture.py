@@ -36,7 +36,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "core.errors": frozenset(),
     "core.files": frozenset({"core.errors"}),
     "core.formatting": frozenset(),
-    "core.json_values": frozenset(),
+    "core.json_values": frozenset({"core.files"}),
     "core.markdown": frozenset(),
     "core.source_excerpts": frozenset(),
     "core.settings": frozenset({"core.errors"}),
