@@ -8,14 +8,18 @@ from pages.components.shared import elements
 DATASET, PHOTOS = "A dataset", "Photos with given labels"
 CHECKS = {DATASET: dataset_check.show, PHOTOS: given_labels.show}
 
-elements.page_head("Label check", "Are the labels right? See which photos are probably in the wrong class, and decide.")
-chosen = st.segmented_control(
-    "What to check",
-    list(CHECKS),
-    default=DATASET,
-    required=True,
-    key="label-check",
-    persist_state="session",
-    label_visibility="collapsed",
-)
-CHECKS[chosen]()
+with st.container(key="label-page"):
+    with st.container(key="label-title"):
+        elements.page_head(
+            "Label check", "Are the labels right? See which photos are probably in the wrong class, and decide."
+        )
+    chosen = st.segmented_control(
+        "What to check",
+        list(CHECKS),
+        default=DATASET,
+        required=True,
+        key="label-check",
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    CHECKS[chosen]()

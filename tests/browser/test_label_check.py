@@ -53,6 +53,17 @@ def press_key(screen: Screen, key: str) -> None:
     screen.settle()
 
 
+def on_a_phone_a_decision_needs_no_scrolling(screen: Screen) -> None:
+    screen.page.set_viewport_size({"width": 400, "height": 800})
+    screen.settle()
+    photo, last = screen.page.get_by_role("img").first, screen.page.get_by_role("button", name="Leave it out")
+    for found in (photo, screen.text("Is it "), last):
+        where = found.first.bounding_box()
+        assert where is not None and where["y"] + where["height"] < 800
+    screen.page.set_viewport_size({"width": 1280, "height": 1000})
+    screen.settle()
+
+
 def look_more_closely(screen: Screen) -> None:
     """Have a thorough check carried out, which goes on while the page is closed; then show the quick one's result."""
     screen.page.get_by_role("button", name="Look more closely · about").click()
@@ -85,6 +96,7 @@ def test_wrong_labels_are_found_decided_with_keys_and_trained_without(
     expect(screen.text("5 of them are labelled")).to_be_visible()
     rows = listed(screen)
     assert sorted(row["photo"] for row in rows) == list(FLIPPED)
+    on_a_phone_a_decision_needs_no_scrolling(screen)
     look_more_closely(screen)
     assert all(row["decision"] == "" and float(row["confidence"]) > 0.5 for row in rows)
 

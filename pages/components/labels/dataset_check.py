@@ -77,7 +77,7 @@ def _headline(dataset: Dataset, found: DatasetCheck, *, quick: bool) -> None:
     decided = len(suspects.decided_among(dataset, found, found.suspects))
     skipped = "could not be read" if quick else "could not be read or came later,"
     unread = f" {found.unread:,} photos {skipped} and were skipped." if found.unread else ""
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="label-headline"):
         if found.fit.misfit:
             looks = f"{count:,} of {photos:,} labels look wrong." if count else "No single label stands out."
             st.markdown(

@@ -23,6 +23,10 @@ ONE, MANY = "One at a time", "Many at once"
 PER_PAGE = 24
 TOP = 3
 PHOTO_PIXELS, PROGRESS_PIXELS = 420, 240
+PHOTO_ON_PHONE = (
+    "<style>@media (max-width:640px){.st-key-suspect-and-facts img{max-height:27vh;object-fit:contain}}</style>"
+)
+"""So that question and decisions fit below it."""
 
 Option = tuple[str, str]
 """A possible decision: an action, and for "relabel" the class."""
@@ -124,12 +128,18 @@ def _one(dataset: Dataset, check: DatasetCheck) -> None:
             photo, facts = st.columns([1, 1], gap="large")
             with photo:
                 _large(check, position)
-            with facts:
-                _facts(check, position)
-                _show_decision(decided.get(position))
-                _buttons(dataset, check, position)
+            with facts, st.container(key="suspect-facts"):
+                with st.container(key="suspect-question"):
+                    _question(check, position)
+                    _show_decision(decided.get(position))
+                _prediction(check, position)
+                with st.container(key="suspect-decision"):
+                    _buttons(dataset, check, position)
         _evidence(check, position)
+    elements.first_on_phone("label-page", "label-title", "label-headline", "one-suspect")
     elements.first_on_phone("one-suspect", "suspect-and-facts")
+    elements.first_on_phone("suspect-facts", "suspect-question", "suspect-decision")
+    st.html(PHOTO_ON_PHONE)
 
 
 def _place(check: DatasetCheck, decided: dict[int, Decision]) -> int:
@@ -166,9 +176,12 @@ def _large(check: DatasetCheck, position: int) -> None:
     st.caption(markdown.escape(path))
 
 
-def _facts(check: DatasetCheck, position: int) -> None:
+def _question(check: DatasetCheck, position: int) -> None:
     given, suggested = check.given(position), check.suggested(position)
     st.markdown(f"#### Labelled {markdown.escape(given)}. Is it {markdown.escape(suggested)}?")
+
+
+def _prediction(check: DatasetCheck, position: int) -> None:
     names, shares = check.folder.class_names, check.issues.probabilities[position]
     order = np.argsort(-shares, kind="stable")[:TOP]
     st.html(drawings.probability_bars([(names[i], float(shares[i])) for i in order]))
