@@ -5,13 +5,6 @@ from playwright.sync_api import Page
 
 BARRIERS = ("serious", "critical")
 
-STREAMLITS_OWN = {
-    # The sidebar's list of pages holds headings with a list of their own, which are no items.
-    "list": "[data-testid=stSidebarNavItems]",
-    "listitem": "[data-testid=stSidebarNavItems]",
-}
-"""Rules, each with a selector of what Streamlit draws against it and has no setting for."""
-
 _RUN = """async () => {
   const found = await axe.run(document, {
     resultTypes: ["violations"],
@@ -21,17 +14,14 @@ _RUN = """async () => {
     node.html, [...node.any, ...node.all, ...node.none].map((check) => check.message).join("; ")])]);
 }"""
 
-_IS_WITHIN = "([target, own]) => Boolean(document.querySelector(target)?.closest(own))"
-
 
 def barriers(page: Page) -> list[str]:
-    """What is serious or critical on a page, but for what Streamlit alone can change."""
+    """What is serious or critical on a page."""
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(f"{AXE_SCRIPT};0")
-    found = []
-    for rule, impact, places in page.evaluate(_RUN):
-        own = STREAMLITS_OWN.get(rule)
-        for target, html, words in places if impact in BARRIERS else ():
-            if not own or not page.evaluate(_IS_WITHIN, [target, own]):
-                found.append(f"{rule}: {target}: {html[:200]}: {words}")
-    return found
+    return [
+        f"{rule}: {target}: {html[:200]}: {words}"
+        for rule, impact, places in page.evaluate(_RUN)
+        if impact in BARRIERS
+        for target, html, words in places
+    ]

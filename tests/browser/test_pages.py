@@ -80,6 +80,19 @@ def test_an_exception_is_noticed_even_if_it_does_not_stay(
     screen.seen.clear()
 
 
+def test_a_text_that_is_too_pale_is_noticed(empty_server: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(empty_server)
+    screen.open("/runs")
+    screen.page.evaluate("""() => {
+        const text = document.createElement("p");
+        text.textContent = "pale";
+        text.style.color = "#999999";
+        document.querySelector("[data-testid=stMainBlockContainer]").prepend(text);
+    }""")
+    [found] = barriers(screen.page)
+    assert "color-contrast" in found and "pale" in found
+
+
 def test_a_phone_s_sidebar_closes_when_somebody_has_chosen_where_to_go(
     empty_server: Server, new_screen: Callable[..., Screen]
 ) -> None:
