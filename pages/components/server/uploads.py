@@ -14,6 +14,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.data.intake.upload_totals import UploadTotals
 from pages.components.cached import services
+from pages.components.shared import state
 
 UPLOAD, STREAM = "/_stcore/upload_file/", "/_stcore/stream"
 
@@ -103,7 +104,10 @@ class Uploads:
         server = runtime.get_instance()
         if not server.is_active_session(session):
             self.totals.refused.pop(session, None)
+            known = server._session_mgr.get_session_info(session)
             server.close_session(session)
+            if known is not None:  # Streamlit's loop holds the last session until the next visitor comes
+                state.forget_all(known.session)
             server.uploaded_file_mgr.remove_session_files(session)
             gc.collect()  # a session refers to itself, so Python would come across its photos much later
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.app_session import AppSession
 
 from core.recipe.augmentations import Choice
 
@@ -106,3 +107,8 @@ def _shared_with_address(name: str) -> str:
     if value and (st.query_params.get(name) != value or st.session_state.get(name) != value):
         _put(name, value)
     return value
+
+
+def forget_all(session: AppSession) -> None:
+    """Forget what is kept for a browser tab that has been closed, with what was uploaded to it."""
+    session.session_state.clear()
