@@ -186,7 +186,7 @@ def test_a_run_that_is_killed_anywhere_loses_an_epoch_at_most_and_ends_as_if_it_
     for _ in range(3):
         with trainer(killed, workplace.environment()) as child:
             seen = len(killed.read_metrics())
-            eventually(lambda known=seen: len(killed.read_metrics()) > known, "training goes on")  # type: ignore[misc]
+            eventually(lambda: child.poll() is not None or len(killed.read_metrics()) > seen, "training goes on")  # noqa: B023
             time.sleep(chance.random())
             kill_trainer(child, killed)
         reached = max((row["position"] for row in killed.read_metrics() if "loss" in row), default=0)
