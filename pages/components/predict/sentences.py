@@ -22,7 +22,7 @@ def summary(found: PredictionTable) -> str:
     """One line on all photos; not yet safe as Markdown."""
     counts = found.counts()
     order = [label for label in np.argsort(-counts, kind="stable") if counts[label]]
-    parts = [f"{counts[label]:,} {found.class_names[label]}" for label in order[:MOST_CLASSES]]
+    parts = [f"{found.class_names[label]} × {counts[label]:,}" for label in order[:MOST_CLASSES]]
     if len(order) > MOST_CLASSES:
         parts.append(f"{counts[order[MOST_CLASSES:]].sum():,} of {len(order) - MOST_CLASSES:,} other classes")
     for kind in (UNSURE, OUT_OF_DISTRIBUTION):

@@ -31,7 +31,7 @@ ACCURACY, LOSS, RATE, SPEED = "accuracy", "loss", "learning_rate", "images_per_s
 MOST_POINTS = 400
 """As many points as a curve is drawn with; more are thinned, the newest is always kept."""
 
-ROOM = 1.3
+ROOM = 1.4
 """How far the axis of epochs goes, in relation to what is done: room for what comes next, and for words."""
 
 LINE_OF_TEXT = 0.075

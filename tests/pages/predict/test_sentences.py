@@ -19,7 +19,7 @@ def found(classes: int) -> PredictionTable:
 
 
 def test_one_line_on_all_photos() -> None:
-    assert summary(found(2)) == "5 photos: 2 <0>, 1 <1>, 1 unsure, 1 unlike the training photos"
+    assert summary(found(2)) == "5 photos: <0> × 2, <1> × 1, 1 unsure, 1 unlike the training photos"
     assert "2 of 2 other classes" in summary(found(MOST_CLASSES + 2))
 
 
