@@ -328,15 +328,18 @@ class FeatureCache:
         self._require_room_at_all()
         folder, making = self.root / name, self.root / f"{MAKING}{secrets.token_hex(4)}"
         try:
-            making.mkdir(parents=True)
-            with _locked(making / LOCK, SHARD_SECONDS):
+            with ExitStack() as held:
+                with self._alone():
+                    making.mkdir()
+                    held.enter_context(_locked(making / LOCK, SHARD_SECONDS))
                 fill(making)
-            with self._alone():
-                self._sweep(frozenset({making}))
-                self._make_room(_size(making), frozenset({folder}))
-                if folder.exists():
-                    _remove(folder)
-                os.replace(making, folder)
+                with self._alone():  # before the lock goes: others sweep away what nobody holds
+                    held.close()
+                    self._sweep(frozenset({making}))
+                    self._make_room(_size(making), frozenset({folder}))
+                    if folder.exists():
+                        _remove(folder)
+                    os.replace(making, folder)
         except OSError as error:
             raise _in_words(error, self.root) from error
         finally:
