@@ -6,6 +6,7 @@ network that was built, and kept. Importing this module brings no TensorFlow.
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from core.errors import WeightsError
@@ -139,16 +140,19 @@ class Network:
             from core.models.frozen import graph_to_boundaries, weights_hash
 
             model, chosen = self.model(), self._chosen
-            key = key_of(chosen, self._file) if self._file else ""
             graph = graph_to_boundaries(model, chosen)
-            found = keep(self._cache, KeptGraph(chosen.key, key, weights_hash(model, chosen), graph))
+            found = keep(self._cache, KeptGraph(chosen.key, self._key, weights_hash(model, chosen), graph))
         return found
 
     def _find(self, prepared: KeptGraph | None) -> KeptGraph | None:
         if self._file is None:
             return None
-        key = key_of(self._chosen, self._file)
-        return prepared if prepared is not None and prepared.key == key else find(self._cache, key)
+        return prepared if prepared is not None and prepared.key == self._key else find(self._cache, self._key)
+
+    @cached_property
+    def _key(self) -> str:
+        """What its graph is kept under; the weights file is read for that, so once."""
+        return key_of(self._chosen, self._file) if self._file else ""
 
 
 def _built(chosen: Backbone, head: Head, classes: int, file: WeightsFile | None, seed: int) -> "keras.Model":

@@ -22,7 +22,6 @@ from core.recipe.plan import plan_phases
 from core.recipe.recipe import Recipe, default_recipe, default_unfreeze_point
 from core.training.budget.augmentation_costs import describe_costs
 from core.training.budget.cost_model import Counts, costs_of
-from core.training.budget.throughput import known_throughput
 from core.training.launch import launch
 from pages.components.cached import datasets, runs, services
 from pages.components.runs.queue_view import watch
@@ -183,7 +182,7 @@ def explain(places: Mapping[str, DeltaGenerator], around: Around, head: Sequence
 def show_costs(chosen: Backbone, recipe: Recipe, head: Sequence[Layer], counts: Counts) -> None:
     """What each phase will take on this machine."""
     plans = plan_phases(recipe, chosen, counts.training, counts.others, services.feature_cache().room)
-    known = known_throughput(services.settings().home, chosen, services.guessed_throughput())
+    known = services.known_throughput(chosen)
     milliseconds = services.augmentation_costs().milliseconds(recipe.augmentations)
     augmenting = None if milliseconds is None else milliseconds / 1000 * (chosen.resolution / 224) ** 2
     costs = costs_of(recipe, chosen, plans, known.throughput, counts, augmenting)

@@ -5,7 +5,7 @@ cache, so whatever either has computed, the other does not compute again.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -107,12 +107,17 @@ def start(store: RunStore, request: Request) -> Run:
 
 def latest(store: RunStore, dataset: Path, key: str) -> Run | None:
     """The newest job for a dataset and a network, however far it is; None where there is none."""
-    return next((run for run in store.runs() if _facts(run) == (str(dataset), key)), None)
+    return next(jobs_for(store, dataset, key), None)
 
 
 def kept(store: RunStore, dataset: Path, key: str) -> Run | None:
     """The newest job for a dataset and a network that has finished; None where there is none."""
-    return next((run for run in store.runs() if _facts(run) == (str(dataset), key) and run.state == FINISHED), None)
+    return next((run for run in jobs_for(store, dataset, key) if run.state == FINISHED), None)
+
+
+def jobs_for(store: RunStore, dataset: Path, key: str) -> Iterator[Run]:
+    """The jobs for a dataset and a network, the newest first, however far they are; a damaged one is passed over."""
+    return (run for run in store.runs() if _facts(run) == (str(dataset), key))
 
 
 def read_request(run: Run) -> Request:

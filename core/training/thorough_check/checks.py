@@ -4,7 +4,6 @@ A check has a folder like a run's, in a store of its own, and waits in the same 
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from core.runs import trainers
 from core.runs.queue import Queue
 from core.runs.store import FINISHED, LIVE, Run, RunStore
 from core.training.budget.cost_model import FIXED_SECONDS, STEP_COST, Throughput
-from core.training.dataset_features.features import sweep
+from core.training.dataset_features.features import jobs_for, sweep
 
 PHOTOS, SCORES = "photos.json", "scores.npz"
 
@@ -91,7 +90,7 @@ def begin(queue: Queue, request: Request) -> Run:
         RunError: It cannot be written, or no process can be started.
     """
     checks = checks_of(queue)
-    for old in _of(checks, Path(request.dataset), request.backbone):
+    for old in jobs_for(checks, Path(request.dataset), request.backbone):
         if old.state in LIVE:
             return old
     sweep(checks, request.dataset, request.backbone)
@@ -138,12 +137,12 @@ def checks_of(queue: Queue) -> RunStore:
 
 def latest(store: RunStore, dataset: Path, key: str) -> Run | None:
     """The newest check of a dataset by a network, however far it is; None where there is none."""
-    return next(_of(store, dataset, key), None)
+    return next(jobs_for(store, dataset, key), None)
 
 
 def kept(store: RunStore, dataset: Path, key: str) -> Run | None:
     """The newest check of a dataset by a network that has a result; None where there is none."""
-    return next((run for run in _of(store, dataset, key) if (run.folder / SCORES).exists()), None)
+    return next((run for run in jobs_for(store, dataset, key) if (run.folder / SCORES).exists()), None)
 
 
 def dataset_of(run: Run) -> str:
@@ -201,13 +200,3 @@ def _is_for(run: Run, request: Request) -> bool:
         return read_request(run) == request
     except UnfreezeError:
         return False
-
-
-def _of(store: RunStore, dataset: Path, key: str) -> Iterator[Run]:
-    for run in store.runs():
-        try:
-            values = run.recipe_values()
-        except RunError:
-            continue
-        if (values.get("dataset"), values.get("backbone")) == (str(dataset), key):
-            yield run

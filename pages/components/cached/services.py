@@ -7,7 +7,7 @@ import streamlit as st
 from core.data.intake.upload_totals import UploadTotals
 from core.data.scan.scanner import Scanner
 from core.inference.batch import FolderJobs
-from core.models.backbones import backbone
+from core.models.backbones import Backbone, backbone
 from core.recipe.recipe import Recipe
 from core.recipe.recipe_book import RecipeBook
 from core.runs.warm_trainer import WarmTrainer
@@ -77,6 +77,11 @@ def warm_trainer() -> WarmTrainer | None:
 def guessed_throughput() -> Throughput:
     """How fast this machine may be, before a run has measured it."""
     return throughput.guessed_throughput()
+
+
+def known_throughput(chosen: Backbone) -> throughput.Known:
+    """How fast this machine is with a network: measured by a run, or else guessed."""
+    return throughput.known_throughput(settings().home, chosen, guessed_throughput())
 
 
 @st.cache_data(max_entries=200, show_spinner=False)

@@ -1,5 +1,7 @@
 """The features that a label check needs, computed by a job that is started and watched here."""
 
+from collections.abc import Collection
+
 import streamlit as st
 
 from core import formatting
@@ -9,7 +11,6 @@ from core.models import weights
 from core.models.backbones import BACKBONES, Backbone, backbone
 from core.runs.messages import text_of
 from core.runs.store import ACTIVE, CRASHED, FAILED, STOPPED, Run, Status
-from core.training.budget.throughput import known_throughput
 from core.training.dataset_features import features
 from core.training.dataset_features.features import Features, Request
 from pages.components.cached import datasets, services
@@ -94,7 +95,7 @@ def _offer(request: Request, new: int, chosen: Backbone, last: Status | None) ->
             " label is compared with those of similar photos, and doubtful ones are shown to you, one by one. No"
             " training is needed, and your photos are never changed."
         )
-    throughput = known_throughput(services.settings().home, chosen, services.guessed_throughput()).throughput
+    throughput = services.known_throughput(chosen).throughput
     seconds = START_SECONDS + new * throughput.forward_seconds(chosen)
     st.caption(
         f":material/schedule: {new:,} photos, about {formatting.duration(seconds)}, less where a training has"
@@ -108,13 +109,19 @@ def _offer(request: Request, new: int, chosen: Backbone, last: Status | None) ->
         choose_network()
 
 
-def _watch(run: Run) -> None:
+def status_while(run: Run, states: Collection[str]) -> Status:
+    """The status of a job in one of these states; where it is in none any more, or gone, the page is drawn again."""
     try:
         status = run.read_status()
     except UnfreezeError:  # it was removed at this moment
         st.rerun()
-    if status.state not in ACTIVE:
+    if status.state not in states:
         st.rerun()
+    return status
+
+
+def _watch(run: Run) -> None:
+    status = status_while(run, ACTIVE)
     rate = f" · {status.images_per_second:.0f} photos a second" if status.images_per_second else ""
     st.progress(min(1.0, status.progress or 0.0), f"{markdown.escape(text_of(status.message))}…{rate}")
     st.button("Stop", icon=":material/stop:", key="stop-features", on_click=ask, args=(run.request_stop,))

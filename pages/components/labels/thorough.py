@@ -4,16 +4,15 @@ import streamlit as st
 
 from core import formatting
 from core.data.dataset import Dataset
-from core.errors import UnfreezeError
 from core.labels.dataset_check import DatasetCheck, check_with
 from core.models.backbones import Backbone
 from core.runs.messages import text_of
 from core.runs.store import CRASHED, FAILED, FINISHED, LIVE, PAUSED, QUEUED, STOPPED, Run, Status
-from core.training.budget.throughput import known_throughput
 from core.training.dataset_features.features import Features
 from core.training.thorough_check import checks
 from core.training.thorough_check.checks import Request
 from pages.components.cached import datasets, runs, services
+from pages.components.labels.features import status_while
 from pages.components.runs.run_text import describe_place
 from pages.components.shared import markdown
 from pages.components.shared.report_errors import ask, reporting, telling
@@ -102,17 +101,12 @@ def _start(dataset: Dataset, chosen: Backbone, run: Run | None, status: Status |
 
 
 def _minutes(dataset: Dataset, chosen: Backbone) -> str:
-    throughput = known_throughput(services.settings().home, chosen, services.guessed_throughput()).throughput
+    throughput = services.known_throughput(chosen).throughput
     return formatting.minutes(checks.seconds(chosen, len(dataset.folder) - len(dataset.withheld), throughput))
 
 
 def _watch(run: Run) -> None:
-    try:
-        status = run.read_status()
-    except UnfreezeError:  # it was removed at this moment
-        st.rerun()
-    if status.state not in LIVE:
-        st.rerun()
+    status = status_while(run, LIVE)
     stopping = run.stop_requested()
     with st.container(horizontal=True, vertical_alignment="center"):
         if status.state == QUEUED:

@@ -9,7 +9,6 @@ from core.models import weights
 from core.models.backbones import Backbone, backbone
 from core.recipe.recipe import RANGES, Recipe, default_epochs
 from core.training.budget.cost_model import Counts
-from core.training.budget.throughput import known_throughput
 from core.training.budget.time_budget import timed_variants
 from pages.components.cached import services
 from pages.components.shared import state
@@ -71,8 +70,8 @@ def _first(start: Draft) -> int:
 def _what_each_is(options: Sequence[int], recipe: Recipe, counts: Counts) -> list[str]:
     """For each number of minutes, what a run of it would be if this machine is as fast as is known of it."""
     rows = available()
-    keys, settings = tuple(row.key for row in rows), services.settings()
-    speed = known_throughput(settings.home, rows[0], services.guessed_throughput()).throughput if rows else None
+    keys = tuple(row.key for row in rows)
+    speed = services.known_throughput(rows[0]).throughput if rows else None
     found = [services.fitted_to_minutes(recipe, keys, speed, counts, minutes) for minutes in options if speed]
     return [_describe(fitting, minutes, seconds) for minutes, (fitting, seconds) in zip(options, found, strict=True)]
 
