@@ -307,11 +307,11 @@ SIDE_FILES = (
     ),
     adding(
         "other files",
-        *map(Item, ("readme.txt", "cat/notes.pdf", "cat/IMG.HEIC", "cat/photo", "cat/x." + "y" * 90)),
+        *map(Item, ("readme.txt", "cat/notes.pdf", "cat/IMG.DCM", "cat/photo", "cat/x." + "y" * 90)),
         left_out={
             "readme.txt": ".txt files are not photos",
             "cat/notes.pdf": ".pdf files are not photos",
-            "cat/IMG.HEIC": "save it as JPEG",
+            "cat/IMG.DCM": "DICOM",
             "cat/photo": "no ending",
             "cat/x." + "y" * 90: "files of this kind",
         },

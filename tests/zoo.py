@@ -4,6 +4,7 @@ Every case starts from a small good dataset of two classes, `GOOD`, and adds one
 `build_all` writes the whole zoo, to be looked at.
 """
 
+import io
 import os
 import shutil
 import stat
@@ -17,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 from PIL import Image, ImageDraw
 
 from core.data.images import FORMATS, TURNS
@@ -110,6 +112,15 @@ def in_format(file_format: str) -> Content:
     return content
 
 
+def heic(image: Image.Image, orientation: int = 1, **options: object) -> bytes:
+    """A photo as iPhones write it, without loss; `tile_size` makes it a grid of tiles, as theirs are."""
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(image).save(buffer, quality=-1, chroma=444, exif=tags.tobytes(), **options)
+    return buffer.getvalue()
+
+
 def animation(file_format: str) -> Content:
     """A red frame, then blue ones."""
     first, *rest = (Image.new("RGB", (40, 30), colour) for colour in ("red", "blue", "navy"))
@@ -172,6 +183,7 @@ HTML = b"<!DOCTYPE html>\n<html><body><h1>404 Not Found</h1></body></html>"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>'
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\n"
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200)
+"""The beginning of an iPhone's photo, and no more of it."""
 VIDEO = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(200)
 THUMBS = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(200)
 
@@ -340,6 +352,8 @@ ODD_PIXELS = (
     fine("alpha PNG", {"cat/cut out.png": in_mode("RGBA")}),
     fine("grey PNG with alpha", {"cat/grey cut out.png": in_mode("LA")}),
     fine("AVIF", {"cat/new.avif": in_format("AVIF")}),
+    fine("HEIC", {"cat/IMG_1.HEIC": lambda: heic(picture(30))}),
+    fine("HEIC named .jpg", {"cat/IMG_2.jpg": lambda: heic(picture(31), tile_size=32)}),
     fine("TIFF", {"cat/scan.tif": in_format("TIFF"), "cat/scan 2.TIFF": in_mode("CMYK", "TIFF")}),
     fine("BMP", {"cat/paint.bmp": in_format("BMP")}),
     fine("WebP", {"cat/web.webp": in_format("WEBP")}),
@@ -374,8 +388,8 @@ BROKEN = (
     bad("SVG", "cat/drawing.svg", lambda: SVG, ".svg files are not photos"),
     bad("SVG named .png", "cat/drawing.png", lambda: SVG, "SVG"),
     bad("PDF named .png", "cat/letter.png", lambda: PDF, "PDF"),
-    bad("HEIC by content", "cat/phone.jpg", lambda: HEIC, "HEIC"),
-    bad("HEIC by name", "cat/phone.HEIC", lambda: HEIC, "HEIC"),
+    bad("damaged HEIC named .jpg", "cat/phone.jpg", lambda: HEIC, "HEIC"),
+    bad("HEIC cut off", "cat/phone.heic", lambda: heic(picture(32), tile_size=32)[:-100], CUT),
     bad("a video named .jpg", "cat/video.jpg", lambda: VIDEO, "not a photo"),
     bad("a video", "cat/video.mp4", lambda: VIDEO, ".mp4 files are not photos"),
     bad("text", "cat/notes.txt", lambda: b"my cats", ".txt files are not photos"),

@@ -45,8 +45,25 @@ ALPHA_SHARE = 0.5
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
+HEIF_BRANDS = (b"hei", b"hev", b"mif")
+"""How the kinds of HEIC files begin (ISO/IEC 23008-12, 10)."""
+
 PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 """Chunks of a PNG file that its pixels need."""
+
+
+def with_heif() -> bool:
+    """Teach Pillow to read HEIC photos, without their depth maps and thumbnails; tells whether that can be.
+
+    `pi_heif` has the decoder. It turns photos upright itself, puts the tiles of a grid together, and gives 8 of 10 or
+    12 bits. Where there is no build of it for a computer, these photos are refused in a sentence.
+    """
+    try:
+        import pi_heif
+    except ImportError:
+        return False
+    pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
+    return True
 
 
 class UnclearPixels(ValueError):
@@ -92,7 +109,26 @@ def _with_page(stream: BinaryIO, formats: tuple[str, ...], use: Callable[[ImageF
             image.seek(_photo_page(image))
             if (bands := _tags_of(image).get(SAMPLES, 1)) > MOST_BANDS:
                 raise UnclearPixels(_too_many_bands(bands))
+        if image.format == "HEIF" and _is_cut_off(stream):
+            raise OSError("truncated file")
         return use(image)
+
+
+def _is_cut_off(stream: BinaryIO) -> bool:
+    """Whether a part of a HEIC file reaches beyond its end; the decoder leaves tiles that are missing grey.
+
+    The file is a row of boxes, each with its length before its kind (ISO/IEC 14496-12, 4.2).
+    """
+    end, at = stream.seek(0, io.SEEK_END), 0
+    while at + 8 <= end:
+        stream.seek(at)
+        length = int.from_bytes((head := stream.read(16))[:4])
+        if length == 1:
+            length = int.from_bytes(head[8:])
+        if not length:  # the last box, up to the end
+            return False
+        at += max(length, 8)
+    return at > end
 
 
 def _tags_of(image: Image.Image) -> Mapping[int, Any]:
@@ -261,9 +297,12 @@ def _over_white(photo: Image.Image, image: ImageFile.ImageFile) -> tuple[Image.I
 
 
 def why_unread(stream: BinaryIO) -> str:
-    """Why Pillow cannot open a TIFF or a PNG file, as the bare reason; empty where that is not known."""
+    """Why Pillow cannot open a TIFF, PNG or HEIC file, as the bare reason; empty where that is not known."""
     stream.seek(0)
-    start = stream.read(8)
+    start, brand = stream.read(8), stream.read(3)
+    if start[4:] == b"ftyp" and brand in HEIF_BRANDS:
+        return "the photo is cut off: part of the file is missing" if _is_cut_off(stream) else ""
+    stream.seek(8)
     if start == PNG_START:
         damaged = next((kind for kind, whole, _ in _chunks(stream) if not whole), b"").decode("latin-1")
         return f"this PNG photo is damaged: the checksum of its part “{damaged}” is wrong" if damaged.isalpha() else ""

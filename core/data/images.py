@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError, features
 
 from core.data import quality
-from core.data.encodings import UnclearPixels, eight_bit, why_unread, with_photo
+from core.data.encodings import UnclearPixels, eight_bit, why_unread, with_heif, with_photo
 from core.errors import DataError, PhotoError, PhotoOutOfReach
 from core.files import open_resolved
 from core.settings import Limits
@@ -37,12 +37,23 @@ FINGERPRINT_SIDE = 16
 LOOKED_AT = 256
 """Pixels of the shorter side at which a photo is judged; about what networks see."""
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", *(("AVIF",) if features.check("avif") else ()))
+HEIF = "HEIF"
+"""The name by which `pi_heif` makes itself known to Pillow."""
+
+FORMATS = (
+    *("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF"),
+    *(("AVIF",) if features.check("avif") else ()),
+    *((HEIF,) if with_heif() else ()),
+)
 """Pillow's names of the formats that are read. Its JPEG reader also takes MPO, which several phones write."""
+
+HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+"""Endings that phones and cameras give to HEIC photos."""
 
 PHOTO_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"}
     | ({".avif"} if "AVIF" in FORMATS else set())
+    | (HEIF_SUFFIXES if HEIF in FORMATS else set())
 )
 """Endings of file names, in lower case, that are taken for photos."""
 
@@ -63,6 +74,8 @@ TURNS = {
 SIDEWAYS = frozenset({5, 6, 7, 8})
 """Values of the EXIF tag Orientation that exchange width and height."""
 
+NO_HEIF = "HEIC photos are not supported on this computer: save it as JPEG"
+
 NOT_PHOTOS = {
     rb"\s*<(!doctype html|html|head|body)": "this is a web page (HTML), not a photo",
     rb"\s*<(\?xml|svg)": "this is a drawing or text (SVG, XML), not a photo",
@@ -70,7 +83,9 @@ NOT_PHOTOS = {
     rb"%PDF": "this is a PDF document, not a photo",
     rb"PK\x03\x04": "this is a ZIP archive, not a photo",
     rb"(?s)....ftyp(mp4|isom|iso2|qt|M4V|avc1|3gp)": "this is a video, not a photo",
-    rb"(?s)....ftyp(hei|hev|mif1)": "this is a HEIC photo, which is not supported: save it as JPEG",
+    rb"(?s)....ftyp(hei|hev|mif1)": "this HEIC photo is damaged, or of a kind that is not read: save it as JPEG"
+    if HEIF in FORMATS
+    else NO_HEIF,
 }
 """How files that are often mistaken for photos begin, as regular expressions, and what to say of them."""
 

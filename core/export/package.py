@@ -24,7 +24,7 @@ from core.reports.model_card import as_markdown
 from core.runs.store import Run
 
 SAMPLES = 3
-ALWAYS = ("numpy", "pillow")
+ALWAYS = ("numpy", "pillow", "pi-heif")
 
 CERTIFICATE, CERTIFICATE_TEXT = "certificate.json", "certificate.txt"
 

@@ -6,7 +6,7 @@ What differs between formats is how the model is loaded and run. A test compares
 from pathlib import Path
 
 from core.data import encodings
-from core.data.images import FORMATS, MODES, PHOTO_SUFFIXES
+from core.data.images import FORMATS, HEIF, HEIF_SUFFIXES, MODES, PHOTO_SUFFIXES
 from core.data.scan.walk import HOUSEKEEPING
 from core.export.formats import ExportFormat
 from core.source_excerpts import source_excerpt
@@ -148,6 +148,9 @@ def orientation(image):
 
 
 [[ENCODINGS]]
+
+FORMATS += ("HEIF",) if with_heif() else ()  # photos of iPhones
+
 
 def pixels(photo):
     """A photo, given by its path or as an open file, as the model takes it.
@@ -299,7 +302,7 @@ if __name__ == "__main__":
 def source_of_encodings() -> str:
     """What `predict.py` uses of `core.data.encodings`."""
     text = Path(encodings.__file__).read_text("utf-8")
-    return source_excerpt(text, ("with_photo", "eight_bit", "why_unread")) + "\n"
+    return source_excerpt(text, ("with_heif", "with_photo", "eight_bit", "why_unread")) + "\n"
 
 
 def _set(names: frozenset[str]) -> str:
@@ -312,9 +315,9 @@ def predict_script(chosen: ExportFormat) -> str:
     parts = {
         "IMPORTS": imports.strip("\n") + "\n",
         "RUN": f"{function}{rest}".replace("[[MODEL]]", chosen.model),
-        "FORMATS": repr(FORMATS),
+        "FORMATS": repr(tuple(name for name in FORMATS if name != HEIF)),
         "MODES": _set(MODES),
-        "PHOTO_SUFFIXES": _set(PHOTO_SUFFIXES),
+        "PHOTO_SUFFIXES": _set(PHOTO_SUFFIXES | HEIF_SUFFIXES),
         "HOUSEKEEPING": _set(HOUSEKEEPING),
         "ENCODINGS": source_of_encodings(),
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from core.data.images import PHOTO_SUFFIXES
+from core.data.images import HEIF_SUFFIXES, NO_HEIF, PHOTO_SUFFIXES
 from core.errors import FolderError, PhotoOutOfReach
 from core.settings import MEGABYTE, Limits
 
@@ -28,8 +28,7 @@ HOUSEKEEPING = frozenset(
 """Files and folders, in lower case, that operating systems leave behind. Names that begin with a dot count as well."""
 
 SUFFIX_HINTS = {
-    ".heic": "HEIC photos are not supported: save it as JPEG",
-    ".heif": "HEIF photos are not supported: save it as JPEG",
+    **dict.fromkeys(HEIF_SUFFIXES, NO_HEIF),
     ".avif": "AVIF photos are not supported by this installation: save it as JPEG",
     ".dcm": "DICOM images are not read: export them as PNG or JPEG",
     ".dicom": "DICOM images are not read: export them as PNG or JPEG",

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any
 
+from core.data.images import HEIF_SUFFIXES
 from core.data.split import read_split_csv
 from core.data.subsets import SUBSETS
 from core.errors import RunError
@@ -53,6 +55,7 @@ class RunHistory:
         recipe: Its recipe.
         counts: The number of readable photos in each subset.
         unclear: Whether any of them is in a format whose numbers can mean several things; see `core.data.encodings`.
+        heif: Whether any of them is named like a HEIC photo.
         left_out: Files that could not be read.
         weights: The file of its pretrained weights, "imagenet" where Keras downloads them, empty without any.
         validations: The recorded validations, oldest first.
@@ -63,6 +66,7 @@ class RunHistory:
     recipe: Recipe
     counts: Mapping[str, int]
     unclear: bool
+    heif: bool
     left_out: tuple[str, ...]
     weights: str
     validations: tuple[Mapping[str, Any], ...]
@@ -158,7 +162,8 @@ def read_run_history(run: Run, settings: Settings) -> RunHistory:
     if not facts or "version" not in validations[0]:
         raise RunError("This run did not record everything that its script needs. Repeat the run to get a script.")
     unclear = not all(path.lower().endswith(PLAIN) for path in folder.paths)
-    return RunHistory(run, recipe, counts, unclear, left_out, _weights(recipe, settings), validations, facts)
+    heif = any(PurePosixPath(path).suffix.lower() in HEIF_SUFFIXES for path in folder.paths)
+    return RunHistory(run, recipe, counts, unclear, heif, left_out, _weights(recipe, settings), validations, facts)
 
 
 def _left_out(run: Run) -> tuple[str, ...]:

@@ -74,8 +74,8 @@ def script_archive(run: Run, settings: Settings) -> bytes:
             f" {history.recipe.dataset}.\nIf they are elsewhere, change DATASET in train.py. Unfreeze can load"
             " recipe.json.\n",
         )
-        required = ("tensorflow", "keras", "numpy", "pillow")
-        archive.writestr("requirements.txt", "".join(f"{name}=={versions[name]}\n" for name in required))
+        required = [f"{name}=={versions[name]}\n" for name in ("tensorflow", "keras", "numpy", "pillow")]
+        archive.writestr("requirements.txt", "".join([*required, *["pi-heif\n"] * history.heif]))
         archive.write(run.split_file, "split.csv")
         archive.writestr("recipe.json", history.recipe.to_json())
         if history.weights.endswith(".npz"):
@@ -148,6 +148,7 @@ def _values(history: RunHistory) -> dict[str, Any]:
         "names_cuts": any(cuts) and any(phase.first != phase.cut for phase in phases),
         "augments": bool(rows),
         "augmentations": {row.key: asdict(recipe.augmentations[row.key]) for row in rows},
+        "heif": history.heif,
         "encodings": source_excerpt(ENCODINGS_FILE.read_text("utf-8"), ("with_photo", "eight_bit"))
         if history.unclear
         else "",

@@ -1,11 +1,14 @@
 import hashlib
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pillow_heif
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter, features
@@ -14,6 +17,7 @@ from core.data import images
 from core.data.images import MAX_PIXELS, TURNS, PhotoInfo, decode, inspect, thumbnail
 from core.errors import DataError, PhotoError
 from tests.core.data.conftest import encode, noise, plain
+from tests.zoo import heic
 
 INVERSE = {
     Image.Transpose.ROTATE_90: Image.Transpose.ROTATE_270,
@@ -186,6 +190,48 @@ def test_every_format_is_read(file_format: str) -> None:
     assert np.abs(decode(photo, 8).astype(int) - (200, 60, 30)).max() < 12
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("tile_size", [0, 64])
+def test_photos_of_phones_are_upright_whether_one_picture_or_a_grid(orientation: int, tile_size: int) -> None:
+    upright = noise(6, 4).resize((192, 128), Image.Resampling.NEAREST)
+    photo = heic(stored_turned(upright, orientation), orientation, **({"tile_size": tile_size} if tile_size else {}))
+    assert (inspect(photo).width, inspect(photo).height) == (192, 128)
+    assert np.abs(decode(photo, 32).astype(int) - decode(encode(upright), 32)).max() <= 2
+
+
+def test_ten_bits_of_a_phone_are_the_same_brightness_as_eight() -> None:
+    upright = noise(6, 4).resize((96, 64), Image.Resampling.NEAREST)
+    buffer = io.BytesIO()
+    ten = (np.asarray(upright).astype(np.uint16) << 8).tobytes()
+    pillow_heif.from_bytes(mode="RGB;16", size=upright.size, data=ten).save(buffer, quality=-1, chroma=444)
+    assert pillow_heif.open_heif(buffer.getvalue(), convert_hdr_to_8bit=False).mode == "RGB;16"
+    assert np.abs(decode(buffer.getvalue(), 32).astype(int) - decode(encode(upright), 32)).max() <= 2
+
+
+def test_a_grid_with_missing_tiles_is_cut_off() -> None:
+    photo = heic(noise(192, 128), tile_size=64)
+    for length in (len(photo) // 2, len(photo) - 1):
+        with pytest.raises(PhotoError, match="cut off"):
+            inspect(photo[:length])
+
+
+def test_without_a_decoder_a_photo_of_a_phone_is_refused_in_a_sentence() -> None:
+    program = """if True:
+        import sys
+        sys.modules["pi_heif"] = None
+        from core.data.images import decode
+        from core.data.scan.walk import SUFFIX_HINTS
+        print(SUFFIX_HINTS[".heic"])
+        try:
+            decode(bytes.fromhex(sys.argv[1]), 8)
+        except Exception as error:
+            print(type(error).__name__, error)
+    """
+    run = [sys.executable, "-c", program, heic(noise(20, 20)).hex()]
+    said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    assert said.count("HEIC photos are not supported on this computer: save it as JPEG") == 2 and "PhotoError" in said
+
+
 def test_a_file_and_its_bytes_give_the_same(tmp_path: Path) -> None:
     path = tmp_path / "写真 📷.jpg"
     path.write_bytes(encode(noise(50, 40), "JPEG"))
@@ -291,7 +337,8 @@ def test_the_limit_of_pixels_is_where_pillow_warns() -> None:
 def test_randomly_damaged_files_are_read_or_refused_alike_by_both() -> None:
     rng = np.random.default_rng(5)
     photos = [encode(noise(24, 20), name) for name in ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")]
-    for turn in range(600):
+    photos += [heic(noise(24, 20)), heic(noise(150, 80), tile_size=64)]
+    for turn in range(800):
         damaged = np.frombuffer(photos[turn % len(photos)], dtype=np.uint8).copy()
         damaged[rng.integers(0, min(len(damaged), 200), size=3)] = rng.integers(0, 256, size=3)
         outcomes = []

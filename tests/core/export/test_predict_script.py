@@ -16,6 +16,7 @@ from core.export.predict_script import predict_script
 from core.export.trial_photos import VARIANTS
 from core.inference.decision import DecisionRule, decide
 from tests.core.data.tiffs import tiff
+from tests.zoo import heic
 
 SIDE = 96
 RULE = DecisionRule(temperature=1.7, least_confidence=0.6)
@@ -58,6 +59,7 @@ def odd_files() -> Iterator[tuple[str, bytes]]:
     buffer = io.BytesIO()
     picture().save(buffer, "JPEG", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff")
     yield "JPEG with damaged EXIF data", buffer.getvalue()
+    yield "HEIC turned", heic(picture(201, 333), orientation=6, tile_size=64)
 
 
 def unusual_encodings() -> Iterator[tuple[str, bytes]]:

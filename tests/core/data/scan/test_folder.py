@@ -94,7 +94,7 @@ def test_housekeeping_is_counted_not_reported(flowers: Path) -> None:
 def test_what_is_no_photo_is_left_out_with_a_reason(flowers: Path) -> None:
     page = b"<html>not found</html>"
     contents = {"daisy/a.jpg": page, "daisy/b.jpg": b"", "daisy/c.jpg": encode(noise(40, 40), "JPEG")[:-300]}
-    contents |= {"daisy/notes.txt": b"x", "rose/noending": b"x", "rose/phone.HEIC": b"x", "labels.csv": b"x"}
+    contents |= {"daisy/notes.txt": b"x", "rose/noending": b"x", "rose/scan.dcm": b"x", "labels.csv": b"x"}
     contents |= {"loose.png": encode(noise(9, 7))}
     for name, content in contents.items():
         place(flowers / name, content)
@@ -107,7 +107,7 @@ def test_what_is_no_photo_is_left_out_with_a_reason(flowers: Path) -> None:
         "daisy/c.jpg": "cut off",
         "daisy/notes.txt": ".txt files",
     }
-    expected |= {"rose/noending": "no ending", "rose/phone.HEIC": "save it as JPEG", "labels.csv": "a table"}
+    expected |= {"rose/noending": "no ending", "rose/scan.dcm": "DICOM", "labels.csv": "a table"}
     expected |= {"loose.png": "next to the class folders"}
     for path, words in expected.items():
         assert words in reasons(found)[path]

@@ -33,7 +33,9 @@ from core.source_excerpts import source_excerpt
 from core.training.codegen.script import ENCODINGS_FILE, LITE_BLOCKS, TRANSFORMS_FILE, script_archive, training_script
 from core.training.loop import train
 from tests.conftest import FAMILIES, PROJECT, Workplace, write_colours
+from tests.core.data.conftest import noise
 from tests.core.data.tiffs import tiff
+from tests.zoo import heic
 
 SHARED = PROJECT.parent / "shared"
 CLOSE = 1e-3
@@ -163,6 +165,7 @@ def assert_readable(script: str) -> None:
         if isinstance(node, ast.Import | ast.ImportFrom)
     }
     known = {"csv", "hashlib", "json", "math", "pathlib", "keras", "numpy", "tensorflow", "PIL"}
+    known |= {"pi_heif"} if "register_heif_opener" in script else set()
     assert modules <= known | ({"io", "struct", "sys", "zlib"} if "eight_bit" in script else set())
 
 
@@ -326,6 +329,20 @@ def test_the_script_of_a_run_on_jpeg_photos_alone_reads_them_in_a_few_lines(
         exif[0x0112] = 6
         Image.radial_gradient("L").resize((300, 200)).convert(mode).save(tmp_path / "1.jpg", exif=exif)
         np.testing.assert_array_equal(read(tmp_path / "1.jpg"), decode(tmp_path / "1.jpg", side))
+
+
+def test_the_script_of_a_run_on_photos_of_phones_reads_them_as_the_run_does(
+    workplace: Workplace, one_run: Run, tmp_path: Path
+) -> None:
+    run = with_recipe(one_run, tmp_path)
+    run.split_file.write_text(run.split_file.read_text("utf-8").replace(".png", ".HEIC"), "utf-8")
+    script = training_script(run, workplace.settings)
+    assert_readable(script)
+    read, side = decode_of(script, tmp_path)
+    (tmp_path / "1.HEIC").write_bytes(heic(noise(120, 90), 8, tile_size=64))
+    np.testing.assert_array_equal(read(tmp_path / "1.HEIC"), decode(tmp_path / "1.HEIC", side))
+    with zipfile.ZipFile(io.BytesIO(script_archive(run, workplace.settings))) as archive:
+        assert archive.read("requirements.txt").endswith(b"\npi-heif\n")
 
 
 def test_what_the_zip_file_holds(workplace: Workplace, one_run: Run) -> None:
