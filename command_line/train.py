@@ -50,8 +50,9 @@ def train(options: argparse.Namespace, settings: Settings, output: Output) -> in
         output.say(note)
     if dataset.has_own_split:
         output.say(summary.split_in_words(dataset))
-    folder, parts = dataset.used(dataset.split(recipe.split_seed))
-    loaded = fitted_to(recipe, folder, int(np.sum(parts == TRAINING)))
+    split = dataset.split(recipe.split_seed)
+    folder, parts = dataset.used(split, recipe.without_classes)
+    loaded = fitted_to(recipe, dataset.folder, int(np.sum(parts == TRAINING)))
     for note in loaded.notes:
         output.say(note)
     chosen = loaded.recipe if options.seed is None else replace(loaded.recipe, seed=options.seed)

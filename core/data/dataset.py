@@ -239,12 +239,24 @@ class Dataset:
         )
         return subsets
 
-    def used(self, subsets: NDArray[np.int8]) -> tuple[ImageFolder, NDArray[np.int8]]:
+    def used(self, subsets: NDArray[np.int8], without: Sequence[str] = ()) -> tuple[ImageFolder, NDArray[np.int8]]:
         """Return the photos that have a subset, and their subsets; what a run is started with.
 
         Classes of which nothing is used are none.
+
+        Args:
+            subsets: The subset of each photo, shape (M,), as `split` gives it.
+            without: Classes to leave out; names that no class has are passed over.
+
+        Raises:
+            DataError: Fewer than two classes are left.
         """
-        chosen = subsets != NO_SUBSET
+        off = [label for label, name in enumerate(self.folder.class_names) if name in without]
+        chosen = (subsets != NO_SUBSET) & ~np.isin(self.folder.labels, off)
+        left = np.unique(self.folder.labels[chosen])
+        if off and len(left) < 2:
+            names = ", ".join(self.folder.class_names[label] for label in left) or "no class"
+            raise DataError(f"At least two classes are needed; without those that are left out there is {names}.")
         return _without_empty_classes(self.folder.subset(chosen)), subsets[chosen]
 
     def classes_to_join(self, finding: "Finding", group: NDArray[np.intp]) -> list[str]:

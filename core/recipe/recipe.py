@@ -29,6 +29,9 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 SWITCHES = ("class_weights", "gradual", "shuffle", "head_batch_norm", "tensorboard")
 """The choices that are true or false."""
 
+LISTS = ("more_epochs", "without_classes")
+"""The choices that are lists in JSON."""
+
 
 @dataclass(frozen=True)
 class Range:
@@ -106,6 +109,7 @@ class Recipe:
             batch takes one of them.
         ema: Momentum of an exponential moving average of the weights, which is what is validated and kept; it rises to
             this with the steps, see `core.training.schedule`. 0 for none.
+        without_classes: Names of classes of the dataset whose photos are not used.
         batch_size: Photos per step.
         steps_per_epoch: Steps in an epoch; 0 for as many as show each training photo once.
         validate_every: Steps from one validation to the next; 0 for one at the end of each epoch.
@@ -143,6 +147,7 @@ class Recipe:
     seed: int = 0
     split_seed: int = 0
     more_epochs: tuple[int, ...] = ()
+    without_classes: tuple[str, ...] = ()
     unfreeze_layer: str = ""
     gradual: bool = False
     optimizer: str = "adam"
@@ -181,6 +186,7 @@ class Recipe:
             if not isinstance(getattr(self, name), bool):
                 raise RecipeError(f"{_subject(name)} {getattr(self, name)!r}; {_it(name)} must be true or false.")
         _check_more_epochs(self.more_epochs)
+        _check_left_out(self.without_classes)
         _check_augmentations(self.augmentations)
         chosen = backbone(self.backbone)
         chosen.trainable_blocks(self.unfreeze_point)
@@ -235,8 +241,7 @@ def _in_present_form(values: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(values)
     if found.get("version") == 1:
         found |= {"version": VERSION, "split_seed": found.get("seed", 0)}
-    if isinstance(found.get("more_epochs"), list):
-        found["more_epochs"] = tuple(found["more_epochs"])
+    found |= {name: tuple(found[name]) for name in LISTS if isinstance(found.get(name), list)}
     if isinstance(found.get("augmentations"), dict):
         found["augmentations"] = {key: _as_choice(key, value) for key, value in found["augmentations"].items()}
     return found
@@ -269,6 +274,11 @@ def _check_more_epochs(added: Any) -> None:
     whole = isinstance(added, tuple) and all(type(number) is int and number >= 1 for number in added)
     if not whole:
         raise RecipeError(f"The additional epochs are {added!r}; they must be whole numbers from 1 on.")
+
+
+def _check_left_out(names: Any) -> None:
+    if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
+        raise RecipeError(f"The classes left out are {names!r}; they must be a list of names.")
 
 
 def _check_layer(layer: Any, point: str, chosen: Backbone) -> None:

@@ -167,14 +167,21 @@ def fitted_to(recipe: Recipe, folder: ImageFolder, training_photos: int) -> Load
 
     Args:
         recipe: Made for whatever dataset.
-        folder: The photos of the present one.
+        folder: The photos of the present one, of all classes.
         training_photos: How many of them are trained on.
     """
-    moved = replace(recipe, dataset=str(folder.root))
+    known = tuple(name for name in recipe.without_classes if name in folder.class_names)
+    if len(folder.class_names) - len(known) < 2:
+        known = ()
+    moved = replace(recipe, dataset=str(folder.root), without_classes=known)
     notes = []
     if moved.dataset != recipe.dataset:
         former, present = Path(recipe.dataset).name, folder.root.name
         notes.append(f"It was made for the photos of “{former}”; it is now used for those of “{present}”.")
+    if strange := [name for name in recipe.without_classes if name not in folder.class_names]:
+        notes.append(f"It leaves out classes that these photos do not have: {', '.join(strange)}.")
+    elif recipe.without_classes and not known:
+        notes.append("It leaves out so many classes that fewer than two would remain: all classes are used.")
     mirrors = [row.name for row in map(AUGMENTATION_OF.__getitem__, moved.augmentations) if row.mirrors]
     if mirrors and reads_as_characters(folder.class_names):
         notes.append(f"The classes are letters or digits, which {' and '.join(mirrors)} would turn into others.")

@@ -20,6 +20,7 @@ TITLES: Mapping[str, str] = {
     "drop_connect": "drop-connect",
     "ema": "moving average of weights",
     "more_epochs": "additional epochs",
+    "without_classes": "classes left out",
     "views": "cached versions of each photo",
 }
 """What choices are called where that is not their name in the recipe."""

@@ -224,7 +224,8 @@ def queue_runs(dataset: Dataset, plan: Plan, parts: NDArray[np.int8]) -> None:
     with reporting(), st.spinner("Queuing the runs…"):
         services.preview_worker().close()
         for run in plan.runs:
-            enqueue(runs.queue(), run.recipe, *dataset.used(parts), Label(run.name, group, run.variant))
+            used = dataset.used(parts, run.recipe.without_classes)
+            enqueue(runs.queue(), run.recipe, *used, Label(run.name, group, run.variant))
         state.remember("series", group)
         state.remember("compare", SERIES)
         trainers.advance(runs.queue(), services.warm_trainer())

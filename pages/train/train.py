@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core import formatting
 from core.data.dataset import Dataset
 from core.data.scan.folder import ImageFolder
+from core.data.subsets import SUBSETS
 from core.errors import RunNotFound
 from core.models.architecture import Layer, head_layers
 from core.models.backbones import Backbone, backbone
@@ -62,22 +63,28 @@ def set_up(dataset: Dataset) -> None:
     with reporting():
         start = draft.present(dataset)
         folder, parts = draft.used_photos(dataset, start)
-    counts = Counts(*(int(np.sum(parts == number)) for number in range(3)))
+    counts = counts_of(parts)
     for note in start.notes:
         st.info(markdown.escape(note), icon=":material/info:")
-    show_photos(folder)
+    show_photos(folder, draft.left_out_classes(dataset, start))
     usual = usual_recipe(folder, counts.training)
     augmentations = state.augmentations(default_augmentations(folder.class_names))
     minutes = length.choose(start, replace(usual, augmentations=augmentations), counts)
     go = st.container()
     with st.expander("Change how it learns", icon=":material/tune:", key=f"change-{minutes > 0}", expanded=not minutes):
-        recipe = choose_recipe(start, folder, parts, counts, minutes, usual)
+        recipe = choose_recipe(start, dataset, (folder, parts), minutes, usual)
     if go.button("Start training", key="start", type="primary", icon=":material/play_arrow:", width="stretch"):
         begin(dataset, recipe)
 
 
-def show_photos(folder: ImageFolder) -> None:
+def counts_of(parts: NDArray[np.int8]) -> Counts:
+    """How many photos each subset has."""
+    return Counts(*(int(np.sum(parts == number)) for number in range(len(SUBSETS))))
+
+
+def show_photos(folder: ImageFolder, without: Sequence[str]) -> None:
     """Which photos will be learned from: their name, how many, and some of each class as far as there is room."""
+    left_out = f" · without {markdown.escape(', '.join(without))}" if without else ""
     st.html(STYLE)
     labels = np.unique(folder.labels)[:MOST_THUMBNAILS]
     each = MOST_THUMBNAILS // len(labels)
@@ -85,7 +92,7 @@ def show_photos(folder: ImageFolder) -> None:
     with st.container(key="train-photos", gap="xsmall"):
         st.markdown(
             f"**{markdown.escape(folder.root.name)}** · {formatting.photos(len(folder))} in"
-            f" {len(folder.class_names):,} classes"
+            f" {len(folder.class_names):,} classes{left_out}"
         )
         thumbnails.show_thumbnails(folder, members.tolist())
 
@@ -97,9 +104,11 @@ def usual_recipe(folder: ImageFolder, training_photos: int) -> Recipe:
 
 
 def choose_recipe(
-    start: Draft, folder: ImageFolder, parts: NDArray[np.int8], counts: Counts, minutes: int, usual: Recipe
+    start: Draft, dataset: Dataset, used: tuple[ImageFolder, NDArray[np.int8]], minutes: int, usual: Recipe
 ) -> Recipe:
-    """Everything that can be chosen besides the minutes."""
+    """Everything that can be chosen besides the minutes; `used` is what `draft.used_photos` gives."""
+    folder, parts = used
+    counts = counts_of(parts)
     above = st.container(horizontal=True)
     left, right = st.columns([1, 1], gap="large")
     timed = minutes > 0
@@ -110,6 +119,7 @@ def choose_recipe(
             length.exact_minutes(start, minutes)
         values |= length.usual_epochs(counts.training) if timed else length.epochs(start, counts.training)
         values["augmentations"] = show_augmentations(folder, counts.training)
+        values["without_classes"] = choose_classes(dataset, start)
         values["class_weights"] = class_weights.class_weights_toggle(folder, start)
         priced = st.container()
     with left:
@@ -139,10 +149,29 @@ def choose_recipe(
         with places[expert.RATE]:
             lr_finder_view.show_lr_finder(recipe, folder, parts)
     with above:
-        recipes_view.box(start, recipe, folder, counts.training)
+        recipes_view.box(start, recipe, dataset.folder, counts.training)
         st.button("Reset to the defaults", icon=":material/undo:", disabled=recipe == usual, on_click=draft.start_over)
     keep_warm(chosen)
     return recipe
+
+
+def choose_classes(dataset: Dataset, start: Draft) -> tuple[str, ...]:
+    """Classes that this run shall not learn; at least two are left."""
+    names = dataset.folder.class_names
+    if len(names) < 3:
+        return ()
+    return tuple(
+        st.multiselect(
+            "Classes to leave out",
+            names,
+            start.first("without_classes", ()),
+            key=draft.classes_key(dataset, start),
+            max_selections=len(names) - 2,
+            persist_state="session",
+            placeholder=f"None: all {len(names):,} classes are learned",
+            help="For this run only. The photos stay where they are.",
+        )
+    )
 
 
 def choose_point(chosen: Backbone, start: Draft, timed: bool, kind: str) -> Around:
@@ -200,7 +229,7 @@ def keep_warm(chosen: Backbone) -> None:
 def begin(dataset: Dataset, recipe: Recipe) -> None:
     """Start the run, or let it wait its turn, and show it."""
     with reporting():
-        used = dataset.used(datasets.split_of(dataset, recipe.split_seed))
+        used = dataset.used(datasets.split_of(dataset, recipe.split_seed), recipe.without_classes)
         services.preview_worker().close()
         run = launch(runs.queue(), recipe, *used, services.warm_trainer())
     state.open_run(run.id)

@@ -2,18 +2,20 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from playwright.sync_api import expect
 
-from core.data.split import assign_subsets
+from core.data.split import assign_subsets, read_split_csv
 from core.models.backbones import backbone
 from core.recipe.recipe import Recipe, default_recipe
 from tests.browser.conftest import Screen, Server
-from tests.conftest import Workplace
+from tests.conftest import Workplace, write_colours
 
 LITE = backbone("efficientnet-lite0")
 GROUPS = ("Learning rate", "Regularisation", "Head", "Epochs", "Unfreezing", "Seeds", "Logs")
@@ -172,6 +174,33 @@ def test_every_choice_of_the_expert_section_arrives(server: Server, new_screen: 
     [run] = server.workplace.store.runs()
     assert Recipe.from_values(run.recipe_values()) == wanted
     run.request_stop()
+
+
+def test_a_class_is_left_out_of_a_run(server: Server, new_screen: Callable[..., Screen]) -> None:
+    photos = server.workplace.colours.parent / "three"
+    write_colours(photos)
+    shutil.copytree(server.workplace.colours / "red", photos / "green")
+    for file in (photos / "green").iterdir():
+        with Image.open(file) as image:
+            red, green, blue = image.convert("RGB").split()
+        Image.merge("RGB", (green, red, blue)).save(file)
+    screen = new_screen(server)
+    screen.open(f"/train?dataset={photos}")
+    screen.unfold("Change how it learns")
+    expect(screen.text("45 photos in 3 classes")).to_be_visible()
+    field = screen.page.get_by_role("combobox", name="Classes to leave out")
+    field.click()
+    screen.page.get_by_role("option", name="green", exact=True).click()
+    screen.page.keyboard.press("Escape")
+    screen.settle()
+    expect(screen.text("30 photos in 2 classes · without green")).to_be_visible()
+    assert saved_recipe(screen).without_classes == ("green",)
+    screen.press("Start training")
+    [run] = server.workplace.store.runs()
+    folder, _ = read_split_csv(run.split_file, photos)
+    assert folder.class_names == ("blue", "red") and run.recipe_values()["without_classes"] == ["green"]
+    run.request_stop()
+    assert (photos / "green").is_dir() and not screen.problems()
 
 
 def test_choices_survive_other_pages_and_go_back_to_the_defaults(

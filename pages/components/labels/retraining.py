@@ -70,7 +70,7 @@ def _begin(dataset: Dataset, before: LoadedRun | None) -> None:
         parts = datasets.split_of(dataset, before.recipe.split_seed if before else 0)
         if before is not None:
             parts = _as_in(before.run, dataset, parts)
-        used = dataset.used(parts)
+        used = dataset.used(parts, before.recipe.without_classes if before else ())
         recipe = before.recipe if before else _default(*used)
         name = run_descriptions.name_of(before.run, before.recipe) if before else run_descriptions.describe(recipe)
         label = Label(name if name.endswith(SUFFIX) else f"{name} · {SUFFIX}")

@@ -59,8 +59,8 @@ def present(dataset: Dataset) -> Draft:
     if handed is not None:
         try:
             recipe = Recipe.from_json(handed)
-            folder, parts = dataset.used(datasets.split_of(dataset, recipe.split_seed))
-            start_from(fitted_to(recipe, folder, int(np.sum(parts == TRAINING))))
+            _, parts = dataset.used(datasets.split_of(dataset, recipe.split_seed))
+            start_from(fitted_to(recipe, dataset.folder, int(np.sum(parts == TRAINING))))
         except RecipeError as error:
             start_over((str(error),))
     return kept(dataset.folder)
@@ -68,7 +68,19 @@ def present(dataset: Dataset) -> Draft:
 
 def used_photos(dataset: Dataset, start: Draft) -> tuple[ImageFolder, NDArray[np.int8]]:
     """The photos that a run would take, and the subset of each under the seed of the split that is chosen."""
-    return dataset.used(datasets.split_of(dataset, start.now("split_seed", Recipe.split_seed)))
+    parts = datasets.split_of(dataset, start.now("split_seed", Recipe.split_seed))
+    return dataset.used(parts, left_out_classes(dataset, start))
+
+
+def classes_key(dataset: Dataset, start: Draft) -> str:
+    """The key of the widget for the classes to leave out, which are those of one dataset."""
+    return start.key(f"without_classes-{dataset.folder.root}")
+
+
+def left_out_classes(dataset: Dataset, start: Draft) -> tuple[str, ...]:
+    """The classes that a run would leave out, before the widget for them is drawn."""
+    held = state.widget(classes_key(dataset, start))
+    return start.first("without_classes", Recipe.without_classes) if held is None else tuple(held)
 
 
 def kept(folder: ImageFolder) -> Draft:

@@ -411,6 +411,20 @@ def test_what_is_used_names_only_classes_that_have_photos(pets: Path, tmp_path: 
     assert (again.class_names, again.labels.tolist()) == (folder.class_names, folder.labels.tolist())
 
 
+def test_classes_can_be_left_out_of_a_run_without_touching_the_dataset(pets: Path) -> None:
+    write(pets, {f"owl/{i}.png": 7000 + i for i in range(6)})
+    dataset = look(pets)
+    split = dataset.split(0)
+    folder, parts = dataset.used(split, ["cat", "unicorn"])
+    assert folder.class_names == ("dog", "owl") and len(parts) == len(folder)
+    assert not any(path.startswith("cat/") for path in folder.paths)
+    everything, all_parts = dataset.used(split)
+    subset_of = dict(zip(everything.paths, all_parts.tolist(), strict=True))
+    assert [subset_of[path] for path in folder.paths] == parts.tolist(), "the others stay where they were"
+    with pytest.raises(DataError, match=r"At least two classes are needed; without those .* there is owl"):
+        dataset.used(split, ["cat", "dog"])
+
+
 def test_photos_of_a_class_that_no_training_photo_has_are_withheld(divided: Path) -> None:
     write(divided, {"test/owl/1.png": 8000, "val/owl/2.png": 8001})
     dataset = look(divided)

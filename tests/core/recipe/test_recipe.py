@@ -103,6 +103,7 @@ def test_half_a_step_is_refused(name: str) -> None:
         ({"shuffle": "yes"}, "The shuffle is 'yes'; it must be true or false"),
         ({"more_epochs": (2, 0)}, r"The additional epochs are \(2, 0\); they must be whole numbers from 1 on"),
         ({"more_epochs": 3}, "they must be whole numbers from 1 on"),
+        ({"without_classes": "rose"}, "The classes left out are 'rose'; they must be a list of names"),
         (
             {"unfreeze_point": "block6", "unfreeze_layer": "block7a_bn"},
             "it must be in the block of the unfreeze point",
@@ -148,6 +149,7 @@ def test_a_recipe_comes_back_from_json() -> None:
         seed=2**31 - 1,
         split_seed=7,
         more_epochs=(3, 1),
+        without_classes=("rose", "写真"),
         unfreeze_layer="block6a_expand_conv",
         gradual=True,
         optimizer="sgd",

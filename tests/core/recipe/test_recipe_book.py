@@ -142,6 +142,15 @@ def test_what_is_no_recipe_is_refused(content: bytes, words: str) -> None:
         from_upload(content, folder("daisy", "rose"), 500)
 
 
+def test_classes_that_are_left_out_are_those_of_the_present_photos() -> None:
+    here = replace(RECIPE, dataset="/photos/present", without_classes=("rose", "tulip"))
+    kept = fitted_to(here, folder("daisy", "iris", "rose"), 500)
+    assert kept.recipe.without_classes == ("rose",)
+    assert kept.notes == ("It leaves out classes that these photos do not have: tulip.",)
+    none = fitted_to(replace(here, without_classes=("rose",)), folder("daisy", "rose"), 500)
+    assert none.recipe.without_classes == () and "fewer than two would remain" in none.notes[0]
+
+
 def test_what_does_not_fit_the_photos_is_said() -> None:
     notes = fitted_to(replace(RECIPE, dataset="/photos/present"), folder("0", "1"), 20).notes
     assert notes == (
