@@ -12,10 +12,13 @@ from core.errors import RecipeError
 from core.files import write_atomically
 from core.json_values import read_json
 from core.recipe.recipe import Recipe
-from core.runs.store import Run
+from core.runs.store import RECIPE, SETTLED_RECIPE, Run
+from core.runs.unchanged_files import UnchangedFiles
 
 SETTLED = ("backbone", "unfreeze_point", "unfreeze_layer", "views", "head_epochs", "fine_tune_epochs")
 """The choices that a time budget settles."""
+
+_RECIPES: UnchangedFiles[Recipe] = UnchangedFiles()
 
 
 def chosen_recipe(run: Run) -> Recipe:
@@ -30,6 +33,10 @@ def chosen_recipe(run: Run) -> Recipe:
 
 def read_recipe(run: Run) -> Recipe:
     """What a run trains by; raises what `chosen_recipe` does."""
+    return _RECIPES.get(lambda: _read_recipe(run), run.folder, RECIPE, SETTLED_RECIPE)
+
+
+def _read_recipe(run: Run) -> Recipe:
     return Recipe.from_values({**run.recipe_values(), **_settled(run)})
 
 

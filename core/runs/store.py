@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -24,6 +25,7 @@ from core.processes.logs import tail
 from core.runs.json_lines import GrowingFiles
 from core.runs.messages import NO_MESSAGE, Message
 from core.runs.metrics import MOST_EPOCHS, is_metrics
+from core.runs.unchanged_files import UnchangedFiles
 
 QUEUED, STARTING, RUNNING, PAUSED, FINISHED, STOPPED, FAILED, CRASHED = (
     "queued",
@@ -49,7 +51,15 @@ UNFINISHED_SECONDS = 3600.0
 RESERVE_BYTES = 32_768
 """Room that is kept on the disk for each active run, so that its end can be told where the disk has become full."""
 
+_kinds_of = cache(get_type_hints)
+
 _METRICS = GrowingFiles(is_metrics)
+_STATUSES: UnchangedFiles["Status"] = UnchangedFiles()
+_LABELS: UnchangedFiles["Label"] = UnchangedFiles()
+_LISTS: UnchangedFiles[tuple["Run", ...]] = UnchangedFiles()
+
+STATUS, LABEL, RECIPE, SETTLED_RECIPE = "status.json", "label.json", "recipe.json", "settled_recipe.json"
+"""Files of a run that are read at every look at all runs."""
 
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 
@@ -142,7 +152,7 @@ def status_from(values: Mapping[str, Any]) -> Status:
     Raises:
         ValueError: A value is of another type, or not possible.
     """
-    kinds = get_type_hints(Status)
+    kinds = _kinds_of(Status)
     found = {name: values[key] for name in kinds if (key := STORED_AS.get(name, name)) in values}
     messages: dict[str, Any] = {
         name: _message_of(name, found.pop(name)) for name in ("message", "caching") if name in found
@@ -192,12 +202,12 @@ class Run:
     @property
     def recipe_file(self) -> Path:
         """Every training choice, as `Recipe.to_json` wrote it."""
-        return self.folder / "recipe.json"
+        return self.folder / RECIPE
 
     @property
     def settled_recipe_file(self) -> Path:
         """What a time budget settled in place of the recipe's choices, see `core.recipe.run_recipe`."""
-        return self.folder / "settled_recipe.json"
+        return self.folder / SETTLED_RECIPE
 
     @property
     def decision_file(self) -> Path:
@@ -227,7 +237,7 @@ class Run:
     @property
     def status_file(self) -> Path:
         """The status, replaced as a whole."""
-        return self.folder / "status.json"
+        return self.folder / STATUS
 
     @property
     def metrics_file(self) -> Path:
@@ -252,7 +262,7 @@ class Run:
     @property
     def label_file(self) -> Path:
         """What people call it."""
-        return self.folder / "label.json"
+        return self.folder / LABEL
 
     @property
     def origin_file(self) -> Path:
@@ -374,7 +384,7 @@ class Run:
 
     def _written_status(self) -> Status:
         try:
-            return status_from(read_json(self.status_file, dict))
+            return _STATUSES.get(lambda: status_from(read_json(self.status_file, dict)), self.folder, STATUS)
         except (OSError, ValueError) as error:
             raise RunError(f"The run {self.id} has no readable status ({error}).") from error
 
@@ -418,10 +428,7 @@ class Run:
 
     def read_label(self) -> Label:
         """What people call it; empty where nobody has said."""
-        try:
-            return Label(**checked(read_json(self.label_file, dict), get_type_hints(Label), {}))
-        except (OSError, ValueError):
-            return Label()
+        return _LABELS.get(lambda: _label_in(self.label_file), self.folder, LABEL)
 
     def write_label(self, label: Label) -> None:
         """Replace what people call it."""
@@ -442,7 +449,7 @@ class Run:
         """The photos that could not be read while it trained; raises `RunError` where the list cannot be read."""
         try:
             rows = read_json(self.left_out_file, list)
-            return tuple(LeftOutPhoto(**checked(row, get_type_hints(LeftOutPhoto), {})) for row in rows)
+            return tuple(LeftOutPhoto(**checked(row, _kinds_of(LeftOutPhoto), {})) for row in rows)
         except FileNotFoundError:
             return ()
         except (OSError, ValueError, TypeError) as error:
@@ -544,11 +551,14 @@ class RunStore:
 
     def runs(self) -> list[Run]:
         """All runs, newest first."""
+        return list(_LISTS.get(self._list, self.root))
+
+    def _list(self) -> tuple[Run, ...]:
         try:
-            names = sorted((entry.name for entry in self.root.iterdir() if RUN_ID.fullmatch(entry.name)), reverse=True)
+            names = sorted((name for name in os.listdir(self.root) if RUN_ID.fullmatch(name)), reverse=True)
         except FileNotFoundError:
-            return []
-        return [Run(self.root / name) for name in names]
+            return ()
+        return tuple(Run(self.root / name) for name in names)
 
     def active(self) -> Run | None:
         """A run that is going, or None."""
@@ -589,6 +599,13 @@ class RunStore:
 
 def _not_found(run_id: str) -> RunNotFound:
     return RunNotFound(f"There is no run “{run_id[:40]}”; it may have been deleted. Choose one from the list.")
+
+
+def _label_in(file: Path) -> Label:
+    try:
+        return Label(**checked(read_json(file, dict), _kinds_of(Label), {}))
+    except (OSError, ValueError):
+        return Label()
 
 
 def _touch(path: Path) -> None:

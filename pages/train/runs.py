@@ -32,13 +32,11 @@ def ask_to_delete(run: Run, name: str) -> None:
 
 
 def names_of(rows: Sequence[LoadedRun]) -> dict[str, str]:
-    """The name of each run by its id, as Markdown; with the time it was made where several have the same."""
+    """The name of each run by its id, not yet Markdown; with the time it was made where several have the same."""
     names = {row.run.id: run_descriptions.name_of(row.run, row.recipe) for row in rows}
     counts = Counter(names.values())
     return {
-        row.run.id: markdown.escape(
-            names[row.run.id] + (f" · {run_descriptions.made(row)}" if counts[names[row.run.id]] > 1 else "")
-        )
+        row.run.id: names[row.run.id] + (f" · {run_descriptions.made(row)}" if counts[names[row.run.id]] > 1 else "")
         for row in rows
     }
 
@@ -70,10 +68,10 @@ def show_row(shown: LoadedRun, name: str) -> None:
 def show_group(group: str, rows: Sequence[LoadedRun], names: Mapping[str, str]) -> None:
     """A run as a card, or those of a group in an expander."""
     if not group or len(rows) == 1:
-        return show_row(rows[0], names[rows[0].run.id])
+        return show_row(rows[0], markdown.escape(names[rows[0].run.id]))
     with st.expander(f"**{markdown.escape(group)}** · {len(rows)} runs", icon=":material/stacks:"):
         for row in some_of(rows, group):
-            show_row(row, names[row.run.id])
+            show_row(row, markdown.escape(names[row.run.id]))
         show_more(rows, group)
 
 
@@ -87,7 +85,7 @@ if not readable:
 names = names_of(readable)
 begun = group_runs(row for row in readable if row.status.state != QUEUED)
 if begun and len(begun) < len(readable):
-    st.subheader("Started runs", anchor=False)
+    st.header("Started runs", anchor=False)
 for name_of_group, members_of_group in some_of(begun, "runs"):
     show_group(name_of_group, members_of_group, names)
 show_more(begun, "runs")

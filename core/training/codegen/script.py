@@ -12,7 +12,7 @@ import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,9 @@ def _environment(run: Run) -> dict[str, Any]:
     return found
 
 
-def _script(history: RunHistory) -> str:
+@cache
+def _template() -> jinja2.Template:
+    """The script to be filled; compiling it takes longer than drawing a page."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         undefined=jinja2.StrictUndefined,
@@ -115,7 +117,11 @@ def _script(history: RunHistory) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["quoted"] = partial(json.dumps, ensure_ascii=False)
-    return environment.get_template(TEMPLATE).render(_values(history))
+    return environment.get_template(TEMPLATE)
+
+
+def _script(history: RunHistory) -> str:
+    return _template().render(_values(history))
 
 
 def _values(history: RunHistory) -> dict[str, Any]:
