@@ -25,6 +25,7 @@ def first_answer(browser: Browser, place: Workplace, photo: Path) -> tuple[float
         page = Screen(server, context.new_page()).page
         opened = time.perf_counter()
         page.goto(f"{server.address}/predict")
+        page.get_by_role("radio", name="Photos", exact=True).click()
         page.get_by_test_id("stFileUploaderDropzoneInput").wait_for(state="attached")
         handed_over = time.perf_counter()
         page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(photo)

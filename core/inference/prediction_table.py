@@ -25,8 +25,11 @@ from core.settings import GIGABYTE, Limits
 MOST_BYTES = 2 * GIGABYTE
 """What a sorted archive may hold, since it passes through the memory of the server."""
 
+LATEST = "newest first"
+
 ORDERS: Mapping[str, Callable[["PredictionTable"], NDArray[np.intp]]] = {
     "as they came": lambda found: np.arange(len(found)),
+    LATEST: lambda found: np.arange(len(found))[::-1],
     "name": lambda found: np.argsort(np.array([photo.name.casefold() for photo in found.photos]), kind="stable"),
     "least sure first": lambda found: np.argsort(found.decisions.confidence, kind="stable"),
     "most sure first": lambda found: np.argsort(-found.decisions.confidence, kind="stable"),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
@@ -183,6 +184,12 @@ class Screen:
         """Open what is folded away below a title that begins so."""
         self.page.get_by_test_id("stExpander").get_by_text(re.compile(f"^{title}")).first.click()
         self.settle()
+
+    def send_photos(self, files: Any) -> None:
+        """On the Predict page, choose uploads as the source, and upload files: whatever Playwright takes."""
+        self.page.get_by_role("radio", name="Photos", exact=True).click()
+        self.settle()
+        self.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(files)
 
     def by_epochs(self) -> None:
         """On the Train page, choose by epochs instead of by minutes, which unfolds all that can be chosen."""

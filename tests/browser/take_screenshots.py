@@ -156,7 +156,7 @@ def all_pages(photographer: Photographer, dataset: Path, store: RunStore) -> Non
     for section in ("Mistakes", "Confidence", "Heat maps", "Training dynamics", "Map"):
         name = f"evaluate-{section.lower().replace(' ', '-')}"
         photographer.take(name, f"/evaluate?run={finished.id}", choose=(section,), wait=5000)
-    photographer.take("predict", f"/predict?run={finished.id}", uploads)
+    photographer.take("predict", f"/predict?run={finished.id}", uploads, choose=("Photos",))
     photographer.take("export", f"/export?run={finished.id}")
     take_label_check(photographer, dataset, finished, uploads)
     context = photographer.browser.new_context()

@@ -69,10 +69,11 @@ def test_from_a_folder_to_a_prediction(server: Server, new_screen: Callable[...,
     broken = tmp_path / "page.jpg"
     broken.write_text("<html>not a photo</html>")
     red = server.workplace.colours / "red" / "00.png"
-    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files([red, broken])
+    screen.send_photos([red, broken])
     expect(page.get_by_role("heading", name="red")).to_be_visible()
     expect(screen.text("1 of 2 files could not be used.")).to_be_visible()
     screen.settle()
+    screen.unfold("1 photo: red × 1")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the predictions (CSV)").click()
     with Path(download.value.path()).open(encoding="utf-8-sig") as file:

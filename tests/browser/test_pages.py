@@ -186,7 +186,7 @@ def test_with_a_finished_run(
     screen.open("/runs")
     expect(screen.text("baseline CNN on colours")).to_be_visible()
     screen.open("/predict")
-    expect(screen.page.get_by_test_id("stFileUploaderDropzone")).to_be_visible()
+    expect(screen.page.get_by_role("button", name="Start the camera")).to_be_visible()
     screen.open("/")
     screen.page.get_by_role("button", name=re.compile("^colours · [0-9.]+ %$")).click()
     expect(screen.text("accuracy on the test photos")).to_be_visible()
@@ -278,9 +278,7 @@ def test_no_name_is_markdown_and_nothing_leaves_this_server(
     good = io.BytesIO()
     Image.new("RGB", (40, 40), (200, 10, 10)).save(good, "PNG")
     sent = ((f"{HOSTILE['blue']}.png", good.getvalue()), ("www.evil.example.png", b"no photo"))
-    screen.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(
-        [FilePayload(name=name, mimeType="image/png", buffer=content) for name, content in sent]
-    )
+    screen.send_photos([FilePayload(name=name, mimeType="image/png", buffer=content) for name, content in sent])
     expect(screen.text("1 of 2 files could not be used")).to_be_visible()
     check()
 

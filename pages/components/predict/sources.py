@@ -1,10 +1,12 @@
-"""The sources of photos to predict: uploads, a ZIP archive, a folder, the camera."""
+"""The sources of photos to predict: the camera, uploads and the clipboard, a ZIP archive, a folder."""
 
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core.data.images import PHOTO_SUFFIXES
@@ -17,18 +19,61 @@ from core.inference.sources import uploaded, zipped
 from pages.components.cached import services
 from pages.components.camera.live_camera import Frame, live_camera
 from pages.components.predict.model import Model
+from pages.components.predict.paste import Pasted, paste
+from pages.components.predict.photo import told
 from pages.components.predict.sentences import answer
-from pages.components.shared import drawings, markdown, state, upload_limits
+from pages.components.shared import markdown, state, upload_limits
+from pages.components.shared.report_errors import ask
 
-PHOTOS, ZIP, FOLDER, CAMERA = "Photos", "ZIP file", "Folder", "Camera"
+CAMERA, PHOTOS, ZIP, FOLDER = "Camera", "Photos", "ZIP file", "Folder"
+SOURCE = "predict-source"
 LIVE_TOP = 3
 BROWSE = "predict-browse"
+
+SMALLER_ON_PHONE = """
+<style>@media (max-width:640px){.st-key-live-camera-place{max-width:15rem}}</style>
+"""
+"""So that the answer below the camera's picture needs no scrolling."""
 
 GONE = "Nothing is stored: when you close this browser tab, the photos are gone from the server."
 
 
+def choose_source() -> str:
+    """Choose where photos come from: the camera, where a browser allows one, unless a folder is predicted."""
+    place = urlsplit(str(st.context.url or ""))
+    safe = place.scheme == "https" or place.hostname in ("localhost", "127.0.0.1", "::1")
+    return st.segmented_control(
+        "Source of the photos",
+        list(SOURCES),
+        default=FOLDER if state.predicted_folder() else CAMERA if safe else PHOTOS,
+        required=True,
+        key=SOURCE,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+
+
+def from_clipboard() -> None:
+    """Take pictures that are pasted anywhere on the page; they come to the uploaded photos."""
+    paste(state.recall("pasted-id", ""), lambda picture: ask(_take, picture))
+
+
+def _take(picture: Pasted) -> None:
+    """Keep a picture as if it had been uploaded, once; raises `PhotoError` where there is no room for it."""
+    if picture.id == state.recall("pasted-id", ""):
+        return
+    state.remember("pasted-id", picture.id)
+    number = state.recall("pasted-number", 0) + 1
+    file = upload_limits.keep(f"pasted-{number:03d}{picture.suffix}", picture.content)
+    state.remember("pasted-number", number)
+    state.remember("pasted", [*state.recall("pasted", []), file])
+    state.set_widget(SOURCE, PHOTOS)
+
+
 def from_photos(model: Model) -> BatchJob | None:
-    """Uploaded photos; later uploads are added."""
+    """Uploaded and pasted photos; later ones are added."""
+    for file in state.take("pasted") or []:
+        _add_files([file], model)
     number = state.recall("predict-number", 0)
     files = st.file_uploader(
         "Photos",
@@ -38,11 +83,15 @@ def from_photos(model: Model) -> BatchJob | None:
         max_upload_size=upload_limits.photo_megabytes(),
     )
     if files:
-        sent = [(file.name, io.BytesIO(file.getvalue())) for file in files]
-        _add(PHOTOS, model, lambda stop: uploaded(sent, services.settings().limits), files)
+        _add_files(files, model)
         state.remember("predict-number", number + 1)  # an empty uploader, which takes more
         st.rerun()
     return _job(PHOTOS, model, GONE)
+
+
+def _add_files(files: Sequence[UploadedFile], model: Model) -> None:
+    sent = [(file.name, io.BytesIO(file.getvalue())) for file in files]
+    _add(PHOTOS, model, lambda stop: uploaded(sent, services.settings().limits), files)
 
 
 def from_zip(model: Model) -> BatchJob | None:
@@ -116,9 +165,9 @@ def _browse() -> None:
                 )
 
 
-def from_camera(model: Model) -> BatchJob | None:
-    """Live predictions for the camera's pictures; a button keeps a photo."""
-    with st.container(horizontal=True, gap="medium"):
+def from_camera(model: Model, first: DeltaGenerator) -> BatchJob | None:
+    """Live predictions for the camera's pictures, in the place for what comes first; a button keeps a photo."""
+    with first:
         _live(model)
     return _job(CAMERA, model, f"Camera pictures are predicted and not stored. {GONE}")
 
@@ -127,8 +176,9 @@ def from_camera(model: Model) -> BatchJob | None:
 def _live(model: Model) -> None:
     """The camera and the latest answer; a new frame redraws this part of the page alone."""
     frame_id, text, top = state.recall("live-answer", ("", "", []))
-    left, right = st.columns(2, gap="medium")
-    with left:
+    st.html(SMALLER_ON_PHONE)
+    left, right = st.columns([2, 3], gap="medium", vertical_alignment="center")
+    with left.container(key="live-camera-place"):
         frame = live_camera(frame_id, text)
     if frame is not None and frame.id != frame_id:
         state.remember("live-answer", (frame.id, *live_answer(model, frame.jpeg, services.settings().limits.pixels)))
@@ -137,10 +187,9 @@ def _live(model: Model) -> None:
         st.rerun(scope="app" if frame.keep else "fragment")
     with right:
         if top:
-            st.markdown(f"#### {markdown.escape(text)}")
-            st.html(drawings.probability_bars(top))
+            st.html(told(text, [], top))
         else:
-            st.caption("Start the camera and hold something in front of it: the prediction appears at once.")
+            st.markdown("Start the camera and hold something in front of it: the answer appears here at once.")
 
 
 def live_answer(model: Model, jpeg: bytes, max_pixels: int) -> tuple[str, list[tuple[str, float]]]:
@@ -199,9 +248,11 @@ def _forget(source: str) -> None:
     upload_limits.release(state.take(f"files-{source}") or [])
 
 
-SOURCES: dict[str, Callable[[Model], BatchJob | None]] = {
-    PHOTOS: from_photos,
-    ZIP: from_zip,
-    FOLDER: from_folder,
+SOURCES: dict[str, Callable[[Model, DeltaGenerator], BatchJob | None]] = {
     CAMERA: from_camera,
+    PHOTOS: lambda model, first: from_photos(model),
+    ZIP: lambda model, first: from_zip(model),
+    FOLDER: lambda model, first: from_folder(model),
 }
+"""By where photos come from, what chooses them and gives their job; a source may draw in the place for what comes
+first."""

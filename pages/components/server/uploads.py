@@ -9,12 +9,12 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import runtime
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.data.intake.upload_totals import UploadTotals
 from pages.components.cached import services
 from pages.components.shared import state
+from pages.components.shared.upload_limits import held
 
 UPLOAD, STREAM = "/_stcore/upload_file/", "/_stcore/stream"
 
@@ -52,7 +52,8 @@ class Uploads:
         session = scope["path"].partition(UPLOAD)[2].partition("/")[0]
         length = Headers(scope=scope).get("content-length", "")
         size = int(length) if length.isdecimal() else None
-        refusal = "An upload must say how long it is." if size is None else self.totals.refusal(session, size, held())
+        known = held(runtime.get_instance().uploaded_file_mgr)
+        refusal = "An upload must say how long it is." if size is None else self.totals.refusal(session, size, known)
         if size is None or refusal:
             self.totals.refused.setdefault(session, []).append(refusal)
             while (await receive()).get("more_body"):  # a browser that cannot send to the end reads no answer
@@ -112,23 +113,13 @@ class Uploads:
             gc.collect()  # a session refers to itself, so Python would come across its photos much later
 
 
-def held() -> dict[str, int]:
-    """How many bytes of uploads each session holds in memory."""
-    manager = runtime.get_instance().uploaded_file_mgr
-    assert isinstance(manager, MemoryUploadedFileManager)
-    return {
-        session: sum(len(file.data) for file in list(files.values()))
-        for session, files in list(manager.file_storage.items())
-    }
-
-
 def show_refused() -> None:
     """Say which uploads were refused. While the largest upload would be, this looks again and again, since Streamlit
     does not draw a page again for an upload that failed."""
     context = get_script_run_ctx()
     if context is None:
         return
-    largest, found = int(st.get_option("server.maxUploadSize")) * 2**20, held()
+    largest, found = int(st.get_option("server.maxUploadSize")) * 2**20, held(context.uploaded_file_mgr)
     if context.session_id in found and services.upload_totals().refusal(context.session_id, largest, found):
         st.fragment(_say_refused, run_every=2.0)(context.session_id)
     else:

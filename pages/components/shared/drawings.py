@@ -60,18 +60,27 @@ TABLE_STYLE = """
 </style>
 """
 
-BARS_STYLE = """
+_BELOW = (
+    "{grid-template-columns:1fr max-content;gap:.1rem .6rem;grid-auto-flow:dense}",
+    ">span{grid-column:1}",
+    ">.uf-share{grid-column:2}",
+    ">div{grid-column:1/3;margin-bottom:.35rem}",
+)
+"""What has each bar begin in a line of its own, below its name, and be as long as the whole width."""
+
+BARS_STYLE = f"""
 <style>
-.uf-bars{container-type:inline-size;font-size:.9rem}
-.uf-rows{display:grid;grid-template-columns:minmax(1.5rem,max-content) minmax(6rem,1fr) max-content;
-  gap:.3rem .6rem;align-items:center}
-.uf-rows span{overflow-wrap:anywhere}
-@container (max-width:22rem){.uf-rows{grid-template-columns:1fr max-content;gap:.1rem .6rem;grid-auto-flow:dense}
-  .uf-rows>span{grid-column:1}.uf-rows>.uf-share{grid-column:2}.uf-rows>div{grid-column:1/3;margin-bottom:.35rem}}
-.uf-bar{height:1.05rem;border-radius:4px;min-width:2px}
-.uf-rows .uf-share{font-variant-numeric:tabular-nums;text-align:right}
+.uf-bars{{container-type:inline-size;font-size:.9rem}}
+.uf-rows{{display:grid;grid-template-columns:minmax(1.5rem,max-content) minmax(50%,1fr) max-content;
+  gap:.3rem .6rem;align-items:center}}
+.uf-rows span{{overflow-wrap:anywhere}}
+{"".join(f".uf-below{rule}" for rule in _BELOW)}
+@container (max-width:22rem){{{"".join(f".uf-rows{rule}" for rule in _BELOW)}}}
+.uf-bar{{height:1.05rem;border-radius:4px;min-width:2px}}
+.uf-rows .uf-share{{font-variant-numeric:tabular-nums;text-align:right}}
 </style>
 """
+"""However long the names are, a bar has at least half of the width."""
 
 
 STATES = {"plain": "no weights", "learns": "trainable", "frozen": "frozen"}
@@ -196,17 +205,22 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f'{TABLE_STYLE}<table class="uf-table"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
 
 
-def probability_bars(top: Sequence[tuple[str, float]]) -> str:
-    """HTML of the most probable classes as bars, most probable first."""
+def probability_bars(top: Sequence[tuple[str, float]], *, below: bool = False) -> str:
+    """HTML of the most probable classes as bars, most probable first; `below` as `bars` has it."""
     colours = [ANSWER, *[OTHER] * len(top)]
-    return bars([(name, share, colour, percent(share)) for (name, share), colour in zip(top, colours, strict=False)])
+    rows = [(name, share, colour, percent(share)) for (name, share), colour in zip(top, colours, strict=False)]
+    return bars(rows, below=below)
 
 
-def bars(rows: Sequence[tuple[str, float, str, str]]) -> str:
-    """HTML of bars, each a name, its length as a share of 1, its colour and its figure; narrow, the bar is below."""
+def bars(rows: Sequence[tuple[str, float, str, str]], *, below: bool = False) -> str:
+    """HTML of bars, each a name, its length as a share of 1, its colour and its figure.
+
+    A bar is beside its name; where there is little room, or if `below` says so, it is below it in the whole width.
+    """
     drawn = "".join(
         f'<span>{escape(name)}</span><div><div class="uf-bar" style="width:{100 * share:.2f}%;background:{colour}">'
         f'</div></div><span class="uf-share">{escape(figure)}</span>'
         for name, share, colour, figure in rows
     )
-    return f'{BARS_STYLE}<div class="uf-bars"><div class="uf-rows">{drawn}</div></div>'
+    kind = "uf-rows uf-below" if below else "uf-rows"
+    return f'{BARS_STYLE}<div class="uf-bars"><div class="{kind}">{drawn}</div></div>'

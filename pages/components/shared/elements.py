@@ -58,12 +58,18 @@ def facts(pairs: Sequence[tuple[str, str]], meanings: Mapping[str, str] | None =
 
 
 def choose(
-    label: str, labels: Mapping[Option, str], key: str, on_change: Callable[[Option], None] | None = None
+    label: str,
+    labels: Mapping[Option, str],
+    key: str,
+    on_change: Callable[[Option], None] | None = None,
+    *,
+    labelled: bool = True,
 ) -> Option:
     """Choose one of several options, whose labels may change at any time, such as with a count or a name in them.
 
     Streamlit knows a choice by its label and would go on showing a former one. So with other labels this is another
-    box, in which the last choice is chosen; `on_change` is called with a new one.
+    box, in which the last choice is chosen; `on_change` is called with a new one. Unless `labelled`, the label is only
+    read out.
     """
     options = list(labels)
     box, last = f"{key}-{hash(tuple(labels.items()))}", state.recall(key, options[0])
@@ -73,6 +79,7 @@ def choose(
         index=options.index(last) if last in options else 0,
         format_func=labels.__getitem__,
         key=box,
+        label_visibility="visible" if labelled else "collapsed",
         on_change=lambda: on_change(state.widget(box)) if on_change else None,
     )
     state.remember(key, chosen)

@@ -8,10 +8,11 @@ from pages.components.shared.run_descriptions import LoadedRun
 KEY = "model-in-use"
 
 
-def choose_run() -> LoadedRun | None:
+def choose_run(*, labelled: bool = True) -> LoadedRun | None:
     """The runs that have a model, newest first, the one in the address at first; None where there is none.
 
     A choice goes into the address; a run shown only because it is the newest does not, so other pages keep theirs.
+    Unless `labelled`, the label is only read out.
     """
     ready = {shown.run.id: shown for shown in run_descriptions.all_runs()[0] if shown.run.serving_folder.is_dir()}
     if not ready:
@@ -21,4 +22,4 @@ def choose_run() -> LoadedRun | None:
     if state.run_id() in ready:
         state.remember(KEY, state.run_id())
     labels = {name: run_descriptions.describe_with_accuracy(shown) for name, shown in ready.items()}
-    return ready[elements.choose("Model", labels, KEY, state.open_run)]
+    return ready[elements.choose("Model", labels, KEY, state.open_run, labelled=labelled)]

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from core.errors import UnfreezeError
+from core.formatting import whole
 from core.models.backbones import backbone
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import read_recipe
@@ -63,7 +64,7 @@ def rename(run: Run, name: str) -> None:
 def describe_with_accuracy(shown: LoadedRun) -> str:
     """A run in a few words, with its grade and when it was made, to choose it from a list."""
     status = shown.status
-    grade = f" · {status.test_accuracy:.0%} on test" if status.test_accuracy is not None else ""
+    grade = f" · {whole(status.test_accuracy)} on test" if status.test_accuracy is not None else ""
     return f"{name_of(shown.run, shown.recipe)}{grade} · {made(shown)}"
 
 

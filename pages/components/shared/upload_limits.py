@@ -1,11 +1,13 @@
 """How much is accepted: the check of an upload's size, and the list of all limits."""
 
+import uuid
 from collections.abc import Iterable
 
 import streamlit as st
+from streamlit.proto.Common_pb2 import FileURLs
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
-from streamlit.runtime.uploaded_file_manager import UploadedFile
+from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileManager, UploadedFileRec
 
 from core import formatting
 from core.errors import PhotoError
@@ -19,6 +21,30 @@ def check_upload_size(size: int, most: int) -> None:
     """Raise `PhotoError` for an upload above the limit; a widget's own limit is not enforced by the server."""
     if size > most:
         raise PhotoError(f"The file is {size / 1e6:.0f} MB; the limit is {most / 1e6:.0f} MB.")
+
+
+def held(manager: UploadedFileManager) -> dict[str, int]:
+    """How many bytes of uploads each session holds in the server's memory."""
+    assert isinstance(manager, MemoryUploadedFileManager)
+    return {
+        session: sum(len(file.data) for file in list(files.values()))
+        for session, files in list(manager.file_storage.items())
+    }
+
+
+def keep(name: str, content: bytes) -> UploadedFile:
+    """Keep a file that came in another way than as an upload as if it had been one, with the same limits and end.
+
+    Raises `PhotoError` where there is no room for it.
+    """
+    context = get_script_run_ctx()
+    assert context is not None and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager)
+    refusal = services.upload_totals().refusal(context.session_id, len(content), held(context.uploaded_file_mgr))
+    if refusal:
+        raise PhotoError(refusal)
+    file = UploadedFileRec(file_id=uuid.uuid4().hex, name=name, type="", data=content)
+    context.uploaded_file_mgr.add_file(context.session_id, file)
+    return UploadedFile(file, FileURLs(file_id=file.file_id))
 
 
 def release(files: Iterable[UploadedFile]) -> None:

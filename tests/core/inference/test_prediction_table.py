@@ -56,6 +56,7 @@ def test_the_kind_of_each_answer_and_where_it_is_sorted(found: PredictionTable) 
     ("order", "places"),
     [
         ("as they came", [0, 1, 2, 3, 4]),
+        ("newest first", [4, 3, 2, 1, 0]),
         ("name", [2, 1, 0, 3, 4]),
         ("least sure first", [2, 4, 1, 0, 3]),
         ("most sure first", [3, 0, 1, 4, 2]),

@@ -3,7 +3,7 @@ import numpy as np
 from core.inference.decision import DecisionRule, decide
 from core.inference.prediction_table import PredictionTable
 from core.inference.sources import Photo
-from pages.components.predict.results import ALL, CORRECTED, kinds
+from pages.components.predict.results import ALL, CORRECTED, kinds, others
 
 
 def test_filters_divide_the_photos_into_classes_and_open_ones() -> None:
@@ -19,3 +19,10 @@ def test_filters_divide_the_photos_into_classes_and_open_ones() -> None:
         "Unlike the training photos": [3],
         CORRECTED: [1],
     }
+
+
+def test_the_newest_photo_is_not_shown_twice_unless_a_filter_asks_for_it() -> None:
+    shares = np.array([[0.9, 0.1]] * 3)
+    found = PredictionTable(("a", "b"), tuple(Photo(str(n), bytes) for n in range(3)), decide(shares, DecisionRule()))
+    assert others(found, np.array([2, 1, 0])).tolist() == [1, 0]
+    assert others(found, np.array([2])).tolist() == [2]

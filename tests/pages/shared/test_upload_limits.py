@@ -37,6 +37,34 @@ def test_uploads_that_were_taken_care_of_are_held_no_longer() -> None:
     assert app.markdown[0].value == "0"
 
 
+def keeping() -> None:
+    import streamlit as st
+
+    from core.errors import PhotoError
+    from pages.components.cached import services
+    from pages.components.shared.upload_limits import keep, release
+
+    services.upload_totals().per_session = 8
+    kept = keep("pasted.png", b"12345")
+    st.markdown(f"{kept.name}: {kept.getvalue()!r}")
+    try:
+        keep("too much.png", b"12345")
+    except PhotoError as error:
+        st.markdown(str(error))
+    release([kept])
+    st.markdown(keep("another.png", b"12345").name)
+
+
+def test_a_file_that_came_in_another_way_counts_as_an_upload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNFREEZE_HOME", str(tmp_path))
+    st.cache_resource.clear()
+    kept, refused, another = AppTest.from_function(keeping).run().markdown
+    assert kept.value == "pasted.png: b'12345'"
+    assert "was refused: this browser tab holds" in refused.value
+    assert another.value == "another.png"
+    st.cache_resource.clear()
+
+
 def limits() -> None:
     from pages.components.shared.upload_limits import show_limits
 
