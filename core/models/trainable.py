@@ -109,6 +109,9 @@ def learner_of(
     """
     learner = folded_network(part_above(model, backbone, boundary) if boundary else model)
     loss = "categorical_crossentropy" if soft_targets else "sparse_categorical_crossentropy"
-    metrics = ["accuracy", *([predictions] if predictions else [])]
+    accuracy = keras.metrics.CategoricalAccuracy if soft_targets else keras.metrics.SparseCategoricalAccuracy
+    metrics = [accuracy(name="accuracy"), *([predictions] if predictions else [])]
     learner.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=False)
+    # TensorFlow traces a function twice if variables are made in it: those of the metrics and the optimizer are there.
+    optimizer.build(learner.trainable_variables)
     return learner

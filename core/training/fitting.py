@@ -263,7 +263,6 @@ class Fitting:
         self._loader.made = list(found.facts["versions"]) or self._loader.made
         self._choose(self._phase)
         learner = self._learners[_learner_key(self._plan)] = self._make_learner(self._plan)
-        learner.optimizer.build(learner.trainable_variables)
         variables = changing(self._model)
         for name, values in found.under(LEARNING).items():
             variables[name].assign(values)

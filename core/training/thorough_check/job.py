@@ -169,7 +169,6 @@ class FineTunings:
         self._steps = -(-max(len(fold.known) for fold in self._folds) // BATCH)
         choose_learning(model, chosen, boundary)
         self._learner = learner_of(model, chosen, boundary, self._optimizer(), soft_targets=True)
-        self._learner.optimizer.build(self._learner.trainable_variables)
         self._first = self._state()
         self._found = np.zeros((len(usable), self._classes), np.float32)
         self._began, self._done_before = time.monotonic(), 0
