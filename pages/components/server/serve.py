@@ -1,6 +1,7 @@
 """Starting the server, whether by `python app.py` or by `streamlit run app.py`."""
 
 import asyncio
+import gc
 import os
 import socket
 import sys
@@ -64,6 +65,9 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     print(flush=True)
     if not st.get_option("server.headless"):
         asyncio.get_running_loop().run_in_executor(None, webbrowser.open, url)
+    # Streamlit looks for garbage after each run of a script, in which nobody else's can run: not in what stays loaded.
+    gc.collect()
+    gc.freeze()
     yield
 
 
