@@ -32,7 +32,7 @@ from core.runs.queue import Queue
 from core.runs.store import ACTIVE, Run, RunStore, Status
 from core.settings import Settings, settings_from
 from core.training.launch import create_run, enqueue
-from tests import nursery
+from tests import nursery, small_baseline
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -42,6 +42,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 PATIENCE = 300.0
 """Seconds after which something that should happen by itself is taken to have failed; generous, machines are busy."""
+
+LONG = {"head_epochs": 1000, "steps_per_epoch": 12}
+"""Choices for a run that does not end by itself while a test looks at it, however quick the machine is."""
 
 FAMILIES = tuple({row.family: row.key for row in reversed(BACKBONES) if row.pretrained}.values())
 """The key of one pretrained network of each family, the first in the table."""
@@ -107,6 +110,7 @@ def pytest_configure(config: pytest.Config) -> None:
             for each in nursery.begin(folder):
                 config.add_cleanup(partial(nursery.end, each))
         children.PYTHON = nursery.stand_in()
+        small_baseline.shrink()
 
 
 def pytest_collection_finish() -> None:
@@ -207,6 +211,17 @@ def shallow_lite() -> Iterator[Mapping[str, Callable[..., Any]]]:
         patch.setattr(efficientnet_lite, "torch_names", names_of_these)
         patch.setattr(kept_graphs, "_code", lambda: "the first bottleneck of each block")
         yield {"plan": whole, "torch_names": torch_names}
+
+
+@pytest.fixture(scope="module")
+def whole_baseline() -> Iterator[None]:
+    """The baseline CNN is as published, in this process and in those that it starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(small_baseline.WHOLE, "1")
+        small_baseline.restore()
+        yield
+        if sys.platform == "linux":
+            small_baseline.shrink()
 
 
 @dataclass(frozen=True)
@@ -357,7 +372,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     """A finished run, launched by a process that ended at once; made once for all tests."""
     base = tmp_path_factory.mktemp("finished")
     place = Workplace(base / "home", write_colours(base / "photos" / "colours"))
-    arguments = [sys.executable, "-c", LAUNCHER, sys.executable, str(place.store.root), place.recipe().to_json()]
+    arguments = [sys.executable, "-c", LAUNCHER, children.PYTHON, str(place.store.root), place.recipe().to_json()]
     said = subprocess.run(
         arguments, cwd=PROJECT, env=place.environment(), check=True, capture_output=True, text=True, timeout=PATIENCE
     )

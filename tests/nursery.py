@@ -4,7 +4,7 @@ A *nursery* is a process that waits for its first order before it loads anything
 There are two for a whole run of the tests: `CORE` for our modules that compute, `APP` for servers. `stand_in` is a
 program that takes the place of Python where our code starts one of its modules: it has the same arguments,
 environment, folder and standard streams forked, hands signals on, and ends as the fork does; whoever kills it kills
-both. Everything else it leaves to the real Python, and everything as long as the nursery is loading.
+both. Everything else it leaves to the real Python.
 """
 
 import gc
@@ -28,6 +28,7 @@ import numpy as np
 
 from core.processes import children
 from core.processes.children import PROJECT
+from tests import small_baseline
 
 CORE, APP = "core", "app"
 
@@ -67,7 +68,6 @@ nursery = socket.socket(socket.AF_UNIX)
 forked = sys.argv[1:] == {script} or sys.argv[1:2] == ["-m"] and sys.argv[2:3] and sys.argv[2] in {forked}
 if forked:
     nursery.connect("{socket}")
-if forked and os.path.exists("{socket}.ready"):
     order = {{"arguments": sys.argv[1:], "environment": dict(os.environ), "folder": os.getcwd(), "guarded": True}}
     socket.send_fds(nursery, [json.dumps(order).encode() + b"\\n"], [0, 1, 2])
     child = int(nursery.makefile("rb", 0).readline())
@@ -168,6 +168,7 @@ def load(kind: str) -> None:
         for name in (*LOADED, *FORKED):
             import_module(name)
     children.PYTHON = stand_in()
+    small_baseline.shrink()
     gc.collect()
     gc.freeze()  # what is loaded is shared by all forks; looking for garbage in it would copy it
 
@@ -180,6 +181,8 @@ def be(order: Mapping[str, Any], streams: Sequence[int]) -> int:
     os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["environment"])
+    if small_baseline.WHOLE in os.environ:
+        small_baseline.restore()
     np.random.seed()
     module = order["arguments"][0] == "-m"
     sys.argv = order["arguments"][order["arguments"][0].startswith("-") :]
@@ -224,8 +227,7 @@ class Nursery:
             with remarks_dropped():
                 load(self._kind)
             self._loaded = True
-            Path(f"{self._listening.getsockname()}.ready").touch()
-        if not data:  # a process that did not want to wait so long
+        if not data:  # it has been killed meanwhile
             return customer.close()
         while not data.endswith(b"\n"):
             data += customer.recv(2**20)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
-from tests.conftest import PROJECT, Workplace, alive, eventually
+from tests.conftest import PROJECT, Workplace, alive, eventually, write_colours
 from tests.nursery import VARIABLE, forked_server
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -117,6 +117,16 @@ def server(workplace: Workplace) -> Iterator[Server]:
     started.kill()
 
 
+@pytest.fixture(scope="session")
+def idle_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server where no run is ever started, shared by all tests: they must leave its home as it is."""
+    base = tmp_path_factory.mktemp("idle")
+    started = Server(Workplace(base / "home", write_colours(base / "photos" / "colours")), free_port())
+    started.start()
+    yield started
+    started.kill()
+
+
 SAY_EXCEPTIONS = """new MutationObserver(() => {
     for (const node of document.querySelectorAll('[data-testid=stException]:not([data-said])')) {
         node.dataset.said = 'yes';
@@ -156,6 +166,15 @@ class Screen:
         self.page.wait_for_timeout(200)
         expect(app).to_have_attribute("data-test-script-state", "notRunning")
         assert not self.exceptions()
+
+    def looks(self) -> Iterator[str]:
+        """Have the page as on a large light screen, then as on a small dark one; says which."""
+        for name, width, dark in (("large and light", 1280, False), ("small and dark", 400, True)):
+            self.page.emulate_media(color_scheme="dark" if dark else "light")
+            self.page.set_viewport_size({"width": width, "height": 1000})
+            expect(self.page.get_by_test_id("stApp")).to_have_css("color-scheme", "dark" if dark else "light")
+            self.settle()
+            yield name
 
     def press(self, name: str) -> None:
         """Click a button, and wait for what it brings."""

@@ -17,9 +17,7 @@ from core.runs.queue import Queue
 from core.runs.store import FAILED, FINISHED, Label, Run
 from core.training.launch import create_run, enqueue
 from tests.browser.conftest import Screen, Server, free_port
-from tests.conftest import Workplace, eventually, write_colours
-
-BOTH_LOOKS = pytest.mark.parametrize(("width", "dark"), [(1280, False), (400, True)])
+from tests.conftest import LONG, Workplace, eventually, write_colours
 
 
 def finished_by_hand(
@@ -91,11 +89,8 @@ def with_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     started.kill()
 
 
-@BOTH_LOOKS
-def test_a_series_is_one_picture_and_one_sentence(
-    with_runs: Server, new_screen: Callable[..., Screen], width: int, dark: bool
-) -> None:
-    screen = new_screen(with_runs, width, dark)
+def test_a_series_is_one_picture_and_one_sentence(with_runs: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(with_runs)
     screen.open("/compare")
     expect(screen.text("points better than Baseline CNN, no augmentation")).to_be_visible()
     picture = screen.page.get_by_test_id("stPlotlyChart").first
@@ -108,12 +103,12 @@ def test_a_series_is_one_picture_and_one_sentence(
     screen.settle()
     expect(screen.text("Test photos played no part in training.")).to_be_visible()
     expect(picture.get_by_text("published study")).to_have_count(0)
-    assert not screen.problems()
+    for look in screen.looks():
+        assert not screen.problems(), look
 
 
-@BOTH_LOOKS
-def test_runs_beside_one_another(with_runs: Server, new_screen: Callable[..., Screen], width: int, dark: bool) -> None:
-    screen = new_screen(with_runs, width, dark)
+def test_runs_beside_one_another(with_runs: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(with_runs)
     screen.open("/compare")
     screen.page.get_by_test_id("stMain").get_by_role("radio", name="Side by side").click()
     screen.settle()
@@ -121,7 +116,9 @@ def test_runs_beside_one_another(with_runs: Server, new_screen: Callable[..., Sc
     expect(screen.text("McNemar's test, p < 0.001")).to_be_visible()
     expect(screen.page.get_by_test_id("stPlotlyChart")).to_have_count(3)
     expect(screen.page.get_by_test_id("stDataFrame")).to_be_visible()
-    assert not screen.problems()
+    for look in screen.looks():
+        expect(screen.page.get_by_test_id("stPlotlyChart")).to_have_count(3)
+        assert not screen.problems(), look
 
 
 def test_a_recipe_is_taken_to_the_train_page(with_runs: Server, new_screen: Callable[..., Screen]) -> None:
@@ -135,21 +132,19 @@ def test_a_recipe_is_taken_to_the_train_page(with_runs: Server, new_screen: Call
     assert not screen.problems()
 
 
-@BOTH_LOOKS
-@pytest.mark.parametrize(
-    "kind", ["Repeats", "Vary one or two settings", "Augmentations one by one", "The flower study"]
-)
-def test_each_comparison_says_what_it_takes(
-    with_runs: Server, new_screen: Callable[..., Screen], kind: str, width: int, dark: bool
-) -> None:
-    screen = new_screen(with_runs, width, dark)
+def test_each_comparison_says_what_it_takes(with_runs: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(with_runs)
     screen.open(f"/compare?dataset={with_runs.workplace.colours}")
     screen.page.get_by_test_id("stMain").get_by_role("radio", name="Start a comparison").click()
     screen.settle()
-    screen.page.get_by_test_id("stMain").get_by_role("radio", name=kind).click()
-    screen.settle()
-    expect(screen.page.get_by_role("button", name=re.compile(r"^Queue \d+ runs$"))).to_be_visible()
-    assert not screen.problems()
+    for kind in ("Repeats", "Vary one or two settings", "Augmentations one by one", "The flower study"):
+        option = screen.page.get_by_test_id("stMain").get_by_role("radio", name=kind)
+        option.click()
+        expect(option).to_be_checked()
+        screen.settle()
+        expect(screen.page.get_by_role("button", name=re.compile(r"^Queue \d+ runs$"))).to_be_visible()
+        for look in screen.looks():
+            assert not screen.problems(), (kind, look)
     assert not with_runs.workplace.store.active()
 
 
@@ -173,7 +168,7 @@ def test_a_series_that_is_going_is_watched_and_what_waits_can_be_cancelled(
     server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
 ) -> None:
     group = "Repeats · colours · 25 Nov, 10:00:00"
-    folder, recipe = workplace.folder(), workplace.recipe(head_epochs=1000)
+    folder, recipe = workplace.folder(), workplace.recipe(**LONG)
     for planned in sweeps.repeats(recipe, 3):
         label = Label(planned.name, group, planned.variant)
         enqueue(Queue(workplace.store), planned.recipe, folder, assign_subsets(folder.labels, seed=3), label)

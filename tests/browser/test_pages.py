@@ -19,7 +19,7 @@ from playwright.sync_api import FilePayload, expect
 from core.runs.store import CRASHED, Label, Run
 from tests.browser.accessibility import barriers
 from tests.browser.conftest import Screen, Server, free_port
-from tests.conftest import FinishedRun, Workplace, eventually, trainer, write_colours
+from tests.conftest import LONG, FinishedRun, Workplace, eventually, trainer, write_colours
 
 PAGES = {
     "/": "Teach your computer to see",
@@ -109,7 +109,7 @@ def test_a_phone_s_sidebar_closes_when_somebody_has_chosen_where_to_go(
 @pytest.fixture
 def going(workplace: Workplace) -> Iterator[Run]:
     """A run that has measured something and will not end by itself."""
-    run = workplace.new_run(head_epochs=1000)
+    run = workplace.new_run(**LONG)
     with trainer(run, workplace.environment()):
         eventually(lambda: len(run.read_metrics()) > 3, f"the run began:\n{run.log_tail()}")
         yield run
@@ -141,7 +141,7 @@ def test_while_a_run_is_going(server: Server, going: Run, new_screen: Callable[.
 def test_a_killed_trainer_is_called_crashed_and_its_run_goes_on(
     server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
 ) -> None:
-    run = workplace.new_run(head_epochs=1000)
+    run = workplace.new_run(**LONG)
     screen = new_screen(server)
     with trainer(run, workplace.environment()) as child:
         eventually(run.has_checkpoint, "an epoch ended")
@@ -170,19 +170,17 @@ def finished_server(finished_run: FinishedRun) -> Iterator[Server]:
     started.kill()
 
 
-@BOTH_LOOKS
 def test_with_a_finished_run(
-    finished_server: Server, finished_run: FinishedRun, new_screen: Callable[..., Screen], width: int, dark: bool
+    finished_server: Server, finished_run: FinishedRun, new_screen: Callable[..., Screen]
 ) -> None:
-    screen = new_screen(finished_server, width, dark)
-    for path in PAGES:
-        screen.open(f"{path}?dataset={finished_run.workplace.colours}")
-        assert not screen.problems(), path
-        assert not barriers(screen.page), path
-    screen.open(f"/train?run={finished_run.run.id}")
+    screen = new_screen(finished_server)
+    of_dataset = [f"{path}?dataset={finished_run.workplace.colours}" for path in PAGES]
+    for path in (*of_dataset, f"/train?run={finished_run.run.id}"):
+        screen.open(path)
+        for look in screen.looks():
+            assert not screen.problems(), (path, look)
+            assert not barriers(screen.page), (path, look)
     expect(screen.text("accuracy on the test photos")).to_be_visible()
-    assert not screen.problems()
-    assert not barriers(screen.page)
     screen.open("/runs")
     expect(screen.text("baseline CNN on colours")).to_be_visible()
     screen.open("/predict")
@@ -283,9 +281,11 @@ def test_no_name_is_markdown_and_nothing_leaves_this_server(
     check()
 
 
-def test_augmentations_are_drawn_and_carried_to_training(server: Server, new_screen: Callable[..., Screen]) -> None:
-    screen = new_screen(server)
-    screen.open(f"/augmentations?dataset={server.workplace.colours}")
+def test_augmentations_are_drawn_and_carried_to_training(
+    idle_server: Server, new_screen: Callable[..., Screen]
+) -> None:
+    screen = new_screen(idle_server)
+    screen.open(f"/augmentations?dataset={idle_server.workplace.colours}")
     expect(screen.text("version 4")).to_be_visible()
     expect(screen.page.get_by_test_id("stMain").get_by_role("img")).to_have_count(10)
     screen.press("None")
@@ -324,8 +324,8 @@ def test_deleting_asks_twice(server: Server, workplace: Workplace, new_screen: C
     expect(screen.text("There are no runs yet.")).to_be_visible()
 
 
-def test_bad_paths_and_lost_runs_get_a_sentence(server: Server, new_screen: Callable[..., Screen]) -> None:
-    screen = new_screen(server)
+def test_bad_paths_and_lost_runs_get_a_sentence(idle_server: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(idle_server)
     screen.open("/")
     screen.press("Choose a folder")
     screen.page.get_by_label("Folder with one subfolder for each class", exact=True).fill("/etc")

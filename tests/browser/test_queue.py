@@ -9,9 +9,7 @@ from playwright.sync_api import Locator, expect
 from core.runs.queue import Queue
 from core.runs.store import FINISHED, PAUSED, QUEUED, RUNNING, Label, Run, Status
 from tests.browser.conftest import Screen, Server
-from tests.conftest import Workplace, eventually, trainer_of
-
-LONG = {"head_epochs": 1000}
+from tests.conftest import LONG, Workplace, eventually, trainer_of
 
 
 def state(run: Run) -> str:
@@ -140,7 +138,7 @@ def test_a_run_gets_a_name(server: Server, workplace: Workplace, new_screen: Cal
 def test_a_run_is_paused_goes_on_and_trains_more_epochs(
     server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
 ) -> None:
-    run = workplace.queued_run(head_epochs=15, fine_tune_epochs=0)
+    run = workplace.queued_run(head_epochs=15, fine_tune_epochs=0, steps_per_epoch=30)
     screen = new_screen(server)
     screen.open(f"/train?run={run.id}")
     eventually(lambda: any("val_loss" in metrics for metrics in run.read_metrics()), "an epoch has ended")

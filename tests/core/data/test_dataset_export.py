@@ -32,6 +32,7 @@ from core.data.scan.tables import parse_table
 from core.data.subsets import NO_SUBSET, SUBSETS, TEST, TRAINING
 from core.errors import DataError
 from core.settings import Settings, settings_from
+from tests.conftest import PATIENCE
 from tests.core.data.conftest import encode, place, scene
 from tests.core.data.test_dataset import about, look, write
 
@@ -182,23 +183,23 @@ def test_an_export_in_the_background_can_be_stopped(dataset: Dataset, settings: 
     def slowly(report: Report) -> Exported:
         def wait(done: int, total: int) -> None:
             begun.set()
-            go_on.wait(60)
+            go_on.wait(PATIENCE)
             report(done, total)
 
         return write_folders(dataset, None, "pets", settings, wait)
 
     job = ExportJob.start(slowly)
-    assert begun.wait(60) and not job.is_over
+    assert begun.wait(PATIENCE) and not job.is_over
     job.cancel()
     go_on.set()
-    assert job.wait(60) and job.cancelled and job.result is None
+    assert job.wait(PATIENCE) and job.cancelled and job.result is None
     assert list(settings.datasets_folder.iterdir()) == []
 
 
 def test_an_export_in_the_background_ends_with_a_result_or_a_sentence(dataset: Dataset, settings: Settings) -> None:
     good = ExportJob.start(lambda report: write_folders(dataset, None, "pets", settings, report))
-    assert good.wait(60) and good.result is not None and (good.done, good.total) == (5, 5)
+    assert good.wait(PATIENCE) and good.result is not None and (good.done, good.total) == (5, 5)
     bad = ExportJob.start(lambda report: write_folders(dataset, None, "", settings, report))
-    assert bad.wait(60) and "cannot be the name" in str(bad.error)
+    assert bad.wait(PATIENCE) and "cannot be the name" in str(bad.error)
     odd = ExportJob.start(lambda report: 1 / 0)  # type: ignore[arg-type, return-value]
-    assert odd.wait(60) and "ZeroDivisionError" in str(odd.error)
+    assert odd.wait(PATIENCE) and "ZeroDivisionError" in str(odd.error)

@@ -4,6 +4,7 @@ from numpy.typing import NDArray
 
 from core.errors import PhotoError, RunNotReady
 from core.inference.prediction import Prediction, Predictor
+from core.models.backbones import backbone
 from core.runs.store import Run
 from tests.conftest import FinishedRun, Workplace, photos_of
 
@@ -51,7 +52,8 @@ def test_a_predictor_finds_what_the_trainer_found(finished_run: FinishedRun) -> 
     probabilities, labels = finished_run.predictions("test")
     files = photos_of(finished_run.run, "test")
     photos = [predictor.see(file.read_bytes()) for file in files]
-    assert predictor.resolution == 224 and {photo.shape for photo in photos} == {(224, 224, 3)}
+    side = backbone("baseline-cnn").resolution
+    assert predictor.resolution == side and {photo.shape for photo in photos} == {(side, side, 3)}
     prediction = predictor.predict(photos)
     assert prediction.class_names == ("blue", "red")
     np.testing.assert_allclose(prediction.probabilities, probabilities, rtol=0, atol=1e-5)

@@ -15,9 +15,7 @@ from core.processes import children
 from core.runs import trainers
 from core.runs.queue import Queue
 from core.runs.store import ACTIVE, CRASHED, FAILED, FINISHED, QUEUED, RUNNING, STOPPED, Run, RunStore
-from tests.conftest import LAUNCHER, PATIENCE, PROJECT, FinishedRun, Workplace, eventually, trainer_of
-
-LONG = {"head_epochs": 1000}
+from tests.conftest import LAUNCHER, LONG, PATIENCE, PROJECT, FinishedRun, Workplace, eventually, trainer_of
 
 
 def nothing(run: Run) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from core.data.split import assign_subsets
+from core.processes import children
 from core.runs import trainers
 from core.runs.queue import Queue
 from core.runs.store import ACTIVE, CRASHED, FINISHED, RUNNING, STARTING, STOPPED, Run
@@ -18,10 +19,12 @@ from tests.conftest import PROJECT, FinishedRun, Workplace, alive, eventually
 
 SERVER = """
 import sys
+from core.processes import children
 from core.runs.store import Run
 from core.runs.warm_trainer import WarmTrainer
 from pathlib import Path
 
+children.PYTHON = sys.argv[1]
 warm = WarmTrainer()
 for line in sys.stdin:
     name, _, value = line.strip().partition(" ")
@@ -36,7 +39,7 @@ class Server:
 
     def __init__(self, place: Workplace) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", SERVER],
+            [sys.executable, "-c", SERVER, children.PYTHON],
             cwd=PROJECT,
             env=place.environment(),
             stdin=subprocess.PIPE,

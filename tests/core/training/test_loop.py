@@ -62,7 +62,7 @@ def ends_of_epochs(run: Run) -> list[dict[str, Any]]:
 
 
 def seen(run: Run, part: str) -> NDArray[np.uint8]:
-    return np.stack([decode(file, 224) for file in photos_of(run, part)])
+    return np.stack([decode(file, Predictor(run).resolution) for file in photos_of(run, part)])
 
 
 def test_a_run_finishes_and_knows_its_colours(finished_run: FinishedRun) -> None:
@@ -256,15 +256,6 @@ def test_a_run_remembers_how_fast_this_machine_is(workplace: Workplace, monkeypa
     assert known.measured and known.throughput.flops == chosen.flops
 
 
-def test_random_weights_are_used_when_they_were_asked_for(workplace: Workplace) -> None:
-    run = workplace.new_run(backbone="efficientnet-lite0", weights="random", head_epochs=0)
-    status = carried_out_here(run, workplace.settings)
-    assert (status.state, status.epochs) == (FINISHED, 1), status.error
-    assert run.recipe_values()["weights"] == "random"
-    assert {row["phase"] for row in run.read_metrics()} == {"from scratch"}
-    assert ServingGraph(run.serving_folder).resolution == 224
-
-
 def test_class_weights_make_photos_of_a_rare_class_count_more(workplace: Workplace) -> None:
     for number in range(5, 15):
         (workplace.colours / "red" / f"{number:02d}.png").unlink()
@@ -314,7 +305,7 @@ def test_a_run_that_diverges_late_fails_and_keeps_its_best_model(
     assert status.state == FAILED
     assert "The loss became nan in epoch 2" in status.error and "of epoch 1, is kept" in status.error
     assert status.test_accuracy is not None
-    assert Predictor(run).resolution == 224
+    assert Predictor(run).resolution == backbone("baseline-cnn").resolution
 
 
 def test_a_run_writes_nothing_outside_the_home_of_unfreeze(workplace: Workplace, tmp_path: Path) -> None:

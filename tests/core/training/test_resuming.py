@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from core.inference.prediction import Predictor
 from core.models.heads import POOLING_LAYERS
+from core.models.serving import ServingGraph
 from core.recipe.augmentations import AUGMENTATION_OF, Choice
 from core.recipe.phases import Phase
 from core.recipe.recipe import OPTIMIZERS, SCHEDULES, Recipe
@@ -298,6 +299,15 @@ def test_every_head_learns_and_predicts_the_same_in_keras_and_in_the_graph(
     photos = np.stack([Predictor(run).see(file.read_bytes()) for file in photos_of(run, "test")])
     with np.load(run.predictions_file("test")) as file:
         np.testing.assert_allclose(file["probabilities"], np.asarray(model(photos.astype(np.float32))), atol=1e-3)
+
+
+def test_random_weights_are_used_when_they_were_asked_for(workplace: Workplace) -> None:
+    run = workplace.new_run(backbone="efficientnet-lite0", weights="random", head_epochs=0)
+    status = go(run, workplace)
+    assert (status.state, status.epochs) == (FINISHED, 1), status.error
+    assert run.recipe_values()["weights"] == "random"
+    assert {row["phase"] for row in run.read_metrics()} == {"from scratch"}
+    assert ServingGraph(run.serving_folder).resolution == 224
 
 
 def test_an_unfreeze_layer_spares_what_comes_before_it_in_its_block(workplace: Workplace) -> None:

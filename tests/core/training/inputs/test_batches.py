@@ -18,6 +18,7 @@ from core.data.scan.index import KnownDigest
 from core.training.inputs.batches import batches
 from core.training.inputs.mixing import Softening
 from core.training.inputs.photos import CHUNK, Photos, ahead, in_chunks
+from tests.conftest import PATIENCE
 
 COUNT = 10
 SHAPE = (8, 8, 3)
@@ -230,7 +231,7 @@ def test_what_is_made_ahead_comes_in_order_though_the_first_is_ready_last() -> N
 
     def make(number: int) -> int:
         if number == 0:
-            assert last_is_made.wait(60)
+            assert last_is_made.wait(PATIENCE)
         if number == 3:
             last_is_made.set()
         return number * 10
