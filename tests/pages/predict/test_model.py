@@ -28,7 +28,7 @@ from pages.components.predict.results import table_of
 from pages.components.predict.sentences import answer
 from pages.components.predict.sources import live_answer
 from pages.components.shared.run_descriptions import LoadedRun
-from tests.conftest import FinishedRun, photos_of
+from tests.conftest import PATIENCE, FinishedRun, photos_of
 
 PHOTOS = 9
 """One more than fit into a request, so that a batch is computed as batches are."""
@@ -63,7 +63,7 @@ def predicted(model: Model, photos: list[bytes], few: int) -> BatchJob:
     job = BatchJob(model.predictor, model.shown.run.serving_folder, MAX_PIXELS, few=few)
     files = [(f"{number}.png", io.BytesIO(photo)) for number, photo in enumerate(photos)]
     job.add(lambda stop: uploaded(files, Limits()))
-    assert job.wait(60)
+    assert job.wait(PATIENCE)
     return job
 
 

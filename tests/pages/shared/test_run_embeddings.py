@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.inference.embeddings_job import PROGRESS
 from core.runs.store import Run
-from tests.conftest import FinishedRun, eventually
+from tests.conftest import PATIENCE, FinishedRun, eventually
 
 
 def page(folder: str) -> None:
@@ -31,7 +31,7 @@ def test_a_failure_is_shown_with_a_button_that_has_the_embeddings_computed(
     shutil.copytree(finished_run.run.folder, run.folder)
     run.embeddings_file.unlink()
     (run.folder / PROGRESS).write_text(json.dumps({"done": 0, "total": 0, "error": "The model is gone."}), "utf-8")
-    app = AppTest.from_function(page, args=(str(run.folder),), default_timeout=60).run()
+    app = AppTest.from_function(page, args=(str(run.folder),), default_timeout=PATIENCE).run()
     assert "could not be computed: The model is gone." in app.warning[0].value
     app.run()
     assert len(app.warning) == 1 and app.button[0].label == "Try again"

@@ -4,7 +4,7 @@ from streamlit.testing.v1 import AppTest
 from core.data.dataset import prepare
 from core.data.review import Review
 from core.data.scan.folder import scan
-from tests.conftest import Workplace
+from tests.conftest import PATIENCE, Workplace
 
 
 def page(root: str, handed: str) -> None:
@@ -42,7 +42,7 @@ def test_the_photos_counted_are_those_that_a_run_with_this_seed_would_take(
 
     assert expected(0) != expected(7) != expected(5)
     recipe = "" if handed_seed is None else workplace.recipe(split_seed=handed_seed).to_json()
-    app = AppTest.from_function(page, args=(str(workplace.colours), recipe), default_timeout=60).run()
+    app = AppTest.from_function(page, args=(str(workplace.colours), recipe), default_timeout=PATIENCE).run()
     assert app.markdown[0].value == expected(handed_seed or 0)
     app.number_input[0].set_value(5).run()
     assert app.markdown[0].value == expected(5)
