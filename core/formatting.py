@@ -20,6 +20,11 @@ def whole(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
+def unbroken(text: str) -> str:
+    """The same text with each "%" on the line of its number."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 def photos(count: int, kind: str = "") -> str:
     """A number of photos, as in "1 photo" or "1,200 test photos"."""
     return f"{count:,} {f'{kind} ' if kind else ''}photo{'' if count == 1 else 's'}"

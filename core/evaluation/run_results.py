@@ -5,20 +5,23 @@ from numpy.typing import NDArray
 
 from core.arrays import read_arrays
 from core.data.split import read_split_csv
-from core.data.subsets import SUBSETS
+from core.data.subsets import SUBSETS, TRAINING
 from core.errors import DataError, RunError, RunNotReady
 from core.evaluation.comparison import Measured
 from core.evaluation.metrics import Evaluation
+from core.runs.embeddings import read_embeddings
 from core.runs.store import Run
 
 
 def evaluation(run: Run, part: str) -> Evaluation:
-    """The predictions of the run's best model for the photos of a subset, "validation" or "test".
+    """The predictions of the run's best model for the photos of a subset; of training photos in half precision.
 
     Raises:
-        RunNotReady: The run has not been evaluated.
+        RunNotReady: The run has not been evaluated; for training photos, its embeddings have not been computed.
         RunError: What it left behind cannot be read.
     """
+    if part == SUBSETS[TRAINING]:
+        return _on_training_photos(run)
     try:
         file = read_arrays(run.predictions_file(part))
         probabilities, labels = file["probabilities"], file["labels"].astype(np.int32)
@@ -31,6 +34,19 @@ def evaluation(run: Run, part: str) -> Evaluation:
     except (OSError, ValueError, KeyError) as error:
         raise RunError(
             f"The predictions of the run {run.id} for its {part} photos cannot be read ({error})."
+        ) from error
+
+
+def _on_training_photos(run: Run) -> Evaluation:
+    """Nothing is measured on them at the end of a run; but its embeddings come with the predictions for all photos."""
+    kept = read_embeddings(run).of(TRAINING)
+    if not len(kept):
+        raise RunNotReady(f"The run {run.id} has no training photos.")
+    try:
+        return Evaluation(run.class_names(), kept.paths, kept.labels, kept.probabilities)
+    except ValueError as error:
+        raise RunError(
+            f"The predictions of the run {run.id} for its training photos cannot be read ({error})."
         ) from error
 
 

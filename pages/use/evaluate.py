@@ -7,52 +7,62 @@ import streamlit as st
 from pages.components.cached import runs
 from pages.components.evaluate.confidence import confidence
 from pages.components.evaluate.embedding_map import embedding_map
+from pages.components.evaluate.grade import grade
 from pages.components.evaluate.heat_maps import heat_maps, show_opened_photo
 from pages.components.evaluate.mistakes import mistakes
 from pages.components.evaluate.overview import overview
 from pages.components.evaluate.photos import MISTAKES, SECTION_KEY, EvaluatedSubset
-from pages.components.evaluate.sentences import MEANT, SUBSETS
+from pages.components.evaluate.sentences import SUBSETS
 from pages.components.evaluate.training_dynamics import training_dynamics
 from pages.components.runs.run_view import random_weights_warning
 from pages.components.shared import elements
 from pages.components.shared.report_errors import reporting
 from pages.components.shared.run_choice import choose_run
+from pages.components.shared.run_descriptions import LoadedRun
+from pages.components.shared.run_embeddings import embeddings_of
 
-OVERVIEW = "Overview"
+OVERVIEW, DYNAMICS = "Overview", "Training dynamics"
 SECTIONS: dict[str, Callable[[EvaluatedSubset], None]] = {
     OVERVIEW: overview,
     MISTAKES: mistakes,
     "Confidence": confidence,
     "Heat maps": heat_maps,
-    "Training dynamics": training_dynamics,
+    DYNAMICS: training_dynamics,
     "Map": embedding_map,
 }
 
+TEST, VALIDATION, TRAINING = SUBSETS
 
-def choose_subset() -> str:
-    """Choose the test photos (the default) or the validation photos."""
-    subset = st.segmented_control(
+
+def choose_subset(section: str) -> str:
+    """Choose test photos (the default), validation or training photos; where a section has only some, only these."""
+    only = [VALIDATION] if section == DYNAMICS else list(SUBSETS)
+    return st.segmented_control(
         "Photos",
-        list(SUBSETS),
-        default="test",
+        only,
+        default=only[0],
         required=True,
         format_func=SUBSETS.__getitem__,
-        key="evaluate-part",
+        key=f"evaluate-part-{len(only)}",
         persist_state="session",
+        label_visibility="collapsed",
     )
-    st.caption(f":material/info: {MEANT[subset]}")
-    return subset
 
 
-lead_on = elements.page_head(
-    "Evaluate", "What does the model get right, what does it get wrong, and can you trust its percentages?"
-)
-chosen = choose_run()
+def evaluated(shown: LoadedRun, name: str) -> EvaluatedSubset | None:
+    """What the model says about the photos of a subset; None while that is computed, and the page shows how far."""
+    if name == TRAINING and embeddings_of(shown.run) is None:
+        return None
+    return EvaluatedSubset(shown, name, runs.evaluation(shown.run.id, name, shown.status.ended))
+
+
+lead_on = elements.page_head("Evaluate")
+choices = st.container(horizontal=True, vertical_alignment="center", key="evaluate-choices")
+with choices:
+    chosen = choose_run(labelled=False)
 if chosen:
     elements.lead_on(lead_on, "Try a photo", "pages/use/predict.py", ":material/image_search:")
-    if chosen.recipe.weights == "random":
-        random_weights_warning()
-    name = choose_subset()
+    answer = st.container(key="evaluate-answer")
     section = st.segmented_control(
         "Section",
         list(SECTIONS),
@@ -62,7 +72,15 @@ if chosen:
         label_visibility="collapsed",
         persist_state="session",
     )
-    with reporting():
-        subset = EvaluatedSubset(chosen, name, runs.evaluation(chosen.run.id, name, chosen.status.ended))
-        SECTIONS[section](subset)
-        show_opened_photo()
+    with choices:
+        part = choose_subset(section)
+    with answer, reporting():
+        if chosen.recipe.weights == "random":
+            random_weights_warning()
+        subset = evaluated(chosen, part)
+        if subset is not None:
+            grade(subset)
+    if subset is not None:
+        with reporting():
+            SECTIONS[section](subset)
+            show_opened_photo()

@@ -16,6 +16,7 @@ from core.evaluation.training_dynamics import read_training_dynamics
 from core.models.serving import ACTIVATION_MAPS, GRAPH
 from core.runs.embeddings import read_embeddings
 from core.runs.store import Label, Run
+from tests.browser.accessibility import barriers
 from tests.browser.conftest import Screen, Server, free_port
 from tests.conftest import FinishedRun, Workplace, eventually
 
@@ -47,7 +48,8 @@ def choose(screen: Screen, label: str, value: str) -> None:
 
 
 def photos(screen: Screen) -> Locator:
-    return screen.page.get_by_test_id("stMain").get_by_test_id("stImage").get_by_role("img")
+    """The photos of a section, without those beside the sentences on frequent mistakes."""
+    return screen.page.locator("[data-testid=stMain] [data-testid=stImage] img:not([class*=st-key-mistake-] img)")
 
 
 def sentence(count: int, part: str, label: str, taken_for: str) -> str:
@@ -97,7 +99,7 @@ def test_validation_photos_are_called_so(
     found = evaluation(finished_run.run, "validation")
     screen = new_screen(evaluated)
     screen.open(f"/evaluate?run={finished_run.run.id}")
-    show(screen, "Validation photos")
+    show(screen, "Validation")
     expect(screen.text("these results are slightly optimistic")).to_be_visible()
     expect(screen.text("accuracy on the validation photos")).to_be_visible()
     expect(screen.text(f"{int(found.right.sum())} of {len(found)} validation photos")).to_be_visible()
@@ -105,11 +107,56 @@ def test_validation_photos_are_called_so(
     expect(screen.text("the same photos as shown here")).to_be_visible()
     for section in ("Overview", "Mistakes", "Confidence"):
         show(screen, section)
-        assert "test photo" not in screen.page.get_by_test_id("stMain").inner_text().replace("Test photos", "")
+        assert "test photo" not in screen.page.get_by_test_id("stMain").inner_text()
     screen.follow("Try")
     screen.follow("Evaluate")
     expect(screen.text("these results are slightly optimistic")).to_be_visible()
+    show(screen, "Training")
+    learned = evaluation(finished_run.run, "training")
+    expect(
+        screen.text(f"{learned.correct} of {len(learned)} training photos are classified correctly.")
+    ).to_be_visible()
+    expect(screen.text("these results do not tell how good it is with new ones")).to_be_visible()
+    expect(screen.page.get_by_text("expect between")).to_have_count(0)
     assert not screen.problems()
+
+
+def forget_half(folder: Path) -> None:
+    """Have the model of a run call every other blue test photo red."""
+    with np.load(folder / "test.npz") as file:
+        labels, probabilities = file["labels"], file["probabilities"]
+    probabilities[np.flatnonzero(labels == 0)[::2]] = (0.1, 0.9)
+    np.savez(folder / "test.npz", labels=labels, probabilities=probabilities)
+
+
+def test_the_answer_comes_first_and_mistakes_have_their_photos_beside_them(
+    mistaken: Server, new_screen: Callable[..., Screen]
+) -> None:
+    [run] = mistaken.workplace.store.runs()
+    found = evaluation(run, "test")
+    wrong = found.in_cell(0, 1)
+    screen = new_screen(mistaken)
+    for width, height in ((1280, 720), (NARROW, 800)):
+        screen.page.set_viewport_size({"width": width, "height": height})
+        screen.open(f"/evaluate?run={run.id}")
+        places = [
+            screen.page.get_by_label("Model", exact=True),
+            screen.page.get_by_test_id("accuracy"),
+            screen.page.get_by_role("radio", name="Mistakes"),
+            screen.page.get_by_role("heading", name="Most frequent mistakes"),
+        ]
+        tops = [box["y"] for place in places if (box := place.bounding_box())]
+        assert len(tops) == len(places) and tops == sorted(tops)
+        assert tops[1] + 60 < height / 2, "the answer is in the upper half"
+        for section in ("Overview", "Mistakes"):
+            show(screen, section)
+            mistake = screen.page.locator(".st-key-mistake-1")
+            expect(mistake.get_by_text(f"{len(wrong)} of ")).to_contain_text("of blue are predicted as red.")
+            shown = mistake.get_by_role("img")
+            expect(shown).to_have_count(min(len(wrong), 4 if section == "Overview" else 3))
+            expect(shown.first).to_have_attribute("alt", found.paths[wrong[0]])
+            assert not screen.problems()
+            assert not barriers(screen.page)
 
 
 def test_any_photo_leads_to_where_the_model_looks(
@@ -147,7 +194,9 @@ def test_how_photos_were_learned_and_which_lie_together(
     screen = new_screen(evaluated, NARROW, dark=True)
     screen.open(f"/evaluate?run={finished_run.run.id}")
     show(screen, "Training dynamics")
-    expect(screen.text("These are validation photos")).to_be_visible()
+    expect(screen.text("Only validation photos are predicted during training")).to_be_visible()
+    expect(screen.page.get_by_role("radio", name="Test", exact=True)).to_have_count(0)
+    expect(screen.text("accuracy on the validation photos")).to_be_visible()
     expect(screen.text(f"Of {len(found.labels)} validation photos")).to_be_visible()
     never = int((found.learned_at() == len(found.epochs)).sum())
     forgotten = int((found.forgotten() > 0).sum())
@@ -155,6 +204,7 @@ def test_how_photos_were_learned_and_which_lie_together(
         show(screen, f"{name} ({count})")
         expect(photos(screen)).to_have_count(count)
     show(screen, "Map")
+    expect(screen.page.get_by_role("radio", name="Test", exact=True)).to_be_checked()
     points = screen.page.get_by_test_id("stVegaLiteChart").locator(".mark-symbol.role-mark path")
     tested = read_embeddings(finished_run.run).of(SUBSETS.index("test"))
     expect(points).to_have_count(len(tested))
@@ -174,6 +224,19 @@ def forget_maps(folder: Path) -> None:
     ov.save_model(ov.Model(kept, graph.get_parameters()), folder / "new.xml", compress_to_fp16=False)
     for ending in (".xml", ".bin"):
         (folder / "new").with_suffix(ending).replace((folder / GRAPH).with_suffix(ending))
+
+
+@pytest.fixture
+def mistaken(finished_run: FinishedRun, tmp_path: Path) -> Iterator[Server]:
+    """A server with a run whose model is often wrong about blue photos."""
+    old = finished_run.workplace
+    place = Workplace(tmp_path / "home", old.colours)
+    shutil.copytree(finished_run.run.folder, forgotten := place.store.root / finished_run.run.id)
+    forget_half(forgotten)
+    started = Server(place, free_port())
+    started.start()
+    yield started
+    started.kill()
 
 
 @pytest.fixture
@@ -207,7 +270,7 @@ def test_what_is_lost_is_said_and_the_rest_works(bereft: Server, new_screen: Cal
     screen = new_screen(bereft)
     screen.open(f"/evaluate?run={run.id}")
     expect(screen.text("has not been evaluated on its test photos")).to_be_visible()
-    show(screen, "Validation photos")
+    show(screen, "Validation")
     expect(screen.text("accuracy on the validation photos")).to_be_visible()
     show(screen, "Mistakes")
     show(screen, "Least sure")

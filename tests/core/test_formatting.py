@@ -11,6 +11,10 @@ def test_percent_never_claims_certainty(share: float, words: str) -> None:
     assert formatting.percent(share) == words
 
 
+def test_a_percentage_stays_on_one_line() -> None:
+    assert formatting.unbroken("between 94 % and 98 %") == "between 94\xa0% and 98\xa0%"
+
+
 def test_photos_are_counted_as_people_do() -> None:
     assert [formatting.photos(1), formatting.photos(1200, "test")] == ["1 photo", "1,200 test photos"]
 

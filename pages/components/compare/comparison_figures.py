@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.formatting import percent
 from pages.components.shared.colours import ANSWER, OTHER, SERIES, SYMBOLS
-from pages.components.shared.drawings import percent
+from pages.components.shared.figures import share_axis
 
 MOST_RUNS = len(SERIES)
 ROW_PIXELS = 50
@@ -56,6 +57,7 @@ def validation_points(rows: Sequence[Mapping[str, float]], name: str) -> pd.Data
 def curves(points: pd.DataFrame, names: Sequence[str], measure: str) -> go.Figure:
     """ "val_accuracy" or "val_loss" over epochs, a line for each run in its colour and with its shape."""
     figure = go.Figure()
+    accuracy = measure == "val_accuracy"
     for name, colour, symbol in zip(names, SERIES, SYMBOLS, strict=False):
         mine = points[points.run == name]
         figure.add_scatter(
@@ -65,14 +67,16 @@ def curves(points: pd.DataFrame, names: Sequence[str], measure: str) -> go.Figur
             mode="lines+markers",
             line={"color": colour, "width": 2},
             marker={"size": 9, "symbol": symbol},
-            hovertemplate="epoch %{x:.3g}: %{y:.3f}<extra>%{fullData.name}</extra>",
+            text=[percent(value) if accuracy else f"{value:.3f}" for value in mine[measure]],
+            hovertemplate="epoch %{x:.3g}: %{text}<extra>%{fullData.name}</extra>",
         )
+    axis = share_axis(*_range(points[measure].tolist())) if accuracy else {"fixedrange": True}
     figure.update_layout(
         height=300,
         showlegend=False,
         margin={"l": 0, "r": 8, "t": 8, "b": 0},
         xaxis={"title": "epoch", "rangemode": "tozero", "fixedrange": True, "showgrid": False},
-        yaxis={"title": AXES[measure], "fixedrange": True, **({"tickformat": ".0%"} if "acc" in measure else {})},
+        yaxis={"title": AXES[measure], **axis},
     )
     return figure
 
@@ -96,7 +100,8 @@ def intervals(data: pd.DataFrame, title: str) -> go.Figure:
                 "thickness": 2.5,
                 "width": 7,
             },
-            hovertemplate=f"%{{fullData.name}}<br>%{{x:.1%}}, between {low:.1%} and {high:.1%}<extra></extra>",
+            text=[f"{percent(accuracy)}, between {percent(low)} and {percent(high)}"],
+            hovertemplate="%{fullData.name}<br>%{text}<extra></extra>",
         )
     _lay_out(figure, list(data.run), [percent(share) for share in ends[:, 0]], title, ends.ravel().tolist())
     figure.update_layout(showlegend=False)
@@ -127,9 +132,9 @@ def series(
         y=data.variant.map(place),
         name="a run",
         mode="markers",
-        text=[escape(name) for name in data.run],
+        text=[f"{escape(name)}: {percent(share)}" for name, share in zip(data.run, data.accuracy, strict=True)],
         marker={"color": ANSWER, "size": 11, "opacity": 0.7},
-        hovertemplate="%{text}: %{x:.1%}<extra></extra>",
+        hovertemplate="%{text}<extra></extra>",
     )
     spreads = data.groupby("variant", sort=False).accuracy.agg(["mean", "std", "count"])
     _add_means(figure, place, spreads[spreads["count"] > 1])
@@ -158,7 +163,8 @@ def _add_published(figure: go.Figure, place: Mapping[str, int], published: Mappi
             mode="lines+markers",
             line={"color": OTHER, "width": 4},
             marker={"symbol": "diamond", "size": 9},
-            hovertemplate="published: %{x:.1%}<extra></extra>",
+            text=[percent(low), percent(high)],
+            hovertemplate="published: %{text}<extra></extra>",
         )
 
 
@@ -172,7 +178,8 @@ def _add_means(figure: go.Figure, place: Mapping[str, int], spreads: pd.DataFram
         mode="markers",
         marker={"symbol": "line-ns", "size": 15, "line": {"color": SERIES[2], "width": 3}},
         error_x={"array": spreads["std"], "color": SERIES[2], "thickness": 2.5, "width": 0},
-        hovertemplate="mean %{x:.1%}<extra></extra>",
+        text=[percent(share) for share in spreads["mean"]],
+        hovertemplate="mean %{text}<extra></extra>",
     )
 
 
@@ -184,11 +191,10 @@ def _lay_out(
         above = {"y": place - NAME_ABOVE, "xref": "paper", "yref": "y", "showarrow": False, "font": {"size": 13}}
         figure.add_annotation(x=0, xanchor="left", text=escape(name), **above)
         figure.add_annotation(x=1, xanchor="right", text=f"<b>{figure_in_words}</b>", **above)
-    low, high = _range(values)
     figure.update_layout(
         height=50 + ROW_PIXELS * len(names),
         margin={"l": 8, "r": 8, "t": 8, "b": 0},
-        xaxis={"title": title, "tickformat": ".0%", "range": [low, high], "fixedrange": True, "zeroline": False},
+        xaxis={"title": title, **share_axis(*_range(values))},
         yaxis={
             "range": [len(names) - 0.5, -0.75],
             "showticklabels": False,

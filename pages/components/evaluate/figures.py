@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from core.evaluation.calibration import Coverage, Reliability
 from core.evaluation.metrics import ClassScores, accuracy_interval
 from core.evaluation.training_dynamics import TrainingDynamics
+from core.formatting import percent, photos, whole
 from pages.components.shared.colours import (
     ANSWER,
     INK,
@@ -26,9 +27,9 @@ from pages.components.shared.colours import (
     WRONG,
     WRONG_TINTS,
 )
-from pages.components.shared.drawings import percent
+from pages.components.shared.figures import SMALLEST_TEXT, share_axis
 
-MOST_ROWS = 30
+MOST_ROWS = 20
 """Of more classes, only those with the lowest scores are drawn."""
 
 MOST_CELLS = 20
@@ -45,10 +46,15 @@ MOST_COLOURS = len(SERIES)
 
 OTHERS = "other classes"
 LONGEST_NAME = 22
-ROW_PIXELS, CELL_PIXELS = 34, 42
+ROW_PIXELS, CELL_PIXELS = 46, 42
 HIT_PIXELS = 30
 ON_CELL = {"color": INK, "size": 15}
-SHARES = {"range": [0, 1.02], "tickformat": ".0%", "fixedrange": True, "zeroline": False}
+END = 1.02
+"""Where an axis of shares ends: a whole mark for 100 % is inside."""
+
+ANSWERED = (0.5, 0.9, 1.0)
+"""Shares of photos with an answer at which the curve of coverage has its value beside it."""
+
 LEGEND = {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "itemclick": False, "itemdoubleclick": False}
 MARGIN = {"l": 0, "r": 36, "t": 8, "b": 0}
 MODEBAR = {"orientation": "v"}
@@ -71,7 +77,7 @@ def short(name: str) -> str:
 
 
 def scores(found: ClassScores, names: Sequence[str]) -> go.Figure:
-    """Recall with its 95 % interval, and precision, a row for each class, the lowest F1 first where not all fit."""
+    """Recall with its 95 % interval, and precision, printed, too: a row for each class, the lowest recall first."""
     shown = _hardest(found)
     seen = [label for label in shown if found.support[label]]
     recall, ends = found.recall[seen], np.array([_interval(found, label) for label in seen]).reshape(-1, 2)
@@ -81,47 +87,57 @@ def scores(found: ClassScores, names: Sequence[str]) -> go.Figure:
         x=recall,
         y=[row[label] for label in seen],
         name="recall",
-        mode="markers",
+        mode="markers+text",
         marker={"size": 12, "color": ANSWER},
+        textposition="top center",
+        textfont={"size": SMALLEST_TEXT},
+        cliponaxis=False,
         error_x={"array": ends[:, 1] - recall, "arrayminus": recall - ends[:, 0], "color": ANSWER, "thickness": 1.5},
-        text=[
-            f"{escape(names[label])}: {found.recall[label]:.0%} of {found.support[label]:,} photos" for label in seen
+        text=[whole(share) for share in recall],
+        customdata=[
+            f"{escape(names[label])}: {whole(found.recall[label])} of {photos(int(found.support[label]))}"
+            for label in seen
         ],
-        hovertemplate="%{text} are recognised<extra></extra>",
+        hovertemplate="%{customdata} are recognised<extra></extra>",
     )
     predicted = [label for label in shown if found.predicted[label]]
     figure.add_scatter(
         x=found.precision[predicted],
         y=[row[label] for label in predicted],
         name="precision",
-        mode="markers",
+        mode="markers+text",
         marker={"size": 11, "color": SERIES[2], "symbol": "diamond-open", "line": {"width": 2}},
-        text=[f"{found.predicted[label]:,} photos are predicted as {escape(names[label])}" for label in predicted],
-        hovertemplate="%{text}, %{x:.0%} of them correctly<extra></extra>",
+        textposition="bottom center",
+        textfont={"size": SMALLEST_TEXT},
+        cliponaxis=False,
+        text=[whole(share) for share in found.precision[predicted]],
+        customdata=[
+            f"{found.predicted[label]:,} photos are predicted as {escape(names[label])}" for label in predicted
+        ],
+        hovertemplate="%{customdata}, %{text} of them correctly<extra></extra>",
     )
     ticks = {"tickvals": list(row.values()), "ticktext": [short(names[label]) for label in shown], "ticksuffix": "  "}
     figure.update_layout(
-        height=70 + ROW_PIXELS * len(shown),
+        height=80 + ROW_PIXELS * len(shown),
         margin=MARGIN,
         modebar=MODEBAR,
         legend=LEGEND,
-        xaxis={**SHARES, "range": [_beginning([*ends[:, 0], *found.precision[predicted]]), 1.02]},
+        xaxis=share_axis(_beginning([*ends[:, 0], *found.precision[predicted]]), END),
         yaxis={**ticks, "range": [len(shown) - 0.5, -0.5], "fixedrange": True, "zeroline": False},
     )
     return figure
 
 
 def _beginning(shares: Sequence[float]) -> float:
-    """Where an axis of shares begins that shows all of these: at a multiple of a tenth, below the lowest."""
-    return max(0.0, math.floor(10 * min(shares, default=0.0) - 0.2) / 10)
+    """Where an axis of shares begins that shows all of these: at a multiple of a twentieth, below the lowest."""
+    return max(0.0, math.floor(20 * min(shares, default=0.0) - 0.4) / 20)
 
 
 def _hardest(found: ClassScores) -> list[int]:
-    """The classes that are drawn: all, or those with the lowest F1 of those that have photos, the lowest first."""
-    if len(found.f1) <= MOST_ROWS:
-        return list(range(len(found.f1)))
-    order = [int(label) for label in np.argsort(found.f1, kind="stable") if found.support[label]]
-    return order[:MOST_ROWS]
+    """The classes that are drawn, the lowest recall first; of many, only so many that have photos."""
+    order = [int(label) for label in np.lexsort((found.f1, found.recall))]
+    seen = [label for label in order if found.support[label]]
+    return seen[:MOST_ROWS] if len(order) > MOST_ROWS else [*seen, *(each for each in order if each not in seen)]
 
 
 def _interval(found: ClassScores, label: int) -> tuple[float, float]:
@@ -180,7 +196,7 @@ def _add_cells(figure: go.Figure, counts: NDArray[np.int64], shares: NDArray[np.
         texts = [f"{count:,}" if count else "" for count in counts.ravel()]
         figure.add_scatter(x=columns, y=rows, mode="text", text=texts, hoverinfo="skip", textfont=ON_CELL)
     support = [
-        f"{counts[row, column]:,} photos of {escape(names[row])} ({shares[row, column]:.0%})<br>are predicted as"
+        f"{counts[row, column]:,} photos of {escape(names[row])} ({whole(shares[row, column])})<br>are predicted as"
         f" {escape(names[column])}"
         for row, column in zip(rows, columns, strict=True)
     ]
@@ -199,10 +215,12 @@ def _add_cells(figure: go.Figure, counts: NDArray[np.int64], shares: NDArray[np.
 
 def reliability(before: Reliability, after: Reliability | None) -> go.Figure:
     """Accuracy over confidence, before and after temperature scaling; large markers stand for many photos."""
+    drawn = [each for each in (before, after) if each is not None]
+    begin = _beginning([value for each in drawn for value in (*each.confidence, *each.accuracy)])
     figure = go.Figure()
     figure.add_scatter(
-        x=[0, 1],
-        y=[0, 1],
+        x=[begin, 1],
+        y=[begin, 1],
         mode="lines",
         name="perfect calibration",
         line={"color": OTHER, "dash": "dot"},
@@ -224,16 +242,19 @@ def reliability(before: Reliability, after: Reliability | None) -> go.Figure:
                 "color": colour,
                 "line": {"width": 3},
             },
-            text=[f"{count:,} photos" for count in found.counts],
-            hovertemplate="confidence %{x:.0%}, accuracy %{y:.0%}<br>%{text}<extra>%{fullData.name}</extra>",
+            text=[
+                f"confidence {whole(share)}, accuracy {whole(right)}<br>{photos(int(count))}"
+                for share, right, count in zip(found.confidence, found.accuracy, found.counts, strict=True)
+            ],
+            hovertemplate="%{text}<extra>%{fullData.name}</extra>",
         )
     figure.update_layout(
         height=400,
         margin={**MARGIN, "t": 44},
         modebar=MODEBAR,
         legend={**LEGEND, "itemsizing": "constant", "y": 1.05},
-        xaxis={**SHARES, "title": "confidence"},
-        yaxis={**SHARES, "title": "accuracy"},
+        xaxis={**share_axis(begin, END), "title": "confidence"},
+        yaxis={**share_axis(begin, END), "title": "accuracy"},
     )
     return figure
 
@@ -247,9 +268,24 @@ def coverage(found: Coverage) -> go.Figure:
         y=found.accuracy[drawn],
         mode="lines",
         line={"color": ANSWER, "width": 2.5, "shape": "hv"},
-        customdata=found.limit[drawn],
-        hovertemplate="confidence of at least %{customdata:.0%}: %{x:.0%} of the photos,<br>%{y:.1%} of them"
-        " right<extra></extra>",
+        customdata=[
+            f"confidence of at least {whole(found.limit[i])}: {whole(found.share[i])} of the photos,<br>"
+            f"{percent(float(found.accuracy[i]))} of them right"
+            for i in drawn
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+    marked = sorted({found.at_least(share) for share in ANSWERED})
+    figure.add_scatter(
+        x=found.share[marked],
+        y=found.accuracy[marked],
+        mode="markers+text",
+        marker={"size": 9, "color": ANSWER},
+        text=[percent(float(found.accuracy[i])) for i in marked],
+        textposition="bottom left",
+        textfont={"size": SMALLEST_TEXT},
+        cliponaxis=False,
+        hoverinfo="skip",
     )
     low = float(found.accuracy.min(initial=1.0))
     figure.update_layout(
@@ -257,8 +293,8 @@ def coverage(found: Coverage) -> go.Figure:
         margin=MARGIN,
         modebar=MODEBAR,
         showlegend=False,
-        xaxis={**SHARES, "title": "share of photos with an answer (coverage)"},
-        yaxis={**SHARES, "title": "accuracy on these", "range": [max(0.0, low - 0.05), 1.01]},
+        xaxis={**share_axis(0, END), "title": "share of photos with an answer (coverage)"},
+        yaxis={**share_axis(_beginning([low]), END), "title": "accuracy on these"},
     )
     return figure
 
@@ -266,11 +302,14 @@ def coverage(found: Coverage) -> go.Figure:
 def learned(found: TrainingDynamics) -> go.Figure:
     """How many photos are right from each validation on, and how many are wrong at the end."""
     at = np.bincount(found.learned_at(), minlength=len(found.epochs) + 1)
+    counted: Any = {"textposition": "outside", "textfont": {"size": SMALLEST_TEXT}, "textangle": 0, "cliponaxis": False}
     figure = go.Figure()
     figure.add_bar(
         x=[f"{epoch:g}" for epoch in found.epochs],
         y=at[:-1],
         marker_color=ANSWER,
+        **counted,
+        text=[f"{count:,}" if count else "" for count in at[:-1]],
         name="right from then on",
         hovertemplate="%{y} photos are right from epoch %{x} on<extra></extra>",
     )
@@ -278,6 +317,8 @@ def learned(found: TrainingDynamics) -> go.Figure:
         x=["never"],
         y=at[-1:],
         marker={"color": WRONG, "pattern": {"shape": "x"}},
+        **counted,
+        text=[f"{at[-1]:,}"],
         name="wrong at the end",
         hovertemplate="%{y} photos are wrong at the end<extra></extra>",
     )
@@ -288,7 +329,7 @@ def learned(found: TrainingDynamics) -> go.Figure:
         legend=LEGEND,
         bargap=0.15,
         xaxis={"title": "epoch", "type": "category", "fixedrange": True},
-        yaxis={"title": "photos", "fixedrange": True},
+        yaxis={"title": "photos", "fixedrange": True, "range": [0, 1.15 * max(1, int(at.max()))]},
     )
     return figure
 
@@ -308,7 +349,7 @@ def history(found: TrainingDynamics, photo: int, names: Sequence[str]) -> go.Fig
             "color": np.where(right, ANSWER, WRONG).tolist(),
         },
         text=[
-            f"predicted as {escape(names[label])} ({share:.0%})"
+            f"predicted as {escape(names[label])} ({whole(float(share))})"
             for label, share in zip(found.predicted[:, photo], found.confidence[:, photo], strict=True)
         ],
         hovertemplate="epoch %{x:.3g}: %{text}<extra></extra>",
@@ -319,7 +360,7 @@ def history(found: TrainingDynamics, photo: int, names: Sequence[str]) -> go.Fig
         modebar=MODEBAR,
         showlegend=False,
         xaxis={"title": "epoch", "fixedrange": True, "showgrid": False, "rangemode": "tozero"},
-        yaxis={**SHARES, "title": f"probability of {short(names[int(found.labels[photo])])}", "range": [-0.03, 1.03]},
+        yaxis={**share_axis(-0.03, 1.03), "title": f"probability of {short(names[int(found.labels[photo])])}"},
     )
     return figure
 

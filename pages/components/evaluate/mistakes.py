@@ -13,8 +13,9 @@ from pages.components.evaluate import figures, sentences
 from pages.components.evaluate.figures import MOST_CELLS, saving_as
 from pages.components.evaluate.photos import MISTAKES, SECTION_KEY, EvaluatedSubset, gallery
 from pages.components.shared import elements, markdown, state
+from pages.components.shared.thumbnails import show_thumbnails
 
-PAIRS = 5
+PAIRS, PHOTOS_EACH, THUMBNAIL_PIXELS = 5, 3, 84
 MOST_COLUMNS = 100
 
 MATRIX_MEANS = (
@@ -36,10 +37,12 @@ RANKINGS: dict[str, tuple[str, Callable[[Evaluation], NDArray[np.intp]]]] = {
 def mistakes(subset: EvaluatedSubset) -> None:
     """The confusion matrix, and the photos behind it."""
     cell = _cell(subset)
-    table, pairs = st.columns([3, 2], gap="large")
-    with pairs:
+    with st.container(key="mistakes"):
+        table, pairs = st.columns([3, 2], gap="large")
+    elements.first_on_phone("mistakes", "frequent-mistakes")
+    with pairs.container(key="frequent-mistakes"):
         st.subheader("Most frequent mistakes", anchor=False)
-        pair_buttons(subset, PAIRS)
+        frequent_mistakes(subset, PAIRS, PHOTOS_EACH)
     with table:
         st.subheader("Confusion matrix", anchor=False)
         st.caption(MATRIX_MEANS)
@@ -110,21 +113,28 @@ def _choose_cell(subset: EvaluatedSubset) -> None:
             st.selectbox(words, list(subset.found.class_names), key=key, width=260, **remember)
 
 
-def pair_buttons(subset: EvaluatedSubset, most: int) -> None:
-    """Sentences about the most frequent mistakes; each is a button that leads to its photos."""
+def frequent_mistakes(subset: EvaluatedSubset, most: int, photos_each: int) -> None:
+    """The most frequent mistakes: a sentence for each, which is a button that leads to its photos, and some of these.
+
+    Of mistakes that are equally frequent, one of the smaller class comes first.
+    """
     found = most_confused(subset.found.confusion, most)
     if not found:
         st.markdown(f"It makes no mistake on these {subset.photos(len(subset.found))}.")
     for number, pair in enumerate(found, 1):
-        st.button(
-            sentences.confused(pair, subset.found.class_names),
-            key=f"pair-{number}",
-            icon=":material/photo_library:",
-            type="tertiary",
-            wrap=True,
-            on_click=_show_cell,
-            args=(subset, pair.label, pair.taken_for),
-        )
+        with st.container(key=f"mistake-{number}", gap="xxsmall"):
+            st.button(
+                sentences.confused(pair, subset.found.class_names),
+                key=f"pair-{number}",
+                icon=":material/photo_library:",
+                type="tertiary",
+                wrap=True,
+                on_click=_show_cell,
+                args=(subset, pair.label, pair.taken_for),
+            )
+            if subset.found.paths:
+                positions = subset.found.in_cell(pair.label, pair.taken_for)[:photos_each]
+                show_thumbnails(subset.folder, positions.tolist(), THUMBNAIL_PIXELS)
 
 
 def _matrix(subset: EvaluatedSubset, chosen: tuple[int, int]) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 from core.data.scan.folder import ImageFolder
 from core.errors import PhotoError
 from core.evaluation.metrics import Evaluation
+from core.formatting import photos, unbroken, whole
 from pages.components.shared import markdown, state, thumbnails
 from pages.components.shared.run_descriptions import LoadedRun
 
@@ -31,7 +32,7 @@ class EvaluatedSubset:
 
     Attributes:
         shown: The run.
-        name: "test" or "validation".
+        name: One of `core.data.subsets.SUBSETS`.
         found: The predictions.
     """
 
@@ -54,12 +55,12 @@ class EvaluatedSubset:
 
     def photos(self, count: int) -> str:
         """ "12 test photos"."""
-        return f"1 {self.name} photo" if count == 1 else f"{count:,} {self.name} photos"
+        return photos(count, self.name)
 
     def describe(self, position: int) -> str:
         """The label of a photo and its prediction; safe as Markdown."""
         names, found = self.found.class_names, self.found
-        shows, sure = markdown.escape(names[found.labels[position]]), f"{found.confidence[position]:.0%}"
+        shows, sure = markdown.escape(names[found.labels[position]]), unbroken(whole(float(found.confidence[position])))
         if found.right[position]:
             return f"{shows} ({sure})"
         return f"{shows}, predicted as **{markdown.escape(names[found.predicted[position]])}** ({sure})"

@@ -9,24 +9,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.evaluation.calibration import Coverage, Reliability
-from core.evaluation.metrics import ClassScores, Confused
-from core.formatting import percent, photos, whole
+from core.evaluation.metrics import ClassScores, Confused, Evaluation
+from core.formatting import percent, photos, unbroken, whole
 from pages.components.shared import markdown
 
 FEW_PHOTOS = 10
 """Fewer photos say too little about how often the model is right, where there are more of others."""
 
-SUBSETS = {"test": "Test photos", "validation": "Validation photos"}
+SUBSETS = {"test": "Test", "validation": "Validation", "training": "Training"}
 
 MEANT = {
     "test": "Test photos were not used in training: expect the same results for new photos from the same source.",
     "validation": "The best epoch was chosen by the validation photos, so these results are slightly optimistic.",
+    "training": "The model has learned from the training photos, so these results do not tell how good it is with new"
+    " ones. A mistake here is a hard photo, or a wrong label.",
 }
 
 
 def times(count: int) -> str:
     """How often: "once", "3 times"."""
     return "once" if count == 1 else f"{count} times"
+
+
+def correct(found: Evaluation, subset: str) -> str:
+    """How many photos of a subset are classified correctly; and what to expect, unless the model learned from them."""
+    right = f"**{found.correct:,} of {photos(len(found), subset)}** are classified correctly."
+    if subset == "training":
+        return right
+    low, high = found.interval
+    return unbroken(
+        f"{right} With other photos from the same source, expect between {whole(low)} and {whole(high)}"
+        " (95 % interval)."
+    )
 
 
 def confused(pair: Confused, names: Sequence[str]) -> str:
@@ -38,8 +52,8 @@ def confused(pair: Confused, names: Sequence[str]) -> str:
     )
 
 
-def best_and_worst(scores: ClassScores, names: Sequence[str]) -> list[str]:
-    """Which class is recognised best and which worst; one sentence where all are alike."""
+def worst_and_best(scores: ClassScores, names: Sequence[str]) -> list[str]:
+    """Which class is recognised worst and which best; one sentence where all are alike."""
     seen = np.flatnonzero(scores.support)
     recall = scores.recall[seen]
     if np.ptp(recall) == 0:
@@ -47,8 +61,8 @@ def best_and_worst(scores: ClassScores, names: Sequence[str]) -> list[str]:
     best = seen[np.lexsort((-scores.support[seen], -recall))[0]]
     worst = seen[np.lexsort((-scores.support[seen], recall))[0]]
     return [
-        f"It is best at **{markdown.escape(names[best])}**: {_of(scores, best)} are recognised.",
         f"It is weakest at **{markdown.escape(names[worst])}**: {_of(scores, worst)} are recognised.",
+        f"It is best at **{markdown.escape(names[best])}**: {_of(scores, best)} are recognised.",
     ]
 
 

@@ -23,21 +23,22 @@ MEANT = {
 
 
 def training_dynamics(subset: EvaluatedSubset) -> None:
-    """When validation photos were learned, which were forgotten or never learned, and the history of one."""
+    """When validation photos were learned, which were forgotten or never learned, and the history of one.
+
+    `subset` must be that of the validation photos.
+    """
     shown = subset.shown
     try:
         found = runs.training_dynamics(shown.run.id, shown.status.ended)
-        watched = EvaluatedSubset(shown, "validation", runs.evaluation(shown.run.id, "validation", shown.status.ended))
     except RunError as error:
         st.info(markdown.escape(error), icon=":material/history:")
         return
-    if found.paths != watched.found.paths:
+    if found.paths != subset.found.paths:
         st.info(
             "It is no longer known which validation photos this run's predictions were for.", icon=":material/history:"
         )
         return
-    if subset.name != "validation":
-        st.caption(":material/info: These are **validation** photos: only they are predicted during training.")
+    st.caption(":material/info: Only **validation** photos are predicted during training, so this is about them.")
     _summary(found)
     at, forgotten = found.learned_at(), found.forgotten()
     groups = {
@@ -56,12 +57,12 @@ def training_dynamics(subset: EvaluatedSubset) -> None:
         persist_state="session",
     )
     st.markdown(MEANT[kind])
-    _history(watched, found, groups[kind].tolist())
+    _history(subset, found, groups[kind].tolist())
     gallery(
-        watched,
+        subset,
         groups[kind].tolist(),
         f"timeline-{list(MEANT).index(kind)}",
-        lambda position: _caption(watched, found, position),
+        lambda position: _caption(subset, found, position),
         ("History", _choose),
     )
 

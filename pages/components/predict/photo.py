@@ -77,7 +77,7 @@ def large(found: PredictionTable, place: int, job: BatchJob, predictor: Predicto
     st.html(f'<div class="uf-large">{shown}{words}</div>')
     buttons(found, place, job, "large")
     if place in state.recall(f"heat-{job.id}", set()):
-        heat_map(found, place, predictor)
+        heat_map(found, place, predictor, LARGE_PIXELS)
 
 
 def side(predictor: Predictor) -> int:
@@ -99,7 +99,7 @@ def card(found: PredictionTable, place: int, job: BatchJob, predictor: Predictor
             st.html(drawings.probability_bars(found.top(place, TOP), below=True))
     buttons(found, place, job, "card")
     if place in state.recall(f"heat-{job.id}", set()):
-        heat_map(found, place, predictor)
+        heat_map(found, place, predictor, PHOTO_PIXELS)
 
 
 def buttons(found: PredictionTable, place: int, job: BatchJob, where: str) -> None:
@@ -153,8 +153,8 @@ def _turn(job: BatchJob, place: int) -> None:
     state.remember(f"heat-{job.id}", state.recall(f"heat-{job.id}", set()) ^ {place})
 
 
-def heat_map(found: PredictionTable, place: int, predictor: Predictor) -> None:
-    """The evidence for the most probable class, place by place."""
+def heat_map(found: PredictionTable, place: int, predictor: Predictor, width: int) -> None:
+    """The evidence for the most probable class, place by place, so many pixels wide."""
     try:
         pixels = predictor.see(found.photos[place].read(), services.settings().limits.pixels)
     except PhotoError as error:
@@ -169,7 +169,7 @@ def heat_map(found: PredictionTable, place: int, predictor: Predictor) -> None:
     limit = heat.limit_of([evidence])
     text = heat.summary(evidence, title)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.image(heat.overlay(pixels, evidence, limit), width=PHOTO_PIXELS, alt=f"Heat map. {text}")
+        st.image(heat.overlay(pixels, evidence, limit), width=width, alt=f"Heat map. {text}")
         with st.container(width="stretch"):
             st.markdown(markdown.escape(text))
             st.html(heat.scale(limit))

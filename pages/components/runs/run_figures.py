@@ -78,8 +78,13 @@ INK_OF_AXIS: Mapping[str, Any] = {
     "labelPadding": 6,
 }
 
+WHOLE_PERCENT = "format(100 * datum.value, '.0f') + ' %'"
+"""Vega's expression for the labels of an axis of shares, written as everywhere else."""
+
 _MEASURES: Mapping[str, _Measure] = {
-    ACCURACY: _Measure("accuracy", ".1%", 250, _axis("accuracy", {"zero": False}, format=".0%", tickCount=5)),
+    ACCURACY: _Measure(
+        "accuracy", ".1%", 250, _axis("accuracy", {"zero": False}, labelExpr=WHOLE_PERCENT, tickCount=5)
+    ),
     LOSS: _Measure("loss", ".3f", 220, _axis("loss (cross-entropy)", {"zero": True}, tickCount=5)),
     RATE: _Measure(
         "learning rate",

@@ -1,5 +1,6 @@
 """Data frames to pictures: Plotly for what stands still, Vega for what ticks. Knows nothing of Streamlit."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -11,6 +12,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from core.data.subsets import NO_SUBSET, SUBSETS
+from core.formatting import whole
 from core.recipe.phases import FINE_TUNE, FROM_SCRATCH, HEAD
 from core.training.lr_finder.finder import Sweep
 from pages.components.shared import colours
@@ -31,6 +33,28 @@ SIZE_TICKS = (1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 
 MOST_OF_LOWEST = 4.0
 """How many times the lowest loss until then is drawn of a loss that explodes."""
+
+SHARE_STEPS = (1, 2, 5, 10, 20, 25)
+"""Between the ticks of an axis of shares, in percent; the first of which there are at most `SHARE_TICKS`."""
+
+SHARE_TICKS = 6
+
+
+def share_axis(low: float, high: float) -> dict[str, Any]:
+    """A Plotly axis of shares of 1 between these ends, with percentages written as everywhere else."""
+    steps = [step for step in SHARE_STEPS if 100 * (high - low) / step <= SHARE_TICKS]
+    step = steps[0] if steps else SHARE_STEPS[-1]
+    ticks = [
+        step * number
+        for number in range(math.ceil(100 * max(low, 0) / step - 1e-6), int(100 * min(high, 1) / step) + 1)
+    ]
+    return {
+        "range": [low, high],
+        "tickvals": [tick / 100 for tick in ticks],
+        "ticktext": [whole(tick / 100) for tick in ticks],
+        "fixedrange": True,
+        "zeroline": False,
+    }
 
 
 def class_counts(class_names: Sequence[str], labels: NDArray[np.int32], parts: NDArray[np.int8]) -> go.Figure:

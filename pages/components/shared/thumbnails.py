@@ -14,11 +14,13 @@ from pages.components.shared import markdown
 PHOTO_PIXELS = 94
 
 
-def photo_row(photos: Sequence[Any], names: Sequence[str], *, show_names: bool = False) -> None:
+def photo_row(
+    photos: Sequence[Any], names: Sequence[str], *, show_names: bool = False, width: int = PHOTO_PIXELS
+) -> None:
     """Photos side by side as far as there is room; names are read out to those who cannot see them."""
     with st.container(horizontal=True, gap="xsmall"):
         for photo, name in zip(photos, names, strict=True):
-            st.image(photo, width=PHOTO_PIXELS, alt=name, caption=markdown.escape(name) if show_names else None)
+            st.image(photo, width=width, alt=name, caption=markdown.escape(name) if show_names else None)
 
 
 def thumbnail(folder: ImageFolder, index: int) -> bytes:
@@ -27,8 +29,8 @@ def thumbnail(folder: ImageFolder, index: int) -> bytes:
     return datasets.small(path, path.stat().st_mtime)
 
 
-def show_thumbnails(folder: ImageFolder, indices: Sequence[int]) -> None:
-    """Photos of a dataset in a row that wraps; what can no longer be read is named with its reason."""
+def show_thumbnails(folder: ImageFolder, indices: Sequence[int], width: int = PHOTO_PIXELS) -> None:
+    """Photos of a dataset in a row that wraps, so many pixels wide; what can no longer be read is named, and why."""
     photos, names, lost = [], [], []
     for index in indices:
         try:
@@ -36,6 +38,6 @@ def show_thumbnails(folder: ImageFolder, indices: Sequence[int]) -> None:
             names.append(folder.paths[index])
         except (PhotoError, FileNotFoundError) as error:
             lost.append(f"{markdown.escape(folder.paths[index])} ({markdown.escape(error)})")
-    photo_row(photos, names)
+    photo_row(photos, names, width=width)
     if lost:
         st.caption(f":material/broken_image: No longer readable: {', '.join(lost)}")

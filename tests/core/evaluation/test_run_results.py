@@ -3,6 +3,7 @@ import pytest
 
 from core.errors import RunError, RunNotReady
 from core.evaluation.run_results import evaluation, measured
+from core.runs.embeddings import Embeddings, write_embeddings
 from core.runs.store import Run
 from tests.conftest import Workplace, photos_of
 
@@ -64,6 +65,24 @@ def test_every_photo_with_its_label_and_its_probabilities(workplace: Workplace) 
     assert [workplace.colours / name for name in found.paths] == tested
     assert found.class_names == ("blue", "red")
     assert found.predicted.tolist() == [0, 1] + [0] * (len(tested) - 2)
+
+
+def test_training_photos_are_those_of_the_embeddings(workplace: Workplace) -> None:
+    run = workplace.new_run()
+    with pytest.raises(RunNotReady, match="has no embeddings"):
+        evaluation(run, "training")
+    parts = np.array([0, 2, 0, 1], np.int8)
+    labels, shares = np.array([0, 1, 1, 0], np.int32), np.tile(np.array([0.75, 0.25], np.float32), (4, 1))
+    paths = ("blue/a.png", "red/b.png", "red/c.png", "blue/d.png")
+    write_embeddings(run, Embeddings(paths, labels, parts, np.zeros((4, 3), np.float32), shares))
+    found = evaluation(run, "training")
+    assert found.paths == ("blue/a.png", "red/c.png") and found.right.tolist() == [True, False]
+    write_embeddings(run, Embeddings(paths, labels, parts, np.zeros((4, 3), np.float32), np.ones((4, 3), np.float32)))
+    with pytest.raises(RunError, match="for its training photos cannot be read"):
+        evaluation(run, "training")
+    write_embeddings(run, Embeddings(paths, labels, parts + np.int8(1), np.zeros((4, 3), np.float32), shares))
+    with pytest.raises(RunNotReady, match="has no training photos"):
+        evaluation(run, "training")
 
 
 def test_probabilities_that_do_not_fit_the_classes_are_said(workplace: Workplace) -> None:

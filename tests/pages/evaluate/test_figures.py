@@ -28,20 +28,23 @@ def timeline() -> TrainingDynamics:
     return TrainingDynamics(("a", "b", "c"), labels, np.array([1.0, 2.0, 3.0]), predicted, confidence, own)
 
 
-def test_each_class_has_its_recall_with_an_interval_and_its_precision() -> None:
+def test_each_class_has_its_recall_with_an_interval_and_its_precision_the_lowest_recall_first() -> None:
     figure = figures.scores(class_scores(CONFUSION), NAMES)
     recall, precision = figure.data
-    assert list(recall.x) == pytest.approx([0.8, 0.9, 0.5])
-    assert list(precision.x) == pytest.approx([8 / 9, 9 / 16, 1.0])
-    assert recall.text[2] == "tulips: 50% of 10 photos"
+    assert list(figure.layout.yaxis.ticktext) == ["tulips", "daisy", "roses"]
+    assert list(recall.x) == pytest.approx([0.5, 0.8, 0.9]) and list(recall.y) == [0, 1, 2]
+    assert list(precision.x) == pytest.approx([1.0, 8 / 9, 9 / 16])
+    assert list(recall.text) == ["50 %", "80 %", "90 %"] and list(precision.text) == ["100 %", "89 %", "56 %"]
+    assert recall.customdata[0] == "tulips: 50 % of 10 photos"
     lowest = min(np.subtract(recall.x, recall.error_x.arrayminus))
     assert lowest - 0.15 < figure.layout.xaxis.range[0] < lowest
     assert all(above > 0 for above in recall.error_x.array) and all(below > 0 for below in recall.error_x.arrayminus)
 
 
-def test_a_class_without_photos_has_no_recall_and_one_never_answered_no_precision() -> None:
+def test_a_class_without_photos_comes_last_without_recall_and_one_never_answered_has_no_precision() -> None:
     recall, precision = figures.scores(class_scores(np.array([[0, 0], [4, 0]])), ("a", "b")).data
-    assert list(recall.y) == [1] and list(precision.y) == [0]
+    assert list(recall.y) == [0] and recall.customdata[0].startswith("b")
+    assert list(precision.y) == [1] and "as a" in precision.customdata[0]
 
 
 def test_of_many_classes_the_hardest_are_drawn() -> None:
@@ -55,7 +58,7 @@ def test_every_cell_knows_its_classes_and_says_its_count_and_share() -> None:
     figure = figures.confusion(CONFUSION, NAMES, shown, (2, 0))
     cells = figure.data[-1]
     assert np.array(cells.customdata).tolist() == [[0, 0], [0, 2], [2, 0], [2, 2]]
-    assert cells.text[3] == "5 photos of tulips (50%)<br>are predicted as tulips"
+    assert cells.text[3] == "5 photos of tulips (50 %)<br>are predicted as tulips"
     assert list(figure.data[2].text) == ["8", "", "", "5"]
     [frame] = figure.layout.shapes
     assert (frame.x0, frame.y0) == (-0.5, 0.5)
@@ -82,23 +85,33 @@ def test_reliability_before_and_after() -> None:
     both = figures.reliability(found, found).data
     assert list(both[2].x) == [0.6, 0.9] and list(both[2].y) == [0, 1]
     assert both[1].marker.symbol != both[2].marker.symbol
+    assert both[2].text[0] == "confidence 60 %, accuracy 0 %<br>1 photo"
+
+
+def test_the_axes_of_a_reliability_diagram_begin_below_the_lowest_value() -> None:
+    told = np.array([[0.95, 0.05]] * 10 + [[0.75, 0.25]] * 10)
+    figure = figures.reliability(reliability(told, [0] * 18 + [1] * 2), None)
+    assert figure.layout.xaxis.range[0] == figure.layout.yaxis.range[0] == figure.data[0].x[0] == 0.7
 
 
 def test_coverage_says_from_which_confidence_on() -> None:
-    [line] = figures.coverage(coverage(np.array([[0.9, 0.1], [0.6, 0.4]]), [0, 1])).data
-    assert (list(line.x), list(line.y), list(line.customdata)) == ([0.5, 1], [1, 0.5], [0.9, 0.6])
+    line, marks = figures.coverage(coverage(np.array([[0.9, 0.1], [0.6, 0.4]]), [0, 1])).data
+    assert (list(line.x), list(line.y)) == ([0.5, 1], [1, 0.5])
+    assert line.customdata[0] == "confidence of at least 90 %: 50 % of the photos,<br>100.0 % of them right"
+    assert list(marks.text) == ["100.0 %", "50.0 %"]
 
 
 def test_the_curve_of_many_photos_is_thinned_and_keeps_its_ends() -> None:
     sure = np.linspace(0.5, 1, 5000)
     found = coverage(np.stack([sure, 1 - sure], axis=1), np.zeros(5000, int))
-    [line] = figures.coverage(found).data
+    line = figures.coverage(found).data[0]
     assert len(line.x) == MOST_LIMITS and (line.x[0], line.x[-1]) == (1 / 5000, 1)
 
 
 def test_when_photos_were_learned_and_which_never_were() -> None:
     learned, never = figures.learned(timeline()).data
     assert list(learned.y) == [0, 1, 1] and list(never.y) == [1]
+    assert list(learned.text) == ["", "1", "1"] and list(never.text) == ["1"]
 
 
 def test_the_history_of_a_photo_is_told_by_shape_and_colour() -> None:
@@ -106,7 +119,7 @@ def test_the_history_of_a_photo_is_told_by_shape_and_colour() -> None:
     assert list(line.marker.symbol) == ["x", "circle", "circle"]
     assert list(line.marker.color) == [WRONG, ANSWER, ANSWER]
     assert list(line.y) == [0.25, 0.75, 0.75]
-    assert line.text[1] == "predicted as &lt;b&gt;a (75%)"
+    assert line.text[1] == "predicted as &lt;b&gt;a (75 %)"
 
 
 def test_each_class_on_the_map_has_a_colour_and_a_shape_of_its_own() -> None:

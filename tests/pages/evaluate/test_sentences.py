@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from core.evaluation.calibration import coverage, reliability
-from core.evaluation.metrics import Confused, class_scores
+from core.evaluation.metrics import Confused, Evaluation, class_scores
 from pages.components.evaluate import sentences
 
 NAMES = ("daisy", "roses", "not_hotdog")
@@ -19,13 +19,13 @@ def test_a_mistake_in_plain_words(pair: Confused, sentence: str) -> None:
     assert sentences.confused(pair, NAMES) == sentence
 
 
-def test_the_best_and_the_worst_class() -> None:
+def test_the_worst_and_the_best_class() -> None:
     scores = class_scores(np.array([[9, 1, 0], [5, 5, 0], [0, 0, 0]]))
-    assert sentences.best_and_worst(scores, NAMES) == [
-        "It is best at **daisy**: 9 of 10 photos are recognised.",
+    assert sentences.worst_and_best(scores, NAMES) == [
         "It is weakest at **roses**: 5 of 10 photos are recognised.",
+        "It is best at **daisy**: 9 of 10 photos are recognised.",
     ]
-    assert sentences.best_and_worst(class_scores(np.diag([3, 4, 5])), NAMES) == [
+    assert sentences.worst_and_best(class_scores(np.diag([3, 4, 5])), NAMES) == [
         "It recognises every class equally well: 100.0 % of the photos of each class."
     ]
 
@@ -70,8 +70,18 @@ def test_which_classes_are_close() -> None:
     ]
 
 
+def test_how_many_are_right_and_what_to_expect_but_not_from_photos_that_it_learned_from() -> None:
+    shares = np.array([[0.9, 0.1]] * 361, np.float32)
+    found = Evaluation(("a", "b"), (), np.array([0] * 349 + [1] * 12, np.int32), shares)
+    assert sentences.correct(found, "test") == (
+        "**349 of 361 test photos** are classified correctly. With other photos from the same source, expect between"
+        " 94\xa0% and 98\xa0% (95\xa0% interval)."
+    )
+    assert sentences.correct(found, "training") == "**349 of 361 training photos** are classified correctly."
+
+
 def test_no_text_calls_one_subset_by_the_name_of_the_other() -> None:
     for part, meant in sentences.MEANT.items():
-        other = {"test": "validation", "validation": "test"}[part]
-        assert part in meant.lower() and other not in meant.lower()
-        assert part in sentences.SUBSETS[part].lower()
+        others = {"test": ("validation",), "validation": ("test",), "training": ("test", "validation")}[part]
+        assert f"{part} photos" in meant.lower() and not any(other in meant.lower() for other in others)
+        assert sentences.SUBSETS[part].lower() == part

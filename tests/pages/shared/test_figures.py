@@ -101,3 +101,18 @@ def test_the_chart_of_a_search_is_the_same_whatever_was_found() -> None:
     assert spec["layer"][0]["encoding"]["x"]["scale"] == {"type": "log"}
     fields = {part["field"] for layer in spec["layer"] for part in layer["encoding"].values() if "field" in part}
     assert fields == {"rate", "loss", "phase", "mark"}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0, 1.02, ["0 %", "20 %", "40 %", "60 %", "80 %", "100 %"]),
+        (-0.02, 0.09, ["0 %", "2 %", "4 %", "6 %", "8 %"]),
+        (0.7, 1.02, ["70 %", "80 %", "90 %", "100 %"]),
+        (0.953, 0.997, ["96 %", "97 %", "98 %", "99 %"]),
+    ],
+)
+def test_an_axis_of_shares_has_a_few_round_percentages_inside(low: float, high: float, ticks: list[str]) -> None:
+    axis = figures.share_axis(low, high)
+    assert axis["ticktext"] == ticks and axis["range"] == [low, high]
+    assert [f"{100 * value:.0f} %" for value in axis["tickvals"]] == ticks

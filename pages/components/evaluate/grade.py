@@ -1,0 +1,21 @@
+"""The answer in short, above every section: how many photos are classified correctly, and what to expect of others."""
+
+import streamlit as st
+
+from pages.components.evaluate import sentences
+from pages.components.evaluate.photos import EvaluatedSubset
+from pages.components.shared import drawings
+
+
+def grade(subset: EvaluatedSubset) -> None:
+    """The accuracy, large, and what it means."""
+    found = subset.found
+    figure, words = st.columns([2, 5], vertical_alignment="center", gap="medium")
+    figure.html(
+        '<div style="line-height:1.1"><span style="font-size:clamp(2.6rem,4vw,3.2rem);font-weight:700"'
+        f' data-testid="accuracy">{drawings.percent(found.correct / len(found))}</span><br>'
+        f"accuracy on the {subset.name} photos</div>"
+    )
+    with words:
+        st.markdown(sentences.correct(found, subset.name))
+        st.caption(sentences.MEANT[subset.name])
