@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.linalg import cho_factor, cho_solve, cholesky, eigh, solve_triangular
 
 from core.evaluation.similarity import unit_rows
 from core.labels import logistic_regression
@@ -39,6 +39,12 @@ MOST_VALUES = 1_000_000
 
 LANDMARKS = 2048
 """Photos, drawn at random, that all others are compared with. With fewer photos the solution is exact."""
+
+INNER_LANDMARKS = 1024
+"""Of them, those that the models without two folds have, of which only the likely labels are taken."""
+
+MOST_IN_SINGLE = 20_000
+"""Photos up to which single precision is enough to solve a ridge regression: its condition grows with them."""
 
 MOST_MAPPED = 150_000_000
 """Photos times landmarks: with more photos there are fewer landmarks, so that they fit into memory."""
@@ -147,32 +153,39 @@ class _Ridge:
     """
 
     def __init__(self, values: Values, targets: Values, parts: Sequence[slice]) -> None:
+        kind = np.float32 if len(values) <= MOST_IN_SINGLE else np.float64
         self._values, self._targets, self._parts = values, targets, parts
-        self._products = [(values[part].T @ values[part]).astype(np.float64) for part in parts]
-        self._all_products = np.sum(self._products, axis=0)
+        self._products = [values[part].T @ values[part] for part in parts]
+        self._all_products = np.zeros((values.shape[1], values.shape[1]), kind)
+        for product in self._products:
+            self._all_products += product
         self._all_products[np.diag_indices(values.shape[1])] += RIDGE
         self._sums = [values[part].sum(axis=0) for part in parts]
         self._both = [values[part].T @ targets[part] for part in parts]
 
     def predictions(self, without: tuple[int, ...], targets: Values | None = None) -> list[Values]:
-        """For the parts without which is learned; the last one first. `targets` take the place of those of the rest."""
-        products = self._all_products.copy()
+        """For the parts without which is learned; the last one first. `targets` take the place of those of the rest.
+
+        Without two parts, only the first `INNER_LANDMARKS` values are looked at.
+        """
+        width = INNER_LANDMARKS if len(without) > 1 else LANDMARKS
+        products = self._all_products[:width, :width].copy()
         for number in without:
-            products -= self._products[number]
+            products -= self._products[number][:width, :width]
         rest = [number for number in range(len(self._parts)) if number not in without]
-        sums = np.sum([self._sums[number] for number in rest], axis=0)
+        sums = np.sum([self._sums[number][:width] for number in rest], axis=0)
         if targets is None:
             mean = np.concatenate([self._targets[self._parts[number]] for number in rest]).mean(axis=0)
-            both = np.sum([self._both[number] for number in rest], axis=0)
+            both = np.sum([self._both[number][:width] for number in rest], axis=0)
         else:
             mean, both, first = targets.mean(axis=0), 0.0, 0
             for number in rest:
-                values = self._values[self._parts[number]]
+                values = self._values[self._parts[number], :width]
                 both += values.T @ targets[first : first + len(values)]
                 first += len(values)
-        factor = cho_factor(products, overwrite_a=True, check_finite=False)
+        factor = cho_factor(products.T, overwrite_a=True, check_finite=False)  # symmetric, and so it is not copied
         weights = cho_solve(factor, both - np.outer(sums, mean), check_finite=False).astype(np.float32)
-        return [self._values[self._parts[number]] @ weights + mean for number in reversed(without)]
+        return [self._values[self._parts[number], :width] @ weights + mean for number in reversed(without)]
 
 
 def _flattened(features: NDArray[np.generic], order: Labels) -> Values:
@@ -184,9 +197,11 @@ def _flattened(features: NDArray[np.generic], order: Labels) -> Values:
     for rows in blocks:
         centred = unit_rows(features[rows]) - mean
         products += centred.T @ centred
-    variances, directions = np.linalg.eigh(products / len(order))
-    variances, directions = variances[::-1][:DIRECTIONS], directions[:, ::-1][:, :DIRECTIONS]
-    there = variances > 1e-7 * max(float(variances[0]), 1e-12)
+    least = max(0, len(mean) - DIRECTIONS)
+    found = (products / len(order)).astype(np.float32)
+    variances, directions = eigh(found, subset_by_index=(least, len(mean) - 1), check_finite=False)
+    variances, directions = variances[::-1], directions[:, ::-1]
+    there = variances > 1e-6 * max(float(variances[0]), 1e-12)
     scale = np.where(there, np.where(there, variances, 1) ** -FLATTENING, 0)
     scaled = (directions * scale).astype(np.float32)
     flattened = np.empty((len(order), scaled.shape[1]), np.float32)
@@ -202,22 +217,29 @@ def _compared(values: Values, seed: int) -> Values:
     """
     random = np.random.default_rng(seed)
     count = min(LANDMARKS, len(values), max(1, MOST_MAPPED // len(values)))
-    landmarks = values[np.sort(random.choice(len(values), count, replace=False))]
+    landmarks = values[random.choice(len(values), count, replace=False)]
     between = _squared_distances(landmarks, landmarks)
-    width = float(np.median(between[np.triu_indices(len(between), 1)])) if len(between) > 1 else 0.0
-    falls = WIDTH / (width if width > 0 else 1.0)
-    kernel = np.exp(-falls * between.astype(np.float64))
+    width = float(np.median(between[~np.tri(len(between), dtype=bool)])) if len(between) > 1 else 0.0
+    falls = np.float32(WIDTH / (width if width > 0 else 1.0))
+    kernel = _falling(between, falls).astype(np.float64)
     kernel[np.diag_indices_from(kernel)] += 1e-4  # copies of a photo would make it singular
-    root = cholesky(kernel, lower=True).astype(np.float32)
+    root = cholesky(kernel.T, lower=True, overwrite_a=True, check_finite=False).astype(np.float32)
     mapped = np.empty((len(values), len(landmarks)), np.float32)
     for start in range(0, len(values), BLOCK):
         rows = slice(start, start + BLOCK)
-        to_landmarks = np.exp(-falls * _squared_distances(landmarks, values[rows]))
-        mapped[rows] = solve_triangular(root, to_landmarks, lower=True, check_finite=False).T
+        to_landmarks = _falling(_squared_distances(values[rows], landmarks), falls).T
+        mapped[rows] = solve_triangular(root, to_landmarks, lower=True, overwrite_b=True, check_finite=False).T
     return mapped
 
 
+def _falling(distances: Values, falls: np.float32) -> Values:
+    """The kernel of squared distances, in their place."""
+    distances *= -falls
+    return np.exp(distances, out=distances)
+
+
 def _squared_distances(one: Values, other: Values) -> Values:
-    found = np.einsum("nd,nd->n", one, one)[:, None] + np.einsum("nd,nd->n", other, other) - 2 * one @ other.T
-    distances: Values = np.maximum(found, 0)
-    return distances
+    distances = one @ (-2 * other.T)
+    distances += np.einsum("nd,nd->n", one, one)[:, None]
+    distances += np.einsum("nd,nd->n", other, other)
+    return np.maximum(distances, 0, out=distances)

@@ -97,11 +97,14 @@ def test_wrong_labels_in_one_direction_are_told_from_photos_that_are_hard_to_tel
     assert matrix[0, 1] < 0.02
 
 
-def test_many_photos_are_compared_with_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("most_in_single", [0, 1000])
+def test_many_photos_are_compared_with_landmarks(most_in_single: int, monkeypatch: pytest.MonkeyPatch) -> None:
     features, true = blobs([60, 60, 60])
     given = true.copy()
     given[[3, 70]] = 2
     monkeypatch.setattr("core.labels.held_out.LANDMARKS", 30)
+    monkeypatch.setattr("core.labels.held_out.INNER_LANDMARKS", 20)
+    monkeypatch.setattr("core.labels.held_out.MOST_IN_SINGLE", most_in_single)
     monkeypatch.setattr("core.labels.held_out.BLOCK", 50)
     monkeypatch.setattr("core.labels.label_noise.MOST_VALUES", 200)
     assert set(find_label_issues(features, given, 3).suspects) == {3, 70}
