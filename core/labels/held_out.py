@@ -242,4 +242,4 @@ def _squared_distances(one: Values, other: Values) -> Values:
     distances = one @ (-2 * other.T)
     distances += np.einsum("nd,nd->n", one, one)[:, None]
     distances += np.einsum("nd,nd->n", other, other)
-    return np.maximum(distances, 0, out=distances)
+    return np.asarray(np.maximum(distances, 0, out=distances))

@@ -6,20 +6,26 @@ expectation maximisation. Without T, difficult photos could not be distinguished
 
 Sources: A. Dawid and A. Skene, "Maximum likelihood estimation of observer error-rates using the EM algorithm", Applied
 Statistics 28 (1979), with one observer; J. Goldberger and E. Ben-Reuven, "Training deep neural networks using a noise
-adaptation layer", ICLR 2017.
+adaptation layer", ICLR 2017; T. Minka, "Estimating a Dirichlet distribution", MIT (2000), for the prior's strength.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.special import gammaln, softmax
 
 ROUNDS = 20
 """Of expectation maximisation. With few photos, many more would make t small enough to explain wrong labels away."""
 
-PRIOR = 300.0
-"""Photos of each class that are thought to have been seen with wrong labels spread evenly, besides the real ones."""
+PRIORS = (30.0, 100.0, 300.0, 1000.0)
+"""Photos of each class that are thought to have been seen with wrong labels spread evenly, besides the real ones.
+
+The number is taken under which the labels are the most likely: few, where classes are taken for each other unevenly.
+"""
+
+USUAL_PRIOR, MOST_TAKEN = 300.0, 100
+"""The number for more classes than these, where looking for it would take too long."""
 
 FIRST_SHARE, LEAST_SHARE, GREATEST_SHARE = 0.05, 0.005, 0.4
 """Of wrong labels: where the search begins, and where it ends; beyond, nothing would be left to learn from."""
@@ -77,7 +83,7 @@ def _fitted(scores: Values, labels: Labels) -> tuple[float, Matrix]:
 
 
 def _counted(after: Values, labels: Labels) -> Matrix:
-    """T, from how many photos of each class have each label; rare classes are drawn to the average."""
+    """T, from how many photos of each class have each label; it is drawn to wrong labels that are spread evenly."""
     classes = after.shape[1]
     order = np.argsort(labels, kind="stable")
     present, first = np.unique(labels[order], return_index=True)
@@ -85,8 +91,16 @@ def _counted(after: Values, labels: Labels) -> Matrix:
     counts[:, present] = np.add.reduceat(after[order].astype(np.float64), first, axis=0).T
     share = np.clip(1 - np.trace(counts) / len(labels), LEAST_SHARE, GREATEST_SHARE)
     expected = _evenly(float(share), classes)
-    drawn: Matrix = (counts + PRIOR * expected) / (counts.sum(axis=1, keepdims=True) + PRIOR)
+    priors = PRIORS if classes <= MOST_TAKEN else (USUAL_PRIOR,)
+    prior = max(priors, key=lambda each: _evidence(counts, each * expected))
+    drawn: Matrix = (counts + prior * expected) / (counts.sum(axis=1, keepdims=True) + prior)
     return drawn
+
+
+def _evidence(counts: Matrix, prior: Matrix) -> float:
+    """The logarithm of how likely counts (K, K) are where each row of T has a Dirichlet prior with these parameters."""
+    rows = gammaln(prior.sum(axis=1)) - gammaln((prior + counts).sum(axis=1))
+    return float(rows.sum() + (gammaln(prior + counts) - gammaln(prior)).sum())
 
 
 def _sharper(sharpness: float, scores: Values, before: Values, after: Values) -> float:

@@ -97,6 +97,24 @@ def test_wrong_labels_in_one_direction_are_told_from_photos_that_are_hard_to_tel
     assert matrix[0, 1] < 0.02
 
 
+def test_rates_of_wrong_labels_are_as_even_as_the_labels_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    true = np.arange(1500) % 5
+    scores = (np.eye(5)[true] + random.normal(scale=0.25, size=(1500, 5))).astype(np.float32)
+    wrong = random.random(1500) < 0.1
+    swapped = np.where(wrong & (true == 2), 4, np.where(wrong & (true == 4), 2, true))
+    _, matrix = label_noise._fitted(scores, swapped)
+    among_others = matrix[[0, 1, 3]][~np.eye(5, dtype=bool)[[0, 1, 3]]]
+    assert matrix[2, 4] > 0.06 and matrix[4, 2] > 0.06 and among_others.max() < 0.01
+    anywhere = np.where(wrong, (true + random.integers(1, 5, 1500)) % 5, true)
+    _, matrix = label_noise._fitted(scores, anywhere)
+    others = matrix[~np.eye(5, dtype=bool)]
+    assert others.min() > 0.015 and others.max() < 0.035
+    of_few = label_noise._counted(np.eye(5, dtype=np.float32)[true], swapped)
+    monkeypatch.setattr(label_noise, "MOST_TAKEN", 4)
+    assert label_noise._counted(np.eye(5, dtype=np.float32)[true], swapped)[2, 4] < of_few[2, 4]
+
+
 @pytest.mark.parametrize("most_in_single", [0, 1000])
 def test_many_photos_are_compared_with_landmarks(most_in_single: int, monkeypatch: pytest.MonkeyPatch) -> None:
     features, true = blobs([60, 60, 60])
