@@ -1,5 +1,6 @@
 """How a training's memory and time grow, and how near the forward pass comes to what the processor can do.
 
+    uv run python -m bench.growth all FOLDER
     uv run python -m bench.growth memory FOLDER [--counts 1000 3000 10000]
     uv run python -m bench.growth time FOLDER [--counts 500 1000 2000] [--classes 2 10 100 1000]
     uv run python -m bench.growth limit [--rounds 5]
@@ -8,7 +9,8 @@
 each run in a fresh process and an `UNFREEZE_HOME` of its own. Memory that only mirrors files counts in what the system
 calls resident, though it can be taken away at any moment; so anonymous memory, which cannot, is told beside it. `time`
 also measures the forward pass alone by resolution, with random weights. `limit` compares B0's forward pass with a
-product of large matrices on the same cores. Prints Markdown tables. Linux only: it reads /proc.
+product of large matrices on the same cores. `all` does all three, and prints each table as soon as it is
+there. Prints Markdown tables. Linux only: it reads /proc.
 """
 
 import argparse
@@ -41,6 +43,9 @@ HEAD_ONLY = {"head_epochs": 2, "fine_tune_epochs": 0, "unfreeze_point": "none"}
 RESOLUTIONS = ("efficientnet-b0", "efficientnet-b1", "efficientnet-b3")
 FORWARD_PHOTOS, FORWARD_BATCH, REQUESTS = 128, 8, 4
 MATRIX_SIDE = 4096
+
+MEMORY_COUNTS, TIME_COUNTS, TIME_CLASSES = (1_000, 3_000, 10_000), (500, 1_000, 2_000), (2, 10, 100, 1_000)
+TIME_ROUNDS, LIMIT_ROUNDS = 3, 5
 
 BUILD = """
 import json, statistics, sys, time
@@ -260,13 +265,14 @@ def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(dest="kind", required=True)
-    for kind, counts in (("memory", [1_000, 3_000, 10_000]), ("time", [500, 1_000, 2_000])):
+    for kind, counts in (("memory", MEMORY_COUNTS), ("time", TIME_COUNTS)):
         growing = kinds.add_parser(kind)
         growing.add_argument("folder", type=Path)
         growing.add_argument("--counts", type=int, nargs="+", default=counts)
-    growing.add_argument("--classes", type=int, nargs="+", default=[2, 10, 100, 1_000])
-    growing.add_argument("--rounds", type=int, default=3)
-    kinds.add_parser("limit").add_argument("--rounds", type=int, default=5)
+    growing.add_argument("--classes", type=int, nargs="+", default=TIME_CLASSES)
+    growing.add_argument("--rounds", type=int, default=TIME_ROUNDS)
+    kinds.add_parser("limit").add_argument("--rounds", type=int, default=LIMIT_ROUNDS)
+    kinds.add_parser("all").add_argument("folder", type=Path)
     chosen = parser.parse_args()
     if chosen.kind == "limit":
         print(bench_limit(chosen.rounds))
@@ -275,8 +281,12 @@ def main() -> None:
     prepare_environment(source)
     if chosen.kind == "memory":
         print(bench_memory(source, chosen.counts))
-    else:
+    elif chosen.kind == "time":
         print(bench_time(source, chosen.counts, chosen.classes, chosen.rounds))
+    else:
+        print(bench_memory(source, MEMORY_COUNTS), flush=True)
+        print("\n" + bench_time(source, TIME_COUNTS, TIME_CLASSES, TIME_ROUNDS), flush=True)
+        print("\n" + bench_limit(LIMIT_ROUNDS), flush=True)
 
 
 if __name__ == "__main__":

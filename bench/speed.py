@@ -1,6 +1,7 @@
 """Unfreeze's trainer and predictions against plain Keras, as whole processes, in turn; ratios of medians.
 
     uv run python -m bench.speed FOLDER [--rows head head-augmented block7 block6 all forward predict] [--pairs 3]
+    uv run python -m bench.speed FOLDER --rows head head-augmented --photos 500
 
 Training rows: the same split, weights, rates and batches go to `bench.plain_keras` and to a run of Unfreeze in an
 `UNFREEZE_HOME` of its own, so that nothing is kept from before. Both clocks run from the start of the process to the
@@ -8,7 +9,7 @@ saved model; ours then goes on to write the graph that predicts and to test it, 
 alone is trained on photos as they are, a further column has plain Keras by somebody who computes features once.
 `forward` and `predict` take the model of a short run: `forward` photos that are already decoded, through what computes
 the frozen part while training, `predict` the way of the Predict page from files to probabilities; both against
-`model.predict`.
+`model.predict`. With `--photos`, so many are drawn at random, each in the part that it has among all.
 
 Weights are looked for as in the app. Every single measurement goes to the standard error as it comes, Markdown tables
 to the standard output at the end. Linux only: it finds trainers through /proc.
@@ -40,7 +41,7 @@ from core.data.dataset import prepare
 from core.data.images import decode
 from core.data.review import Review
 from core.data.scan.folder import ImageFolder, scan
-from core.data.subsets import TEST, TRAINING, VALIDATION
+from core.data.subsets import SUBSETS, TEST, TRAINING, VALIDATION
 from core.errors import RunError
 from core.models.backbones import backbone
 from core.processes.children import PROJECT
@@ -176,6 +177,12 @@ class Photos:
             seen[place] = seen.get(place, 0) + 1
             if seen[place] <= each:
                 chosen.append(i)
+        return Photos(self.folder.subset(chosen), self.parts[chosen])
+
+    def drawn(self, count: int) -> "Photos":
+        """So many photos, drawn at random, in their order; all, where there are no more."""
+        order = np.random.default_rng(0).permutation(len(self.parts))
+        chosen = np.sort(order[:count])
         return Photos(self.folder.subset(chosen), self.parts[chosen])
 
     def files(self, part: int, count: int) -> list[Path]:
@@ -479,10 +486,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS)
     parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--photos", type=int)
     chosen = parser.parse_args()
     root = chosen.folder.resolve()
     prepare_environment(root)
     photos, report = load(root), Report()
+    if chosen.photos:
+        photos = photos.drawn(chosen.photos)
+        parts = ", ".join(f"{(photos.parts == part).sum()} {name}" for part, name in enumerate(SUBSETS))
+        report.notes.append(f"{len(photos.parts)} photos: {parts}.")
     try:
         for row in TRAININGS:
             if row.key in chosen.rows:
