@@ -60,11 +60,12 @@ LAYERS: dict[str, frozenset[str]] = {
 
 COMPONENTS = "pages.components"
 
-FOR_ALL = frozenset({"cached", "shared"})
+FOR_ALL = frozenset({"cached", "gallery", "shared"})
 """Folders of components that any other folder of components may import."""
 
 COMPONENT_FOLDERS: dict[str, frozenset[str]] = {
     "cached": frozenset(),
+    "gallery": frozenset({"cached", "shared"}),
     "shared": frozenset({"cached"}),
     "labels": FOR_ALL | {"compare", "dataset", "runs", "train"},
     "predict": FOR_ALL | {"camera"},

@@ -14,13 +14,13 @@ from core.data.scan.layout import PARTS, TABLE
 from core.data.subsets import NO_SUBSET, SUBSETS
 from core.errors import DataError
 from pages.components.cached import datasets
-from pages.components.dataset import dataset_export_view, decisions, descriptions, label_source, start
+from pages.components.dataset import dataset_export_view, decisions, descriptions, label_source, opened_photo, start
 from pages.components.shared import dataset_choice, elements, figures, markdown, state, thumbnails, upload_limits
 from pages.components.shared.report_errors import tell
 from pages.components.train import class_weights, draft
 
 EXAMPLES, EXAMPLE_CLASSES = 8, 6
-PER_PAGE = 24
+PER_PAGE = 48
 
 VIEW = "dataset-view"
 OVERVIEW, CHECKS, PHOTOS, LEFT_OUT, DECISIONS = "Overview", "Checks", "Photos", "Left out", "Decisions"
@@ -81,6 +81,7 @@ def show(dataset: Dataset) -> None:
         label_visibility="collapsed",
     )
     VIEWS[view](dataset)
+    opened_photo.show_opened()
 
 
 def overview(dataset: Dataset) -> None:
@@ -224,12 +225,11 @@ def photos(dataset: Dataset) -> None:
     labels = {number: f"{name} · {counts[number]:,} photos" for number, name in enumerate(folder.class_names)}
     label = elements.choose("Class", labels, f"photos-of-{folder.root}")
     decisions.undo_bar(dataset)
-    decisions.choose_target(folder)
     members = np.flatnonzero(folder.labels == label)
     pages = -(-len(members) // PER_PAGE)
     page = st.pagination(pages, key=f"photos-{label}-{pages}") if pages > 1 else 1
     shown = members[(page - 1) * PER_PAGE : page * PER_PAGE].tolist()
-    decisions.cards(dataset, shown, "looked at", "photos")
+    decisions.cards(dataset, shown, f"Photos of {folder.class_names[label]}", "looked at", f"{label}-{page}")
 
 
 def left_out(dataset: Dataset) -> None:

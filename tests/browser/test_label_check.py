@@ -101,7 +101,7 @@ def test_wrong_labels_are_found_decided_with_keys_and_trained_without(
     assert all(row["decision"] == "" and float(row["confidence"]) > 0.5 for row in rows)
 
     press_key(screen, "m")
-    first, _ = rows
+    first, second = rows
     [decision] = reviews.read(workplace.colours).decisions
     assert (decision.action, decision.label) == (RELABEL, first["suggested label"])
     assert list(decision.photos) == [first["photo"]]
@@ -121,8 +121,15 @@ def test_wrong_labels_are_found_decided_with_keys_and_trained_without(
     expect(screen.text("You have decided about 2 of them")).to_be_visible()
     screen.page.get_by_role("radio", name="Many at once").click()
     screen.settle()
-    expect(screen.page.get_by_role("button", name="marked as correct")).to_be_visible()
+    expect(screen.page.get_by_role("option", name="correct")).to_be_visible()
     press_key(screen, "z")
+    screen.page.get_by_role("option", name=second["photo"]).press("x")
+    expect(screen.page.get_by_role("option", name="left out")).to_be_visible()
+    press_key(screen, "z")
+    screen.page.get_by_role("option", name=second["photo"]).press("Enter")
+    expect(screen.text("2 of 2")).to_be_visible()
+    screen.page.get_by_role("radio", name="Many at once").click()
+    screen.settle()
     screen.press("Relabel the 1 undecided on this page as suggested")
     assert [decision.action for decision in reviews.read(workplace.colours).decisions] == [RELABEL, RELABEL]
     screen.press("Check again with your decisions")

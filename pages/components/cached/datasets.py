@@ -3,6 +3,7 @@
 import os
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -54,9 +55,9 @@ def split_of(dataset: Dataset, seed: int) -> NDArray[np.int8]:
     return dataset.split(seed)
 
 
-@st.cache_data(max_entries=500, show_spinner=False)
+@lru_cache(maxsize=2000)
 def small(path: Path, modified: float) -> bytes:
-    """A photo as a small JPEG, cut as the model sees it."""
+    """A photo as a small JPEG, cut as the model sees it; may be called in threads."""
     return thumbnail(path, THUMBNAIL, services.settings().limits.pixels)
 
 

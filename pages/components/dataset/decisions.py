@@ -10,19 +10,18 @@ from numpy.typing import NDArray
 from core.data.dataset import ALIKE, ALIKE_CONFLICT, CONFLICT, COPIES, LEAK, NEVER_LEARNED, SAME_NAME, Dataset, Finding
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision, Review, rows_of
 from core.data.scan.folder import ImageFolder
-from core.errors import PhotoError, UnfreezeError
+from core.errors import UnfreezeError
 from pages.components.cached import datasets
+from pages.components.dataset import opened_photo
+from pages.components.gallery.gallery import DECIDED, Action, Photo, gallery
 from pages.components.shared import elements, markdown, state, thumbnails
 
 PER_PAGE = 6
-SINGLES_PER_PAGE = 24
+SINGLES_PER_PAGE = 48
 PER_SET = 12
 CLASS_KINDS = (NEVER_LEARNED, SAME_NAME)
-MENU_CLASSES = 30
 TARGET = "move-target"
-LEAVE_OUT, CORRECT = "Leave it out", "The label is correct"
-
-WORDS = {EXCLUDE: "left out", RELABEL: "moved to", KEEP: "marked as correct"}
+LEAVE_OUT, CORRECT = "Leave out", "Label is correct"
 
 
 def decide(dataset: Dataset, action: str, positions: Iterable[int], why: str, label: str = "") -> None:
@@ -54,27 +53,37 @@ def notice() -> None:
 
 
 def undo_bar(dataset: Dataset) -> None:
-    """What was decided last, and a button to undo it."""
-    if not dataset.review.decisions:
-        return
-    last = dataset.review.decisions[-1]
+    """What was decided last, and a button to undo it; always there, so that the photos stay where they are."""
+    made = dataset.review.decisions
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f":gray[Last decision: {describe(last)}]", width="content")
-        st.button("Undo", icon=":material/undo:", key="undo", on_click=take_back, args=(dataset.review.root, last))
+        st.button(
+            "Undo",
+            icon=":material/undo:",
+            shortcut="Z",
+            key="undo",
+            disabled=not made,
+            on_click=_undo,
+            args=(dataset.review.root, made[-1] if made else None),
+        )
+        words = f"Last decision: {describe(made[-1])}" if made else "Nothing is decided yet."
+        st.markdown(f":gray[{words}]", width="content")
+
+
+def _undo(root: Path, decision: Decision | None) -> None:
+    if decision is not None:
+        take_back(root, decision)
 
 
 def describe(decision: Decision) -> str:
     """A decision in a few words, safe as Markdown."""
     names = list(decision.photos)
     what = markdown.escape(names[0]) if len(names) == 1 else f"{len(names):,} photos"
-    label = f" {markdown.escape(decision.label)}" if decision.label else ""
-    return f"{what} {WORDS[decision.action]}{label}"
+    return f"{what} {opened_photo.in_words(decision)}"
 
 
 def finding_in_full(dataset: Dataset, finding: Finding) -> None:
     """One kind of finding: what it means, what happens, and the photos, a page at a time."""
     kind = finding.kind
-    choose_target(dataset.folder)
     st.markdown(f"{kind.means}  \n:material/arrow_forward: **{kind.done}**")
     size = PER_PAGE if kind.together else SINGLES_PER_PAGE
     pages = -(-finding.count // size)
@@ -82,15 +91,16 @@ def finding_in_full(dataset: Dataset, finding: Finding) -> None:
     shown = finding.sets[(page - 1) * size : page * size]
     for_all(dataset, finding)
     if not kind.together:
-        cards(dataset, [int(group[0]) for group in shown], kind.title, kind.key)
+        cards(dataset, [int(group[0]) for group in shown], kind.title, kind.title, f"{kind.key}-{page}")
         return
     for number, group in enumerate(shown):
         with st.container(border=True):
             about_class(dataset, finding, group)
-            cards(dataset, group[:PER_SET].tolist(), kind.title, f"{kind.key}-{page}-{number}")
+            place = f"{kind.key}-{page}-{number}"
+            cards(dataset, group[:PER_SET].tolist(), f"{kind.title}, {number + 1}", kind.title, place, hint=number == 0)
             if len(group) > PER_SET:
                 st.caption(f"… and {len(group) - PER_SET:,} more photos")
-            for_set(dataset, finding, group.tolist(), f"{kind.key}-{page}-{number}")
+            for_set(dataset, finding, group.tolist(), place)
 
 
 def about_class(dataset: Dataset, finding: Finding, group: NDArray[np.intp]) -> None:
@@ -147,68 +157,65 @@ def act(
     st.button(label, key=f"act-{finding.kind.key}-{key}", on_click=decide, args=arguments)
 
 
-def cards(dataset: Dataset, positions: Sequence[int], why: str, key: str) -> None:
-    """Photos side by side, each with its class, its name, and a menu of what can be decided."""
-    with st.grid(min_column_width=132, gap="small"):
-        for position in positions:
-            with st.container(gap="xxsmall"):
-                card(dataset, position, why, f"{key}-{position}")
-
-
-def card(dataset: Dataset, position: int, why: str, key: str) -> None:
-    """One photo with what can be decided about it."""
+def cards(dataset: Dataset, positions: Sequence[int], title: str, why: str, key: str, *, hint: bool = True) -> None:
+    """Photos side by side, each with its class and its name, to be opened and to be decided about."""
     folder = dataset.folder
-    path = folder.paths[position]
-    try:
-        st.image(thumbnails.thumbnail(folder, position), width=132, alt=path)
-    except (PhotoError, FileNotFoundError) as error:
-        st.caption(f":material/broken_image: {markdown.escape(error)}")
-    label = folder.class_names[folder.labels[position]]
-    st.caption(f"**{markdown.escape(label)}**  \n{markdown.escape(shortened(path.rpartition('/')[2]))}")
-    others = [name for name in targets(folder) if name != label]
-    st.menu_button(
-        "Decide",
-        [(EXCLUDE, ""), (KEEP, ""), *((RELABEL, name) for name in others)],
-        key=f"menu-{key}",
-        type="tertiary",
-        help=markdown.escape(path),
-        format_func=menu_label,
-        on_click=chosen_from_menu,
-        args=(dataset, position, why, f"menu-{key}"),
+    decided = decided_among(dataset, positions)
+    place_of = {folder.paths[i]: i for i in positions}
+    album = opened_photo.Album(
+        folder, tuple(positions), decided, lambda action, i, label: decide(dataset, action, [i], why, label)
+    )
+    gallery(
+        f"photos-{key}",
+        [
+            photo(folder, i, picture, reason, decided.get(i))
+            for i, (picture, reason) in zip(positions, thumbnails.thumbnails(folder, positions), strict=True)
+        ],
+        title,
+        lambda path: opened_photo.open_photo(album, place_of[path]),
+        actions_for(folder, positions),
+        lambda action, paths, label: decide_and_remember(dataset, action, [place_of[i] for i in paths], why, label),
+        hint=hint,
     )
 
 
-def targets(folder: ImageFolder) -> Sequence[str]:
-    """The classes that a photo's menu offers: all of them, or where they are too many the one that was chosen."""
-    if len(folder.class_names) <= MENU_CLASSES:
-        return folder.class_names
-    chosen = state.widget(TARGET)
-    return [chosen] if chosen in folder.class_names else []
+def photo(folder: ImageFolder, position: int, picture: bytes, reason: str, decision: Decision | None) -> Photo:
+    """A photo of a dataset as one of a gallery."""
+    path = folder.paths[position]
+    words = opened_photo.short(decision) if decision else ""
+    mark = DECIDED if decision else ""
+    label = folder.class_names[folder.labels[position]]
+    return Photo(path, picture, label, reason or shortened(path.rpartition("/")[2]), words, mark)
 
 
-def choose_target(folder: ImageFolder) -> None:
-    """Where there are too many classes for a menu: the class that photos can be moved to."""
-    if len(folder.class_names) > MENU_CLASSES:
-        st.selectbox(
-            "Photos can be moved to",
-            folder.class_names,
-            index=None,
-            placeholder="Choose a class; the menu of every photo then offers it",
-            key=TARGET,
-            persist_state="session",
-        )
+def actions_for(folder: ImageFolder, positions: Sequence[int]) -> tuple[Action, ...]:
+    """What can be decided about these photos: a class that all of them have is none to move them to."""
+    labels = {int(folder.labels[i]) for i in positions}
+    others = tuple(name for label, name in enumerate(folder.class_names) if labels != {label})
+    move = Action(RELABEL, "M", "Move", others, state.recall(TARGET, ""))
+    return (
+        Action(EXCLUDE, "X", LEAVE_OUT),
+        Action(KEEP, "K", CORRECT),
+        *((move,) if others else ()),
+    )
 
 
-def menu_label(option: tuple[str, str]) -> str:
-    """An entry of a photo's menu."""
-    action, label = option
-    return f"Move to {markdown.escape(label)}" if action == RELABEL else {EXCLUDE: LEAVE_OUT, KEEP: CORRECT}[action]
+def decide_and_remember(dataset: Dataset, action: str, positions: Iterable[int], why: str, label: str) -> None:
+    """Keep a decision, and the class that photos were moved to, which is the first choice from then on."""
+    if label:
+        state.remember(TARGET, label)
+    decide(dataset, action, positions, why, label)
 
 
-def chosen_from_menu(dataset: Dataset, position: int, why: str, key: str) -> None:
-    """Keep what was chosen from a photo's menu."""
-    action, label = state.widget(key)
-    decide(dataset, action, [position], why, label)
+def decided_among(dataset: Dataset, positions: Sequence[int]) -> dict[int, Decision]:
+    """The decision in force for each of these photos, for those that have one."""
+    standing = dataset.review.standing()
+    found = {i: standing.get(dataset.folder.paths[i]) for i in positions}
+    return {
+        i: decision
+        for i, decision in found.items()
+        if decision is not None and decision.photos[dataset.folder.paths[i]] == dataset.digest(i)
+    }
 
 
 def shortened(name: str, longest: int = 18) -> str:
@@ -220,7 +227,10 @@ def decided(dataset: Dataset) -> None:
     """Everything that was decided, newest first, each with a way back."""
     review = dataset.review
     if not review.decisions:
-        st.info("There are no decisions yet. Every photo has a “Decide” menu.", icon=":material/rate_review:")
+        st.info(
+            "There are no decisions yet. Click a photo under Photos or Checks to decide about it.",
+            icon=":material/rate_review:",
+        )
         return
     st.markdown(
         "Your photos are never changed. Decisions are saved separately, in"

@@ -8,7 +8,7 @@ from core.data.dataset import ALIKE_CONFLICT, CONFLICT, Dataset, Finding
 from core.labels.dataset_check import DatasetCheck, check
 from core.training.dataset_features.features import Features
 from pages.components.cached import datasets
-from pages.components.dataset import decisions, label_source
+from pages.components.dataset import decisions, label_source, opened_photo
 from pages.components.labels import features as check_features
 from pages.components.labels import retraining, suspects, thorough
 from pages.components.shared import dataset_choice, markdown, state
@@ -50,6 +50,7 @@ def show() -> None:
         label_visibility="collapsed",
     )
     views[view][1]()
+    opened_photo.show_opened()
     retraining.offer(dataset)
     _how()
 

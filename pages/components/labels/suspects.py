@@ -11,25 +11,25 @@ from core.data.scan.walk import check_photo
 from core.errors import PhotoError
 from core.labels.dataset_check import DatasetCheck
 from pages.components.cached import datasets, services
-from pages.components.dataset import decisions
+from pages.components.dataset import decisions, opened_photo
+from pages.components.gallery.gallery import DECIDED, Action, Photo, gallery
 from pages.components.shared import drawings, elements, markdown, state, thumbnails
 
 WHY = "label check"
 ON_SHOW = "suspect-on-show"
 WAY = "label-check-way"
 SUSPECTS, OUTLIERS, EVERY = "suspects", "outliers", "every"
+TITLES = {SUSPECTS: "Probably wrong labels", OUTLIERS: "Outliers", EVERY: "Every photo"}
 TABLE = "Table"
 ONE, MANY = "One at a time", "Many at once"
-PER_PAGE = 24
+PER_PAGE = 48
 TOP = 3
+SUGGESTED = "suggested"
 PHOTO_PIXELS, PROGRESS_PIXELS = 420, 240
 PHOTO_ON_PHONE = (
     "<style>@media (max-width:640px){.st-key-suspect-and-facts img{max-height:27vh;object-fit:contain}}</style>"
 )
 """So that question and decisions fit below it."""
-
-Option = tuple[str, str]
-"""A possible decision: an action, and for "relabel" the class."""
 
 
 def show(dataset: Dataset, check: DatasetCheck) -> None:
@@ -190,8 +190,7 @@ def _prediction(check: DatasetCheck, position: int) -> None:
 
 def _show_decision(decision: Decision | None) -> None:
     if decision is not None:
-        label = f" {markdown.escape(decision.label)}" if decision.label else ""
-        st.markdown(f":green-badge[:material/check: You decided: {decisions.WORDS[decision.action]}{label}]")
+        st.markdown(f":green-badge[:material/check: You decided: {opened_photo.in_words(decision)}]")
 
 
 def _buttons(dataset: Dataset, check: DatasetCheck, position: int) -> None:
@@ -322,67 +321,71 @@ def _many(dataset: Dataset, check: DatasetCheck, positions: Sequence[int], key: 
                 args=(dataset, check, left),
             )
         _undo(dataset)
-    with st.grid(min_column_width=132, gap="small"):
-        for position in shown:
-            with st.container(gap="xxsmall"):
-                _card(dataset, check, position, decided.get(position), key)
+    _gallery(dataset, check, shown, decided, key, f"{key}-{page}")
+
+
+def _gallery(
+    dataset: Dataset, check: DatasetCheck, shown: Sequence[int], decided: dict[int, Decision], key: str, place: str
+) -> None:
+    """Photos to be decided about by key; a suspect is opened among those that are shown one at a time."""
+    folder = check.folder
+    place_of = {folder.paths[i]: i for i in shown}
+    album = opened_photo.Album(
+        folder, tuple(shown), decided, lambda action, i, label: decide(dataset, check, [i], action, label)
+    )
+
+    def opened(path: str) -> None:
+        if key == SUSPECTS:
+            state.remember(ON_SHOW, path)
+            state.set_widget(WAY, ONE)
+        else:
+            opened_photo.open_photo(album, place_of[path])
+
+    def on_decision(action: str, paths: Sequence[str], label: str) -> None:
+        positions = [place_of[path] for path in paths]
+        if action == SUGGESTED:
+            _move_all(dataset, check, [i for i in positions if check.suggested(i) != check.given(i)])
+        else:
+            decide(dataset, check, positions, action, label)
+
+    photos = [
+        photo(check, i, key, picture, reason, decided.get(i))
+        for i, (picture, reason) in zip(shown, thumbnails.thumbnails(folder, shown), strict=True)
+    ]
+    gallery(f"check-{place}", photos, TITLES[key], opened, actions_for(check, key), on_decision)
+
+
+def photo(
+    check: DatasetCheck, position: int, key: str, picture: bytes, reason: str, decision: Decision | None
+) -> Photo:
+    """A photo of a check as one of a gallery: its label, the suggested one where it differs, and how sure that is."""
+    given, suggested = check.given(position), check.suggested(position)
+    title = given if key == OUTLIERS or suggested == given else f"{given} → {suggested}"
+    path = check.folder.paths[position]
+    note = {
+        SUSPECTS: f"{check.confidence(position):.0%}",
+        EVERY: f"{check.issues.quality[position]:.0%}",
+        OUTLIERS: decisions.shortened(path.rpartition("/")[2]),
+    }[key]
+    words, mark = (opened_photo.short(decision), DECIDED) if decision else ("", "")
+    return Photo(path, picture, title, reason or note, words, mark)
+
+
+def actions_for(check: DatasetCheck, key: str) -> tuple[Action, ...]:
+    """What can be decided about photos of a check."""
+    suggested = () if key == OUTLIERS else (Action(SUGGESTED, "M", "Relabel as suggested"),)
+    return (
+        *suggested,
+        Action(KEEP, "K", "Keep the label"),
+        Action(EXCLUDE, "X", "Leave out"),
+        Action(RELABEL, "T", "Move", check.folder.class_names),
+    )
 
 
 def _move_all(dataset: Dataset, check: DatasetCheck, positions: Sequence[int]) -> None:
     """One decision for each new class."""
     for name in dict.fromkeys(check.suggested(i) for i in positions):
         decide(dataset, check, [i for i in positions if check.suggested(i) == name], RELABEL, name)
-
-
-def _card(dataset: Dataset, check: DatasetCheck, position: int, decision: Decision | None, key: str) -> None:
-    given, suggested = check.given(position), check.suggested(position)
-    _thumbnail(check, position)
-    doubt = f" → {markdown.escape(suggested)}, {check.confidence(position):.0%}" if key == SUSPECTS else ""
-    if key == EVERY:
-        other = f" → {markdown.escape(suggested)}" if suggested != given else ""
-        doubt = f"{other}, {check.issues.quality[position]:.0%}"
-    st.caption(f"**{markdown.escape(given)}**{doubt}")
-    widget = f"menu-{key}-{position}"
-    st.menu_button(
-        _short(decision),
-        options(check, position),
-        key=widget,
-        type="tertiary",
-        help=markdown.escape(check.folder.paths[position]),
-        format_func=lambda option: _option_text(option, given),
-        on_click=_chosen,
-        args=(dataset, check, position, widget),
-    )
-
-
-def _short(decision: Decision | None) -> str:
-    if decision is None:
-        return "Decide"
-    return f":material/check: {decisions.WORDS[decision.action]} {markdown.escape(decision.label)}".strip()
-
-
-def options(check: DatasetCheck, position: int) -> list[Option]:
-    """The possible decisions about a photo, the suggested one first."""
-    given, suggested = check.given(position), check.suggested(position)
-    others = [name for name in check.folder.class_names if name not in (given, suggested)]
-    first = [suggested] if suggested != given else []
-    moves = [*first, *(others if len(others) <= decisions.MENU_CLASSES else [])]
-    return [
-        *((RELABEL, name) for name in moves[:1]),
-        (KEEP, ""),
-        (EXCLUDE, ""),
-        *((RELABEL, name) for name in moves[1:]),
-    ]
-
-
-def _option_text(option: Option, given: str) -> str:
-    action, label = option
-    return f"Keep {markdown.escape(given)}" if action == KEEP else decisions.menu_label((action, label))
-
-
-def _chosen(dataset: Dataset, check: DatasetCheck, position: int, widget: str) -> None:
-    action, label = state.widget(widget)
-    decide(dataset, check, [position], action, label)
 
 
 def rows_of(dataset: Dataset, check: DatasetCheck, positions: Sequence[int]) -> list[dict[str, str]]:

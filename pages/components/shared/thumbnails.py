@@ -1,6 +1,8 @@
 """Photos of a dataset as rows of small pictures."""
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import streamlit as st
@@ -29,15 +31,24 @@ def thumbnail(folder: ImageFolder, index: int) -> bytes:
     return datasets.small(path, path.stat().st_mtime)
 
 
+def thumbnails(folder: ImageFolder, indices: Sequence[int]) -> list[tuple[bytes, str]]:
+    """Photos as small JPEGs, in order; for what can no longer be read an empty one, and the reason."""
+
+    def shown(index: int) -> tuple[bytes, str]:
+        try:
+            return thumbnail(folder, index), ""
+        except (PhotoError, FileNotFoundError) as error:
+            return b"", str(error)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(shown, indices))
+
+
 def show_thumbnails(folder: ImageFolder, indices: Sequence[int], width: int = PHOTO_PIXELS) -> None:
     """Photos of a dataset in a row that wraps, so many pixels wide; what can no longer be read is named, and why."""
-    photos, names, lost = [], [], []
-    for index in indices:
-        try:
-            photos.append(thumbnail(folder, index))
-            names.append(folder.paths[index])
-        except (PhotoError, FileNotFoundError) as error:
-            lost.append(f"{markdown.escape(folder.paths[index])} ({markdown.escape(error)})")
-    photo_row(photos, names, width=width)
+    found = list(zip((folder.paths[index] for index in indices), thumbnails(folder, indices), strict=True))
+    readable = [(name, photo) for name, (photo, _) in found if photo]
+    photo_row([photo for _, photo in readable], [name for name, _ in readable], width=width)
+    lost = [f"{markdown.escape(name)} ({markdown.escape(reason)})" for name, (photo, reason) in found if not photo]
     if lost:
         st.caption(f":material/broken_image: No longer readable: {', '.join(lost)}")

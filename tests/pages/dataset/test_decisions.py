@@ -1,7 +1,12 @@
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision
+from core.data.scan.folder import ImageFolder
 from pages.components.dataset import decisions
+from pages.components.gallery.gallery import DECIDED
 
 
 @pytest.mark.parametrize(
@@ -16,13 +21,21 @@ def test_a_decision_is_one_line_of_safe_markdown(decision: Decision, text: str) 
     assert decisions.describe(decision) == text
 
 
-def test_the_menu_names_what_can_be_decided() -> None:
-    options = [(EXCLUDE, ""), (KEEP, ""), (RELABEL, "_b_")]
-    assert [decisions.menu_label(option) for option in options] == [
-        "Leave it out",
-        "The label is correct",
-        "Move to \\_b\\_",
-    ]
+def test_photos_of_one_class_are_not_moved_to_it() -> None:
+    folder = ImageFolder(Path("/"), ("_b_", "a"), ("0.png", "1.png"), np.array([0, 1], np.int32))
+    of_one = {action.name: action for action in decisions.actions_for(folder, [0])}
+    of_both = {action.name: action for action in decisions.actions_for(folder, [0, 1])}
+    assert of_one[RELABEL].choices == ("a",) and of_both[RELABEL].choices == ("_b_", "a")
+    only = ImageFolder(Path("/"), ("a",), ("0.png",), np.array([0], np.int32))
+    assert [action.name for action in decisions.actions_for(only, [0])] == [EXCLUDE, KEEP]
+
+
+def test_a_photo_tells_its_class_its_name_and_its_decision() -> None:
+    folder = ImageFolder(Path("/"), ("a",), ("x/0.png",), np.array([0], np.int32))
+    kept = decisions.photo(folder, 0, b"jpeg", "", Decision(KEEP, {"x/0.png": "00"}))
+    assert (kept.id, kept.title, kept.note, kept.badge, kept.mark) == ("x/0.png", "a", "0.png", "correct", DECIDED)
+    lost = decisions.photo(folder, 0, b"", "the file is empty", None)
+    assert (lost.note, lost.badge) == ("the file is empty", "")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,16 @@ from core.data.review import EXCLUDE, KEEP, RELABEL, Decision, Review
 from core.data.scan.folder import scan
 from core.labels.dataset_check import DatasetCheck
 from core.labels.label_checks import LabelIssues
-from pages.components.labels.suspects import decided_among, options, rows_of
+from pages.components.labels.suspects import (
+    EVERY,
+    OUTLIERS,
+    SUGGESTED,
+    SUSPECTS,
+    actions_for,
+    decided_among,
+    photo,
+    rows_of,
+)
 from tests.conftest import write_colours
 
 
@@ -51,7 +60,17 @@ def test_the_list_has_the_suggestion_and_the_decision(dataset: Dataset) -> None:
     assert (first["decision"], second["decision"], second["new label"]) == ("", "keep", "")
 
 
-def test_the_menu_begins_with_the_suggestion(dataset: Dataset) -> None:
+def test_a_photo_says_what_is_suggested_and_what_was_decided(dataset: Dataset) -> None:
     check = check_of(dataset)
-    assert options(check, 0) == [(RELABEL, "red"), (KEEP, ""), (EXCLUDE, "")]
-    assert options(check, 5) == [(RELABEL, "blue"), (KEEP, ""), (EXCLUDE, "")], "nothing else is suggested for it"
+    decision = Decision(RELABEL, {dataset.folder.paths[0]: check.digests[0]}, "red")
+    suspect = photo(check, 0, SUSPECTS, b"jpeg", "", decision)
+    assert (suspect.title, suspect.note, suspect.badge) == ("blue → red", "80%", "now red")
+    assert photo(check, 0, EVERY, b"jpeg", "", None).note == "20%"
+    assert photo(check, 0, OUTLIERS, b"jpeg", "", None).title == "blue"
+    assert photo(check, 5, SUSPECTS, b"jpeg", "", None).title == "red", "nothing else is suggested for it"
+
+
+def test_outliers_have_no_suggested_class(dataset: Dataset) -> None:
+    check = check_of(dataset)
+    names = {key: [action.name for action in actions_for(check, key)] for key in (SUSPECTS, OUTLIERS)}
+    assert names == {SUSPECTS: [SUGGESTED, KEEP, EXCLUDE, RELABEL], OUTLIERS: [KEEP, EXCLUDE, RELABEL]}
