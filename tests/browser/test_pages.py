@@ -263,9 +263,11 @@ def test_no_name_is_markdown_and_nothing_leaves_this_server(
         check()
     expect(screen.text(f"{TRAP} **bold**")).to_be_visible()
     screen.open(f"/?dataset={dataset}")
-    for view in ("Photos", "Left out", "Overview"):
+    for view in ("Left out", "Photos", "Overview"):
         screen.page.get_by_role("radio", name=view).click()
         check()
+        if view == "Photos":
+            expect(screen.page.locator(".cell .title").first).to_have_text(HOSTILE["blue"])
     expect(screen.text(HOSTILE["blue"])).to_be_visible()
     expect(screen.page.locator(".ytick").get_by_text("a<br>b")).to_be_visible()
     screen.open("/evaluate")

@@ -49,6 +49,7 @@ class Photo:
         note: A second line; without a picture, why there is none.
         badge: A few words on the picture.
         mark: What the badge means, a key of `SIGNS`; empty where it is a mere fact.
+        name: What it is called, where that is not its id.
     """
 
     id: str
@@ -57,13 +58,15 @@ class Photo:
     note: str = ""
     badge: str = ""
     mark: str = ""
+    name: str = ""
 
     @property
     def spoken(self) -> str:
         """All that is said of it, for those who cannot see it, and on a hover."""
         said = {WRONG: f"wrong: {self.badge}", RIGHT: f"right: {self.badge}"}.get(self.mark, self.badge)
-        note = "" if self.note in self.id else self.note
-        return " · ".join(part for part in (self.title, said, note, self.id) if part)
+        name = self.name or self.id
+        note = "" if self.note in name else self.note
+        return " · ".join(part for part in (self.title, said, note, name) if part)
 
 
 @dataclass(frozen=True)

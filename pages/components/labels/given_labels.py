@@ -16,17 +16,19 @@ from core.errors import PhotoError
 from core.labels.label_checks import AGREE, DISAGREE, UNSURE
 from core.labels.label_verdicts import CheckedPhotos, LabelChecker, verdicts_on
 from pages.components.cached import datasets, models, services
+from pages.components.gallery import gallery
 from pages.components.runs.run_view import random_weights_warning
-from pages.components.shared import drawings, elements, markdown, state, upload_limits
+from pages.components.shared import drawings, elements, markdown, state, thumbnails, upload_limits
 from pages.components.shared.report_errors import reporting
 from pages.components.shared.run_choice import choose_run
 from pages.components.shared.run_descriptions import LoadedRun
 from pages.components.shared.run_embeddings import embeddings_of
 
-PER_PAGE = 10
-PHOTO_PIXELS, EVIDENCE_PIXELS = 130, 60
+PER_PAGE = 48
+PHOTO_PIXELS, EVIDENCE_PIXELS = 300, 60
 MOST_LABELS = 30
 CHECKED, CHANGED, SHOWN = "given-labels-checked", "given-labels-changed", "given-labels-shown"
+SMALL, OPENED, SET = "given-labels-small", "given-labels-opened", "set"
 
 NO_LABEL = ""
 ORDER = (DISAGREE, UNSURE, AGREE, NO_LABEL)
@@ -40,6 +42,14 @@ BADGES = {
 }
 FILTERS = {DISAGREE: "Disagree", UNSURE: "Unsure", AGREE: "Agree", NO_LABEL: "No label"}
 EVERYTHING = "All"
+
+BADGES_SHORT = {
+    AGREE: ("agrees", gallery.RIGHT),
+    DISAGREE: ("disagrees", gallery.WRONG),
+    UNSURE: ("unsure", gallery.UNSURE),
+    NO_LABEL: ("no label", ""),
+}
+"""What is said of a photo in a gallery, and its mark."""
 
 
 def show() -> None:
@@ -103,6 +113,7 @@ def _checked(chosen: LoadedRun, checker: LabelChecker, files: Sequence[UploadedF
         bar.empty()
         state.remember(CHECKED, (key, checked))
         state.remember(CHANGED, {})
+        state.remember(SMALL, {})
     return checked
 
 
@@ -181,9 +192,39 @@ def _show_verdicts(
     wanted = [i for i in order if shown in (EVERYTHING, found[i])]
     pages = -(-len(wanted) // PER_PAGE)
     page = st.pagination(pages, key=f"given-labels-page-{shown}-{pages}") if pages > 1 else 1
-    for place in wanted[(page - 1) * PER_PAGE : page * PER_PAGE]:
-        with st.container(border=True):
-            _card(chosen, checked, place, given[place], found[place], class_names)
+    on_page = wanted[(page - 1) * PER_PAGE : page * PER_PAGE]
+    small = state.recall(SMALL, {})
+    for place in on_page:
+        small[place] = small.get(place) or thumbnails.small_jpeg(checked.pixels[place])
+    gallery.gallery(
+        f"given-labels-{shown}-{page}",
+        [photo(checked, place, given[place], found[place], class_names, small[place]) for place in on_page],
+        "Photos with given labels",
+        lambda place: state.remember(OPENED, int(place)),
+        [gallery.Action(SET, "M", "Set the label", tuple(class_names))],
+        lambda _, places, name: _change([int(place) for place in places], class_names.index(name)),
+    )
+    opened = state.take(OPENED)
+    if opened is not None:
+        st.dialog("Photo", width="large", icon=":material/photo:")(_card)(
+            chosen, checked, opened, given[opened], found[opened], class_names
+        )
+
+
+def photo(
+    checked: CheckedPhotos,
+    place: int,
+    given: int | None,
+    verdict: str,
+    class_names: Sequence[str],
+    picture: bytes,
+) -> gallery.Photo:
+    """A photo of a gallery: the given label, the verdict, and the prediction."""
+    best = int(checked.probabilities[place].argmax())
+    title = "no label" if given is None else class_names[given]
+    note = f"predicted: {class_names[best]}, {drawings.percent(float(checked.probabilities[place, best]))}"
+    badge, mark = BADGES_SHORT[verdict]
+    return gallery.Photo(str(place), picture, title, note, badge, mark, checked.names[place])
 
 
 def _card(
@@ -195,14 +236,28 @@ def _card(
     class_names: Sequence[str],
 ) -> None:
     """One photo, the verdict, and the most similar training photos."""
-    with st.container(horizontal=True, gap="medium"):
-        st.image(checked.pixels[place], width=PHOTO_PIXELS, alt=f"{checked.names[place]} as the model sees it")
-        with st.container(width=250, gap="xsmall"):
-            st.markdown(f"{BADGES[verdict]} {markdown.escape(checked.names[place])}")
-            st.markdown(verdict_text(checked, place, given, verdict, class_names))
-            _change(place, given, class_names)
-        with st.container(width="stretch", gap="xsmall"):
-            _evidence(chosen, checked, place, class_names)
+    pixels, facts = st.columns([3, 2], gap="medium")
+    pixels.image(checked.pixels[place], width=PHOTO_PIXELS, alt=f"{checked.names[place]} as the model sees it")
+    with facts:
+        st.markdown(f"{BADGES[verdict]} {markdown.escape(checked.names[place])}")
+        st.markdown(verdict_text(checked, place, given, verdict, class_names))
+        label = st.selectbox(
+            "Given label",
+            range(len(class_names)),
+            index=given,
+            format_func=lambda label: class_names[label],
+            placeholder="None yet",
+            key=f"given-label-{place}-{given}",
+        )
+        if label != given and label is not None:
+            _change([place], label)
+            st.rerun()
+    _evidence(chosen, checked, place, class_names)
+
+
+def _change(places: Sequence[int], label: int) -> None:
+    """Give photos this label."""
+    state.remember(CHANGED, {**state.recall(CHANGED, {}), **dict.fromkeys(places, label)})
 
 
 def verdict_text(
@@ -217,24 +272,6 @@ def verdict_text(
     if given is None or given == best:
         return f"{model}."
     return f"{model}; **{markdown.escape(class_names[given])}**: {markdown.escape(shares[given])}."
-
-
-def _change(place: int, given: int | None, class_names: Sequence[str]) -> None:
-    key = f"given-label-{place}"
-    st.selectbox(
-        "Given label",
-        range(len(class_names)),
-        index=given,
-        format_func=lambda label: class_names[label],
-        placeholder="None yet",
-        key=f"{key}-{given}",
-        on_change=_changed,
-        args=(place, f"{key}-{given}"),
-    )
-
-
-def _changed(place: int, key: str) -> None:
-    state.remember(CHANGED, {**state.recall(CHANGED, {}), place: state.widget(key)})
 
 
 def _evidence(chosen: LoadedRun, checked: CheckedPhotos, place: int, class_names: Sequence[str]) -> None:

@@ -1,11 +1,15 @@
 """Photos of a dataset as rows of small pictures."""
 
+import io
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
+from PIL import Image
 
 from core.data.scan.folder import ImageFolder
 from core.data.scan.walk import check_photo
@@ -29,6 +33,15 @@ def thumbnail(folder: ImageFolder, index: int) -> bytes:
     """A photo of a dataset as a small JPEG; raises `PhotoError` where it can no longer be read."""
     path = check_photo(folder.absolute(index), services.settings().dataset_roots)
     return datasets.small(path, path.stat().st_mtime)
+
+
+def small_jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    """A photo of shape (S, S, 3), 0..255, as a small JPEG for a gallery."""
+    buffer = io.BytesIO()
+    photo = Image.fromarray(pixels)
+    photo.thumbnail((datasets.THUMBNAIL, datasets.THUMBNAIL))
+    photo.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
 
 
 def thumbnails(folder: ImageFolder, indices: Sequence[int]) -> list[tuple[bytes, str]]:

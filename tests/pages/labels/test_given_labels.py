@@ -5,7 +5,8 @@ from core.data.subsets import TRAINING
 from core.labels.label_checks import AGREE, DISAGREE, UNSURE
 from core.labels.label_verdicts import CheckedPhotos
 from core.runs.embeddings import Embeddings
-from pages.components.labels.given_labels import rows_of, verdict_text
+from pages.components.gallery.gallery import WRONG
+from pages.components.labels.given_labels import NO_LABEL, photo, rows_of, verdict_text
 
 NAMES = ("daisy", "not_hotdog")
 
@@ -40,3 +41,15 @@ def test_the_list_has_a_row_for_each_photo_with_or_without_a_label(checked: Chec
     assert [row["predicted class"] for row in rows] == ["daisy", "not_hotdog", "daisy"]
     assert [row["probability of the given label"] for row in rows] == ["0.9500", "", "0.1000"]
     assert [row["unlike the training photos"] for row in rows] == ["no", "no", "yes"]
+
+
+def test_a_photo_of_the_gallery_says_what_is_wrong_in_a_word_and_a_sign(checked: CheckedPhotos) -> None:
+    wrong = photo(checked, 1, 0, DISAGREE, NAMES, b"jpeg")
+    assert (wrong.title, wrong.note, wrong.badge, wrong.mark) == (
+        "daisy",
+        "predicted: not_hotdog, 70.0 %",
+        "disagrees",
+        WRONG,
+    )
+    assert wrong.spoken == "daisy · wrong: disagrees · predicted: not_hotdog, 70.0 % · 2.jpg"
+    assert photo(checked, 2, None, NO_LABEL, NAMES, b"jpeg").title == "no label"
