@@ -267,7 +267,7 @@ def test_no_name_is_markdown_and_nothing_leaves_this_server(
         screen.page.get_by_role("radio", name=view).click()
         check()
         if view == "Photos":
-            expect(screen.page.locator(".cell .title").first).to_have_text(HOSTILE["blue"])
+            expect(screen.page.locator(".cell .title").first).to_have_text(HOSTILE["red"])
     expect(screen.text(HOSTILE["blue"])).to_be_visible()
     expect(screen.page.locator(".ytick").get_by_text("a<br>b")).to_be_visible()
     screen.open("/evaluate")
