@@ -235,6 +235,10 @@ function create(root) {
     if (event.key === "Escape") { selected.clear(); focus(current); }
     if (event.key === "Escape" || event.target.tagName === "SELECT") event.stopPropagation();  // letters choose there
   });
+  grid.addEventListener("focusin", (event) => {
+    const id = event.target.closest(".cell")?.dataset.id;
+    if (id !== undefined && id !== current) { current = id; show(); }
+  });
   grid.addEventListener("click", click);
   grid.addEventListener("keydown", press);
 
