@@ -1,7 +1,9 @@
 """Names of classes that mean the same, or nearly so."""
 
 import difflib
+from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from core.data.scan.subset_folders import plain_name
 
@@ -18,6 +20,25 @@ def find_class(label: str, class_names: Sequence[str]) -> int | None:
         return list(class_names).index(label)
     same = [place for place, name in enumerate(class_names) if plain_name(name) == plain_name(label)]
     return same[0] if len(same) == 1 else None
+
+
+@lru_cache(maxsize=64)
+def shown_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of classes as people read them: "german shepherd" for german_shepherd, in the same order.
+
+    Names that would then look the same stay as they are, as does one of which nothing would be left. Only for the
+    screen: files, exports and the command line have the names that the folders have.
+    """
+    plain = [" ".join(name.replace("_", " ").split()) for name in class_names]
+    counts = Counter(name.casefold() for name in plain)
+    return tuple(
+        read if read and counts[read.casefold()] == 1 else name for name, read in zip(class_names, plain, strict=True)
+    )
+
+
+def shown_name(name: str, class_names: Sequence[str]) -> str:
+    """The name of one of these classes as people read it, see `shown_names`; any other name as it is."""
+    return shown_names(tuple(class_names))[list(class_names).index(name)] if name in class_names else name
 
 
 def similar_classes(label: str, class_names: Sequence[str]) -> list[int]:

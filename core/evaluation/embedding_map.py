@@ -97,7 +97,17 @@ def place(embedding: NDArray[np.float32], seed: int = 0) -> NDArray[np.float32]:
         if len(found) >= FEWEST and found.shape[1] > 1:
             perplexity = min(PERPLEXITY, (len(found) - 1) / 3)
             found = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(found)
-    return np.pad(found[:, :2], ((0, 0), (0, max(0, 2 - found.shape[1])))).astype(np.float32)
+    return _turned(np.pad(found[:, :2], ((0, 0), (0, max(0, 2 - found.shape[1]))))).astype(np.float32)
+
+
+def _turned(points: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Points (N, 2) about their middle, turned so that they spread most along x: pictures are wider than they are high.
+
+    Nothing changes between them; t-SNE leaves it to chance which way up a map is.
+    """
+    middle = points - points.mean(axis=0)
+    axes = np.linalg.svd(middle, full_matrices=False)[2]
+    return np.asarray(middle @ axes.T)
 
 
 def neighbourhood(

@@ -95,7 +95,7 @@ def what_it_costs(dataset: Dataset, choices: dict[str, Choice]) -> None:
             with st.spinner("Measuring their cost on this computer…"):
                 costs.add(services.preview_worker().measure(unknown, SIDE))
             st.rerun()
-        _, parts = dataset.used(datasets.split_of(dataset, 0))
+        _, parts = datasets.used(dataset, 0)
     if choices:
         st.caption(describe_costs(costs.milliseconds(choices), int(np.sum(parts == TRAINING))))
 
@@ -130,7 +130,7 @@ def pixels(dataset: Dataset, index: int) -> NDArray[np.uint8]:
 def preview(dataset: Dataset, choices: dict[str, Choice]) -> None:
     """Rows of photos: the photo itself, then random versions of it."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader("What the network will see", anchor=False)
+        st.header("What the network will see", anchor=False)
         if st.button("Other photos", icon=":material/casino:"):
             state.remember("preview-seed", state.recall("preview-seed", 0) + 1)
     seed, shown = state.recall("preview-seed", 0), on_show(choices)

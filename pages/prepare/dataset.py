@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from core import formatting
+from core.data.class_names import shown_names
 from core.data.dataset import KINDS, Dataset
 from core.data.scan.layout import PARTS, TABLE
 from core.data.subsets import NO_SUBSET, SUBSETS
@@ -94,8 +95,8 @@ def overview(dataset: Dataset) -> None:
         parts = np.full(len(folder), NO_SUBSET, dtype=np.int8)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.subheader("Photos per class and subset", anchor=False)
-        figure = figures.class_counts(folder.class_names, folder.labels, parts)
+        st.header("Photos per class and subset", anchor=False)
+        figure = figures.class_counts(shown_names(folder.class_names), folder.labels, parts)
         st.plotly_chart(figure, config={"displayModeBar": False}, alt="Bar chart of photos per class and subset")
         class_weights.class_weights_toggle(folder, draft.kept(folder))
     with right:
@@ -131,7 +132,7 @@ def sizes_and_shapes(sizes: NDArray[np.int32]) -> None:
     """How large the photos are, in a sentence and, where they differ, as a picture."""
     if not len(sizes):
         return
-    st.subheader("Sizes and shapes", anchor=False)
+    st.header("Sizes and shapes", anchor=False)
     width, height = np.median(sizes, axis=0).astype(int)
     if (sizes == sizes[0]).all():
         st.markdown(f"All photos are {width:,} × {height:,} pixels.")
@@ -146,7 +147,7 @@ def sizes_and_shapes(sizes: NDArray[np.int32]) -> None:
 
 def findings(dataset: Dataset) -> None:
     """What the checks found, each with a link to the photos."""
-    st.subheader("Findings", anchor=False)
+    st.header("Findings", anchor=False)
     left_out = left_out_count(dataset)
     without_photo = descriptions.describe_rows_without_photo(dataset)
     if not dataset.findings and not left_out and not without_photo:
@@ -176,8 +177,8 @@ def findings(dataset: Dataset) -> None:
 def examples(dataset: Dataset) -> None:
     """A few photos of the first classes."""
     folder = dataset.folder
-    st.subheader("Examples", anchor=False)
-    for label, name in enumerate(folder.class_names[:EXAMPLE_CLASSES]):
+    st.header("Examples", anchor=False)
+    for label, name in enumerate(shown_names(folder.class_names)[:EXAMPLE_CLASSES]):
         members = np.flatnonzero(folder.labels == label)
         chosen = members[np.linspace(0, len(members) - 1, min(EXAMPLES, len(members))).astype(int)]
         st.markdown(f"**{markdown.escape(name)}** · {len(members):,} photos")
@@ -221,8 +222,8 @@ def checks(dataset: Dataset) -> None:
 def photos(dataset: Dataset) -> None:
     """The photos of one class, a page at a time."""
     folder = dataset.folder
-    counts = folder.counts()
-    labels = {number: f"{name} · {counts[number]:,} photos" for number, name in enumerate(folder.class_names)}
+    counts, names = folder.counts(), shown_names(folder.class_names)
+    labels = {number: f"{name} · {counts[number]:,} photos" for number, name in enumerate(names)}
     label = elements.choose("Class", labels, f"photos-of-{folder.root}")
     decisions.undo_bar(dataset)
     members = np.flatnonzero(folder.labels == label)

@@ -114,7 +114,7 @@ def choose_recipe(
     timed = minutes > 0
     values: dict[str, Any] = {"minutes": minutes}
     with right:
-        st.subheader("How long", anchor=False)
+        st.header("How long", anchor=False)
         if timed:
             length.exact_minutes(start, minutes)
         values |= length.usual_epochs(counts.training) if timed else length.epochs(start, counts.training)
@@ -123,7 +123,7 @@ def choose_recipe(
         values["class_weights"] = class_weights.class_weights_toggle(folder, start)
         priced = st.container()
     with left:
-        st.subheader("Network", anchor=False)
+        st.header("Network", anchor=False)
         chosen, values["weights"] = variant.choose_for_minutes() if timed else variant.choose(start)
         around = choose_point(chosen, start, timed, values["weights"])
         drawn = st.container()
@@ -179,7 +179,7 @@ def choose_point(chosen: Backbone, start: Draft, timed: bool, kind: str) -> Arou
     scratch = not timed and (not chosen.pretrained or kind == "random")
     if timed:
         return Around(chosen, default_unfreeze_point(chosen), from_scratch=False, timed=True)
-    st.subheader("Trainable layers", anchor=False)
+    st.header("Trainable layers", anchor=False)
     point = "all" if scratch else network_view.chosen_point(chosen, start)
     return Around(chosen, point, scratch, timed=False)
 
@@ -215,7 +215,7 @@ def show_costs(chosen: Backbone, recipe: Recipe, head: Sequence[Layer], counts: 
     milliseconds = services.augmentation_costs().milliseconds(recipe.augmentations)
     augmenting = None if milliseconds is None else milliseconds / 1000 * (chosen.resolution / 224) ** 2
     costs = costs_of(recipe, chosen, plans, known.throughput, counts, augmenting)
-    st.subheader("What it takes", anchor=False)
+    st.header("What it takes", anchor=False)
     network_view.show_costs(chosen, plans, costs, known, head)
 
 

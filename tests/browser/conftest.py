@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -224,9 +225,16 @@ class Screen:
         shown = self.page.get_by_test_id("stException").or_(self.page.get_by_text("encountered an error"))
         return self.seen + ([] if self.page.is_closed() else shown.all_inner_texts())
 
+    def skipped_headings(self) -> list[str]:
+        """Headings that are more than one level below the one before, so that those who hear a page get lost."""
+        headings = "node => [+node.tagName[1], node.innerText]"
+        rows = self.page.evaluate(f"() => [...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map({headings})")
+        pairs = pairwise([(0, ""), *rows])
+        return [f"h{level} follows h{before}: {words}" for (before, _), (level, words) in pairs if level > before + 1]
+
     def problems(self) -> list[str]:
-        """What nobody should ever see: exceptions, and a page wider than the window."""
-        found = self.exceptions()
+        """What nobody should ever see: exceptions, levels of headings left out, and a page wider than the window."""
+        found = [*self.exceptions(), *self.skipped_headings()]
         found += self.page.get_by_role("dialog").get_by_text("not found").all_inner_texts()
         wide = self.page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
         return [*found, f"the page is {wide} px too wide"] if wide > 0 else found

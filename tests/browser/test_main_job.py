@@ -93,7 +93,7 @@ def test_so_many_minutes_with_a_trainer_that_waits(workplace: Workplace, new_scr
         screen.by_epochs()
         expect(screen.text("The frozen layers run once for each of 4 versions of each photo")).to_be_visible()
         screen.choose_length("5 min")
-        expect(screen.text("EfficientNet-Lite0, learns from block6 on")).to_be_visible()
+        expect(screen.text("EfficientNet-Lite0, the last 3 of 9 blocks learn")).to_be_visible()
         screen.unfold("Change how it learns")
         screen.page.get_by_label("Minutes, counted from pressing Start", exact=True).fill("3")
         screen.page.get_by_label("Minutes, counted from pressing Start", exact=True).press("Enter")

@@ -14,7 +14,7 @@ from core.data.dataset import Dataset, prepare
 from core.data.dataset_export import ExportJob
 from core.data.images import thumbnail
 from core.data.review import Review, ReviewStore
-from core.data.scan.folder import Scan
+from core.data.scan.folder import ImageFolder, Scan
 from core.data.scan.walk import check_photo
 from core.errors import PhotoError
 from core.labels.dataset_check import DatasetCheck
@@ -53,6 +53,12 @@ def prepared(scan: Scan, review: Review) -> Dataset:
 def split_of(dataset: Dataset, seed: int) -> NDArray[np.int8]:
     """The part of each photo under a seed, `(M,)`; raises as `Dataset.split` does."""
     return dataset.split(seed)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={Dataset: lambda dataset: dataset.token})
+def used(dataset: Dataset, seed: int, without: tuple[str, ...] = ()) -> tuple[ImageFolder, NDArray[np.int8]]:
+    """The photos that a run would take under a seed, and the subset of each; raises as `Dataset.used` does."""
+    return dataset.used(split_of(dataset, seed), without)
 
 
 @lru_cache(maxsize=2000)

@@ -19,6 +19,7 @@ from core.runs import trainers
 from core.runs.embeddings import Embeddings, read_embeddings
 from core.runs.queue import Queue
 from core.runs.store import RunStore
+from core.training.codegen import script
 from core.training.lr_finder import finder
 from pages.components.cached import services
 
@@ -114,6 +115,12 @@ def report(run_id: str, ended: float | None, context: ReportContext, there: bool
     """
     limits, roots = services.settings().limits, services.settings().dataset_roots
     return report_of(read_report_facts(store().get(run_id), context, roots, limits.pixels))
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def training_script(run_id: str, ended: float | None) -> str:
+    """The script of a run that has ended; raises as `core.training.codegen.script.training_script` does."""
+    return script.training_script(store().get(run_id), services.settings())
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

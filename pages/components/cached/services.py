@@ -84,7 +84,7 @@ def known_throughput(chosen: Backbone) -> throughput.Known:
     return throughput.known_throughput(settings().home, chosen, guessed_throughput())
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
+@st.cache_data(max_entries=200, show_spinner=False, hash_funcs={Recipe: Recipe.to_json, Throughput: repr, Counts: repr})
 def fitted_to_minutes(
     recipe: Recipe, keys: tuple[str, ...], speed: Throughput, counts: Counts, minutes: float
 ) -> tuple[Recipe, float]:

@@ -231,7 +231,7 @@ def _but_for_seed(member: Member) -> str:
 def show_differences(chosen: Sequence[Member]) -> None:
     """The table of choices in which runs differ."""
     rows = comparison.what_differs({member.name: describe_recipe(member.shown.recipe) for member in chosen})
-    st.subheader("Differences", anchor=False)
+    st.header("Differences", anchor=False)
     if rows:
         st.dataframe(rows, hide_index=True)
     else:
@@ -240,7 +240,7 @@ def show_differences(chosen: Sequence[Member]) -> None:
 
 def show_curves(chosen: Sequence[Member]) -> None:
     """Validation accuracy and loss over epochs, laid over one another."""
-    st.subheader("Learning curves", anchor=False)
+    st.header("Learning curves", anchor=False)
     names = [member.name for member in chosen]
     points = pd.concat(
         [comparison_figures.validation_points(each.shown.run.read_metrics(), each.name) for each in chosen]

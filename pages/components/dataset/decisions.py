@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.data.class_names import shown_names
 from core.data.dataset import ALIKE, ALIKE_CONFLICT, CONFLICT, COPIES, LEAK, NEVER_LEARNED, SAME_NAME, Dataset, Finding
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision, Review, rows_of
 from core.data.scan.folder import ImageFolder
@@ -107,7 +108,7 @@ def about_class(dataset: Dataset, finding: Finding, group: NDArray[np.intp]) -> 
     """What a class is called and which ones are named alike, where that is what a finding is about."""
     if finding.kind.key in CLASS_KINDS:
         near = dataset.classes_to_join(finding, group)
-        name = markdown.escape(dataset.folder.class_names[dataset.folder.labels[group[0]]])
+        name = markdown.escape(shown_names(dataset.folder.class_names)[dataset.folder.labels[group[0]]])
         nearest = f"the nearest name is “{markdown.escape(near[0])}”" if near else "no other class has a similar name"
         st.markdown(f"“{name}” · {len(group):,} photos: {nearest}")
 
@@ -131,7 +132,7 @@ def for_set(dataset: Dataset, finding: Finding, group: list[int], key: str) -> N
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if finding.kind.key == CONFLICT:
             for label in labels[:5]:
-                name = dataset.folder.class_names[label]
+                name = shown_names(dataset.folder.class_names)[label]
                 right = next(i for i in group if dataset.folder.labels[i] == label)
                 others = [i for i in group if i != right]
                 act(dataset, EXCLUDE, others, finding, f"It is {markdown.escape(name)}", f"{key}-{label}")

@@ -42,7 +42,7 @@ def choose_for(root: Path, error: UnfreezeError) -> None:
 
 def ask(root: Path, question: str, readings: Sequence[LayoutChoice]) -> None:
     """The readings of a folder side by side, each with its drawing and a button that keeps it."""
-    st.subheader("How is this folder meant?", anchor=False)
+    st.header("How is this folder meant?", anchor=False)
     st.markdown(markdown.escape(question))
     st.caption("Choose what is meant. Your files stay as they are, and you can change it later.")
     with st.grid(min_column_width=300, gap="small"):

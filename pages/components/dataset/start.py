@@ -84,7 +84,7 @@ def _go_on() -> None:
     earlier, more = _earlier()
     if not earlier:
         return
-    st.subheader("Go on", anchor=False)
+    st.header("Go on", anchor=False)
     with st.container(horizontal=True, gap="small"):
         for path, shown in earlier:
             icon = ":material/photo_library:" if shown is None else ":material/history:"

@@ -6,9 +6,9 @@ They are images with colours that can be seen on light and on dark, since Stream
 from base64 import b64encode
 from pathlib import Path
 
-from pages.components.shared.colours import FROZEN, LEARNS
+from pages.components.shared.colours import EDGE, FROZEN, LEARNS
 
-PAPER, LINES = f"{FROZEN}22", "#6f8794"
+PAPER = f"{FROZEN}22"
 
 CUP = '<path d="M4 6h14v9a5 5 0 0 1-5 5H9a5 5 0 0 1-5-5zM18 8h2.5a2.5 2.5 0 0 1 0 7H18"/>'
 PEN = '<path d="M4 20l1.2-4.6L15.5 5.1a2 2 0 0 1 2.9 0l.5.5a2 2 0 0 1 0 2.9L8.6 18.8z"/>'
@@ -22,7 +22,7 @@ def _image(kind: str, content: bytes) -> str:
 
 def _drawn(width: int, height: int, parts: str) -> str:
     """An image of parts that are drawn in lines, unless they say otherwise."""
-    lines = f'fill="none" stroke="{LINES}" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"'
+    lines = f'fill="none" stroke="{EDGE}" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     return _image("svg+xml", f"{head} {lines}>{parts}</svg>".encode())
 
@@ -34,7 +34,7 @@ def _photo(x: float, y: float, thing: str) -> str:
 
 
 def _word(x: float, y: float, text: str) -> str:
-    return f'<text x="{x}" y="{y}" fill="{LINES}" stroke="none" font-family="sans-serif" font-size="15">{text}</text>'
+    return f'<text x="{x}" y="{y}" fill="{EDGE}" stroke="none" font-family="sans-serif" font-size="15">{text}</text>'
 
 
 def _block(x: float, y: float, width: float, height: float, colour: str) -> str:

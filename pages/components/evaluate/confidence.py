@@ -18,7 +18,7 @@ def confidence(subset: EvaluatedSubset) -> None:
     after = None if fitted is None else reliability(with_temperature(found.probabilities, fitted), found.labels)
     picture, words = st.columns([3, 2], gap="large")
     with words:
-        st.subheader("Can you trust its percentages?", anchor=False)
+        st.header("Can you trust its percentages?", anchor=False)
         for sentence in (*sentences.confidence_and_accuracy(before), trust(before)):
             st.markdown(sentence)
         _calibrated(subset, fitted, before, after)
@@ -42,7 +42,7 @@ def _calibrated(subset: EvaluatedSubset, fitted: float | None, before: Reliabili
 
 
 def _coverage(subset: EvaluatedSubset) -> None:
-    st.subheader("What if it can abstain?", anchor=False)
+    st.header("What if it can abstain?", anchor=False)
     curve = coverage(subset.found.probabilities, subset.found.labels)
     st.markdown(sentences.abstention(curve))
     st.plotly_chart(

@@ -44,8 +44,8 @@ def embedding_map(subset: EvaluatedSubset) -> None:
 
 
 def _closest(subset: EvaluatedSubset, placed: EmbeddingMap) -> None:
-    st.subheader("Closest classes", anchor=False)
-    closest = sentences.neighbours(placed.shares, subset.found.class_names)
+    st.header("Closest classes", anchor=False)
+    closest = sentences.neighbours(placed.shares, subset.names)
     for sentence in closest or ["The nearest photos of every photo have the same class."]:
         st.markdown(sentence)
     st.caption("Counted among the ten nearest photos of each in the space of embeddings, not on the map.")
@@ -59,14 +59,14 @@ def _photos(subset: EvaluatedSubset, placed: EmbeddingMap) -> None:
         with st.container(border=True, key="chosen-on-map"):
             st.markdown("Selected on the map:")
             gallery(subset, [chosen], "on-map")
-    st.subheader("Photos among those of other classes", anchor=False)
+    st.header("Photos among those of other classes", anchor=False)
     st.caption("Most of their nearest photos have another class: they are unusual, or their labels are wrong.")
     among = [position_of.get(placed.paths[i]) for i in placed.among_others(AMONG_OTHERS)]
     gallery(subset, [position for position in among if position is not None], "among")
 
 
 def _choose_colours(subset: EvaluatedSubset) -> list[str]:
-    names = subset.found.class_names
+    names = subset.names
     if len(names) <= MOST_COLOURS:
         return list(names)
     first = [names[label] for label in most_mistaken(subset.found.confusion, MOST_COLOURS)]
@@ -77,7 +77,7 @@ def _choose_colours(subset: EvaluatedSubset) -> list[str]:
 
 
 def _draw(subset: EvaluatedSubset, placed: EmbeddingMap, coloured: Sequence[str]) -> None:
-    names = subset.found.class_names
+    names = subset.names
     small = datasets.tiny_photos(subset.folder.root, placed.paths)
     facts = {
         "path": placed.paths,

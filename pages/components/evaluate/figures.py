@@ -391,7 +391,7 @@ def map_chart(coloured: Sequence[str], others: bool) -> dict[str, Any]:
     shapes = [*SYMBOLS[: len(coloured)], "circle"]
     group = {"field": "group", "type": "nominal"}
     legend = {"title": None, "orient": "top", "columns": 3, "labelLimit": 160}
-    bare = {"axis": None, "scale": {"zero": False, "padding": 12}}
+    bare = {"axis": None, "scale": {"zero": False, "nice": False, "padding": 12}}
     fields = ("image", "photo", "class", "predicted as")
     return {
         "height": 520,

@@ -17,7 +17,7 @@ from pages.components.evaluate.photos import (
     look_button,
     one_page,
 )
-from pages.components.shared import drawings, elements, heat, markdown, state
+from pages.components.shared import drawings, elements, glossary, heat, markdown, state
 
 PREDICTED, LABEL = "the predicted class of each photo", "the label of each photo"
 CHOICES = ("All", "Wrong", "Right")
@@ -41,7 +41,7 @@ def heat_maps(subset: EvaluatedSubset) -> None:
     """The evidence for a class in many photos."""
     with st.container(key="heat-maps"):
         st.container(key="heat-meaning").markdown(MEANING)
-        options = [PREDICTED, LABEL, *subset.found.class_names]
+        options = [PREDICTED, LABEL, *subset.names]
         chosen = st.selectbox(
             "Evidence for", options, key=f"look-class-{subset.shown.run.id}", width=420, persist_state="session"
         )
@@ -70,7 +70,7 @@ def _see(subset: EvaluatedSubset, position: int) -> Seen:
 
 def _one(subset: EvaluatedSubset, position: int) -> None:
     """One photo, the evidence for a class in it, and its most probable classes."""
-    names = subset.found.class_names
+    names = subset.names
     st.markdown(
         f"**{markdown.escape(subset.folder.paths[position])}**, a {subset.name} photo: {subset.describe(position)}"
     )
@@ -96,7 +96,7 @@ def _one(subset: EvaluatedSubset, position: int) -> None:
 
 def _probabilities(subset: EvaluatedSubset, look: DetailedPrediction) -> None:
     order = np.argsort(-look.probabilities, kind="stable")[:TOP]
-    st.html(drawings.probability_bars([(subset.found.class_names[i], float(look.probabilities[i])) for i in order]))
+    st.html(drawings.probability_bars([(subset.names[i], float(look.probabilities[i])) for i in order]))
 
 
 def evidence_of(subset: EvaluatedSubset, position: int, label: int, look: DetailedPrediction) -> Evidence | None:
@@ -114,7 +114,7 @@ def _picture(
     width: int,
 ) -> None:
     """A photo with the evidence for a class, and a text that says where most of it is."""
-    name = subset.found.class_names[chosen_class(subset, position, label)]
+    name = subset.names[chosen_class(subset, position, label)]
     alt = f"Heat map of {subset.folder.paths[position]}. {heat.summary(found, name)}"
     st.image(heat.overlay(pixels, found, limit), width=width, alt=alt)
 
@@ -135,7 +135,7 @@ def _agreement(looks: Sequence[DetailedPrediction]) -> None:
         st.caption(
             ":material/check: Verified: the mean of each map is the logit of its class, so the prediction follows from"
             " these maps, up to rounding.",
-            help=heat.LOGIT,
+            help=glossary.MEANINGS[glossary.LOGIT],
         )
 
 
@@ -177,7 +177,7 @@ def _see_all(subset: EvaluatedSubset, positions: Sequence[int]) -> dict[int, See
 
 def _choose(subset: EvaluatedSubset) -> list[int]:
     """Which photos are in the grid."""
-    names, found = subset.found.class_names, subset.found
+    names, found = subset.names, subset.found
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = st.segmented_control(
             f"{subset.name.capitalize()} photos", CHOICES, default="All", required=True, key="look-kind"

@@ -41,10 +41,10 @@ def mistakes(subset: EvaluatedSubset) -> None:
         table, pairs = st.columns([3, 2], gap="large")
     elements.first_on_phone("mistakes", "frequent-mistakes")
     with pairs.container(key="frequent-mistakes"):
-        st.subheader("Most frequent mistakes", anchor=False)
+        st.header("Most frequent mistakes", anchor=False)
         frequent_mistakes(subset, PAIRS, PHOTOS_EACH)
     with table:
-        st.subheader("Confusion matrix", anchor=False)
+        st.header("Confusion matrix", anchor=False)
         st.caption(MATRIX_MEANS)
         _matrix(subset, cell)
         elements.download_list(
@@ -70,7 +70,7 @@ def mistakes(subset: EvaluatedSubset) -> None:
 def _photos_of_cell(subset: EvaluatedSubset, label: int, taken_for: int) -> None:
     _choose_cell(subset)
     found = subset.found.in_cell(label, taken_for).tolist()
-    of, taken = (markdown.escape(subset.found.class_names[each]) for each in (label, taken_for))
+    of, taken = (markdown.escape(subset.names[each]) for each in (label, taken_for))
     verb, what = "is" if len(found) == 1 else "are", "recognised" if label == taken_for else f"predicted as **{taken}**"
     st.markdown(f"**{subset.photos(len(found))}** of **{of}** {verb} {what}.")
     gallery(subset, found, f"cell-{label}-{taken_for}")
@@ -82,7 +82,7 @@ def _keys(subset: EvaluatedSubset) -> tuple[str, str]:
 
 def _cell(subset: EvaluatedSubset) -> tuple[int, int]:
     """The cell whose photos are shown, the most frequent mistake at first; the two choices are set to it."""
-    names = list(subset.found.class_names)
+    names = list(subset.names)
     first = most_confused(subset.found.confusion, 1)
     start = (first[0].label, first[0].taken_for) if first else (0, 0)
     for key, label in zip(_keys(subset), start, strict=True):
@@ -95,7 +95,7 @@ def _cell(subset: EvaluatedSubset) -> tuple[int, int]:
 def _show_cell(subset: EvaluatedSubset, label: int, taken_for: int) -> None:
     """Show the photos of a cell; for callbacks."""
     for key, chosen in zip(_keys(subset), (label, taken_for), strict=True):
-        state.set_widget(key, subset.found.class_names[chosen])
+        state.set_widget(key, subset.names[chosen])
     state.set_widget("mistakes-photos", FROM_THE_MATRIX)
     state.set_widget(SECTION_KEY, MISTAKES)
     _remember_cell(subset)
@@ -110,7 +110,7 @@ def _choose_cell(subset: EvaluatedSubset) -> None:
     remember: Any = {"on_change": _remember_cell, "args": (subset,)}
     with st.container(horizontal=True):
         for key, words in zip(_keys(subset), ("Photos of", "predicted as"), strict=True):
-            st.selectbox(words, list(subset.found.class_names), key=key, width=260, **remember)
+            st.selectbox(words, list(subset.names), key=key, width=260, **remember)
 
 
 def frequent_mistakes(subset: EvaluatedSubset, most: int, photos_each: int) -> None:
@@ -124,7 +124,7 @@ def frequent_mistakes(subset: EvaluatedSubset, most: int, photos_each: int) -> N
     for number, pair in enumerate(found, 1):
         with st.container(key=f"mistake-{number}", gap="xxsmall"):
             st.button(
-                sentences.confused(pair, subset.found.class_names),
+                sentences.confused(pair, subset.names),
                 key=f"pair-{number}",
                 icon=":material/photo_library:",
                 type="tertiary",
@@ -138,7 +138,7 @@ def frequent_mistakes(subset: EvaluatedSubset, most: int, photos_each: int) -> N
 
 
 def _matrix(subset: EvaluatedSubset, chosen: tuple[int, int]) -> None:
-    names, counts = subset.found.class_names, subset.found.confusion
+    names, counts = subset.names, subset.found.confusion
     shown = most_mistaken(counts, MOST_CELLS).tolist()
     if len(shown) < len(names):
         st.caption(f"The {len(shown)} classes with the most mistakes; the CSV list and the choice below have all.")

@@ -31,7 +31,7 @@ def overview(subset: EvaluatedSubset) -> None:
     scores = class_scores(subset.found.confusion)
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Most frequent mistakes", anchor=False)
+        st.header("Most frequent mistakes", anchor=False)
         frequent_mistakes(subset, PAIRS, PHOTOS_EACH)
     with right:
         _class_by_class(subset, scores)
@@ -42,13 +42,13 @@ def overview(subset: EvaluatedSubset) -> None:
 
 
 def _class_by_class(subset: EvaluatedSubset, scores: ClassScores) -> None:
-    st.subheader("Class by class, the weakest first", anchor=False)
-    for sentence in sentences.worst_and_best(scores, subset.found.class_names):
+    st.header("Class by class, the weakest first", anchor=False)
+    for sentence in sentences.worst_and_best(scores, subset.names):
         st.markdown(sentence)
-    if len(subset.found.class_names) > MOST_ROWS:
+    if len(subset.names) > MOST_ROWS:
         st.caption(f"The {MOST_ROWS} classes with the lowest recall; the table below has all.")
     st.plotly_chart(
-        figures.scores(scores, subset.found.class_names),
+        figures.scores(scores, subset.names),
         config=saving_as(f"classes-{subset.name}"),
         key="class-scores",
         alt=f"Recall and precision of each class on {subset.name} photos; the table below has the same figures",

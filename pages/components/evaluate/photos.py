@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.data.class_names import shown_names
 from core.data.scan.folder import ImageFolder
 from core.errors import PhotoError
 from core.evaluation.metrics import Evaluation
@@ -45,6 +46,11 @@ class EvaluatedSubset:
         """What tells the widgets of this run and subset from those of others."""
         return f"{self.shown.run.id}-{self.name}"
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the classes as they are shown."""
+        return shown_names(tuple(self.found.class_names))
+
     @cached_property
     def folder(self) -> ImageFolder:
         """The photos; raises `PhotoError` where it is no longer known which ones they are."""
@@ -59,7 +65,7 @@ class EvaluatedSubset:
 
     def describe(self, position: int) -> str:
         """The label of a photo and its prediction; safe as Markdown."""
-        names, found = self.found.class_names, self.found
+        names, found = self.names, self.found
         shows, sure = markdown.escape(names[found.labels[position]]), unbroken(whole(float(found.confidence[position])))
         if found.right[position]:
             return f"{shows} ({sure})"

@@ -107,7 +107,7 @@ def _history(subset: EvaluatedSubset, found: TrainingDynamics, positions: Sequen
             )
             st.button("Heat map", on_click=open_photo, args=(subset, chosen), icon=":material/visibility:")
         st.plotly_chart(
-            figures.history(found, chosen, subset.found.class_names),
+            figures.history(found, chosen, subset.names),
             config=saving_as("history"),
             key="history-chart",
             alt=f"How probable the class of {found.paths[chosen]} was after each epoch",
@@ -116,9 +116,9 @@ def _history(subset: EvaluatedSubset, found: TrainingDynamics, positions: Sequen
 
 
 def _caption(subset: EvaluatedSubset, found: TrainingDynamics, position: int) -> str:
-    name = markdown.escape(subset.found.class_names[subset.found.labels[position]])
+    name = markdown.escape(subset.names[subset.found.labels[position]])
     at, times = int(found.learned_at()[position]), int(found.forgotten()[position])
     never = at == len(found.epochs)
-    last = markdown.escape(subset.found.class_names[found.predicted[-1, position]])
+    last = markdown.escape(subset.names[found.predicted[-1, position]])
     ends = f"predicted as **{last}** at the end" if never else f"right from epoch {found.epochs[at]:.3g} on"
     return f"{name}, {ends}" + (f", forgotten {sentences.times(times)}" if times else "")

@@ -82,7 +82,7 @@ def _made(shown: LoadedRun) -> None:
 def _card(shown: LoadedRun) -> None:
     name = run_descriptions.name_of(shown.run, shown.recipe)
     facts = runs.card_facts(shown.run.id, shown.status.ended, name)
-    st.subheader("Model card", anchor=False)
+    st.header("Model card", anchor=False)
     with st.container(border=True):
         for section in card(facts):
             sentences = "\n".join(f"- {markdown.escape(sentence)}" for sentence in section.sentences)

@@ -30,7 +30,6 @@ def show() -> None:
     quick = _check(dataset, features, network.key)
     which, found = thorough.choose_result(dataset, features, network, quick)
     _headline(dataset, found, quick=which == thorough.QUICK)
-    thorough.offer(dataset, network)
     conflicts = conflicts_of(dataset)
     views = {
         SUSPECTS: (len(found.suspects), lambda: suspects.show(dataset, found)),
@@ -51,6 +50,7 @@ def show() -> None:
     )
     views[view][1]()
     opened_photo.show_opened()
+    thorough.offer(dataset, network)
     retraining.offer(dataset)
     _how()
 
@@ -81,17 +81,15 @@ def _headline(dataset: Dataset, found: DatasetCheck, *, quick: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="label-headline"):
         if found.fit.misfit:
             looks = f"{count:,} of {photos:,} labels look wrong." if count else "No single label stands out."
-            st.markdown(
-                f"### These labels do not fit these photos\n{found.fit.misfit} {looks}{unread}", width="stretch"
-            )
+            st.markdown(f"## These labels do not fit these photos\n{found.fit.misfit} {looks}{unread}", width="stretch")
         elif count:
             made = f"You have decided about **{decided:,}** of them." if decided else ""
             st.markdown(
-                f"### {count:,} of {photos:,} labels are probably wrong\n{made}{unread}",
+                f"## {count:,} of {photos:,} labels are probably wrong\n{made}{unread}",
                 width="stretch",
             )
         else:
-            st.markdown(f"### No label looks wrong\n{photos:,} photos were compared with each other.{unread}")
+            st.markdown(f"## No label looks wrong\n{photos:,} photos were compared with each other.{unread}")
         if quick and dataset.review.decisions:
             st.button(
                 "Check again with your decisions",

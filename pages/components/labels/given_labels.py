@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from core.data.class_names import find_class, similar_classes
+from core.data.class_names import find_class, shown_names, similar_classes
 from core.data.images import PHOTO_SUFFIXES
 from core.data.intake.labelled_photos import read_labelled_photos
 from core.data.scan.tables import TABLE_SUFFIXES
@@ -153,14 +153,15 @@ def _ask_meaning(label: str, count: int, class_names: Sequence[str]) -> int | No
     """The class meant by an unknown label, or by photos without one; None to leave them out."""
     near = similar_classes(label, class_names) if label else []
     others = [place for place in range(len(class_names)) if place not in near]
+    shown = shown_names(tuple(class_names))
     photos = "1 photo" if count == 1 else f"{count:,} photos"
     unlabelled = "What is the photo without a label?" if count == 1 else f"What are the {photos} without a label?"
     return st.selectbox(
         f"“{markdown.escape(label)}”, {photos}" if label else unlabelled,
         [*near, *others],
         index=None,
-        format_func=lambda place: class_names[place],
-        placeholder=f"Perhaps {', '.join(class_names[place] for place in near)}?" if near else "Choose a class…",
+        format_func=lambda place: shown[place],
+        placeholder=f"Perhaps {', '.join(shown[place] for place in near)}?" if near else "Choose a class…",
         key=f"means-{label}",
     )
 
@@ -173,7 +174,7 @@ def _show_verdicts(
     names = {AGREE: "agree", DISAGREE: "disagree", UNSURE: "unsure", NO_LABEL: "without a label"}
     parts = [f"{counts[verdict]:,} {names[verdict]}" for verdict in (AGREE, DISAGREE, UNSURE)]
     parts += [f"{counts[NO_LABEL]:,} {names[NO_LABEL]}"] if counts[NO_LABEL] else []
-    st.markdown(f"### {', '.join(parts)}")
+    st.markdown(f"## {', '.join(parts)}")
     st.caption(
         "Agree: the model predicts the given label. Disagree: it is confident of another class. Unsure: it could be"
         " either, or the photo is unlike the training photos. The model can be wrong, too."
@@ -192,22 +193,23 @@ def _show_verdicts(
     wanted = [i for i in order if shown in (EVERYTHING, found[i])]
     pages = -(-len(wanted) // PER_PAGE)
     page = st.pagination(pages, key=f"given-labels-page-{shown}-{pages}") if pages > 1 else 1
+    names_shown = shown_names(tuple(class_names))
     on_page = wanted[(page - 1) * PER_PAGE : page * PER_PAGE]
     small = state.recall(SMALL, {})
     for place in on_page:
         small[place] = small.get(place) or thumbnails.small_jpeg(checked.pixels[place])
     gallery.gallery(
         f"given-labels-{shown}-{page}",
-        [photo(checked, place, given[place], found[place], class_names, small[place]) for place in on_page],
+        [photo(checked, place, given[place], found[place], names_shown, small[place]) for place in on_page],
         "Photos with given labels",
         lambda place: state.remember(OPENED, int(place)),
-        [gallery.Action(SET, "M", "Set the label", tuple(class_names))],
-        lambda _, places, name: _change([int(place) for place in places], class_names.index(name)),
+        [gallery.Action(SET, "M", "Set the label", names_shown)],
+        lambda _, places, name: _change([int(place) for place in places], names_shown.index(name)),
     )
     opened = state.take(OPENED)
     if opened is not None:
         st.dialog("Photo", width="large", icon=":material/photo:")(_card)(
-            chosen, checked, opened, given[opened], found[opened], class_names
+            chosen, checked, opened, given[opened], found[opened], names_shown
         )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
+from core.data.class_names import shown_name, shown_names
 from core.data.dataset import Dataset
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision
 from core.data.scan.walk import check_photo
@@ -26,10 +27,11 @@ PER_PAGE = 48
 TOP = 3
 SUGGESTED = "suggested"
 PHOTO_PIXELS, PROGRESS_PIXELS = 420, 240
-PHOTO_ON_PHONE = (
-    "<style>@media (max-width:640px){.st-key-suspect-and-facts img{max-height:27vh;object-fit:contain}}</style>"
+PHOTO_FITS = (
+    "<style>.st-key-suspect-and-facts img{max-height:max(240px,100vh - 27rem);object-fit:contain}"
+    "@media (max-width:640px){.st-key-suspect-and-facts img{max-height:27vh}}</style>"
 )
-"""So that question and decisions fit below it."""
+"""So that question and decisions fit beside it on a low window, and below it on a phone."""
 
 
 def show(dataset: Dataset, check: DatasetCheck) -> None:
@@ -139,7 +141,7 @@ def _one(dataset: Dataset, check: DatasetCheck) -> None:
     elements.first_on_phone("label-page", "label-title", "label-headline", "one-suspect")
     elements.first_on_phone("one-suspect", "suspect-and-facts")
     elements.first_on_phone("suspect-facts", "suspect-question", "suspect-decision")
-    st.html(PHOTO_ON_PHONE)
+    st.html(PHOTO_FITS)
 
 
 def _place(check: DatasetCheck, decided: dict[int, Decision]) -> int:
@@ -176,13 +178,18 @@ def _large(check: DatasetCheck, position: int) -> None:
     st.caption(markdown.escape(path))
 
 
+def shown(check: DatasetCheck, name: str) -> str:
+    """The name of a class of a check as it is shown."""
+    return shown_name(name, check.folder.class_names)
+
+
 def _question(check: DatasetCheck, position: int) -> None:
-    given, suggested = check.given(position), check.suggested(position)
-    st.markdown(f"#### Labelled {markdown.escape(given)}. Is it {markdown.escape(suggested)}?")
+    given, suggested = (shown(check, name) for name in (check.given(position), check.suggested(position)))
+    st.markdown(f"### Labelled {markdown.escape(given)}. Is it {markdown.escape(suggested)}?")
 
 
 def _prediction(check: DatasetCheck, position: int) -> None:
-    names, shares = check.folder.class_names, check.issues.probabilities[position]
+    names, shares = shown_names(check.folder.class_names), check.issues.probabilities[position]
     order = np.argsort(-shares, kind="stable")[:TOP]
     st.html(drawings.probability_bars([(names[i], float(shares[i])) for i in order]))
     st.caption("Prediction of a model trained on other photos, never on this one.")
@@ -197,8 +204,9 @@ def _buttons(dataset: Dataset, check: DatasetCheck, position: int) -> None:
     """The possible decisions, each with its key; the next suspect then appears."""
     given, suggested = check.given(position), check.suggested(position)
     with st.container(gap="xsmall"):
-        _decide_button(f"Move to {suggested}", ":material/drive_file_move:", "M", dataset, check, position, RELABEL)
-        _decide_button(f"Keep {given}", ":material/check:", "K", dataset, check, position, KEEP)
+        move, keep = f"Move to {shown(check, suggested)}", f"Keep {shown(check, given)}"
+        _decide_button(move, ":material/drive_file_move:", "M", dataset, check, position, RELABEL)
+        _decide_button(keep, ":material/check:", "K", dataset, check, position, KEEP)
         _decide_button("Leave it out", ":material/block:", "X", dataset, check, position, EXCLUDE)
     key = f"another-{check.folder.paths[position]}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -206,6 +214,7 @@ def _buttons(dataset: Dataset, check: DatasetCheck, position: int) -> None:
             "Or another class",
             [name for name in check.folder.class_names if name not in (given, suggested)],
             index=None,
+            format_func=lambda name: shown(check, name),
             placeholder="Choose…",
             key=key,
             on_change=_choose_another,
@@ -285,13 +294,13 @@ def _evidence(check: DatasetCheck, position: int) -> None:
     for_it = labels.count(check.suggested(position))
     st.markdown(
         f"**The {len(others)} most similar photos:** {for_it} of them"
-        f" {'is' if for_it == 1 else 'are'} labelled {markdown.escape(check.suggested(position))}."
+        f" {'is' if for_it == 1 else 'are'} labelled {markdown.escape(shown(check, check.suggested(position)))}."
     )
     with st.grid(min_column_width=110, gap="small"):
         for other, label in zip(others, labels, strict=True):
             with st.container(gap="xxsmall"):
                 _thumbnail(check, other)
-                st.caption(f"**{markdown.escape(label)}**")
+                st.caption(f"**{markdown.escape(shown(check, label))}**")
 
 
 def _thumbnail(check: DatasetCheck, position: int) -> None:

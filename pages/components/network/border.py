@@ -8,16 +8,18 @@ from typing import Any
 import streamlit as st
 
 from pages.components.network.picture import STYLE, Sides
-from pages.components.shared import state
+from pages.components.shared import glossary, state
 
-HTML = """
+HTML = f"""
 <div class="uf-network">
   <div class="picture"></div>
   <div class="sides">
     <p class="frozen"><i class="mark"></i><span class="cold"></span></p>
     <p class="learns"><i class="mark"></i><span class="warm"></span></p>
   </div>
-  <p class="hint"><span><b class="what" role="status"></b> · Drag the border, or move it with the arrow keys.</span></p>
+  <p class="hint" title="{glossary.MEANINGS[glossary.BLOCK]}">
+    <span><b class="what" role="status"></b> · Drag the border, or move it with the arrow keys.</span>
+  </p>
 </div>
 """
 LABEL = "Border between frozen and trainable blocks"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core.models.architecture import Layer
 from core.models.backbones import Backbone
+from pages.components.shared import glossary
 from pages.components.shared.drawings import count
 
 STYLE = (Path(__file__).parent / "network.css").read_text("utf-8")
@@ -102,7 +103,10 @@ def row(chosen: Backbone, frozen: int, example: Example = NO_EXAMPLE, *, small: 
 def still(chosen: Backbone, drawn: str, words: str) -> str:
     """HTML of a `row` that cannot be changed, with what it shows in words."""
     label = f"{escape(chosen.name)}: {escape(words)}"
-    return f'<style>{STYLE}</style><div class="uf-network still" role="img" aria-label="{label}">{drawn}</div>'
+    return (
+        f'<style>{STYLE}</style><div class="uf-network still" role="img" aria-label="{label}"'
+        f' title="{glossary.MEANINGS[glossary.BLOCK]}">{drawn}</div>'
+    )
 
 
 def _height(side: int, chosen: Backbone) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from core.data.class_names import shown_names
 from core.data.scan.folder import ImageFolder
 from core.errors import PhotoError, RunError
 from core.evaluation.training_dynamics import TrainingDynamics
@@ -59,7 +60,7 @@ def show_changing_photos(run: Run, recipe: Recipe, rows: Sequence[Mapping[str, A
 
 def _figure(found: TrainingDynamics, folder: ImageFolder, place: int) -> str:
     """A photo, its present answer, and whether each of its answers was right."""
-    path, right, names = folder.paths[place], found.right[:, place], folder.class_names
+    path, right, names = folder.paths[place], found.right[:, place], shown_names(tuple(folder.class_names))
     own, answer = escape(names[found.labels[place]]), escape(names[found.predicted[-1, place]])
     words = f'<b class="ok">✓ {answer}</b>' if right[-1] else f'<b class="no">✕ {answer}</b>, is {own}'
     changes = int(found.flips()[place])

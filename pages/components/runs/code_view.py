@@ -3,17 +3,17 @@
 import streamlit as st
 
 from core.errors import UnfreezeError
-from core.runs.store import Run
-from core.training.codegen.script import script_archive, training_script
-from pages.components.cached import services
+from core.runs.store import Run, Status
+from core.training.codegen.script import script_archive
+from pages.components.cached import runs, services
 from pages.components.shared import markdown
 
 
-def show_code(run: Run) -> None:
+def show_code(run: Run, status: Status) -> None:
     """An expander with the script of a run that has ended, or the reason why there is none."""
     with st.expander("Training script", icon=":material/code:"):
         try:
-            script = training_script(run, services.settings())
+            script = runs.training_script(run.id, status.ended)
         except UnfreezeError as error:
             st.caption(markdown.escape(error))
             return

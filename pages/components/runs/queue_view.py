@@ -26,7 +26,7 @@ Row = TypeVar("Row")
 def show_queue(waiting: Sequence[Run], going: Sequence[Run]) -> None:
     """The runs that train now, with their progress, and the queued ones, in order; redrawn while anything is live."""
     if going or waiting:
-        st.subheader("Queue", anchor=False)
+        st.header("Queue", anchor=False)
         st.fragment(_look, run_every=LOOK_EVERY_SECONDS)([run.id for run in going], sorted(run.id for run in waiting))
 
 

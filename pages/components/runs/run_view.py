@@ -42,7 +42,7 @@ from pages.components.runs.run_text import (
     training_figures,
 )
 from pages.components.runs.transfer_view import show_export
-from pages.components.shared import drawings, elements, markdown, run_descriptions
+from pages.components.shared import drawings, elements, glossary, markdown, run_descriptions
 from pages.components.shared.report_errors import reporting, telling
 from pages.components.shared.run_descriptions import LoadedRun
 
@@ -74,7 +74,7 @@ def show_run(run: Run) -> None:
     else:
         _outcome(run, recipe, status)
         _details(run, recipe, status)
-        show_code(run)
+        show_code(run, status)
 
 
 def _title(run: Run, recipe: Recipe) -> None:
@@ -156,12 +156,13 @@ def _linear_probe(status: Status) -> None:
         return
     if status.best_val_accuracy is not None:
         after, share = formatting.duration(status.first_seconds), drawings.percent(status.first_accuracy)
-        st.caption(f":material/bolt: Linear probe, after {after}: {share}")
+        st.caption(f":material/bolt: Linear probe, after {after}: {share}", help=glossary.MEANINGS[glossary.PROBE])
     else:
         st.markdown(
             f":material/bolt: **Linear probe: {drawings.percent(status.first_accuracy)}** of"
             f" {status.first_validation:,} validation photos are classified correctly by a linear classifier on the"
-            f" pretrained features, fitted to {status.first_training:,} photos."
+            f" pretrained features, fitted to {status.first_training:,} photos.",
+            help=glossary.MEANINGS[glossary.PROBE],
         )
 
 
@@ -252,7 +253,7 @@ def _more_curves(status: Status, rows: Sequence[dict[str, Any]]) -> None:
         elements.facts(training_figures(status, rows))
         marks = Marks(_fine_tuning_from(rows))
         for measure, title in CURVES.items():
-            st.markdown(f"**{title}**")
+            st.markdown(f"**{title}**", help=glossary.meaning(title.partition(",")[0]))
             _curve(rows, measure, marks, f"{title} over epochs")
 
 

@@ -2,7 +2,8 @@
 
 Each is used in the light and in the dark theme, so each has a contrast of at least 3 : 1 with both backgrounds.
 Nothing is told by a colour alone: shapes, patterns, gaps or words repeat it.
-The colours of the page itself are in `.streamlit/config.toml`.
+The colours of the page itself are in `.streamlit/config.toml`. Style sheets and drawings in files, which cannot name
+colours, may hold those of either alone; a test compares.
 """
 
 FROZEN, LEARNS = "#2b93c4", "#de7926"
@@ -28,6 +29,12 @@ SYMBOLS = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down
 
 RIGHT_TINTS, WRONG_TINTS = ("#d9ecf5", "#6fb6d8"), ("#fbe3e0", "#e8857c")
 """Cells of a confusion matrix, from few photos to many; `INK` is readable on all of them."""
+
+EDGE = "#8a8f94"
+"""Frames, and the lines of drawings that stand for no value."""
+
+ANSWER_TEXT, WRONG_TEXT = ("#0b6e99", "#6cc3ea"), ("#b3261e", "#ff9a90")
+"""The same two as small text, on a light and on a dark page."""
 
 INK, PAPER = "#0d1a21", "#ffffff"
 """Dark and light text on a coloured ground."""

@@ -10,7 +10,7 @@ from itertools import groupby
 from core.formatting import percent as percent
 from core.models.architecture import Architecture, Layer, Place
 from core.models.backbones import Backbone
-from pages.components.shared.colours import ANSWER, FROZEN, LEARNS, OTHER
+from pages.components.shared.colours import ANSWER, EDGE, FROZEN, LEARNS, OTHER
 
 KIND_STYLE = f"""
 <style>
@@ -18,7 +18,7 @@ KIND_STYLE = f"""
 .uf-frozen{{background:{FROZEN}1f;border-color:{FROZEN}}}
 .uf-learns{{background:{LEARNS}33;border-color:{LEARNS}}}
 .uf-partly{{background:linear-gradient(90deg,{FROZEN}1f 50%,{LEARNS}33 50%);border-color:{LEARNS}}}
-.uf-plain{{background:none;border-color:#8a8f94;border-style:dashed}}
+.uf-plain{{background:none;border-color:{EDGE};border-style:dashed}}
 </style>
 """
 

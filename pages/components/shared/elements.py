@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.csv_files import csv_of_named
-from pages.components.shared import markdown, state
+from pages.components.shared import glossary, markdown, state
 
 Option = TypeVar("Option")
 Rows = Sequence[Mapping[str, str]]
@@ -50,11 +50,11 @@ def first_on_phone(inside: str, *keys: str) -> None:
     st.html(f"<style>@media (max-width:640px){{{''.join(rules)}}}</style>")
 
 
-def facts(pairs: Sequence[tuple[str, str]], meanings: Mapping[str, str] | None = None) -> None:
-    """Small labels with a value each, side by side as far as there is room; some explain themselves by a hover."""
+def facts(pairs: Sequence[tuple[str, str]]) -> None:
+    """Small labels with a value each, side by side as far as there is room; the glossary explains some on hover."""
     with st.container(horizontal=True, gap="medium"):
         for label, value in pairs:
-            st.markdown(f":gray[{label}]  \n**{value}**", width="content", help=(meanings or {}).get(label))
+            st.markdown(f":gray[{label}]  \n**{value}**", width="content", help=glossary.meaning(label))
 
 
 def choose(

@@ -9,18 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pages.components.shared.colours import AGAINST, FOR
+from pages.components.shared.colours import AGAINST, EDGE, FOR
+from pages.components.shared.glossary import LOGIT, MEANINGS
 
 STRONGEST = 0.8
 """How much of a photo the colour covers where the evidence is strongest."""
 
 LEAST_LIMIT = 1e-6
 """The end of the scale where there is no evidence at all."""
-
-LOGIT = (
-    "A logit is the score of a class from which its probability follows: one more makes the class 2.7 times as probable"
-    " in relation to the others."
-)
 
 NINTHS = (
     ("in the upper left", "at the top", "in the upper right"),
@@ -85,9 +81,9 @@ def scale(limit: float) -> str:
     ends = "".join(f"<span>{text}</span>" for text in (f"against (−{far} logits)", "neither", f"for (+{far} logits)"))
     words = f"Scale: purple is evidence against the class, blue evidence for it, up to {far} logits"
     return (
-        f'<div style="max-width:24rem;font-size:.85rem" title="{LOGIT}" role="img" aria-label="{words}">'
+        f'<div style="max-width:24rem;font-size:.85rem" title="{MEANINGS[LOGIT]}" role="img" aria-label="{words}">'
         '<div style="height:.8rem;border-radius:4px;'
-        f'background:linear-gradient(90deg,{AGAINST},#8a8f9422,{FOR})"></div>'
+        f'background:linear-gradient(90deg,{AGAINST},{EDGE}22,{FOR})"></div>'
         f'<div style="display:flex;justify-content:space-between">{ends}</div></div>'
     )
 

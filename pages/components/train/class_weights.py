@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core import formatting
+from core.data.class_names import shown_names
 from core.data.dataset import imbalance
 from core.data.scan.folder import ImageFolder
 from pages.components.shared import markdown
@@ -20,7 +21,7 @@ def class_weights_toggle(folder: ImageFolder, start: Draft) -> bool:
         st.caption(":material/balance: The classes have about the same number of photos.")
         return False
     most, least = int(counts.argmax()), int(counts.argmin())
-    largest, smallest = markdown.escape(folder.class_names[most]), markdown.escape(folder.class_names[least])
+    largest, smallest = (markdown.escape(shown_names(folder.class_names)[label]) for label in (most, least))
     st.markdown(
         f":material/balance: **{largest}** has {times:.1f} times as many photos as **{smallest}** ({counts[most]:,}"
         f" against {counts[least]:,}). Always guessing {largest} would be right"

@@ -59,7 +59,7 @@ def present(dataset: Dataset) -> Draft:
     if handed is not None:
         try:
             recipe = Recipe.from_json(handed)
-            _, parts = dataset.used(datasets.split_of(dataset, recipe.split_seed))
+            _, parts = datasets.used(dataset, recipe.split_seed)
             start_from(fitted_to(recipe, dataset.folder, int(np.sum(parts == TRAINING))))
         except RecipeError as error:
             start_over((str(error),))
@@ -68,8 +68,7 @@ def present(dataset: Dataset) -> Draft:
 
 def used_photos(dataset: Dataset, start: Draft) -> tuple[ImageFolder, NDArray[np.int8]]:
     """The photos that a run would take, and the subset of each under the seed of the split that is chosen."""
-    parts = datasets.split_of(dataset, start.now("split_seed", Recipe.split_seed))
-    return dataset.used(parts, left_out_classes(dataset, start))
+    return datasets.used(dataset, start.now("split_seed", Recipe.split_seed), left_out_classes(dataset, start))
 
 
 def classes_key(dataset: Dataset, start: Draft) -> str:

@@ -11,7 +11,7 @@ from core.recipe.recipe import RANGES, Recipe, default_epochs
 from core.training.budget.cost_model import Counts
 from core.training.budget.time_budget import timed_variants
 from pages.components.cached import services
-from pages.components.shared import state
+from pages.components.shared import glossary, state
 from pages.components.train.draft import Draft
 
 MINUTES = (2, 5, 10, 20)
@@ -56,6 +56,7 @@ def choose(start: Draft, recipe: Recipe, counts: Counts) -> int:
         key=start.key("length"),
         persist_state="session",
         width="stretch",
+        help=glossary.MEANINGS[glossary.BLOCK],
     )
     return int(chosen)
 
@@ -78,10 +79,12 @@ def _what_each_is(options: Sequence[int], recipe: Recipe, counts: Counts) -> lis
 
 def _describe(fitting: Recipe, minutes: int, seconds: float) -> str:
     point = fitting.unfreeze_point
-    words = POINTS.get(point, f"learns from {point} on")
+    chosen = backbone(fitting.backbone)
+    learn, blocks = len(chosen.trainable_blocks(point)), len(chosen.blocks)
+    words = POINTS.get(point, f"the last {learn} of {blocks} blocks learn" if learn > 1 else "the last block learns")
     epochs = fitting.head_epochs + fitting.fine_tune_epochs
     less = f", done in {max(1, round(seconds / 60))} min" if seconds < NOTABLY_LESS * 60 * minutes else ""
-    return f"{backbone(fitting.backbone).name}, {words}, {epochs} epochs{less}"
+    return f"{chosen.name}, {words}, {epochs} epochs{less}"
 
 
 def exact_minutes(start: Draft, chosen: int) -> None:

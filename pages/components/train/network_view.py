@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.data.class_names import shown_names
 from core.data.scan.folder import ImageFolder
 from core.errors import ArchitectureError, PhotoError
 from core.models.architecture import Layer
@@ -102,7 +103,7 @@ def picture(chosen: Backbone, recipe: Recipe, head: Sequence[Layer], draft: Draf
 def _example(folder: ImageFolder) -> Example:
     """The first photo of the dataset, and its class."""
     try:
-        return Example(thumbnails.thumbnail(folder, 0), folder.class_names[folder.labels[0]])
+        return Example(thumbnails.thumbnail(folder, 0), shown_names(folder.class_names)[folder.labels[0]])
     except (PhotoError, FileNotFoundError):
         return Example()
 

@@ -11,11 +11,6 @@ from pages.components.train.draft import Draft
 
 PREFERRED = ("efficientnet-b0", "efficientnet-lite0")
 
-MEANINGS = {
-    "Parameters": "Without its old head, which is replaced by one for your classes.",
-    "ImageNet top-1": "How often its first answer was right on the photos of ImageNet, 1,000 classes, as published.",
-}
-
 
 def default() -> str:
     """The first of the preferred variants whose weights are on this machine."""
@@ -41,8 +36,7 @@ def choose(start: Draft) -> tuple[Backbone, str]:
             ("Resolution", f"{chosen.resolution} px"),
             ("Parameters", drawings.count(sum(block.learnable + block.fixed for block in chosen.blocks))),
             ("ImageNet top-1", f"{chosen.top1:.1f} %" if chosen.top1 else "–"),
-        ],
-        MEANINGS,
+        ]
     )
     return chosen, choose_weights(chosen, start)
 

@@ -25,6 +25,12 @@ def test_photos_of_a_class_lie_together() -> None:
     assert np.array_equal(points, place(embedding))
 
 
+def test_a_map_is_wider_than_it_is_high_as_pictures_are() -> None:
+    points = place(three_groups(20)[0])
+    assert points[:, 0].std() >= points[:, 1].std() > 0
+    assert np.allclose(points.mean(axis=0), 0, atol=1e-3)
+
+
 def test_only_directions_count() -> None:
     embedding, _ = three_groups(2)
     longer = embedding * np.arange(1, 7, dtype=np.float32)[:, None]

@@ -58,6 +58,21 @@ def test_parts_can_be_told_apart_in_grey() -> None:
         assert contrast(one, other) >= LIGHTER
 
 
+def test_no_file_has_a_colour_of_its_own() -> None:
+    named = re.compile("#[0-9a-f]{6}")
+    table = {*named.findall((PROJECT / "pages/components/shared/colours.py").read_text("utf-8"))}
+    table |= {*named.findall((PROJECT / ".streamlit/config.toml").read_text("utf-8"))}
+    for file in sorted((PROJECT / "pages").rglob("*")):
+        if file.suffix in (".py", ".css", ".js", ".svg"):
+            assert {*named.findall(file.read_text("utf-8").lower())} <= table, file
+
+
+def test_right_and_wrong_can_be_read_as_text() -> None:
+    for texts in (colours.ANSWER_TEXT, colours.WRONG_TEXT):
+        for text, look in zip(texts, ("light", "dark"), strict=True):
+            assert contrast(text, THEME[look]["backgroundColor"]) >= TEXT_CONTRAST, (text, look)
+
+
 def test_only_what_learns_is_orange() -> None:
     assert {colour for colour in DRAWN if is_orange(colour)} == {colours.LEARNS}
 
