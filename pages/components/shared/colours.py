@@ -12,8 +12,8 @@ FROZEN, LEARNS = "#2b93c4", "#de7926"
 ANSWER, WRONG = "#1f7aa6", "#c0392b"
 """What a model says, and that it is right, in the brand's blue; that it is wrong, in dark red and with a cross."""
 
-FOR, AGAINST = ANSWER, "#9f428b"
-"""Evidence for an answer, and against it."""
+FOR, AGAINST = "#5cc4f2", "#5f1f57"
+"""Evidence for an answer, and against it, over a photo in grey: lighter than its middle, and darker."""
 
 OTHER = "#84929b"
 """Other answers than the most probable one, what is not used, and lines to compare with."""

@@ -94,12 +94,13 @@ def class_counts(class_names: Sequence[str], labels: NDArray[np.int32], parts: N
 
 
 def _uses(parts: NDArray[np.int8]) -> list[tuple[str, dict[str, Any], NDArray[np.bool_]]]:
-    """Each part with its looks and its photos, and what is not used if there is any."""
+    """Each part with its looks and its photos, and what is not used if there is any; without colours, hatches tell."""
     uses: list[tuple[str, dict[str, Any], NDArray[np.bool_]]] = [
         (name, {"color": SUBSET_COLOURS[name]}, parts == number) for number, name in enumerate(SUBSETS)
     ]
     unused = parts == NO_SUBSET
-    look = {"color": colours.OTHER, "pattern": {"shape": "/"}}
+    uses[-1][1]["pattern"] = {"shape": "/", "solidity": 0.12, "fgcolor": colours.PAPER, "fillmode": "overlay"}
+    look = {"color": colours.OTHER, "pattern": {"shape": "x"}}
     return [*uses, ("not used yet", look, unused)] if unused.any() else uses
 
 

@@ -1,6 +1,6 @@
 """Heat maps over photos: the evidence for a class and against it, place by place. Knows nothing of Streamlit.
 
-Blue is for, purple is against, the stronger the colour, the more; colour-blind people can distinguish the two.
+Blue is for, purple is against, the stronger the colour, the more; without colours, light is for, dark against.
 """
 
 from collections.abc import Sequence
@@ -83,7 +83,7 @@ def scale(limit: float) -> str:
     return (
         f'<div style="max-width:24rem;font-size:.85rem" title="{MEANINGS[LOGIT]}" role="img" aria-label="{words}">'
         '<div style="height:.8rem;border-radius:4px;'
-        f'background:linear-gradient(90deg,{AGAINST},{EDGE}22,{FOR})"></div>'
+        f'border:1px solid {EDGE};background:linear-gradient(90deg,{AGAINST},{EDGE},{FOR})"></div>'
         f'<div style="display:flex;justify-content:space-between">{ends}</div></div>'
     )
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from pages.components.shared import colours
-from pages.components.shared.colours import GRAPHIC_CONTRAST, TEXT_CONTRAST, contrast
+from pages.components.shared.colours import GRAPHIC_CONTRAST, TEXT_CONTRAST, contrast, luminance
 from tests.conftest import PROJECT
 
 THEME = tomllib.loads((PROJECT / ".streamlit" / "config.toml").read_text("utf-8"))["theme"]
@@ -18,7 +18,7 @@ FADED = 0.6
 LIGHTER = 1.2
 """So much lighter or darker than its neighbour, in a picture in grey, is each part of a bar."""
 
-DRAWN = (colours.FROZEN, colours.LEARNS, colours.WRONG, colours.FOR, colours.AGAINST, colours.OTHER, *colours.SERIES)
+DRAWN = (colours.FROZEN, colours.LEARNS, colours.WRONG, colours.OTHER, *colours.SERIES)
 
 
 def mixed(colour: str, ground: str, share: float) -> str:
@@ -71,6 +71,12 @@ def test_right_and_wrong_can_be_read_as_text() -> None:
     for texts in (colours.ANSWER_TEXT, colours.WRONG_TEXT):
         for text, look in zip(texts, ("light", "dark"), strict=True):
             assert contrast(text, THEME[look]["backgroundColor"]) >= TEXT_CONTRAST, (text, look)
+
+
+def test_evidence_for_and_against_can_be_told_apart_in_grey() -> None:
+    assert luminance(colours.AGAINST) < luminance(colours.EDGE) < luminance(colours.FOR)
+    assert min(contrast(colours.EDGE, end) for end in (colours.FOR, colours.AGAINST)) >= 1.5
+    assert contrast(colours.FOR, colours.AGAINST) >= TEXT_CONTRAST
 
 
 def test_only_what_learns_is_orange() -> None:
