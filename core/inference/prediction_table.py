@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.csv_files import csv_file
+from core.data.class_names import shown_names
 from core.data.intake import collect
 from core.data.intake.file_names import safe_name
 from core.data.scan.walk import LeftOut
@@ -70,10 +71,15 @@ class PredictionTable:
         """Which photos are of a kind of `core.inference.decision` that gives no class, and not corrected, (N,)."""
         return np.asarray((self.decisions.kinds == kind) & (self.classes < 0), bool)
 
+    @property
+    def shown_names(self) -> tuple[str, ...]:
+        """The names of the classes as the screen shows them, K."""
+        return shown_names(self.class_names)
+
     def top(self, place: int, k: int) -> list[tuple[str, float]]:
-        """The k most probable classes of a photo with their probabilities, the most probable first."""
+        """The k most probable classes of a photo, as shown, with their probabilities, the most probable first."""
         shares = self.decisions.probabilities[place]
-        return [(self.class_names[label], float(shares[label])) for label in np.argsort(-shares, kind="stable")[:k]]
+        return [(self.shown_names[label], float(shares[label])) for label in np.argsort(-shares, kind="stable")[:k]]
 
     def counts(self) -> NDArray[np.int64]:
         """How many photos are sorted into each class, (K,)."""

@@ -61,7 +61,7 @@ def notes(found: PredictionTable, place: int) -> list[str]:
 def title(found: PredictionTable, place: int) -> str:
     """The answer of the model, or the correction by a person; not yet safe as HTML or Markdown."""
     if place in found.corrected:
-        return found.class_names[found.corrected[place]]
+        return found.shown_names[found.corrected[place]]
     return answer(str(found.decisions.kinds[place]), found.top(place, 1)[0][0])
 
 
@@ -120,7 +120,7 @@ def buttons(found: PredictionTable, place: int, job: BatchJob, where: str) -> No
 
 def heading(found: PredictionTable, place: int) -> None:
     """The answer on a card."""
-    st.markdown(f"#### {markdown.escape(title(found, place))}")
+    st.markdown(f"### {markdown.escape(title(found, place))}")
     if place in found.corrected:
         predicted = markdown.escape(found.top(place, 1)[0][0])
         st.markdown(f":green-badge[:material/edit: corrected] predicted: {predicted}")
@@ -133,7 +133,7 @@ def correct(found: PredictionTable, place: int, job: BatchJob, where: str) -> No
     back = [NO_CORRECTION] if place in found.corrected else []
     picked = st.menu_button(
         "Correct",
-        [*back, *found.class_names],
+        [*back, *found.shown_names],
         key=f"correct-{where}-{job.id}-{place}",
         icon=":material/edit:",
         type="tertiary",
@@ -142,8 +142,8 @@ def correct(found: PredictionTable, place: int, job: BatchJob, where: str) -> No
     )
     if picked is not None:
         corrected = {at: label for at, label in found.corrected.items() if at != place}
-        if picked in found.class_names:
-            corrected[place] = found.class_names.index(picked)
+        if picked in found.shown_names:
+            corrected[place] = found.shown_names.index(picked)
         state.remember(f"corrected-{job.id}", corrected)
         st.rerun()
 
@@ -165,7 +165,7 @@ def heat_map(found: PredictionTable, place: int, predictor: Predictor, width: in
         st.info("This run was trained by an earlier version, whose models have no heat maps. Train again to see them.")
         return
     label = int(found.decisions.predicted[place])
-    evidence, title = heat.evidence(maps, label), found.class_names[label]
+    evidence, title = heat.evidence(maps, label), found.shown_names[label]
     limit = heat.limit_of([evidence])
     text = heat.summary(evidence, title)
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -60,7 +60,7 @@ def newest(found: PredictionTable, job: BatchJob, predictor: Predictor) -> None:
 
 def overview(found: PredictionTable, job: BatchJob, predictor: Predictor) -> None:
     """What there is in all: of many photos that came at once, none is the newest."""
-    st.subheader(markdown.escape(summary(found)), anchor=False)
+    st.header(markdown.escape(summary(found)), anchor=False)
     st.html(count_bars(found))
 
 
@@ -173,7 +173,7 @@ def filters(found: PredictionTable, job: BatchJob, order: str) -> NDArray[np.int
 def kinds(found: PredictionTable) -> dict[str, NDArray[np.bool_]]:
     """Which photos each filter shows, by its title; a class whose name is also a filter's title gives way to it."""
     masks = {ALL: np.ones(len(found), bool)}
-    masks |= {name: found.classes == label for label, name in enumerate(found.class_names)}
+    masks |= {name: found.classes == label for label, name in enumerate(found.shown_names)}
     masks |= {kind.capitalize(): found.is_open(kind) for kind in (UNSURE, OUT_OF_DISTRIBUTION)}
     return masks | {CORRECTED: np.isin(np.arange(len(found)), list(found.corrected))}
 

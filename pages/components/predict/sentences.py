@@ -22,7 +22,7 @@ def summary(found: PredictionTable) -> str:
     """One line on all photos; not yet safe as Markdown."""
     counts = found.counts()
     order = [label for label in np.argsort(-counts, kind="stable") if counts[label]]
-    parts = [f"{found.class_names[label]} × {counts[label]:,}" for label in order[:MOST_CLASSES]]
+    parts = [f"{found.shown_names[label]} × {counts[label]:,}" for label in order[:MOST_CLASSES]]
     if len(order) > MOST_CLASSES:
         parts.append(f"{counts[order[MOST_CLASSES:]].sum():,} of {len(order) - MOST_CLASSES:,} other classes")
     for kind in (UNSURE, OUT_OF_DISTRIBUTION):
@@ -47,7 +47,7 @@ def count_bars(found: PredictionTable) -> str:
     """HTML: the number of photos of each class, of unsure ones, and of those unlike the training photos."""
     counts = found.counts()
     order = [int(label) for label in np.argsort(-counts, kind="stable") if counts[label]]
-    rows = [(found.class_names[label], int(counts[label]), ANSWER) for label in order[:MOST_CLASSES]]
+    rows = [(found.shown_names[label], int(counts[label]), ANSWER) for label in order[:MOST_CLASSES]]
     rows += [("other classes", int(counts[order[MOST_CLASSES:]].sum()), ANSWER)] if len(order) > MOST_CLASSES else []
     rows += [
         (kind, int(found.is_open(kind).sum()), OTHER)
