@@ -63,7 +63,7 @@ def _one(album: Album) -> None:
         _large(album.folder.absolute(position), f"{path}, labelled {label}")
         st.caption(markdown.escape(path))
     with facts:
-        st.markdown(f"#### {markdown.escape(label)}")
+        st.markdown(f"## {markdown.escape(label)}")
         if position in album.decisions:
             st.markdown(f":green-badge[:material/check: {in_words(album.decisions[position])}]")
         _decisions(album, position, label)
