@@ -32,7 +32,7 @@ RESERVED = frozenset("CRZ")
 _component = st.components.v2.component(
     "unfreeze_gallery",
     html=HTML,
-    css=f":host{{--answer:{colours.ANSWER};--wrong:{colours.WRONG};--ink:{colours.INK};--edge:#7b868d}}\n"
+    css=f":host{{--answer:{colours.ANSWER};--wrong:{colours.WRONG};--ink:{colours.INK};--edge:{colours.EDGE}}}\n"
     + (HERE / "gallery.css").read_text("utf-8"),
     js=(HERE / "gallery.js").read_text("utf-8"),
 )
