@@ -13,6 +13,7 @@ PAGES = {
     "Photos": [
         ("pages/prepare/dataset.py", "Dataset", ":material/photo_library:"),
         ("pages/prepare/collect.py", "Collect", ":material/add_a_photo:"),
+        ("pages/prepare/label.py", "Label", ":material/label:"),
         ("pages/prepare/augmentations.py", "Augmentations", ":material/auto_fix_high:"),
     ],
     "Train": [

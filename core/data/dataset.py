@@ -13,6 +13,7 @@ from core.data import duplicates, quality
 from core.data.class_names import OFFERED, find_class, similar_classes
 from core.data.review import EXCLUDE, KEEP, RELABEL, Review
 from core.data.scan.folder import ImageFolder, Scan
+from core.data.scan.layout import BY_HAND
 from core.data.scan.subset_folders import plain_name
 from core.data.split import complete_subsets
 from core.data.subsets import NO_SUBSET, SUBSETS, TEST, TRAINING, VALIDATION
@@ -185,7 +186,7 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Photos with their classes, as they will be used. M is the number of photos that nobody has excluded.
+    """Photos with their classes, as they will be used. M is the number of photos that have a class and are used.
 
     Attributes:
         scan: What lies in the folder.
@@ -199,6 +200,7 @@ class Dataset:
         findings: What was noticed, in the order of `KINDS`; without those that are empty.
         withheld: Reason by position in the folder, for photos that are not used until somebody decides.
         lost: Photos that were decided about, but are gone or have become others, with the reason.
+        unlabelled: Positions in the scan of photos that are to be labelled by hand, and have not been yet.
     """
 
     scan: Scan
@@ -211,11 +213,17 @@ class Dataset:
     findings: tuple[Finding, ...]
     withheld: Mapping[int, str]
     lost: tuple[tuple[str, str], ...]
+    unlabelled: NDArray[np.intp]
 
     @cached_property
     def token(self) -> str:
         """A short text that is the same for two datasets that are the same."""
         return hashlib.blake2b((self.scan.token + self.review.to_json()).encode(), digest_size=16).hexdigest()
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether its photos are labelled by hand."""
+        return self.scan.layout.label_by == BY_HAND
 
     @property
     def has_own_split(self) -> bool:
@@ -232,6 +240,11 @@ class Dataset:
         left = np.unique(self.folder.labels[usable])
         if len(left) < 2:
             names = ", ".join(self.folder.class_names[label] for label in left) or "no class"
+            if self.by_hand:
+                raise DataError(
+                    f"At least two classes are needed; the photos that are labelled so far have {names}. Label more of"
+                    " them on the page “Label”."
+                )
             raise DataError(f"At least two classes are needed; your decisions leave {names}. Undo some of them.")
         subsets = np.full(len(self.folder), NO_SUBSET, dtype=np.int8)
         subsets[usable] = complete_subsets(
@@ -292,16 +305,19 @@ class Dataset:
     @property
     def excluded_count(self) -> int:
         """The number of photos that somebody has excluded."""
-        return len(self.scan.folder) - len(self.folder)
+        return len(self.scan.folder) - len(self.folder) - len(self.unlabelled)
 
     def excluded(self) -> list[str]:
         """Return the paths of photos that somebody has excluded."""
-        return [self.scan.folder.paths[i] for i in np.setdiff1d(np.arange(len(self.scan.folder)), self.members)]
+        used = np.concatenate([self.members, self.unlabelled])
+        return [self.scan.folder.paths[i] for i in np.setdiff1d(np.arange(len(self.scan.folder)), used)]
 
 
 def prepare(scan: Scan, review: Review) -> Dataset:
     """Apply the decisions to what was found, and look for problems of single photos."""
     labels, kept, settled, lost = _decided(scan, review)
+    unlabelled = np.setdiff1d(np.flatnonzero(kept), list(labels)) if _by_hand(scan) else np.zeros(0, np.intp)
+    kept[unlabelled] = False
     members = np.flatnonzero(kept)
     folder = _relabelled(scan.folder, labels, members)
     exact, near = scan.duplicates.exact[members], scan.duplicates.near[members]
@@ -321,7 +337,11 @@ def prepare(scan: Scan, review: Review) -> Dataset:
     findings = tuple(Finding(kind, found[kind.key]) for kind in KINDS if found.get(kind.key))
     groups, serial = _groups_to_divide(exact, near, folder.labels)
     names = tuple(folder.class_names[label] for label in serial)
-    return Dataset(scan, review, folder, members, given, groups, names, findings, withheld, tuple(lost))
+    return Dataset(scan, review, folder, members, given, groups, names, findings, withheld, tuple(lost), unlabelled)
+
+
+def _by_hand(scan: Scan) -> bool:
+    return scan.layout.label_by == BY_HAND
 
 
 def _decided(
@@ -332,7 +352,7 @@ def _decided(
     kept = np.ones(len(scan.folder), dtype=bool)
     settled = np.zeros(len(scan.folder), dtype=bool)
     lost = []
-    standing = review.standing()
+    standing, by_hand = review.standing(), review.labels_by_hand() if _by_hand(scan) else {}
     position = {path: i for i, path in enumerate(scan.folder.paths)} if standing else {}
     for path, decision in standing.items():
         i = position.get(path)
@@ -343,8 +363,9 @@ def _decided(
         else:
             kept[i] = decision.action != EXCLUDE
             settled[i] = decision.action == KEEP
-            if decision.action == RELABEL:
-                labels[i] = decision.label
+            labelled = by_hand.get(path, decision)  # “right as it is” leaves a label that was given by hand
+            if labelled.action == RELABEL and labelled.photos[path] == decision.photos[path]:
+                labels[i] = labelled.label
     return labels, kept, settled, lost
 
 

@@ -65,15 +65,33 @@ class Review:
         root: The dataset's folder, resolved.
         layout: Where its labels come from.
         decisions: Oldest first; a later one about the same photo counts.
+        classes: Of photos that are labelled by hand, in the order in which they were named; their place gives the key
+            that labels a photo.
+
+    Raises:
+        DataError: Two of the classes have the same name, or one has none.
     """
 
     root: Path
     layout: Layout = field(default_factory=Layout)
     decisions: tuple[Decision, ...] = ()
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the classes."""
+        if not all(isinstance(name, str) and name for name in self.classes):
+            raise DataError("Each class needs a name.")
+        if len(set(self.classes)) < len(self.classes):
+            raise DataError(f"Two classes must not have the same name; got {', '.join(self.classes)}.")
 
     def standing(self) -> dict[str, Decision]:
         """Return the decision that counts, by path."""
         return {path: decision for decision in self.decisions for path in decision.photos}
+
+    def labels_by_hand(self) -> dict[str, Decision]:
+        """Return the last decision that gave a photo a label, by path, whatever was decided about it since."""
+        labelling = (decision for decision in self.decisions if decision.action == RELABEL)
+        return {path: decision for decision in labelling for path in decision.photos}
 
     def with_decision(self, decision: Decision) -> "Review":
         """Return the review with one decision more."""
@@ -94,6 +112,8 @@ class Review:
         """The review as JSON, readable by `from_json` and by people."""
         dataset = os.fsencode(self.root).decode(errors="replace")
         values = {"version": VERSION, "dataset": dataset, "layout": asdict(self.layout)}
+        if self.classes:
+            values["classes"] = self.classes
         rows = [{**asdict(decision), "photos": dict(decision.photos)} for decision in self.decisions]
         return json.dumps({**values, "decisions": rows}, indent=1, ensure_ascii=False)
 
@@ -104,9 +124,8 @@ class Review:
             values = parsed(text, dict)
             if values["version"] != VERSION:
                 raise DataError(f"it has version {values['version']}, this Unfreeze reads version {VERSION}")
-            return cls(
-                root, _made(Layout, values["layout"]), tuple(_made(Decision, row) for row in values["decisions"])
-            )
+            decisions = tuple(_made(Decision, row) for row in values["decisions"])
+            return cls(root, _made(Layout, values["layout"]), decisions, tuple(values.get("classes", ())))
         except (ValueError, KeyError, TypeError, DataError) as error:
             raise DataError(f"This is not a list of decisions about a dataset ({error}).") from error
 

@@ -36,6 +36,13 @@ def look_at(dataset: Path) -> None:
         st.switch_page("pages/prepare/dataset.py")
 
 
+def label_them(dataset: Path) -> None:
+    """A button that opens photos without classes on the Label page."""
+    if st.button("They have no classes: label them", icon=":material/label:", key=f"label-{dataset}"):
+        state.choose_dataset(str(dataset))
+        st.switch_page("pages/prepare/label.py")
+
+
 def report(came: Intake, what: str) -> None:
     """What came in, and what was left out and why."""
     if came.added:
@@ -227,7 +234,9 @@ def from_zip() -> None:
     last = state.recall("zip-report", None)
     if last:
         report(last, f"the dataset {markdown.escape(last.folder.name)}")
-        look_at(last.folder)
+        with st.container(horizontal=True):
+            look_at(last.folder)
+            label_them(last.folder)
     st.caption(
         f"Up to {most.files:,} files and {formatting.size(most.total_bytes)} unpacked. Every photo is checked;"
         " files that cannot be used are left out and listed."

@@ -122,6 +122,11 @@ def overview(dataset: Dataset) -> None:
 def how_it_was_read(dataset: Dataset) -> None:
     """The parts and classes as they were understood, where that is more than a folder for each class."""
     scan = dataset.scan
+    if dataset.by_hand:
+        st.markdown(
+            f"**Labelled by hand:** {len(dataset.folder):,} of {len(scan.folder):,} photos have a label and are used."
+        )
+        st.page_link("pages/prepare/label.py", label="Label more photos", icon=":material/label:")
     if scan.layout.label_by in (PARTS, TABLE):
         st.markdown(f"**Read as {markdown.escape(scan.reading.words)}**")
         label_source.draw(scan.reading)

@@ -24,6 +24,7 @@ from tests.conftest import LONG, FinishedRun, Workplace, eventually, trainer, wr
 PAGES = {
     "/": "Teach your computer to see",
     "/collect": "Collect",
+    "/label": "Label",
     "/augmentations": "Augmentations",
     "/train": "Train",
     "/runs": "Runs",

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from core.data.duplicates import Duplicates, find
 from core.data.images import DIGEST_BYTES, FINGERPRINT_SIDE
 from core.data.scan.index import Outcome, PhotoIndex
-from core.data.scan.layout import TOP, Layout, Placed, place
+from core.data.scan.layout import BY_HAND, NO_CLASS, TOP, Layout, Placed, place
 from core.data.scan.layout_choices import NO_CHOICE, LayoutChoice, decide, described
 from core.data.scan.photo_finder import NOT_THERE, PhotoPaths
 from core.data.scan.readers import Readers, Reading
@@ -187,7 +187,8 @@ def scan(
         on_folder: Called in this thread for each folder that is listed, before any photo is read; may raise, too.
 
     Raises:
-        FolderError: As `check_inside`, or there are fewer than two classes, or more photos than the limit.
+        FolderError: As `check_inside`, or there are fewer than two classes, or more photos than the limit; where
+            photos are labelled by hand, there is none.
         UndecidedLayout: The layout was left open, and a person must choose.
     """
     resolved, allowed = check_inside(root, roots), [path.expanduser().resolve() for path in roots]
@@ -197,14 +198,15 @@ def scan(
     layout = decide(layout, resolved, photos, walk.folders)
     placed = place(layout, resolved, photos, walk.folders)
     files = [file for file in walk.files if file.path in placed.classes]
-    _require_two_classes(resolved, placed, placed.classes, "photos", [*walk.left_out, *placed.left_out])
+    check = _require_photos if layout.label_by == BY_HAND else _require_two_classes
+    check(resolved, placed, placed.classes, "photos", [*walk.left_out, *placed.left_out])
     index = PhotoIndex(index_folder, resolved, limits.pixels)
     try:
         found = _Found(files, index, resolved, allowed, limits.pixels, on_progress)
         index.forget_others(file.path for file in walk.files)
     finally:
         index.close()
-    names = _require_two_classes(resolved, placed, found.paths, "readable photos", found.broken)
+    names = check(resolved, placed, found.paths, "readable photos", found.broken)
     order = sorted(range(len(found.paths)), key=lambda i: (placed.classes[found.paths[i]], found.paths[i]))
     paths = tuple(found.paths[i] for i in order)
     left_out = [entry for entry in (*walk.left_out, *placed.left_out) if entry.path not in placed.tables]
@@ -377,6 +379,23 @@ def _require_two_classes(
         f"{_what_was_found(root, placed, names, what)}"
         + (f" Left out: {len(left_out)}, first {first.path}: {first.reason}." if first else "")
         + (f" Its subfolder {advice} looks like a dataset: pick {root / advice} instead." if advice else "")
+    )
+
+
+def _require_photos(
+    root: Path, placed: Placed, paths: Iterable[str], what: str, left_out: Sequence[LeftOut]
+) -> tuple[str, ...]:
+    """Return the one class of photos that are labelled by hand.
+
+    Raises:
+        FolderError: There are none.
+    """
+    if next(iter(paths), None) is not None:
+        return (NO_CLASS,)
+    first = min(left_out, default=None)
+    raise FolderError(
+        f"The folder {root} contains no {what}. Choose a folder with photos to label."
+        + (f" Left out: {len(left_out)}, first {first.path}: {first.reason}." if first else "")
     )
 
 

@@ -38,6 +38,12 @@ def looks_like_dataset(folder: Path) -> bool:
     return len(list(islice(classes, 2))) == 2 and not _is_part(folder)
 
 
+def holds_photos(folder: Path) -> bool:
+    """Tell whether one of the first 200 entries of a folder is a photo, by its name."""
+    entries = islice(_entries(folder), ENTRIES_LOOKED_AT)
+    return any(PurePosixPath(entry.name).suffix.lower() in PHOTO_SUFFIXES for entry in entries)
+
+
 def _is_part(folder: Path) -> bool:
     """Tell whether a folder is named like a part and has another part beside it."""
     own = subset_named(folder.name)
@@ -76,5 +82,4 @@ def _may_follow(entry: os.DirEntry[str], roots: Sequence[Path]) -> bool:
 
 
 def _holds_photo(folder: os.DirEntry[str]) -> bool:
-    entries = islice(_entries(Path(folder.path)), ENTRIES_LOOKED_AT)
-    return any(PurePosixPath(entry.name).suffix.lower() in PHOTO_SUFFIXES for entry in entries)
+    return holds_photos(Path(folder.path))

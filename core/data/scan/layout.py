@@ -1,4 +1,4 @@
-"""How photos get their classes and, where a dataset has its own split, their subsets: from folders or a table."""
+"""How photos get their classes and, where a dataset has its own split, their subsets: by folders, tables or people."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,11 @@ from core.data.scan.text_encoding import TITLES
 from core.data.scan.walk import LeftOut
 from core.errors import DataError
 
-FIRST, TOP, PARTS, INNERMOST, TABLE = "first", "top", "parts", "innermost", "table"
-LABEL_BY = (FIRST, TOP, PARTS, INNERMOST, TABLE)
+FIRST, TOP, PARTS, INNERMOST, TABLE, BY_HAND = "first", "top", "parts", "innermost", "table", "hand"
+LABEL_BY = (FIRST, TOP, PARTS, INNERMOST, TABLE, BY_HAND)
+
+NO_CLASS = ""
+"""The class of all photos that are labelled by hand, before anybody has."""
 
 IN_NO_CLASS = "it is next to the class folders, not in one of them"
 
@@ -23,7 +26,8 @@ class Layout:
     Attributes:
         label_by: "first": as the names of the folders suggest, "top" or "parts"; "top": the folder directly below the
             root; "parts": the folders at the top are parts of the dataset, such as train and test, and those inside
-            them are the classes; "innermost": the folder that the photo lies in; "table": a row of a table.
+            them are the classes; "innermost": the folder that the photo lies in; "table": a row of a table; "hand":
+            the decisions about it, whatever the names of folders say.
         table: The table, relative to the root, with "/"; this and the others as in `table_labels.TableSource`.
 
     Raises:
@@ -80,6 +84,8 @@ def place(layout: Layout, root: Path, paths: Sequence[str], folders: Sequence[st
     Raises:
         FolderError: The table cannot be read, or has no such column.
     """
+    if layout.label_by == BY_HAND:
+        return Placed(dict.fromkeys(paths, NO_CLASS), {}, ())
     if layout.label_by == TABLE:
         return _by_table(layout, root, paths)
     if layout.label_by == INNERMOST:

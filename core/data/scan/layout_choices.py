@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.data.scan.joined_lists import read_joined
-from core.data.scan.layout import FIRST, INNERMOST, PARTS, TABLE, TOP, Layout, Placed, place
+from core.data.scan.layout import BY_HAND, FIRST, INNERMOST, PARTS, TABLE, TOP, Layout, Placed, place
 from core.data.scan.photo_finder import Finder
 from core.data.scan.subset_folders import (
     FolderTree,
@@ -89,6 +89,8 @@ def decide(layout: Layout, root: Path, paths: Sequence[str], folders: Sequence[s
 
 def described(layout: Layout, placed: Placed) -> LayoutChoice:
     """Describe what a layout makes of the photos."""
+    if layout.label_by == BY_HAND:
+        return LayoutChoice(layout, f"{len(placed.classes):,} photos to be labelled by hand", "")
     parts = sorted({subset for subset in placed.subsets.values() if subset != NO_SUBSET})
     classes = len(set(placed.classes.values()))
     words = f"{classes:,} {'class' if classes == 1 else 'classes'}"

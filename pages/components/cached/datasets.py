@@ -17,6 +17,9 @@ from core.data.review import Review, ReviewStore
 from core.data.scan.folder import ImageFolder, Scan
 from core.data.scan.walk import check_photo
 from core.errors import PhotoError
+from core.labelling.pool import Labels, Pool
+from core.labelling.rounds import Round, next_round
+from core.labelling.spreading import SpreadLabels, spread
 from core.labels.dataset_check import DatasetCheck
 from core.runs.store import RunStore
 from core.training.dataset_features import features as dataset_features
@@ -82,6 +85,26 @@ def feature_jobs() -> RunStore:
 def features(job_id: str) -> dataset_features.Features:
     """What a job has computed; raises as `core.training.dataset_features.features.read_features` does."""
     return dataset_features.read_features(feature_jobs().get(job_id))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False, hash_funcs={Scan: lambda scan: scan.token})
+def pool(scan: Scan, network: str, _features: dataset_features.Features) -> Pool:
+    """The photos of a folder with features by this network; raises as `core.labelling.pool.Pool.of` does."""
+    return Pool.of(scan, _features.values, _features.row_of)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Choosing the photos that teach most…")
+def next_photos(
+    pool_token: str, labels_token: str, passed_over: tuple[str, ...], _pool: Pool, _labels: Labels
+) -> Round:
+    """The next round of labelling."""
+    return next_round(_pool, _labels, passed_over)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Spreading the labels…")
+def spread_labels(pool_token: str, labels_token: str, _pool: Pool, _labels: Labels) -> SpreadLabels:
+    """Labels spread to the others; raises as `core.labelling.spreading.spread` does."""
+    return spread(_pool, _labels)
 
 
 @st.cache_resource

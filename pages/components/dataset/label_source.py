@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.data.scan.joined_lists import read_joined
-from core.data.scan.layout import INNERMOST, PARTS, TABLE, TOP, Layout
+from core.data.scan.layout import BY_HAND, INNERMOST, PARTS, TABLE, TOP, Layout
 from core.data.scan.layout_choices import LayoutChoice, layout_of_table
 from core.data.scan.table_columns import FOLDER, NO_SPLIT, ONE_HOT, class_columns, labels_in, separator_in
 from core.data.scan.tables import Table, tables_in
@@ -23,6 +23,7 @@ WORDS = {
     PARTS: "The folder inside a part: train/roses/1.jpg and test/roses/2.jpg are roses",
     INNERMOST: "The innermost folder: plants/roses/1.jpg is a rose",
     TABLE: "A table (CSV) or list that names each file and its class",
+    BY_HAND: "What you say of each photo, on the page “Label”",
 }
 
 ROWS_SHOWN = 5
@@ -37,6 +38,7 @@ def choose_for(root: Path, error: UnfreezeError) -> None:
         choose(root, error.choices[0].layout, expanded=False, settled=False)
     else:
         tell(error)
+        st.page_link("pages/prepare/label.py", label="Label the photos by hand", icon=":material/label:")
         choose(root, review.layout, expanded=True)
 
 
@@ -82,7 +84,7 @@ def choose(root: Path, chosen: Layout, *, expanded: bool, settled: bool = True) 
         return  # looking for tables takes a while in a folder of 100,000 photos
     tables = tables_in(root)
     with box:
-        sources = [TOP, PARTS, INNERMOST, *([TABLE] if tables or chosen.label_by == TABLE else [])]
+        sources = [TOP, PARTS, INNERMOST, *([TABLE] if tables or chosen.label_by == TABLE else []), BY_HAND]
         first = TABLE if expanded and tables and chosen == Layout() else chosen.label_by
         source = st.radio(
             "The label is",

@@ -12,12 +12,21 @@ from core.data.scan.folder import check_inside
 from core.errors import UnfreezeError
 from core.runs.store import QUEUED
 from pages.components.cached import services
-from pages.components.dataset import start_pictures
+from pages.components.dataset import folder_choice, start_pictures
+from pages.components.dataset.folder_choice import Wanted
 from pages.components.shared import dataset_choice, drawings, markdown, run_descriptions, state
 from pages.components.shared.report_errors import reporting
 from pages.components.shared.run_descriptions import LoadedRun
 
-OWN_FOLDER, BROWSED = "own-folder", "browse"
+OWN_FOLDER = "own-folder"
+
+DATASET_FOLDER = Wanted(
+    "Folder with one subfolder for each class",
+    "flowers",
+    "For example flowers/roses and flowers/tulips: type or paste the path of “flowers”.",
+    "Highlighted folders contain one subfolder of photos for each class and can be used as they are.",
+    folder_picker.looks_like_dataset,
+)
 
 MOST_EARLIER = 4
 
@@ -130,57 +139,5 @@ def _own_folder() -> None:
     """A path to paste, and a walk through the folders."""
     st.title("My folder", anchor=False)
     st.markdown("A folder of photos with one subfolder for each class is all it takes.")
-    with st.form("path", border=False):
-        typed = st.text_input(
-            "Folder with one subfolder for each class",
-            placeholder=str(services.settings().dataset_roots[-1] / "Pictures" / "flowers"),
-            help="For example flowers/roses and flowers/tulips: type or paste the path of “flowers”.",
-        )
-        pressed = st.form_submit_button("Open the folder", icon=":material/folder_open:", type="primary")
-    if pressed and typed:
-        with reporting():
-            open_dataset(check_inside(typed.strip().strip("\"'"), services.settings().dataset_roots))
-    _browse()
+    folder_choice.pick(DATASET_FOLDER, _choose)
     st.button("Back", icon=":material/arrow_back:", on_click=state.remember, args=(OWN_FOLDER, False))
-
-
-def _browse() -> None:
-    """Walk through the folders under the allowed roots."""
-    roots = services.settings().dataset_roots
-    here = Path(state.recall(BROWSED, "") or roots[-1])
-    with st.container(border=True):
-        st.markdown(f"Or look for it: {markdown.escape(here)}")
-        with reporting():
-            inner = folder_picker.browse(here, roots)
-        with st.container(horizontal=True, gap="small"):
-            for root in roots:
-                name = markdown.escape(root.name or root)
-                st.button(name, key=f"root-{root}", icon=":material/home:", on_click=_go, args=(root,))
-            if here not in roots:
-                st.button("Up one level", icon=":material/arrow_upward:", on_click=_go, args=(here.parent,))
-            if here not in roots and not folder_picker.looks_like_dataset(here):
-                st.button("Use this folder", icon=":material/check:", on_click=_choose, args=(here,))
-        with st.container(horizontal=True, gap="small", height=220 if len(inner) > 12 else "content"):
-            for path in inner:
-                _folder_button(path)
-        st.caption(
-            "Highlighted folders contain one subfolder of photos for each class and can be used as they are."
-            if inner
-            else "This folder has no subfolders."
-        )
-
-
-def _folder_button(path: Path) -> None:
-    ready = folder_picker.looks_like_dataset(path)
-    st.button(
-        markdown.escape(path.name),
-        key=f"go-{path}",
-        icon=":material/photo_library:" if ready else ":material/folder:",
-        type="primary" if ready else "secondary",
-        on_click=_choose if ready else _go,
-        args=(path,),
-    )
-
-
-def _go(path: Path) -> None:
-    state.remember(BROWSED, str(path))

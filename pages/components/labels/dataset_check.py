@@ -25,7 +25,7 @@ def show() -> None:
     dataset = dataset_choice.dataset_or_stop(label_source.choose_for)
     _head(dataset)
     decisions.notice()
-    features = check_features.features_or_stop(dataset)
+    features = check_features.features_or_stop(dataset.scan)
     network = check_features.network()
     quick = _check(dataset, features, network.key)
     which, found = thorough.choose_result(dataset, features, network, quick)

@@ -1,11 +1,12 @@
-"""The features that a label check needs, computed by a job that is started and watched here."""
+"""The features that label checks and labelling need, computed by a job that is started and watched here."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import streamlit as st
 
 from core import formatting
-from core.data.dataset import Dataset
+from core.data.scan.folder import Scan
 from core.errors import RunError, UnfreezeError
 from core.models import weights
 from core.models.backbones import BACKBONES, Backbone, backbone
@@ -25,27 +26,54 @@ START_SECONDS = 8.0
 NETWORK = "label-check-network"
 
 ENDINGS = {
-    STOPPED: "You stopped the check. What was computed until then is kept; the next check continues from there.",
-    CRASHED: "The check ended unexpectedly: the computer may have been switched off, or memory may have run out. What"
+    STOPPED: "You stopped it. What was computed until then is kept; the next time continues from there.",
+    CRASHED: "It ended unexpectedly: the computer may have been switched off, or memory may have run out. What"
     " was computed until then is kept.",
 }
 
 
-def features_or_stop(dataset: Dataset) -> Features:
-    """The features of a dataset's photos; while there are none, the page ends with the button that computes them."""
+@dataclass(frozen=True)
+class Purpose:
+    """What features are computed for.
+
+    Attributes:
+        button: What the button says that begins it.
+        icon: Its icon.
+        then: What is done with them, in a sentence.
+        at_once: Whether the first job begins without being asked for.
+    """
+
+    button: str
+    icon: str
+    then: str
+    at_once: bool = False
+
+
+CHECK = Purpose(
+    "Check the labels",
+    ":material/fact_check:",
+    "Then each label is compared with those of similar photos, and doubtful ones are shown to you, one by one.",
+)
+
+
+def features_or_stop(scan: Scan, purpose: Purpose = CHECK) -> Features:
+    """The features of a folder's photos; while there are none, the page ends with the button that computes them."""
     chosen = network()
-    request = Request.of(dataset.scan, chosen.key)
-    found = _kept(dataset, chosen)
+    request = Request.of(scan, chosen.key)
+    found = _kept(scan, chosen)
     new = found.lacking(request.digests) if found is not None else len(request.paths)
     if found is not None and not new:
         return found
-    run = features.latest(datasets.feature_jobs(), dataset.scan.folder.root, chosen.key)
+    run = features.latest(datasets.feature_jobs(), scan.folder.root, chosen.key)
+    if run is None and purpose.at_once:
+        with reporting():
+            run = features.start(datasets.feature_jobs(), request)
     with reporting():
         status = run.read_status() if run is not None else None
     if run is not None and status is not None and status.state in ACTIVE:
         st.fragment(_watch, run_every=LOOK_EVERY_SECONDS)(run)
     else:
-        _offer(request, new, chosen, status)
+        _offer(request, new, chosen, status, purpose)
     st.stop()
 
 
@@ -71,37 +99,36 @@ def choose_network() -> None:
     )
 
 
-def _kept(dataset: Dataset, chosen: Backbone) -> Features | None:
-    run = features.kept(datasets.feature_jobs(), dataset.scan.folder.root, chosen.key)
+def _kept(scan: Scan, chosen: Backbone) -> Features | None:
+    run = features.kept(datasets.feature_jobs(), scan.folder.root, chosen.key)
     try:
         return datasets.features(run.id) if run is not None else None
     except RunError:  # somebody has just removed it, or it cannot be read: it is computed again
         return None
 
 
-def _offer(request: Request, new: int, chosen: Backbone, last: Status | None) -> None:
-    """What the check will do, and the button that starts it; `new` photos have no features yet."""
+def _offer(request: Request, new: int, chosen: Backbone, last: Status | None, purpose: Purpose) -> None:
+    """What will be done, and the button that starts it; `new` photos have no features yet."""
     if last is not None and last.state == FAILED:
         st.warning(markdown.escape(last.error), icon=":material/error:")
     elif last is not None and last.state in ENDINGS:
         st.info(ENDINGS[last.state], icon=":material/info:")
     if new < len(request.paths):
         st.markdown(
-            f"**{new:,} of {len(request.paths):,} photos are new since the last check;** only these are computed."
+            f"**{new:,} of {len(request.paths):,} photos are new since the last time;** only these are computed."
         )
     else:
         st.markdown(
-            f"**{markdown.escape(chosen.name)}**, a pretrained network, computes features of every photo. Then each"
-            " label is compared with those of similar photos, and doubtful ones are shown to you, one by one. No"
-            " training is needed, and your photos are never changed."
+            f"**{markdown.escape(chosen.name)}**, a pretrained network, computes features of every photo."
+            f" {purpose.then} No training is needed, and your photos are never changed."
         )
     throughput = services.known_throughput(chosen).throughput
     seconds = START_SECONDS + new * throughput.forward_seconds(chosen)
     st.caption(
         f":material/schedule: {new:,} photos, about {formatting.duration(seconds)}, less where a training has"
-        " cached their features. It is done once; later checks start at once."
+        " cached their features. It is done once; later it starts at once."
     )
-    if st.button("Check the labels", type="primary", icon=":material/fact_check:", width="stretch"):
+    if st.button(purpose.button, type="primary", icon=purpose.icon, width="stretch"):
         with reporting():
             features.start(datasets.feature_jobs(), request)
         st.rerun()

@@ -12,7 +12,7 @@ from core.data.scan.layout import Layout
 from core.data.scan.scanner import ScanJob
 from core.errors import UndecidedLayout, UnfreezeError
 from pages.components.cached import datasets, services
-from pages.components.shared import state
+from pages.components.shared import markdown, state
 from pages.components.shared.report_errors import reporting, tell
 
 MOMENT = 0.6
@@ -28,10 +28,13 @@ def say_why(root: Path, error: UnfreezeError) -> None:
         st.page_link("pages/prepare/dataset.py", label="Choose on the page “Dataset”", icon=":material/arrow_forward:")
 
 
-def dataset_or_stop(on_trouble: Callable[[Path, UnfreezeError], None] = say_why) -> Dataset:
+def dataset_or_stop(
+    on_trouble: Callable[[Path, UnfreezeError], None] = say_why, *, in_the_making: bool = False
+) -> Dataset:
     """The chosen dataset; without one, or while it is being scanned, the page ends with what can be done about it.
 
-    `on_trouble` says why a folder cannot be used as it is, and what can be done.
+    `on_trouble` says why a folder cannot be used as it is, and what can be done. One that is being labelled by hand is
+    returned before it has two classes only if `in_the_making` is asked for.
     """
     path = state.dataset()
     if not path:
@@ -42,10 +45,23 @@ def dataset_or_stop(on_trouble: Callable[[Path, UnfreezeError], None] = say_why)
         root = check_inside(path, services.settings().dataset_roots)
         review = datasets.reviews().read(root)
     try:
-        return datasets.prepared(scan_or_stop(path, review.layout), review)
+        found = datasets.prepared(scan_or_stop(path, review.layout), review)
     except UnfreezeError as error:
         on_trouble(root, error)
         st.stop()
+    if found.by_hand and len(found.folder.class_names) < 2 and not in_the_making:
+        _show_unlabelled(found)
+        st.stop()
+    return found
+
+
+def _show_unlabelled(dataset: Dataset) -> None:
+    st.info(
+        f"The photos of {markdown.escape(dataset.folder.root.name)} are labelled by hand, and so far"
+        f" {len(dataset.folder):,} of {len(dataset.scan.folder):,} have a label. Two classes are needed.",
+        icon=":material/label:",
+    )
+    st.page_link("pages/prepare/label.py", label="Label photos", icon=":material/arrow_forward:")
 
 
 def scan_or_stop(path: str, layout: Layout) -> Scan:

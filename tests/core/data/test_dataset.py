@@ -25,7 +25,7 @@ from core.data.dataset import (
 from core.data.quality import BLANK
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision, Review
 from core.data.scan.folder import Scan, scan
-from core.data.scan.layout import TABLE, Layout
+from core.data.scan.layout import BY_HAND, TABLE, Layout
 from core.data.split import read_split_csv, write_split_csv
 from core.data.subsets import NO_SUBSET, SUBSETS, TEST, TRAINING, VALIDATION
 from core.errors import DataError
@@ -589,3 +589,51 @@ def test_identical_files_are_never_divided_even_in_a_series(tmp_path: Path) -> N
     parts = parts_of(look(write(tmp_path / "series", photos)))
     assert all(parts[f"burst/{i:02d}.png"] == parts[f"burst/{i:02d} copy.png"] for i in range(20))
     assert {part for path, part in parts.items() if path.startswith("burst")} == {TRAINING, VALIDATION, TEST}
+
+
+def heap(root: Path, number: int) -> Path:
+    """Write photos side by side and in a folder, as a camera leaves them."""
+    return write(root, {f"{'' if i % 2 else 'more/'}{i:02d}.png": i for i in range(number)})
+
+
+def look_by_hand(root: Path, *decisions: Decision) -> Dataset:
+    found = scan(root, roots=[root], layout=Layout(BY_HAND))
+    return prepare(found, Review(found.folder.root, Layout(BY_HAND), decisions, ("cup", "pen")))
+
+
+def by_hand(dataset: Dataset, action: str, *positions: int, label: str = "") -> Decision:
+    scan = dataset.scan
+    return Decision(action, {scan.folder.paths[i]: scan.digests[i].tobytes().hex() for i in positions}, label)
+
+
+def test_photos_without_classes_are_labelled_by_hand(tmp_path: Path) -> None:
+    nothing_yet = look_by_hand(heap(tmp_path, 12))
+    assert (len(nothing_yet.folder), len(nothing_yet.unlabelled), nothing_yet.excluded_count) == (0, 12, 0)
+    with pytest.raises(DataError, match="Label more of them"):
+        nothing_yet.split(0)
+    cups = by_hand(nothing_yet, RELABEL, 0, 1, 2, 3, label="cup")
+    pens = by_hand(nothing_yet, RELABEL, 4, 5, 6, 7, label="pen")
+    out = by_hand(nothing_yet, EXCLUDE, 8)
+    dataset = look_by_hand(tmp_path, cups, pens, out)
+    assert (dataset.folder.class_names, dataset.folder.counts().tolist()) == (("cup", "pen"), [4, 4])
+    assert (len(dataset.unlabelled), dataset.excluded()) == (3, list(out.photos))
+    assert {NO_SUBSET} < set(np.append(dataset.split(0), NO_SUBSET).tolist())
+    used, parts = dataset.used(dataset.split(0))
+    assert len(used) == len(parts) == 8
+
+
+def test_a_label_given_by_hand_outlasts_that_it_is_right_but_not_that_it_is_given_anew(tmp_path: Path) -> None:
+    first = look_by_hand(heap(tmp_path, 4))
+    cup, pen = (by_hand(first, RELABEL, 0, label=name) for name in ("cup", "pen"))
+    right, out = by_hand(first, KEEP, 0), by_hand(first, EXCLUDE, 0)
+    assert look_by_hand(tmp_path, cup, right).folder.class_names == ("cup",)
+    assert look_by_hand(tmp_path, cup, pen, right).folder.class_names == ("pen",)
+    assert len(look_by_hand(tmp_path, cup, out).folder) == 0
+    assert look_by_hand(tmp_path, cup, out, pen).folder.class_names == ("pen",)
+    assert len(look_by_hand(tmp_path, right).unlabelled) == 4
+
+
+def test_a_folder_without_photos_cannot_be_labelled(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no photo")
+    with pytest.raises(DataError, match=r"contains no photos\. Choose a folder with photos to label"):
+        look_by_hand(tmp_path)

@@ -1,0 +1,147 @@
+"""Spread labels, class by class on a grid: the person clicks those that are wrong, and confirms the others at once."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from core import formatting
+from core.data.dataset import Dataset
+from core.data.review import RELABEL, Decision
+from core.data.scan.walk import check_photo
+from core.errors import PhotoError
+from core.labelling.pool import Labels, Pool
+from core.labelling.spreading import OFFERED_BELOW, SURE, SpreadLabels, is_offered
+from pages.components.cached import datasets, services
+from pages.components.dataset import decisions
+from pages.components.shared import markdown, state
+
+WHY = "confirmed after spreading"
+PER_PAGE = 24
+REFUSED, SHOWN_CLASS = "spread-labels-refused", "spread-class"
+
+
+def show(dataset: Dataset, pool: Pool, labels: Labels) -> None:
+    """Spread the labels where that may help, say whether it does, and have them confirmed."""
+    if not is_offered(labels):
+        _say_why_not(labels)
+        return
+    found = datasets.spread_labels(dataset.scan.token, labels.token, pool, labels)
+    _judge(found, labels)
+    proposed = proposals(pool, labels, found, state.recall(REFUSED, frozenset()))
+    if not any(proposed):
+        st.info(
+            "There is nothing to confirm: no other photo is like one class only. Label some more.",
+            icon=":material/info:",
+        )
+        decisions.undo_bar(dataset)
+        return
+    if not proposed[state.widget(SHOWN_CLASS) or 0]:
+        state.set_widget(SHOWN_CLASS, next(i for i, each in enumerate(proposed) if each))
+    chosen = st.pills(
+        "Class",
+        [i for i, each in enumerate(proposed) if each],
+        required=True,
+        key=SHOWN_CLASS,
+        format_func=lambda i: f"{markdown.escape(labels.classes[i])} · {len(proposed[i]):,}",
+        label_visibility="collapsed",
+    )
+    _grid(dataset, pool, proposed[chosen or 0][:PER_PAGE], labels.classes[chosen or 0])
+    decisions.undo_bar(dataset)
+
+
+def proposals(pool: Pool, labels: Labels, found: SpreadLabels, refused: frozenset[tuple[str, str]]) -> list[list[int]]:
+    """For each class the positions of photos that it has spread to, the most certain first.
+
+    Without strangers, uncertain ones, and those of which somebody has said that they are not of this class.
+    """
+    order = labels.open[np.argsort(-found.certainty[labels.open], kind="stable")]
+    proposed: list[list[int]] = [[] for _ in labels.classes]
+    for position in order.tolist():
+        number = int(found.labels[position])
+        sure = found.certainty[position] >= SURE and not found.strangers[position]
+        if sure and (pool.paths[position], labels.classes[number]) not in refused:
+            proposed[number].append(position)
+    return proposed
+
+
+def _say_why_not(labels: Labels) -> None:
+    if int((labels.counts > 0).sum()) < 2:
+        st.info("Labels can be spread once two classes have some. Label photos first.", icon=":material/info:")
+    else:
+        st.info(
+            f"With {OFFERED_BELOW} labels a class or more, spreading brings nothing: the model learns as much from your"
+            " labels alone.",
+            icon=":material/info:",
+        )
+
+
+def _judge(found: SpreadLabels, labels: Labels) -> None:
+    """What leaving out each labelled photo said, and what may go wrong."""
+    st.markdown("Photos that are most like your labelled ones are taken to be of the same class, and so on from there.")
+    if not found.left_out:
+        st.caption("There are too few labels to check whether that helps, so look closely.")
+    elif found.helps:
+        st.markdown(
+            f":green[:material/check:] Checked on your {found.left_out:,} labelled photos, each left out once:"
+            f" spreading names **{found.right:,}** rightly, a model that learns from labels alone"
+            f" **{found.head_right:,}**."
+        )
+    else:
+        st.warning(
+            f"Here spreading does not help: of your {found.left_out:,} labelled photos, each left out once, it names"
+            f" {found.right:,} rightly, a model that learns from labels alone {found.head_right:,}. Label more photos"
+            " instead, or look closely.",
+            icon=":material/warning:",
+        )
+    if found.unequal:
+        st.warning(
+            f"The classes seem to be very unequal: the largest about {found.imbalance:,.0f} times the smallest. Photos"
+            " of small classes may then be taken for a large one. Look closely, and label more of the small ones.",
+            icon=":material/warning:",
+        )
+    strangers = int(found.strangers[labels.open].sum())
+    if strangers:
+        st.caption(
+            f"{formatting.photos(strangers)} unlike all that you have labelled {'is' if strangers == 1 else 'are'} left"
+            " out of this."
+        )
+
+
+def _grid(dataset: Dataset, pool: Pool, positions: Sequence[int], name: str) -> None:
+    """Photos to confirm; nothing is drawn again while wrong ones are marked."""
+    paths = [pool.paths[i] for i in positions]
+    shown = markdown.escape(name)
+    with st.form(f"confirm-{name}-{paths[0]}-{len(paths)}", border=False):
+        st.markdown(f"#### {formatting.photos(len(paths))} of {shown}? Mark those that are not.")
+        with st.grid(min_column_width=110, gap="small"):
+            for path in paths:
+                with st.container(gap="xxsmall"):
+                    _thumbnail(dataset, path)
+                    st.checkbox(f"not {shown}", key=f"not-{name}-{path}")
+        st.form_submit_button(
+            f"The others are {shown}",
+            type="primary",
+            icon=":material/done_all:",
+            shortcut="Ctrl+Enter",  # a plain key does nothing while a checkbox has the focus
+            on_click=_confirm,
+            args=(dataset, {path: pool.digests[i] for path, i in zip(paths, positions, strict=True)}, name),
+        )
+
+
+def _thumbnail(dataset: Dataset, path: str) -> None:
+    try:
+        file = check_photo(dataset.folder.root / path, services.settings().dataset_roots)
+        st.image(datasets.small(file, file.stat().st_mtime), width=110, alt=path)
+    except (PhotoError, FileNotFoundError) as error:
+        st.caption(f":material/broken_image: {markdown.escape(error)}")
+
+
+def _confirm(dataset: Dataset, digests: dict[str, str], name: str) -> None:
+    """Keep one decision about all that were not marked; the marked ones are not proposed as this class again."""
+    wrong = {path for path in digests if state.widget(f"not-{name}-{path}")}
+    state.remember(REFUSED, state.recall(REFUSED, frozenset()) | {(path, name) for path in wrong})
+    photos = {path: digest for path, digest in digests.items() if path not in wrong}
+    if photos:
+        decision = Decision(RELABEL, photos, name, WHY)
+        decisions.keep(dataset.review.root, lambda review: review.with_decision(decision))

@@ -1,0 +1,79 @@
+"""Label a heap of photos: the ones whose labels teach most, by keyboard; then let the labels spread."""
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.data.dataset import Dataset
+from core.errors import DataError
+from core.labelling.pool import Labels
+from pages.components.cached import datasets
+from pages.components.dataset import decisions, label_source
+from pages.components.labelling import confirming, one_by_one, start
+from pages.components.labels import features
+from pages.components.labels.features import Purpose
+from pages.components.shared import dataset_choice, elements, markdown, state
+from pages.components.shared.report_errors import reporting
+
+VIEW = "label-view"
+LABEL, CONFIRM, DECISIONS = "Label", "Spread and confirm", "Decisions"
+
+LABELLING = Purpose(
+    "Look at the photos",
+    ":material/label:",
+    "Then you are asked about the photos whose labels teach most.",
+    at_once=True,
+)
+
+
+def lead_on_to_training(place: DeltaGenerator, dataset: Dataset) -> None:
+    """The button that leads on to training, once there are enough labels for it; else why not."""
+    try:
+        datasets.split_of(dataset, 0)
+    except DataError:
+        place.button(
+            "Train", icon=":material/local_fire_department:", disabled=True, help="Label photos of two classes."
+        )
+        return
+    words = f"Train on these {len(dataset.folder) - len(dataset.withheld):,} photos"
+    icon = ":material/local_fire_department:"
+    elements.lead_on(place, words, "pages/train/train.py", icon, state.close_run)
+
+
+def views(dataset: Dataset) -> None:
+    """One photo after another, spread labels, or what was decided."""
+    network = features.network()
+    found = features.features_or_stop(dataset.scan, LABELLING)
+    with reporting():
+        pool = datasets.pool(dataset.scan, network.key, found)
+    labels = Labels.of(pool, dataset)
+    view = st.segmented_control(
+        "View",
+        [LABEL, CONFIRM, DECISIONS],
+        default=LABEL,
+        required=True,
+        key=VIEW,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    if view == LABEL:
+        one_by_one.show(dataset, pool, labels)
+    elif view == CONFIRM:
+        confirming.show(dataset, pool, labels)
+    else:
+        decisions.decided(dataset)
+    if pool.total > len(pool) + pool.unread:
+        st.caption(f"Of the {pool.total:,} photos, {len(pool):,} drawn by chance are asked about.")
+    if pool.unread:
+        st.caption(f"{markdown.escape(f'{pool.unread:,} photos')} could not be read and are left out.")
+
+
+place = elements.page_head(
+    "Label", "Photos without classes become a dataset: a few labels, of the photos that teach most."
+)
+root = start.folder_or_stop()
+start.head(root)
+start.classes_or_stop(root)
+chosen = dataset_choice.dataset_or_stop(label_source.choose_for, in_the_making=True)
+decisions.notice()
+lead_on_to_training(place, chosen)
+views(chosen)
