@@ -46,7 +46,7 @@ def labels_of(true: Labelled, labelled: Sequence[int], classes: int) -> Labels:
     """True labels of some photos of a heap."""
     values = np.full(len(true), UNLABELLED, np.intp)
     values[list(labelled)] = true[list(labelled)]
-    return Labels(tuple(f"class {number}" for number in range(classes)), values)
+    return Labels(tuple(f"class {number}" for number in range(classes)), values, np.zeros(len(true), bool))
 
 
 def asked(pool: Pool, true: Labelled, classes: int, count: int, seed: int) -> list[int]:

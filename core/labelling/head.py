@@ -93,26 +93,30 @@ class CrossValidated:
         return accuracy_interval(int(self.right.sum()), len(self.right))
 
 
-def cross_validated(values: Values, labels: Positions, groups: NDArray[np.int64]) -> CrossValidated | None:
+def cross_validated(
+    values: Values, labels: Positions, groups: NDArray[np.int64], judging: NDArray[np.bool_] | None = None
+) -> CrossValidated | None:
     """Judge each of M labelled photos by a head that has learned neither from it nor from what looks like it.
 
     A photo that is the only one of its class cannot be named rightly, and counts as wrong. Nothing is said, and None
-    returned, of fewer than `FEWEST_JUDGED` photos, or of a single class.
+    returned, by fewer than `FEWEST_JUDGED` photos, or of a single class.
 
     Args:
         values: Shape (M, D).
         labels: Shape (M,).
         groups: Shape (M,): photos with the same number look alike.
+        judging: Shape (M,): the photos that are judged; the others are only learned from. None for all.
     """
     from sklearn.model_selection import GroupKFold
 
     apart = len(np.unique(groups))
-    if len(labels) < FEWEST_JUDGED or apart < 2 or len(np.unique(labels)) < 2:
+    judged = np.ones(len(labels), bool) if judging is None else judging
+    if judged.sum() < FEWEST_JUDGED or apart < 2 or len(np.unique(labels)) < 2:
         return None
     right = np.zeros(len(labels), bool)
     for known, asked in GroupKFold(min(MOST_FOLDS, apart), shuffle=True, random_state=0).split(values, None, groups):
         right[asked] = named(values[known], labels[known], values[asked]) == labels[asked]
-    return CrossValidated(right)
+    return CrossValidated(right[judged])
 
 
 def named(values: Values, labels: Positions, asked: Values) -> Positions:

@@ -19,6 +19,9 @@ from core.labelling.neighbours import neighbour_graph, principal
 UNLABELLED, LEFT_OUT = -1, -2
 """In place of a class: nobody has labelled the photo yet, or somebody has decided not to use it."""
 
+CONFIRMED = "confirmed after spreading"
+"""Why a decision was made, where it was by confirming a label that had spread."""
+
 MOST_PHOTOS = 20_000
 """Of more photos, so many are drawn: a few hundred are labelled, and these show what the others are like."""
 
@@ -115,10 +118,13 @@ class Labels:
     Attributes:
         classes: Names of the K classes: first those that were named beforehand, in their order.
         values: Shape (N,): position in `classes`, or `UNLABELLED`, or `LEFT_OUT`.
+        confirmed: Shape (N,): whether a label had spread to the photo before a person confirmed it. Such photos are the
+            easy ones, so nothing is judged by them.
     """
 
     classes: tuple[str, ...]
     values: NDArray[np.intp]
+    confirmed: NDArray[np.bool_]
 
     @classmethod
     def of(cls, pool: Pool, dataset: Dataset) -> "Labels":
@@ -129,7 +135,9 @@ class Labels:
         number = np.array([classes.index(name) for name in folder.class_names], np.intp)
         known = dict(zip(folder.paths, number[folder.labels].tolist() if len(folder) else [], strict=True))
         known |= dict.fromkeys(dataset.excluded(), LEFT_OUT)
-        return cls(classes, np.array([known.get(path, UNLABELLED) for path in pool.paths], np.intp))
+        values = np.array([known.get(path, UNLABELLED) for path in pool.paths], np.intp)
+        why = {path: decision.why for path, decision in dataset.review.labels_by_hand().items()}
+        return cls(classes, values, (values >= 0) & np.array([why.get(path) == CONFIRMED for path in pool.paths]))
 
     @cached_property
     def labelled(self) -> NDArray[np.intp]:
@@ -147,6 +155,11 @@ class Labels:
         return self.values[self.labelled]
 
     @cached_property
+    def judging(self) -> NDArray[np.bool_]:
+        """Which of the labelled photos, in their order, were not labelled by confirming."""
+        return ~self.confirmed[self.labelled]
+
+    @cached_property
     def counts(self) -> NDArray[np.int64]:
         """How many photos are labelled as each class, shape (K,)."""
         return np.bincount(self.known, minlength=len(self.classes)).astype(np.int64)
@@ -154,4 +167,6 @@ class Labels:
     @property
     def token(self) -> str:
         """A short text that is the same for equal labels."""
-        return hashlib.blake2b(repr(self.classes).encode() + self.values.tobytes(), digest_size=16).hexdigest()
+        return hashlib.blake2b(
+            repr(self.classes).encode() + self.values.tobytes() + self.confirmed.tobytes(), digest_size=16
+        ).hexdigest()

@@ -37,6 +37,6 @@ def next_round(pool: Pool, labels: Labels, passed_over: Collection[str] = (), co
     passed = np.isin(pool.paths, list(passed_over)) & (labels.values < 0) if passed_over else np.zeros(len(pool), bool)
     asking = replace(labels, values=np.where(passed, LEFT_OUT, labels.values))
     chosen = choose(pool, asking, probabilities, count)
-    judged = cross_validated(values, known, groups)
-    curve = learning_curve(values, known, groups) if judged is not None else None
+    judged, mine = cross_validated(values, known, groups, labels.judging), labels.judging
+    curve = learning_curve(values[mine], known[mine], groups[mine]) if judged is not None else None
     return Round(tuple(pool.paths[i] for i in chosen), len(rows), judged, curve)

@@ -90,9 +90,12 @@ def certainty_of(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def is_offered(labels: Labels) -> bool:
-    """Whether there are two classes with labels, and few enough labels for spreading to bring something."""
+    """Whether there are two classes with labels, and few enough labels for spreading to bring something.
+
+    Confirmed ones do not count: whoever has begun to confirm can go on.
+    """
     present = int((labels.counts > 0).sum())
-    return present >= 2 and len(labels.labelled) < OFFERED_BELOW * len(labels.classes)
+    return present >= 2 and int(labels.judging.sum()) < OFFERED_BELOW * len(labels.classes)
 
 
 def spread(pool: Pool, labels: Labels) -> SpreadLabels:
@@ -146,12 +149,13 @@ def _left_out_one_at_a_time(pool: Pool, labels: Labels, spreading: csr_array) ->
     What comes to a photo from each other one is a row of the inverse, which is symmetric: one solution for each.
     """
     known, labelled = labels.known, labels.labelled
-    judged = cross_validated(pool.values[labelled], known, pool.groups[labelled])
+    judged = cross_validated(pool.values[labelled], known, pool.groups[labelled], labels.judging)
     if judged is None:
         return 0, 0, 0
-    tried = np.random.default_rng(0).permutation(len(known))[:MOST_LEFT_OUT]
+    places = np.flatnonzero(labels.judging)
+    tried = np.random.default_rng(0).permutation(len(places))[:MOST_LEFT_OUT]
     right = 0
-    for place in tried:
+    for place in places[tried]:
         reached = _solved(spreading, np.arange(len(pool)) == labelled[place])[labelled]
         reached[pool.groups[labelled] == pool.groups[labelled[place]]] = 0
         counts = np.maximum(labels.counts - np.eye(len(labels.classes), dtype=int)[known[place]], 1)

@@ -10,13 +10,12 @@ from core.data.dataset import Dataset
 from core.data.review import RELABEL, Decision
 from core.data.scan.walk import check_photo
 from core.errors import PhotoError
-from core.labelling.pool import Labels, Pool
+from core.labelling.pool import CONFIRMED, Labels, Pool
 from core.labelling.spreading import OFFERED_BELOW, SURE, SpreadLabels, is_offered
 from pages.components.cached import datasets, services
 from pages.components.dataset import decisions
 from pages.components.shared import markdown, state
 
-WHY = "confirmed after spreading"
 PER_PAGE = 24
 REFUSED, SHOWN_CLASS = "spread-labels-refused", "spread-class"
 
@@ -143,5 +142,5 @@ def _confirm(dataset: Dataset, digests: dict[str, str], name: str) -> None:
     state.remember(REFUSED, state.recall(REFUSED, frozenset()) | {(path, name) for path in wrong})
     photos = {path: digest for path, digest in digests.items() if path not in wrong}
     if photos:
-        decision = Decision(RELABEL, photos, name, WHY)
+        decision = Decision(RELABEL, photos, name, CONFIRMED)
         decisions.keep(dataset.review.root, lambda review: review.with_decision(decision))

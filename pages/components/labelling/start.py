@@ -83,6 +83,7 @@ def classes_or_stop(root: Path) -> None:
             placeholder="rose\ntulip\ndaisy",
             help="What there is to be told apart. Each class gets a key; you can add more later.",
             height=150,
+            width=480,
             key="label-classes",
         )
         pressed = st.form_submit_button("Begin", icon=":material/label:", type="primary")

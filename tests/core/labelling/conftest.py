@@ -26,4 +26,5 @@ def labelled(true: NDArray[np.intp], positions: Sequence[int] | NDArray[np.intp]
     """The true labels of some photos."""
     values = np.full(len(true), UNLABELLED, np.intp)
     values[list(positions)] = true[list(positions)]
-    return Labels(tuple(f"class {i}" for i in range(classes or int(true.max()) + 1)), values)
+    names = tuple(f"class {i}" for i in range(classes or int(true.max()) + 1))
+    return Labels(names, values, np.zeros(len(true), bool))

@@ -10,7 +10,7 @@ from core.data.scan.folder import Scan, scan
 from core.data.scan.layout import BY_HAND, Layout
 from core.errors import DataError
 from core.labelling import pool as pools
-from core.labelling.pool import LEFT_OUT, UNLABELLED, Labels, Pool
+from core.labelling.pool import CONFIRMED, LEFT_OUT, UNLABELLED, Labels, Pool
 from tests.core.data.conftest import encode, place, scene
 
 HAND = Layout(BY_HAND)
@@ -51,6 +51,10 @@ def test_a_pool_holds_the_photos_that_have_features_and_their_labels(tmp_path: P
     }  # fmt: skip
     assert (labels.labelled.tolist(), labels.open.tolist()) == ([0, 3], [1, 2, 5, 6])
     assert labels.counts.tolist() == [0, 1, 1]
+    confirmed = Decision(RELABEL, decision(found, RELABEL, 4, "key").photos, "key", CONFIRMED)
+    later = Labels.of(pool, prepare(found, review.with_decision(confirmed)))
+    assert later.confirmed.nonzero()[0].tolist() == [3] and later.judging.tolist() == [True, False]
+    assert not labels.confirmed.any() and later.token != labels.token
     assert labels.token != replace(labels, values=np.zeros(7, np.intp)).token
 
 

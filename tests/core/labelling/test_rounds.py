@@ -16,6 +16,16 @@ def test_a_round_judges_what_is_labelled_and_asks_for_more() -> None:
     assert third.curve is not None and third.curve.expected_count == 4 * ROUND
 
 
+def test_confirmed_labels_teach_but_nothing_is_judged_by_them() -> None:
+    pool, true = heap(40, 40)
+    labels = labelled(true, range(0, 80, 2))
+    labels.confirmed[20:] = labels.values[20:] >= 0
+    judged = next_round(pool, labels).judged
+    assert judged is not None and len(judged.right) == 10
+    labels.confirmed[8:] = labels.values[8:] >= 0
+    assert next_round(pool, labels).judged is None
+
+
 def test_what_was_passed_over_is_not_asked_about_again_as_long_as_that_holds() -> None:
     pool, true = heap(8, 8)
     first = next_round(pool, labelled(true, []), count=16)

@@ -81,6 +81,9 @@ def test_spreading_is_offered_for_few_labels_of_two_classes() -> None:
     assert is_offered(labelled(true, [0, 60]))
     assert not is_offered(labelled(true, [0, 1, 2]))
     assert not is_offered(labelled(true, range(60 - OFFERED_BELOW, 60 + OFFERED_BELOW)))
+    confirming = labelled(true, range(60 - OFFERED_BELOW, 60 + OFFERED_BELOW))
+    confirming.confirmed[:] = confirming.values >= 0
+    assert is_offered(confirming)
     pool, true = heap(6, 6)
     with pytest.raises(ValueError, match="two classes"):
         spread(pool, labelled(true, [0]))
