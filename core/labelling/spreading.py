@@ -29,8 +29,8 @@ OFFERED_BELOW = 15
 MOST_LEFT_OUT = 150
 """Labelled photos, drawn from more, that the check leaves out, one at a time."""
 
-SURE = 0.5
-"""The certainty from which on a spread label is shown to be confirmed."""
+LIKELY = 0.5
+"""The probability of its class above which a spread label is shown to be confirmed: nine in ten of these are right."""
 
 UNEQUAL = 8.0
 """How many times as many photos the largest class is estimated to have as the smallest where a warning is given."""

@@ -3,6 +3,7 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core import formatting
 from core.data.dataset import Dataset
 from core.errors import DataError
 from core.labelling.pool import Labels
@@ -11,7 +12,7 @@ from pages.components.dataset import decisions, label_source
 from pages.components.labelling import confirming, one_by_one, start
 from pages.components.labels import features
 from pages.components.labels.features import Purpose
-from pages.components.shared import dataset_choice, elements, markdown, state
+from pages.components.shared import dataset_choice, elements, state
 from pages.components.shared.report_errors import reporting
 
 VIEW = "label-view"
@@ -64,16 +65,20 @@ def views(dataset: Dataset) -> None:
     if pool.total > len(pool) + pool.unread:
         st.caption(f"Of the {pool.total:,} photos, {len(pool):,} drawn by chance are asked about.")
     if pool.unread:
-        st.caption(f"{markdown.escape(f'{pool.unread:,} photos')} could not be read and are left out.")
+        st.caption(f"{formatting.photos(pool.unread)} could not be read and cannot be labelled.")
 
 
-place = elements.page_head(
-    "Label", "Photos without classes become a dataset: a few labels, of the photos that teach most."
-)
-root = start.folder_or_stop()
-start.head(root)
-start.classes_or_stop(root)
-chosen = dataset_choice.dataset_or_stop(label_source.choose_for, in_the_making=True)
-decisions.notice()
-lead_on_to_training(place, chosen)
-views(chosen)
+with st.container(key="label-page"):
+    with st.container(key="label-title"):
+        place = elements.page_head(
+            "Label", "Photos without classes become a dataset: a few labels, of the photos that teach most."
+        )
+    root = start.folder_or_stop()
+    start.head(root)
+    start.classes_or_stop(root)
+    chosen = dataset_choice.dataset_or_stop(label_source.choose_for, in_the_making=True)
+    decisions.notice()
+    lead_on_to_training(place, chosen)
+    with st.container(key="label-views"):
+        views(chosen)
+    elements.first_on_phone("label-page", "label-title", "label-views")

@@ -11,7 +11,7 @@ from core.data.review import RELABEL, Decision
 from core.data.scan.walk import check_photo
 from core.errors import PhotoError
 from core.labelling.pool import CONFIRMED, Labels, Pool
-from core.labelling.spreading import OFFERED_BELOW, SURE, SpreadLabels, is_offered
+from core.labelling.spreading import LIKELY, OFFERED_BELOW, SpreadLabels, is_offered
 from pages.components.cached import datasets, services
 from pages.components.dataset import decisions
 from pages.components.shared import markdown, state
@@ -58,8 +58,8 @@ def proposals(pool: Pool, labels: Labels, found: SpreadLabels, refused: frozense
     proposed: list[list[int]] = [[] for _ in labels.classes]
     for position in order.tolist():
         number = int(found.labels[position])
-        sure = found.certainty[position] >= SURE and not found.strangers[position]
-        if sure and (pool.paths[position], labels.classes[number]) not in refused:
+        likely = found.probabilities[position, number] > LIKELY and not found.strangers[position]
+        if likely and (pool.paths[position], labels.classes[number]) not in refused:
             proposed[number].append(position)
     return proposed
 

@@ -21,7 +21,7 @@ WHY = "labelled by hand"
 ROUND, PASSED, ON_SHOW = "labelling-round", "labelling-passed-over", "labelling-on-show"
 PHOTO_PIXELS = 420
 PHOTO_ON_PHONE = (
-    "<style>@media (max-width:640px){.st-key-photo-to-label img{max-height:34vh;object-fit:contain}}</style>"
+    "<style>@media (max-width:640px){.st-key-photo-to-label img{max-height:22vh;object-fit:contain}}</style>"
 )
 """So that the classes fit below it."""
 
