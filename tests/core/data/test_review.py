@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision, Review, ReviewStore, rows_of
-from core.data.scan.layout import BY_HAND, INNERMOST, TABLE, Layout
+from core.data.scan.layout import INNERMOST, TABLE, Layout
 from core.errors import DataError, StorageError
 
 ROOT = Path("/photos/flowers")
@@ -51,19 +51,6 @@ def test_a_review_comes_back_from_json(layout: Layout) -> None:
     assert Review.from_json(review.to_json(), ROOT) == review
     assert "Tulpe 🌷" in review.to_json() and "薔薇" in review.to_json(), "people can read it"
     assert json.loads(review.to_json())["dataset"] == str(ROOT)
-
-
-def test_classes_named_beforehand_come_back_in_their_order() -> None:
-    review = Review(ROOT, Layout(BY_HAND), (CALL_TULIP,), ("Tulpe 🌷", "rose"))
-    assert Review.from_json(review.to_json(), ROOT) == review
-    assert "classes" not in reviewed(FINE).to_json()
-
-
-@pytest.mark.parametrize("classes", [["rose", "rose"], ["rose", ""], [1, 2], 5])
-def test_classes_without_a_name_of_their_own_are_refused(classes: object) -> None:
-    values = {**json.loads(reviewed(LEAVE_OUT).to_json()), "classes": classes}
-    with pytest.raises(DataError, match="not a list of decisions"):
-        Review.from_json(json.dumps(values), ROOT)
 
 
 def test_fields_that_a_later_version_adds_are_passed_over() -> None:
