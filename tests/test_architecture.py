@@ -68,6 +68,8 @@ COMPONENT_FOLDERS: dict[str, frozenset[str]] = {
     "cached": frozenset(),
     "gallery": frozenset({"cached", "shared"}),
     "shared": frozenset({"cached"}),
+    "collect": FOR_ALL | {"camera"},
+    "dataset": FOR_ALL | {"collect"},
     "labelling": FOR_ALL | {"dataset"},
     "labels": FOR_ALL | {"compare", "dataset", "runs", "train"},
     "predict": FOR_ALL | {"camera"},

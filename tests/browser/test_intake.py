@@ -1,4 +1,4 @@
-"""Photos come in by ZIP, by upload, by camera and from a table; what is odd about them is shown, decided and undone."""
+"""Photos come in by ZIP and from a table; what is odd about them is shown, decided and undone."""
 
 import io
 import shutil
@@ -80,49 +80,6 @@ def test_a_zip_on_this_computer_is_taken_by_its_path(server: Server, new_screen:
         screen.press("Unpack")
         expect(screen.text(words)).to_be_visible()
     assert archive.exists() and not screen.problems()
-
-
-def test_a_class_builds_a_dataset_with_files_and_the_camera(server: Server, new_screen: Callable[..., Screen]) -> None:
-    screen = new_screen(server)
-    screen.open("/collect")
-    screen.page.get_by_label("Name", exact=True).fill("our class")
-    screen.page.get_by_label("Name", exact=True).press("Enter")
-    screen.settle()
-    screen.press("Create")
-    for name in ("cup", "pen"):
-        screen.page.get_by_label("New class", exact=True).fill(name)
-        screen.press("Add the class")
-    dataset = server.workplace.settings.datasets_folder / "our class"
-
-    screen.press("Start the camera")
-    shutter = screen.page.get_by_role("button", name="Hold to take photos")
-    expect(shutter).to_be_visible()
-    shutter.hover()
-    screen.page.mouse.down()
-    screen.until(lambda: len(list(dataset.glob("pen/*.jpg"))) >= 4, "4 were saved")
-    screen.page.mouse.up()
-    saved = len(list(dataset.glob("pen/*.jpg")))
-    expect(screen.page.locator(".words")).to_contain_text("in pen")
-    screen.until(lambda: "saving" not in screen.page.locator(".words").inner_text(), "all were saved")
-    taken = len(list(dataset.glob("pen/*.jpg")))
-    assert taken >= saved and not list(dataset.glob("cup/*"))
-    expect(screen.text(f"pen · {taken}")).to_be_visible()
-    screen.press("Remove the last photo")
-    expect(screen.text(f"pen · {taken - 1}")).to_be_visible()
-
-    screen.page.get_by_text("cup · 0").click()
-    screen.settle()
-    files = [{"name": "broken.png", "mimeType": "image/png", "buffer": b"no photo"}]
-    for path in sorted(server.workplace.colours.glob("blue/*.png"))[:3]:
-        files.append({"name": path.name, "mimeType": "image/png", "buffer": path.read_bytes()})
-    screen.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(files)  # type: ignore[arg-type]
-    screen.settle()
-    screen.press("Add 4 to cup")
-    expect(screen.text("Added 3 photos to cup")).to_be_visible()
-    expect(screen.text("1 left out, with reasons")).to_be_visible()
-    screen.press("Open the dataset")
-    expect(screen.text("Photos per class and subset")).to_be_visible()
-    assert not screen.problems()
 
 
 def test_a_label_conflict_is_shown_decided_and_undone(server: Server, new_screen: Callable[..., Screen]) -> None:

@@ -1,22 +1,21 @@
 """Datasets that people build by themselves: uploaded photos and photos from a camera, class by class.
 
-Photos are only ever added, and only to datasets directly in Unfreeze's own folder. The one thing that is taken away
-again, on demand, is a photo that the camera took here, as long as nobody has changed it.
+Photos are only added, never replaced, and only to datasets directly in Unfreeze's own folder. They are removed by
+`core.data.intake.removal`.
 """
 
 import filecmp
-import hashlib
 import os
 import re
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from core.data.images import PHOTO_SUFFIXES, inspect
+from core.data.images import inspect
 from core.data.intake.file_names import safe_name
 from core.data.intake.incoming import (
     Intake,
@@ -29,22 +28,51 @@ from core.data.intake.incoming import (
     in_words,
     move_in,
     new_file,
+    new_folder,
     shown,
     suffix_problem,
     too_large,
     unfinished,
     write,
 )
+from core.data.intake.own_datasets import changing, check_free, class_folder, is_photo_name, own_dataset
+from core.data.intake.removal import delete_old
 from core.data.intake.sample import SAMPLE_NAME
 from core.data.scan.folder import nothing
 from core.data.scan.walk import LeftOut, is_housekeeping
 from core.errors import DataError, FolderError, PhotoError
-from core.files import replacing
 from core.settings import Limits
 
-CAMERA_NAME = re.compile(r"camera-[0-9]{8}-[0-9]{6}-[0-9]{3,}\.jpg")
-CAMERA_LOG = ".camera"
-"""In a dataset: digest and path of each photo that the camera took, one a line, the newest last."""
+ENOUGH = 5
+"""Photos that a class should have: three to learn from, one to choose the best model by, one to test it."""
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether what was collected is enough to train on.
+
+    Attributes:
+        photos: How many there are in all.
+        ready: Whether two classes have enough.
+        missing: How many photos a class lacks to have enough. Before it is ready, these are as many classes as are
+            wanted, those that lack least; then all that have photos, but too few.
+        more_classes: How many classes have to be added before two can have enough.
+    """
+
+    photos: int
+    ready: bool
+    missing: Mapping[str, int]
+    more_classes: int
+
+
+def readiness(counts: Mapping[str, int]) -> Readiness:
+    """Say whether two classes have enough photos, and what is missing; `counts` are the photos of each class."""
+    lacking = {name: ENOUGH - number for name, number in counts.items() if number < ENOUGH}
+    wanted = max(0, 2 - (len(counts) - len(lacking)))
+    least = sorted(lacking, key=lambda name: lacking[name])[:wanted]
+    named = least or [name for name in lacking if counts[name]]
+    missing = {name: lacking[name] for name in lacking if name in named}
+    return Readiness(sum(counts.values()), not wanted, missing, max(0, 2 - len(counts)))
 
 
 def new_dataset(datasets_folder: Path, name: str) -> Path:
@@ -64,6 +92,24 @@ def new_dataset(datasets_folder: Path, name: str) -> Path:
         raise FolderError(f"The dataset “{cleaned}” cannot be made in {datasets_folder} ({error.strerror}).") from error
 
 
+def begin_dataset(datasets_folder: Path, name: str, class_names: Iterable[str]) -> Path:
+    """Make a dataset with empty classes under the first free name of "photos", "photos 2" and so on; return its folder.
+
+    Raises:
+        DataError: One of the names is empty, or two classes have the same.
+        FolderError: It cannot be written.
+    """
+    cleaned = folder_name(name, "a dataset")
+    try:
+        datasets_folder.mkdir(parents=True, exist_ok=True)
+        folder = claim(free_names(datasets_folder / cleaned), new_folder)
+    except OSError as error:
+        raise FolderError(f"The dataset “{cleaned}” cannot be made in {datasets_folder} ({error.strerror}).") from error
+    for class_name in class_names:
+        new_class(folder, class_name, datasets_folder=datasets_folder)
+    return folder
+
+
 def new_class(dataset: Path, name: str, *, datasets_folder: Path) -> str:
     """Make an empty class in a dataset, and return its name, made fit for a folder.
 
@@ -71,7 +117,7 @@ def new_class(dataset: Path, name: str, *, datasets_folder: Path) -> str:
         DataError: The name is empty, or is taken (in capital or small letters).
         FolderError: It cannot be written, or `dataset` does not lie directly in `datasets_folder`.
     """
-    folder = _own_dataset(dataset, datasets_folder)
+    folder = own_dataset(dataset, datasets_folder)
     cleaned = folder_name(name, "a class")
     try:
         return _new_folder(folder, cleaned, "class").name
@@ -85,7 +131,7 @@ def class_counts(dataset: Path, *, datasets_folder: Path) -> dict[str, int]:
     Raises:
         FolderError: It cannot be read, or `dataset` does not lie directly in `datasets_folder`.
     """
-    folder = _own_dataset(dataset, datasets_folder)
+    folder = own_dataset(dataset, datasets_folder)
     try:
         names = sorted(entry.name for entry in os.scandir(folder) if _is_class(entry))
     except OSError as error:
@@ -99,10 +145,10 @@ def newest(dataset: Path, class_name: str, most: int, *, datasets_folder: Path) 
     Raises:
         FolderError: There is no such class or dataset, or it cannot be read.
     """
-    target = _class_folder(_own_dataset(dataset, datasets_folder), class_name)
+    target = class_folder(own_dataset(dataset, datasets_folder), class_name)
     try:
         with os.scandir(target) as entries:
-            times = [(entry.stat().st_mtime_ns, entry.name) for entry in entries if _is_photo_name(entry.name)]
+            times = [(entry.stat().st_mtime_ns, entry.name) for entry in entries if is_photo_name(entry.name)]
     except OSError as error:
         raise FolderError(f"The folder {target} cannot be opened ({error.strerror}).") from error
     return [target / name for _, name in sorted(times, reverse=True)[:most]]
@@ -135,7 +181,8 @@ def add_photos(
     Raises:
         FolderError: There is no such class or dataset, it cannot be written, or the disk is full.
     """
-    target = _class_folder(_own_dataset(dataset, datasets_folder), class_name)
+    home = own_dataset(dataset, datasets_folder)
+    class_folder(home, class_name)
     room = limits.files - sum(class_counts(dataset, datasets_folder=datasets_folder).values())
     uploads = _Uploads(files, limits, room)
     with unfinished(datasets_folder, uploads.needed) as folder:
@@ -143,7 +190,11 @@ def add_photos(
         problems = broken(list(written), limits.pixels)
         for path, problem in problems.items():
             uploads.leave_out(written[path], problem)
-        added = _move_all({path: name for path, name in written.items() if path not in problems}, target)
+        good = {path: name for path, name in written.items() if path not in problems}
+        with changing(home):
+            delete_old(home)
+            target = class_folder(home, class_name)
+            added = _move_all(good, target)
         for path, twin in added.items():
             if twin is not None:
                 uploads.leave_out(written[path], f"the same photo is already there ({twin.name})")
@@ -154,50 +205,23 @@ def add_photos(
 def add_camera_photo(dataset: Path, class_name: str, jpeg: bytes, limits: Limits, *, datasets_folder: Path) -> Path:
     """Add a photo from the camera to a class, and return its file, for example `camera-20261122-101530-001.jpg`.
 
-    The name tells local time and a number; none is ever used twice.
+    The name tells local time and a number; none of those that are there is ever replaced.
 
     Raises:
         PhotoError: The photo is too large or cannot be read.
         DataError: The dataset holds as many photos as are allowed.
         FolderError: There is no such class or dataset, it cannot be written, or the disk is full.
     """
-    folder = _own_dataset(dataset, datasets_folder)
-    target = _class_folder(folder, class_name)
+    folder = own_dataset(dataset, datasets_folder)
+    class_folder(folder, class_name)
     _check_camera_photo(jpeg, limits)
     if sum(class_counts(dataset, datasets_folder=datasets_folder).values()) >= limits.files:
         raise DataError(f"{_full(limits)} Build another dataset, or raise “files” under [limits] in settings.toml.")
     with unfinished(datasets_folder, len(jpeg)) as place:
         write([jpeg], place / "photo", Progress(nothing, 0))
-        photo = move_in(place / "photo", _camera_names(target))
-        try:
-            with (folder / CAMERA_LOG).open("a", encoding="utf-8", errors="surrogateescape") as log:
-                log.write(f"{_digest(jpeg)} {class_name}/{photo.name}\n")
-        except OSError:
-            photo.unlink()
-            raise
-    return photo
-
-
-def take_back(dataset: Path, *, datasets_folder: Path) -> Path | None:
-    """Remove the newest photo that the camera took in a dataset, and return where it was; None when there is none.
-
-    A photo that came in any other way, or was changed since, is never removed, whatever its name.
-
-    Raises:
-        FolderError: It cannot be removed, or `dataset` does not lie directly in `datasets_folder`.
-    """
-    folder = _own_dataset(dataset, datasets_folder)
-    try:
-        lines = _camera_log(folder)
-        while lines:
-            photo = _taken_here(folder, lines.pop())
-            if photo is not None:
-                _write_camera_log(folder, lines)
-                photo.unlink()
-                return photo
-    except OSError as error:
-        raise FolderError(f"The last photo in {folder} cannot be taken back ({error.strerror}).") from error
-    return None
+        with changing(folder):
+            delete_old(folder)
+            return move_in(place / "photo", _camera_names(class_folder(folder, class_name)))
 
 
 class _Uploads:
@@ -263,45 +287,8 @@ class _Uploads:
         return "" if len(self._chosen) < self._room else _full(limits).lower().rstrip(".")
 
 
-def _own_dataset(dataset: Path, datasets_folder: Path) -> Path:
-    """Return a dataset's folder, resolved.
-
-    Raises:
-        FolderError: It is not one that lies directly in `datasets_folder`.
-    """
-    try:
-        resolved, home = dataset.resolve(), datasets_folder.resolve()
-        own = resolved.parent == home and not is_housekeeping(resolved.name) and resolved.is_dir()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise FolderError(f"The folder {dataset} cannot be opened ({error}).") from error
-    if not own:
-        raise FolderError(
-            f"{dataset} is not one of Unfreeze's own datasets: photos are only added to folders directly in {home}."
-            " Make a new dataset, or pick one of these."
-        )
-    return resolved
-
-
-def _class_folder(dataset: Path, name: str) -> Path:
-    """Return the folder of a class, resolved.
-
-    Raises:
-        FolderError: The dataset has no such class.
-    """
-    try:
-        folder = (dataset / name).resolve()
-        is_class = folder == dataset / name and folder.parent == dataset and folder.is_dir()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise FolderError(f"The class “{shown(name)[:40]}” cannot be opened ({error}).") from error
-    if not is_class or is_housekeeping(name):
-        raise FolderError(f"The dataset {dataset} has no class “{shown(name)[:40]}”. Make the class first.")
-    return folder
-
-
 def _new_folder(parent: Path, name: str, what: str) -> Path:
-    taken = next((path.name for path in parent.iterdir() if path.name.casefold() == name.casefold()), None)
-    if taken is not None:
-        raise DataError(f"There is already a {what} “{taken}”. Use that one, or give another name.")
+    check_free(parent, name, what)
     (parent / name).mkdir()
     return parent / name
 
@@ -313,11 +300,7 @@ def _is_class(entry: os.DirEntry[str]) -> bool:
 def _photo_names(folder: Path) -> Iterator[str]:
     for _, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not is_housekeeping(name)]
-        yield from (name for name in names if _is_photo_name(name))
-
-
-def _is_photo_name(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES and not is_housekeeping(name)
+        yield from (name for name in names if is_photo_name(name))
 
 
 def _size(stream: BinaryIO) -> int:
@@ -374,31 +357,3 @@ def _check_camera_photo(jpeg: bytes, limits: Limits) -> None:
 def _camera_names(folder: Path) -> Iterator[Path]:
     stamp = time.strftime("%Y%m%d-%H%M%S")
     return (folder / f"camera-{stamp}-{number:03d}.jpg" for number in count(1))
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
-
-
-def _camera_log(dataset: Path) -> list[str]:
-    try:
-        return (dataset / CAMERA_LOG).read_text("utf-8", errors="surrogateescape").split("\n")
-    except FileNotFoundError:
-        return []
-
-
-def _write_camera_log(dataset: Path, lines: list[str]) -> None:
-    with replacing(dataset / CAMERA_LOG) as file:
-        file.write("".join(f"{line}\n" for line in lines if line).encode(errors="surrogateescape"))
-
-
-def _taken_here(dataset: Path, line: str) -> Path | None:
-    """Return the photo that a line of the log means, if it is still what the camera took."""
-    digest, _, path = line.partition(" ")
-    class_name, _, name = path.rpartition("/")
-    if CAMERA_NAME.fullmatch(name):
-        with suppress(FolderError, FileNotFoundError):
-            photo = _class_folder(dataset, class_name) / name
-            if not photo.is_symlink() and _digest(photo.read_bytes()) == digest:
-                return photo
-    return None

@@ -1,7 +1,5 @@
 """A camera on the page whose pictures are answered while it runs; a button keeps one."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,24 +7,37 @@ from typing import Any
 
 import streamlit as st
 
-HERE = Path(__file__).parent
-HTML = """
-<div class="camera">
-  <div class="frame">
-    <video class="view" muted playsinline></video>
-    <button class="start" type="button">Start the camera</button>
+from pages.components.camera import parts
+
+HTML = f"""
+<div class="camera live">
+  <div class="stage">
+    <div class="frame">
+      <video class="view" muted playsinline></video>
+      <button class="start action" type="button"></button>
+    </div>
+    {parts.SETTINGS}
   </div>
-  <button class="shutter" type="button" hidden>Take this photo</button>
+  <button class="shutter action" type="button" hidden></button>
   <p class="words" role="status"></p>
 </div>
 """
-START = "data:image/jpeg;base64,"
+STYLE = """
+.live { max-width: 360px; }
+.start { position: absolute; inset: 0; margin: auto; width: max-content; height: max-content; padding: 0 1.2rem; }
+"""
+TEXTS = {
+    **parts.TEXTS,
+    "start": "Start the camera",
+    "take": "Take this photo",
+    "waiting": "Waiting for the camera…",
+}
 
 _component = st.components.v2.component(
     "unfreeze_live_camera",
     html=HTML,
-    css=(HERE / "camera.css").read_text("utf-8"),
-    js="\n".join((HERE / name).read_text("utf-8") for name in ("camera_shared.js", "live_camera.js")),
+    css=parts.STYLE + STYLE,
+    js=f"{parts.SCRIPT}\n{Path(__file__).with_name('live_camera.js').read_text('utf-8')}",
 )
 
 
@@ -50,7 +61,8 @@ def live_camera(answered: str, words: str) -> Frame | None:
 
     `answered` is the id of the last frame that was taken care of, `words` what is said of it below the picture.
     """
-    result = _component(key="live-camera", data={"answered": answered, "words": words}, on_frame_change=_nothing)
+    facts = {"answered": answered, "words": words, "texts": TEXTS}
+    result = _component(key="live-camera", data=facts, on_frame_change=_nothing)
     return _frame(result.frame)
 
 
@@ -62,10 +74,8 @@ def _frame(values: Any) -> Frame | None:
     """What the browser sent, if it has the right form."""
     if not isinstance(values, Mapping):
         return None
-    name, keep, jpeg = (values.get(key) for key in ("id", "keep", "jpeg"))
-    if not (isinstance(name, str) and isinstance(keep, bool) and isinstance(jpeg, str)):
+    name, keep, sent = (values.get(key) for key in ("id", "keep", "jpeg"))
+    if not (isinstance(name, str) and isinstance(keep, bool) and isinstance(sent, str)):
         return None
-    try:
-        return Frame(name, keep, base64.b64decode(jpeg.removeprefix(START), validate=True))
-    except (binascii.Error, ValueError):
-        return None
+    jpeg = parts.jpeg_of(sent)
+    return None if jpeg is None else Frame(name, keep, jpeg)

@@ -12,6 +12,7 @@ from core.data.scan.folder import check_inside
 from core.errors import UnfreezeError
 from core.runs.store import QUEUED
 from pages.components.cached import services
+from pages.components.collect import collecting
 from pages.components.dataset import folder_choice, start_pictures
 from pages.components.dataset.folder_choice import Wanted
 from pages.components.shared import dataset_choice, drawings, markdown, run_descriptions, state
@@ -63,7 +64,9 @@ def _choose(path: Path) -> None:
 def _cards() -> None:
     camera, folder, sample = st.columns(3)
     with camera:
-        if _card("camera", start_pictures.CAMERA, "Camera", "Two things, one minute.", "Take photos"):
+        if _card(
+            "camera", start_pictures.CAMERA, "Camera", "Two things, one minute.", "Take photos", collecting.begin_new
+        ):
             st.switch_page("pages/prepare/collect.py")
     with folder:
         words = "One subfolder for each thing."

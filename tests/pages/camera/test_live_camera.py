@@ -1,11 +1,11 @@
-import base64
 from typing import Any
 
 import pytest
 
-from pages.components.camera.live_camera import START, Frame, _frame
+from pages.components.camera.live_camera import Frame, _frame
+from pages.components.camera.parts import address_of
 
-GOOD = {"id": "a-1", "keep": False, "jpeg": START + base64.b64encode(b"jpeg").decode()}
+GOOD = {"id": "a-1", "keep": False, "jpeg": address_of(b"jpeg")}
 
 
 def test_a_frame_is_taken() -> None:

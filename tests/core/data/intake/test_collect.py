@@ -2,24 +2,28 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core.data.intake.collect import (
-    CAMERA_LOG,
-    CAMERA_NAME,
+    ENOUGH,
+    Readiness,
     add_camera_photo,
     add_photos,
+    begin_dataset,
     class_counts,
     new_class,
     new_dataset,
     newest,
-    take_back,
+    readiness,
 )
 from core.data.intake.incoming import Intake
+from core.data.intake.own_datasets import rename_class
+from core.data.intake.removal import put_back, remove_class, remove_photos
 from core.data.scan.folder import scan
+from core.data.split import assign_subsets
 from core.errors import DataError, FolderError, PhotoError
 from core.settings import Limits
 from tests.archives import photo
@@ -135,7 +139,10 @@ def test_only_own_datasets_are_added_to(where: str, home: Path, pets: Path, tmp_
         lambda: new_class(wrong, "bird", datasets_folder=home),
         lambda: add_photos(wrong, "cat", [("1.png", io.BytesIO(photo(1)))], LIMITS, datasets_folder=home),
         lambda: add_camera_photo(wrong, "cat", jpeg(1), LIMITS, datasets_folder=home),
-        lambda: take_back(wrong, datasets_folder=home),
+        lambda: rename_class(wrong, "cat", "bird", datasets_folder=home),
+        lambda: remove_photos(wrong, "cat", ["1.png"], datasets_folder=home),
+        lambda: remove_class(wrong, "cat", datasets_folder=home),
+        lambda: put_back(wrong, "1" * 19 + "-" + "0" * 8, datasets_folder=home),
     ):
         with pytest.raises(FolderError, match="not one of Unfreeze's own datasets"):
             attempt()
@@ -162,6 +169,33 @@ def test_a_folder_that_cannot_be_written_is_an_error_in_words(tmp_path: Path) ->
     place(tmp_path / "file", b"x")
     with pytest.raises(FolderError, match="cannot be made in"):
         new_dataset(tmp_path / "file", "pets")
+
+
+def test_a_dataset_that_nobody_named_takes_the_next_free_name(home: Path) -> None:
+    made = [begin_dataset(home, "My photos", ["Class 1", "Class 2"]) for _ in range(2)]
+    assert [path.name for path in made] == ["My photos", "My photos 2"]
+    assert class_counts(made[1], datasets_folder=home) == {"Class 1": 0, "Class 2": 0}
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ({}, Readiness(0, False, {}, 2)),
+        ({"a": 9}, Readiness(9, False, {}, 1)),
+        ({"a": 0, "b": 0}, Readiness(0, False, {"a": ENOUGH, "b": ENOUGH}, 0)),
+        ({"a": ENOUGH, "b": 2}, Readiness(ENOUGH + 2, False, {"b": ENOUGH - 2}, 0)),
+        ({"a": 0, "b": 1, "c": 9}, Readiness(10, False, {"b": ENOUGH - 1}, 0)),
+        ({"a": ENOUGH, "b": ENOUGH}, Readiness(2 * ENOUGH, True, {}, 0)),
+        ({"a": 9, "b": 9, "c": 1, "d": 0}, Readiness(19, True, {"c": ENOUGH - 1}, 0)),
+    ],
+)
+def test_two_classes_with_enough_photos_can_be_trained(counts: dict[str, int], expected: Readiness) -> None:
+    assert readiness(counts) == expected
+
+
+def test_what_is_called_enough_reaches_every_subset() -> None:
+    subsets = assign_subsets(np.repeat([0, 1], ENOUGH))
+    assert all(set(subsets[label * ENOUGH : (label + 1) * ENOUGH]) == {0, 1, 2} for label in range(2))
 
 
 # ---------------------------------------------------------------- uploads
@@ -296,8 +330,8 @@ def test_when_the_last_photo_cannot_be_moved_none_is_added(pets: Path, monkeypat
 def test_camera_photos_are_named_by_their_time_and_never_replaced(pets: Path) -> None:
     photos = [shoot(pets, seed) for seed in range(3)]
     assert len(set(photos)) == 3 and [path.read_bytes() for path in photos] == [jpeg(seed) for seed in range(3)]
-    assert all(CAMERA_NAME.fullmatch(path.name) and path.parent == pets / "cat" for path in photos)
-    assert re.fullmatch(r"camera-\d{8}-\d{6}-001\.jpg", photos[0].name)
+    assert all(path.parent == pets / "cat" for path in photos)
+    assert all(re.fullmatch(r"camera-\d{8}-\d{6}-\d{3}\.jpg", path.name) for path in photos)
     assert photos == sorted(photos)
     assert class_counts(pets, datasets_folder=pets.parent) == {"cat": 3, "dog": 0}
 
@@ -315,36 +349,6 @@ def test_a_camera_photo_that_cannot_be_used_is_an_error_in_words(pets: Path) -> 
     with pytest.raises(DataError, match="holds 1 photos, the most"):
         shoot(pets, 2, limits=Limits(files=1))
     assert len(names_in(pets / "cat")) == 1
-
-
-def test_camera_photos_are_taken_back_from_the_newest_on(pets: Path) -> None:
-    first, second, third = shoot(pets, 1), shoot(pets, 2, "dog"), shoot(pets, 3)
-    taken = [take_back(pets, datasets_folder=pets.parent) for _ in range(2)]
-    assert taken == [third, second] and first.exists() and not second.exists() and not third.exists()
-    fourth = shoot(pets, 4)
-    rest: Iterator[Path | None] = iter(lambda: take_back(pets, datasets_folder=pets.parent), None)
-    assert list(rest) == [fourth, first]
-    assert take_back(pets, datasets_folder=pets.parent) is None
-
-
-def test_only_what_the_camera_took_here_is_ever_removed(pets: Path, tmp_path: Path) -> None:
-    gone, changed, mine = shoot(pets, 1), shoot(pets, 2), shoot(pets, 3)
-    gone.unlink()
-    changed.write_bytes(jpeg(99))
-    alike = "camera-20991231-235959-001.jpg"
-    add(pets, (alike, jpeg(5)))
-    outside = place(tmp_path / "outside" / alike, jpeg(6))
-    place(pets.parent / "other" / "cat" / alike, jpeg(6))
-    log = (pets / CAMERA_LOG).read_text("utf-8")
-    digest = log.split()[0]
-    evil = "".join(
-        f"{digest} {path}\n" for path in ("../other/cat/" + alike, f"{outside.parent}/{alike}", "cat/../" + alike)
-    )
-    (pets / CAMERA_LOG).write_bytes(log.encode() + evil.encode() + b"\xff\xfe nonsense\n\n")
-    assert take_back(pets, datasets_folder=pets.parent) == mine
-    assert take_back(pets, datasets_folder=pets.parent) is None
-    assert changed.exists() and outside.exists() and (pets / "cat" / alike).exists()
-    assert (pets.parent / "other" / "cat" / alike).exists()
 
 
 def test_the_newest_photos_come_first(home: Path, pets: Path) -> None:
