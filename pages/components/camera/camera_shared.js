@@ -27,11 +27,23 @@ function oneForAll() {
     stream = null;
   }
 
+  // The stream of the camera that was chosen, which a browser may have given another id since; else of any.
+  async function wished() {
+    const ask = (more) => navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 }, ...more }, audio: false });
+    const exactly = (id) => ask({ deviceId: { exact: id } });
+    if (!kept("camera")) return ask();
+    try { return await exactly(kept("camera")); } catch (error) { if (error.name !== "OverconstrainedError") throw error; }
+    const any = await ask();
+    const same = (await navigator.mediaDevices.enumerateDevices()).find(
+      (device) => device.kind === "videoinput" && device.label && device.label === kept("camera-name"));
+    if (!same || same.deviceId === any.getVideoTracks()[0].getSettings().deviceId) return any;
+    any.getTracks().forEach((each) => each.stop());
+    return exactly(same.deviceId);
+  }
+
   async function open() {
     if (!navigator.mediaDevices?.getUserMedia) throw { name: "Insecure" };
-    const wish = kept("camera");
-    const video = { width: { ideal: 1280 }, ...(wish && { deviceId: { ideal: wish } }) };
-    const found = await navigator.mediaDevices.getUserMedia({ video, audio: false });
+    const found = await wished();
     if (!owner) { found.getTracks().forEach((each) => each.stop()); return; }
     stream = found;
     track().addEventListener("ended", () => { if (stream === found) fail("ended"); });
@@ -76,7 +88,12 @@ function oneForAll() {
     isAt: (user) => stream !== null && owner === user,
     devices: () => devices,
     device: () => track()?.getSettings().deviceId,
-    choose: (id) => { keep("camera", id); stop(); if (owner) take(owner); },
+    choose: (id) => {
+      keep("camera", id);
+      keep("camera-name", devices.find((device) => device.deviceId === id)?.label || "");
+      stop();
+      if (owner) take(owner);
+    },
     look: () => kept("look") || (isFront() ? MIRROR : PLAIN),
     chooseLook: (look) => { keep("look", look); tellAll(); },
   };
