@@ -13,10 +13,11 @@ BLOCK = 4096
 Values = NDArray[np.float32]
 
 
-def fitted(values: Values, targets: Values, penalty: float) -> tuple[Values, Values]:
-    """Weights (D, K) and biases (K,) under which values (N, D) make targets (N, K), rows summing to 1, most likely.
+def fitted(values: Values, targets: Values, penalty: float, rounds: int = MOST_ROUNDS) -> tuple[Values, Values]:
+    """Weights (D, K) and biases (K,) under which values (N, D) make targets (N, K) most likely.
 
-    Minimises the cross-entropy, summed over photos, plus half the penalty times the sum of the squared weights.
+    Minimises the cross-entropy, summed over photos, plus half the penalty times the sum of the squared weights, in at
+    most so many rounds. A row of targets holds the shares of the classes, times how much the photo counts.
     """
     shape = values.shape[1] + 1, targets.shape[1]
 
@@ -31,12 +32,13 @@ def fitted(values: Values, targets: Values, penalty: float) -> tuple[Values, Val
             logits -= logits.max(axis=1, keepdims=True)
             shares = np.exp(logits)
             sums = shares.sum(axis=1, keepdims=True)
-            total += float((np.log(sums[:, 0]) - (wanted * logits).sum(axis=1)).sum())
-            error = shares / sums - wanted
+            counted = wanted.sum(axis=1, keepdims=True)
+            total += float((np.log(sums) * counted).sum() - (wanted * logits).sum())
+            error = shares / sums * counted - wanted
             slope[:-1] += rows.T @ error
             slope[-1] += error.sum(axis=0)
         return total, slope.ravel()
 
-    found = minimize(loss, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": MOST_ROUNDS})
+    found = minimize(loss, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": rounds})
     both = found.x.reshape(shape).astype(np.float32)
     return both[:-1], both[-1]

@@ -12,17 +12,19 @@ from core.models.backbones import Backbone, backbone
 from core.models.heads import AVERAGE, LARGEST_DROPOUT, POOLING_LAYERS, Head
 from core.recipe.augmentations import AUGMENTATION_OF, Choice, default_augmentations
 
-VERSION = 2
+VERSION = 3
 
 WEIGHTS = ("imagenet", "random")
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
 SCHEDULES = ("cosine", "plateau", "constant")
+HEAD_STARTS = REGRESSION, AT_RANDOM = ("regression", "random")
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "weights": WEIGHTS,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
     "pooling": tuple(POOLING_LAYERS),
+    "head_start": HEAD_STARTS,
 }
 """What the choices may be that are words."""
 
@@ -103,7 +105,8 @@ class Recipe:
         schedule: How the learning rate goes on from its peak: "cosine" falls to 0 along half a wave, "plateau" is
             multiplied by `plateau_factor` after `plateau_patience` validations without a better loss, "constant" stays.
         warm_up_epochs: Epochs over which it rises to the peak at the beginning of each phase.
-        early_stopping: Validations without a better loss after which a phase ends; 0 for never.
+        early_stopping: Validations without a better loss after which a phase ends; 0 for never. Fine-tuning has
+            to be better than the head was alone.
         label_smoothing: Share of the truth that is spread evenly over all classes in training.
         mixup, cutmix: Parameter α of the Beta distribution that two photos are mixed by; 0 for never. With both, each
             batch takes one of them.
@@ -115,6 +118,8 @@ class Recipe:
         validate_every: Steps from one validation to the next; 0 for one at the end of each epoch.
         shuffle: Whether each epoch takes the photos in an order of its own.
         pooling: What makes features of the last map; a key of `POOLING_LAYERS`.
+        head_start: What the head begins with: "regression", the logistic regression on the features of the first
+            epoch's photos, where those are cached and the head has no BatchNorm, or "random" weights.
         head_batch_norm: Whether the head normalises features by their batch.
         tensorboard: Whether logs for TensorBoard are written into the run's folder.
         dropout: Share of features dropped before the head, 0 to 0.9.
@@ -166,6 +171,7 @@ class Recipe:
     validate_every: int = 0
     shuffle: bool = True
     pooling: str = AVERAGE
+    head_start: str = REGRESSION
     head_batch_norm: bool = False
     tensorboard: bool = True
     version: int = VERSION
@@ -236,11 +242,14 @@ class Recipe:
 def _in_present_form(values: Mapping[str, Any]) -> dict[str, Any]:
     """Parsed JSON as the values of fields; what an older version wrote, as this one would have written it.
 
-    In version 1 the seed fixed the split, too, and augmentations had a strength alone.
+    In version 1 the seed fixed the split, too, and augmentations had a strength alone; up to version 2 the head began
+    with random weights.
     """
     found = dict(values)
     if found.get("version") == 1:
-        found |= {"version": VERSION, "split_seed": found.get("seed", 0)}
+        found |= {"version": 2, "split_seed": found.get("seed", 0)}
+    if found.get("version") == 2:
+        found = {"head_start": AT_RANDOM, **found, "version": VERSION}
     found |= {name: tuple(found[name]) for name in LISTS if isinstance(found.get(name), list)}
     if isinstance(found.get("augmentations"), dict):
         found["augmentations"] = {key: _as_choice(key, value) for key, value in found["augmentations"].items()}
@@ -323,10 +332,21 @@ def unfreeze_point_for(chosen: Backbone, share: float) -> str:
     return next(point for point in chosen.unfreeze_points if chosen.learnable_parameters(point) >= wanted)
 
 
+HEAD_EPOCHS = 3
+"""The head begins near where it ends, so that a few epochs, each with its own version of the photos, are enough."""
+
+USUAL: Mapping[str, Any] = {"head_learning_rate": 1e-3, "early_stopping": 3}
+"""What the Train page begins with where that is not what a recipe has that does not name it."""
+
+
+def usual(name: str) -> Any:
+    """What the Train page begins with for a choice."""
+    return USUAL.get(name, getattr(Recipe, name))
+
+
 def default_epochs(training_photos: int) -> tuple[int, int]:
-    """Epochs for the head and for fine-tuning: fewer photos are seen more often, within limits."""
-    photos = max(1, training_photos)
-    return min(8, max(3, round(4_500 / photos))), min(12, max(5, round(9_000 / photos)))
+    """Epochs for the head and, at most, for fine-tuning: fewer photos are seen more often, within limits."""
+    return HEAD_EPOCHS, min(12, max(5, round(9_000 / max(1, training_photos))))
 
 
 def default_recipe(folder: ImageFolder, training_photos: int, chosen: Backbone, seed: int = 0) -> Recipe:
@@ -341,4 +361,5 @@ def default_recipe(folder: ImageFolder, training_photos: int, chosen: Backbone, 
         fine_tune_epochs=fine_tune_epochs,
         seed=seed,
         split_seed=seed,
+        **USUAL,
     )

@@ -17,6 +17,7 @@ TITLES: Mapping[str, str] = {
     "fine_tune_learning_rate": "learning rate, fine-tuning",
     "scratch_learning_rate": "learning rate, from scratch",
     "head_batch_norm": "BatchNorm in the head",
+    "head_start": "head starts from",
     "drop_connect": "drop-connect",
     "ema": "moving average of weights",
     "more_epochs": "additional epochs",

@@ -5,13 +5,15 @@ import time
 from dataclasses import dataclass, replace
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from core.errors import WeightsError
-from core.models.backbones import Backbone
+from core.models.backbones import FEATURES, Backbone
+from core.models.heads import HEAD_LAYERS, feature_width
 from core.models.sample_predictions import SamplePredictions
 from core.models.trainable import changing, choose_learning, learner_of, values_of
-from core.recipe.phases import FROM_SCRATCH, Phase
+from core.recipe.phases import FINE_TUNE, FROM_SCRATCH, Phase
 from core.recipe.plan import ORIGINAL, PhasePlan, boundaries_of, final_boundary
 from core.recipe.recipe import Recipe
 from core.runs.messages import Message
@@ -19,6 +21,7 @@ from core.runs.store import Run
 from core.training.budget.cost_model import finishing_seconds
 from core.training.callbacks import RunCallback
 from core.training.checkpoint import Checkpoint, Checkpoints
+from core.training.head_start import regression_head, starts_with_regression
 from core.training.interruption import PauseAsked, StopAsked, obey
 from core.training.preparation import Ready
 from core.training.recorder import Recorder
@@ -126,7 +129,10 @@ class Fitting:
             self.callback.begin_phase(self._schedule(), self._steps)
 
     def _schedule(self) -> Schedule:
-        return Schedule(self._recipe, self._phase.learning_rate, self._phase.epochs, self._steps)
+        schedule = Schedule(self._recipe, self._phase.learning_rate, self._phase.epochs, self._steps)
+        if self._phase.kind == FINE_TUNE and not self._phase.added and self._recorder.best_loss is not None:
+            schedule.must_beat(self._recorder.best_loss)
+        return schedule
 
     def _choose(self, phase: Phase) -> None:
         choose_for(self._model, self._chosen, self._recipe, phase)
@@ -143,6 +149,8 @@ class Fitting:
             if not self._epochs_done:
                 raise
             return False
+        if self._at == Position():
+            self._start_head(version)
         self._fit(last, validates, version)
         if self.callback.interrupted and self._run.stop_requested():
             if self.callback.is_cut_short:
@@ -154,6 +162,16 @@ class Fitting:
         if self._at.step == 0:
             self._after_epoch()
         return True
+
+    def _start_head(self, version: int) -> None:
+        """Put the head at the logistic regression on the features of this version of the photos, if they are cached."""
+        data, failures = self._data, self._data.photos.failures
+        given = np.array([each for each in data.subsets["training"] if each not in failures], np.intp)
+        width = feature_width(self._chosen, self._recipe.pooling)
+        if self._plan.boundary == FEATURES and starts_with_regression(self._recipe, len(given) * width):
+            features = self._outputs.gather(FEATURES, version)(given).astype(np.float32)
+            found = regression_head(features, data.labels[given], data.classes, data.class_weights)
+            self._model.get_layer(HEAD_LAYERS[-1]).set_weights(found)
 
     def _end_of_stretch(self) -> tuple[int, bool]:
         """The step of the epoch before which the stretch ends, and whether a validation follows it."""

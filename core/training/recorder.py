@@ -60,6 +60,11 @@ class Recorder:
         """How long the run has been going, without its pauses."""
         return self._status.seconds(self._clock())
 
+    @property
+    def best_loss(self) -> float | None:
+        """The lowest validation loss so far."""
+        return self._status.best_val_loss
+
     def facts(self) -> dict[str, Any]:
         """All that must be known to go on from this moment, as JSON values."""
         best = {name: getattr(self._status, name) for name in BEST}

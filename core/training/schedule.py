@@ -58,6 +58,10 @@ class Schedule:
         self._plateau, self._stopping = Patience(recipe.plateau_patience), Patience(recipe.early_stopping)
         self._drops = 0
 
+    def must_beat(self, loss: float) -> None:
+        """Have early stopping count only validations as better that beat this loss, of an earlier phase."""
+        self._stopping.best = min(self._stopping.best, loss)
+
     def rate(self, step: int) -> float:
         """The learning rate of a step of the phase, from 0."""
         if step < self._warm:

@@ -11,13 +11,15 @@ from core.data.split import read_split_csv
 from core.data.subsets import SUBSETS
 from core.errors import RunError
 from core.models import weights
-from core.models.backbones import Backbone, backbone
+from core.models.backbones import FEATURES, Backbone, backbone
+from core.models.heads import feature_width
 from core.recipe.plan import PhasePlan, plan_phases, starts_from_nothing
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import read_recipe
 from core.runs.store import Run
 from core.settings import Settings
 from core.training.checkpoint import Checkpoints
+from core.training.head_start import starts_with_regression
 from core.training.schedule import Schedule
 
 PLAIN = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")
@@ -87,11 +89,14 @@ class RunHistory:
         """The phases, as far as they were trained and validated."""
         return tuple(self._phases())
 
-    def _phases(self) -> Iterator[TrainedPhase]:
+    @cached_property
+    def _plans(self) -> tuple[PhasePlan, ...]:
         training, validation = self.counts["training"], self.counts["validation"]
-        plans = plan_phases(self.recipe, self.backbone, training, validation, lambda needed: True)
+        return plan_phases(self.recipe, self.backbone, training, validation, lambda needed: True)
+
+    def _phases(self) -> Iterator[TrainedPhase]:
         known, before = self.facts["epochs"], 0
-        for number, plan in enumerate(plans):
+        for number, plan in enumerate(self._plans):
             epochs = known[number] if number < len(known) else plan.phase.epochs
             rows = [row for row in self.validations if before < row["epoch"] <= before + epochs]
             if not rows:
@@ -126,6 +131,14 @@ class RunHistory:
         made = self.facts["versions"]
         every = range(self.validations[-1]["epoch"])
         return [recorded.get(epoch, made[epoch % len(made)] if made else epoch) for epoch in every]
+
+    @property
+    def starts_with_regression(self) -> bool:
+        """Whether the head began with the logistic regression on the features."""
+        width = feature_width(self.backbone, self.recipe.pooling)
+        return self._plans[0].boundary == FEATURES and starts_with_regression(
+            self.recipe, self.counts["training"] * width
+        )
 
     @property
     def reduced_after(self) -> list[int]:

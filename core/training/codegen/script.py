@@ -29,6 +29,7 @@ from core.runs.store import Run
 from core.settings import Settings
 from core.source_excerpts import source_excerpt
 from core.training.codegen.run_history import RunHistory, TrainedPhase, read_run_history
+from core.training.head_start import penalty_for
 
 TEMPLATE = "script.py.jinja"
 
@@ -75,7 +76,10 @@ def script_archive(run: Run, settings: Settings) -> bytes:
             " recipe.json.\n",
         )
         required = [f"{name}=={versions[name]}\n" for name in ("tensorflow", "keras", "numpy", "pillow")]
-        archive.writestr("requirements.txt", "".join([*required, *["pi-heif\n"] * history.heif]))
+        archive.writestr(
+            "requirements.txt",
+            "".join([*required, *["scikit-learn\n"] * history.starts_with_regression, *["pi-heif\n"] * history.heif]),
+        )
         archive.write(run.split_file, "split.csv")
         archive.writestr("recipe.json", history.recipe.to_json())
         if history.weights.endswith(".npz"):
@@ -155,6 +159,8 @@ def _values(history: RunHistory) -> dict[str, Any]:
         "augments": bool(rows),
         "augmentations": {row.key: asdict(recipe.augmentations[row.key]) for row in rows},
         "heif": history.heif,
+        "regression": _inverse_penalty(history) if history.starts_with_regression else 0,
+        "two_classes": len(history.run.class_names()) == 2,
         "encodings": source_excerpt(ENCODINGS_FILE.read_text("utf-8"), ("with_photo", "eight_bit"))
         if history.unclear
         else "",
@@ -167,6 +173,12 @@ def _values(history: RunHistory) -> dict[str, Any]:
         "optimizers": OPTIMIZERS,
         "pooling_layer": POOLING_LAYERS[recipe.pooling],
     }
+
+
+def _inverse_penalty(history: RunHistory) -> float:
+    """What scikit-learn's C is for our penalty; of two classes it fits the difference of their weights alone."""
+    penalty = penalty_for(history.counts["training"])
+    return float(f"{(2 if len(history.run.class_names()) == 2 else 1) / penalty:.6g}")
 
 
 def _without_quotes(text: str) -> str:

@@ -15,9 +15,9 @@ from core.recipe.plan import ORIGINAL, PhasePlan, boundaries_of, final_boundary
 from core.runs.messages import Message
 from core.runs.store import Run
 from core.training.feature_cache.extraction import FrozenOutputs
+from core.training.feature_cache.linear_probe import linear_probe
 from core.training.inputs.photos import RunPhotos
 from core.training.interruption import obey
-from core.training.linear_probe import linear_probe
 from core.training.recorder import Recorder
 
 FIRST_VALIDATION, FIRST_TRAINING = 104, 200

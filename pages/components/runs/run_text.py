@@ -12,7 +12,7 @@ from core import formatting
 from core.recipe.augmentations import Choice
 from core.recipe.recipe import Recipe
 from core.runs.messages import text_of
-from core.runs.store import ACTIVE, PAUSED, STOPPED, Run, Status
+from core.runs.store import ACTIVE, FINISHED, PAUSED, STOPPED, Run, Status
 from pages.components.shared import drawings, markdown
 from pages.components.shared.run_descriptions import LoadedRun
 
@@ -117,13 +117,25 @@ def describe_loss(run: Run) -> str:
     return "It had not completed an epoch, so it can only start over."
 
 
-def describe_kept_model(status: Status) -> str:
-    """Which epoch the model that was kept is of."""
+def describe_kept_model(recipe: Recipe, status: Status) -> str:
+    """Which epoch the model that was kept is of, and whether training ended early."""
     if status.best_epoch is None or status.best_val_accuracy is None:
         return "It was stopped before its first validation, so the model was kept as it was at that moment."
     return (
         f"The model kept is that of epoch {status.best_epoch} of {status.epochs}, the one with the lowest validation"
-        f" loss (validation accuracy {drawings.percent(status.best_val_accuracy)})."
+        f" loss (validation accuracy {drawings.percent(status.best_val_accuracy)}).{_early_end(recipe, status)}"
+    )
+
+
+def _early_end(recipe: Recipe, status: Status) -> str:
+    """How many epochs early stopping has saved, as a further sentence; empty where none, or where minutes decided."""
+    planned = recipe.head_epochs + recipe.fine_tune_epochs + sum(recipe.more_epochs)
+    saved = planned - (status.epochs or planned)
+    if status.state != FINISHED or saved <= 0 or not recipe.early_stopping or recipe.minutes:
+        return ""
+    return (
+        f" Training ended {saved} epoch{'s' if saved > 1 else ''} early: the validation loss had not improved for"
+        f" {recipe.early_stopping} epoch{'s' if recipe.early_stopping > 1 else ''}."
     )
 
 

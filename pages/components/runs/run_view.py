@@ -185,7 +185,7 @@ def _outcome(run: Run, recipe: Recipe, status: Status) -> None:
         if rows:
             _so_far(run, recipe, status, rows)
         return
-    _grade(run, status)
+    _grade(run, recipe, status)
     show_diagnosis(run, recipe, status)
     _course(run, recipe, status, rows)
 
@@ -199,7 +199,7 @@ def _next_pages() -> None:
             st.switch_page("pages/use/evaluate.py")
 
 
-def _grade(run: Run, status: Status) -> None:
+def _grade(run: Run, recipe: Recipe, status: Status) -> None:
     correct, count = status.test_correct or 0, status.test_count or 1
     low, high = accuracy_interval(correct, count)
     accuracy = drawings.percent(status.test_accuracy or 0.0)
@@ -212,7 +212,7 @@ def _grade(run: Run, status: Status) -> None:
             f"**{correct:,} of {count:,}** photos that it had never seen were classified correctly. With other test"
             f" photos from the same source, expect between {formatting.whole(low)} and {formatting.whole(high)}."
         )
-        st.caption(f"{describe_kept_model(status)} {comparison(run, status)}")
+        st.caption(f"{describe_kept_model(recipe, status)} {comparison(run, status)}")
 
 
 def _accuracy(run: Run, recipe: Recipe, status: Status, rows: Sequence[dict[str, Any]]) -> None:

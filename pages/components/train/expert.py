@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.models.backbones import Backbone
-from core.recipe.recipe import CHOICES, RANGES, SWITCHES, Recipe
+from core.recipe.recipe import CHOICES, RANGES, SWITCHES, Recipe, usual
 from pages.components.train.draft import Draft
 
 RATE, REGULAR, HEAD, EPOCHS, UNFREEZING, SEEDS, LOGS = GROUPS = (
@@ -35,6 +35,8 @@ CHOICE_NAMES: Mapping[str, str] = {
     "average": "Average",
     "max": "Maximum",
     "flatten": "Flatten",
+    "regression": "Regression",
+    "random": "Random",
 }
 """Names of the choices on the screen."""
 
@@ -167,6 +169,13 @@ ROWS: tuple[Row, ...] = (
         "What the head gets of the last feature map: the average or maximum of each channel, or all values.",
         HEAD,
     ),
+    Row(
+        "head_start",
+        "Starts from",
+        "The logistic regression on the features of the frozen layers, found in a moment, or random weights.",
+        HEAD,
+        _pretrained,
+    ),
     Row("head_batch_norm", "BatchNorm", "Normalises the input of the head over each batch.", HEAD),
     Row("dropout", "Dropout", "Fraction of features dropped at random in each step.", HEAD),
     Row("batch_size", "Batch size", "Photos per step. Halve it when memory runs out.", EPOCHS),
@@ -198,16 +207,21 @@ def values_now(draft: Draft, around: Around) -> dict[str, Any]:
     """What the section's widgets say, before they are drawn: their state, or what they begin with."""
     values: dict[str, Any] = {}
     for row in ROWS:
-        first = getattr(Recipe, row.name)
+        first = begin_with(row.name, around)
         if row.shown(values, around):
             first = draft.now(row.name, first)
         values[row.name] = first
     return values
 
 
-def changes(values: Mapping[str, Any]) -> int:
+def begin_with(name: str, around: Around) -> Any:
+    """The default of a choice; what learns from nothing needs more patience than early stopping has."""
+    return 0 if name == "early_stopping" and around.from_scratch else usual(name)
+
+
+def changes(values: Mapping[str, Any], around: Around) -> int:
     """How many choices differ from the defaults."""
-    return sum(values[row.name] != getattr(Recipe, row.name) for row in ROWS)
+    return sum(values[row.name] != begin_with(row.name, around) for row in ROWS)
 
 
 def section(draft: Draft, around: Around, more: int = 0) -> tuple[dict[str, Any], dict[str, DeltaGenerator]]:
@@ -221,7 +235,7 @@ def section(draft: Draft, around: Around, more: int = 0) -> tuple[dict[str, Any]
     Returns:
         The choices that are made in it, and by group a place below its widgets for more text.
     """
-    number = changes(values_now(draft, around)) + more
+    number = changes(values_now(draft, around), around) + more
     suffix = f" · {number} change{'s' if number > 1 else ''}" if number else ""
     values: dict[str, Any] = {}
     places = {}
@@ -239,7 +253,7 @@ def _widgets(group: str, values: dict[str, Any], draft: Draft, around: Around) -
     for row in ROWS:
         if row.group != group:
             continue
-        values[row.name] = getattr(Recipe, row.name)
+        values[row.name] = begin_with(row.name, around)
         if not row.shown(values, around):
             continue
         first = draft.first(row.name, values[row.name])

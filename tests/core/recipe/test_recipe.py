@@ -165,6 +165,12 @@ def test_a_recipe_comes_back_from_json() -> None:
     assert "Äpfel" in recipe.to_json() and json.loads(recipe.to_json())["version"] == VERSION
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_head_of_an_older_recipe_begins_at_random_as_it_did_then(version: int) -> None:
+    assert Recipe.from_json(f'{{"dataset": "d", "version": {version}}}').head_start == "random"
+    assert Recipe.from_json('{"dataset": "d"}').head_start == "regression"
+
+
 def test_a_recipe_of_version_1_splits_as_it_did_then() -> None:
     recipe = Recipe.from_json('{"dataset": "d", "version": 1, "seed": 5, "views": 2}')
     assert (recipe.version, recipe.seed, recipe.split_seed, recipe.views) == (VERSION, 5, 5, 2)
@@ -227,8 +233,8 @@ def test_the_default_unfreeze_point_of_b0_is_block6() -> None:
 def test_default_epochs_fall_with_the_number_of_photos_within_limits() -> None:
     counts = [0, 1, 10, 100, 500, 1000, 1500, 2000, 2500, 5000, 10_000, 10**7]
     pairs = [default_epochs(count) for count in counts]
-    assert pairs[0] == pairs[1] == (8, 12) and pairs[-1] == (3, 5)
-    assert default_epochs(1000) == (4, 9)
+    assert pairs[0] == pairs[1] == (3, 12) and pairs[-1] == (3, 5)
+    assert default_epochs(1000) == (3, 9)
     for epochs in zip(*pairs, strict=True):
         assert list(epochs) == sorted(epochs, reverse=True)
     for head, fine_tune in pairs:

@@ -96,8 +96,14 @@ def test_a_crash_costs_an_epoch_at_most_once_there_is_a_checkpoint(store: RunSto
 
 
 def test_the_model_kept_is_named_by_its_epoch() -> None:
-    assert "epoch 5 of 8" in describe_kept_model(replace(ENDED, best_epoch=5, best_val_accuracy=0.75))
-    assert "before its first validation" in describe_kept_model(ENDED)
+    recipe = Recipe("d", head_epochs=3, fine_tune_epochs=12, early_stopping=3)
+    kept = replace(ENDED, best_epoch=5, best_val_accuracy=0.75)
+    assert "epoch 5 of 8" in describe_kept_model(recipe, kept)
+    assert "before its first validation" in describe_kept_model(recipe, ENDED)
+    early = "Training ended 7 epochs early: the validation loss had not improved for 3 epochs."
+    assert early in describe_kept_model(recipe, replace(kept, state=FINISHED))
+    for other in (replace(recipe, minutes=5), replace(recipe, early_stopping=0), replace(recipe, fine_tune_epochs=5)):
+        assert "early" not in describe_kept_model(other, replace(kept, state=FINISHED))
 
 
 def test_runs_of_a_group_come_together_where_the_newest_of_them_stands(store: RunStore) -> None:

@@ -1,13 +1,13 @@
 import pytest
 
 from core.models.backbones import backbone
-from core.recipe.recipe import CHOICES, Recipe
+from core.recipe.recipe import CHOICES, usual
 from pages.components.train import expert
 from pages.components.train.expert import Around
 
 B0 = backbone("efficientnet-b0")
 USUAL = Around(B0, "block6", from_scratch=False, timed=False)
-DEFAULTS = {row.name: getattr(Recipe, row.name) for row in expert.ROWS}
+DEFAULTS = {row.name: usual(row.name) for row in expert.ROWS}
 
 
 def shown(around: Around, **choices: object) -> set[str]:
@@ -16,8 +16,10 @@ def shown(around: Around, **choices: object) -> set[str]:
 
 
 def test_choices_that_differ_from_the_defaults_are_counted() -> None:
-    assert expert.changes(DEFAULTS) == 0
-    assert expert.changes({**DEFAULTS, "seed": 5, "mixup": 0.2}) == 2
+    assert expert.changes(DEFAULTS, USUAL) == 0
+    assert expert.changes({**DEFAULTS, "seed": 5, "mixup": 0.2}, USUAL) == 2
+    scratch = Around(B0, "all", from_scratch=True, timed=False)
+    assert expert.changes({**DEFAULTS, "early_stopping": 0}, scratch) == 0
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.training.linear_probe import LinearProbe, linear_probe
+from core.training.feature_cache.linear_probe import LinearProbe, linear_probe
 
 WIDTH = 64
 

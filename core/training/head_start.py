@@ -1,0 +1,62 @@
+"""Where the head starts: at the logistic regression on the frozen features, instead of at random weights.
+
+A head that begins at random needs some hundred steps; few photos give a handful in an epoch. What fine-tuning begins
+with matters as much: a half-trained head distorts the features it is put on (Kumar et al., "Fine-Tuning can Distort
+Pretrained Features and Underperform Out-of-Distribution", arXiv 2202.10054).
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.labels.logistic_regression import fitted
+from core.recipe.recipe import REGRESSION, Recipe
+
+SQUARED_LENGTH = 0.01
+"""Mean square of a feature's distance from its mean to which features are scaled, so that one penalty suits all."""
+
+PENALTY = 0.001
+"""Of the squared weights, on features scaled so, for each photo; within the bounds below."""
+
+LEAST_PENALTY, MOST_PENALTY = 0.01, 0.1
+
+MOST_ROUNDS = 300
+"""Of L-BFGS; so many that the solution is that of any other solver."""
+
+MOST_NUMBERS = 40_000_000
+"""Features times photos from which on the head starts at random: the regression would take longer than epochs do."""
+
+
+def starts_with_regression(recipe: Recipe, numbers: int) -> bool:
+    """Whether a recipe's head does, given cached features of the training photos that are so many numbers in all."""
+    return recipe.head_start == REGRESSION and not recipe.head_batch_norm and numbers <= MOST_NUMBERS
+
+
+def penalty_for(photos: int) -> float:
+    """The penalty for so many training photos."""
+    return min(MOST_PENALTY, max(LEAST_PENALTY, PENALTY * photos))
+
+
+def regression_head(
+    features: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    classes: int,
+    weights: Mapping[int, float] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The kernel (D, K) and the bias (K,) of a head with softmax, by logistic regression with an L2 penalty.
+
+    Args:
+        features: (N, D), of training photos.
+        labels: (N,), in [0, K).
+        classes: Number of classes K.
+        weights: How much a photo of each class counts; None if alike.
+    """
+    middle = features.mean(axis=0)
+    scale = np.float32(np.sqrt(SQUARED_LENGTH / max(1e-12, float(((features - middle) ** 2).mean()))))
+    targets = np.eye(classes, dtype=np.float32)[labels]
+    if weights is not None:
+        targets *= np.array([weights[label] for label in labels.tolist()], np.float32)[:, None]
+    kernel, bias = fitted((features - middle) * scale, targets, penalty_for(len(features)), MOST_ROUNDS)
+    kernel = kernel * scale
+    return kernel, bias - middle @ kernel
