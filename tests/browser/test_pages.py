@@ -290,7 +290,7 @@ def test_augmentations_are_drawn_and_carried_to_training(
     screen = new_screen(idle_server)
     screen.open(f"/augmentations?dataset={idle_server.workplace.colours}")
     expect(screen.text("version 4")).to_be_visible()
-    expect(screen.page.get_by_test_id("stMain").get_by_role("img")).to_have_count(10)
+    expect(screen.page.get_by_test_id("stMain").locator("img")).to_have_count(10)
     screen.press("None")
     expect(screen.text("Nothing is switched on: every epoch")).to_be_visible()
     screen.page.get_by_role("tab", name="Mixtures").click()
