@@ -1,8 +1,8 @@
 """The embeddings of a run's photos: computed by the model that came out, and kept with the run.
 
-The trainer does this as its last act, when the run has finished and everybody can use it; where outputs of its frozen
-part are cached for all photos, it goes on from there. For runs where that did not happen, because they were stopped or
-come from an older version, `request` is the server's side, and a niced child process,
+The trainer does this as its last act, at idle priority, when the run has finished and everybody can use it; where
+outputs of its frozen part are cached for all photos, it goes on from there. For runs where that did not happen, because
+they were stopped or come from an older version, `request` is the server's side, and a niced child process,
 `python -m core.inference.embeddings_job RUN`, does the work. Whoever computes them holds a lock of its own. A failure
 is kept beside the run, and nothing is tried again before `retry`. No TensorFlow.
 """

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -26,6 +27,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 BACKGROUND, ATTENDED = 10, 5
 """Niceness of work that goes on by itself, and of work whose result a page waits for; pages themselves have 0."""
+
+LEAST_URGENT = 19
+"""The greatest niceness that there is."""
 
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2"}
 """Keeps TensorFlow's remarks about the processor out of logs."""
@@ -159,3 +163,24 @@ def settle_in(niceness: int) -> None:
     if hasattr(os, "nice"):
         with suppress(OSError):
             os.nice(max(0, niceness - os.nice(0)))
+
+
+def at_idle_priority(work: Callable[[], None]) -> None:
+    """Do work for which nobody waits, while nothing else wants the processor, and return when it is done.
+
+    It is done in a thread of its own, whose threads and children have the same priority; the caller's stays. That is
+    the policy `SCHED_IDLE` of Linux, see sched(7), or the greatest niceness where the system refuses it. Elsewhere
+    priorities are those of whole processes, and could not be raised again for what this one starts later, so nothing
+    is changed. Raises what the work raises.
+    """
+    with ThreadPoolExecutor(1, "idle", _become_idle) as thread:
+        thread.submit(work).result()
+
+
+def _become_idle() -> None:
+    if sys.platform == "linux":
+        try:
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        except OSError:
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LEAST_URGENT)

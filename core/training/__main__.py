@@ -8,11 +8,12 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from core.errors import RunError
 from core.inference.embeddings_job import compute_if_missing
-from core.processes.children import BACKGROUND, settle_in
+from core.processes.children import BACKGROUND, at_idle_priority, settle_in
 from core.runs import trainers
 from core.runs.messages import Message
 from core.runs.queue import Queue
@@ -35,7 +36,8 @@ def main(argument: str, folder: str = "") -> None:
     os.environ["KERAS_HOME"] = str(settings.keras_home)
     with next_run_afterwards(settings, environ):
         if argument == trainers.WAIT:
-            compute_if_missing(run_warm_trainer(settings), settings)
+            run = run_warm_trainer(settings)
+            at_idle_priority(partial(compute_if_missing, run, settings))
         elif argument == FIND_RATE:
             find_rate(Run(Path(folder).resolve()), settings)
         elif argument == COMPUTE:
@@ -45,7 +47,7 @@ def main(argument: str, folder: str = "") -> None:
         else:
             run = Run(Path(argument).resolve())
             carry_out(run, settings)
-            compute_if_missing(run, settings)
+            at_idle_priority(partial(compute_if_missing, run, settings))
 
 
 @contextmanager

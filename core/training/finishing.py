@@ -5,7 +5,8 @@ converted now, and answers from there.
 """
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +32,16 @@ AGREEMENT = 1e-3
 """How far its probabilities may be from those."""
 
 
-def finish(run: Run, given: Ready, recorder: Recorder) -> None:
-    """Write the graph that predicts with the best weights, and measure it, once, on the test subset."""
+def finish(run: Run, given: Ready, recorder: Recorder) -> "CachedAnswers":
+    """Write the graph that predicts with the best weights, and measure it, once, on the test subset.
+
+    Returns how that model answers from what is cached.
+    """
     recorder.tell(phase="finishing", message=Message("finishing"), progress=None, seconds_left=None)
     run.embeddings_file.unlink(missing_ok=True)  # of the model before these epochs
     _write_graph(run, given)
-    answer, subsets = _answer(run, given), given.data.subsets
+    cached = CachedAnswers(given)
+    answer, subsets = _answer(run, given, cached), given.data.subsets
     for part in ("validation", "test"):
         probabilities, labels = answer(subsets[part])[PROBABILITIES], given.data.labels[subsets[part]]
         with replacing(run.predictions_file(part)) as file:
@@ -44,6 +49,7 @@ def finish(run: Run, given: Ready, recorder: Recorder) -> None:
     correct = int((probabilities.argmax(1) == labels).sum())
     recorder.tell(test_correct=correct, test_count=len(labels), test_accuracy=correct / len(labels))
     report_left_out(run, given.given.folder, given.given.photos.failures, recorder)
+    return cached
 
 
 def _write_graph(run: Run, given: Ready) -> None:
@@ -58,11 +64,11 @@ def _write_graph(run: Run, given: Ready) -> None:
     write_graph(given.model, run.serving_folder, Below(below, boundary), start)
 
 
-def keep_embeddings(run: Run, given: Ready, settings: Settings) -> None:
+def keep_embeddings(run: Run, given: Ready, settings: Settings, cached: "CachedAnswers") -> None:
     """Compute the embeddings of a run that has finished, if the outputs that they follow from are cached."""
     try:
         everything = np.concatenate(list(given.data.subsets.values()))
-        answer = None if given.given.photos.failures else _from_cache(given, everything)
+        answer = None if given.given.photos.failures else cached.for_photos(everything)
     except Exception:  # the run has finished, whatever this was; its embeddings are then computed from photos
         traceback.print_exc()
         return
@@ -70,14 +76,14 @@ def keep_embeddings(run: Run, given: Ready, settings: Settings) -> None:
         compute_if_missing(run, settings, answer)
 
 
-def _answer(run: Run, given: Ready) -> Answer:
+def _answer(run: Run, given: Ready, cached: "CachedAnswers") -> Answer:
     """How the model answers: from cached outputs, if the written graph says the same of a few photos; else by it."""
     graph, photos, subsets = ServingGraph(run.serving_folder), given.data.photos, given.data.subsets
 
     def by_graph(positions: NDArray[np.intp]) -> Mapping[str, NDArray[np.float32]]:
         return graph.run_many(len(positions), lambda some: photos.pixels(positions[some]))
 
-    from_cache = _from_cache(given, np.concatenate([subsets["validation"], subsets["test"]]))
+    from_cache = cached.for_photos(np.concatenate([subsets["validation"], subsets["test"]]))
     if from_cache is None:
         return by_graph
     tried = subsets["test"][:TRIED]
@@ -90,33 +96,42 @@ def _answer(run: Run, given: Ready) -> Answer:
     return by_graph
 
 
-def _from_cache(given: Ready, positions: NDArray[np.intp]) -> Answer | None:
-    """What gives answers from cached outputs; None where these photos do not all have them."""
-    from core.models.frozen import graph_to, tensor_at
+class CachedAnswers:
+    """How a trained model answers from cached outputs; the part above the boundary is converted when first needed."""
 
-    outputs, boundary, model = given.outputs, final_boundary(given.plans, given.chosen), given.model
-    try:
-        if not boundary or outputs.count_missing(positions, ORIGINAL, (boundary,)):
+    def __init__(self, given: Ready) -> None:
+        """Take the model with its best weights."""
+        self._model, self._outputs = given.model, given.outputs
+        self._chosen, self._boundary = given.chosen, final_boundary(given.plans, given.chosen)
+
+    def for_photos(self, positions: NDArray[np.intp]) -> Answer | None:
+        """What answers about these photos; None where they do not all have cached outputs."""
+        try:
+            if not self._boundary or self._outputs.count_missing(positions, ORIGINAL, (self._boundary,)):
+                return None
+        except FeatureCacheError:
             return None
-    except FeatureCacheError:
-        return None
-    wanted, start = (
-        {PROBABILITIES: model.output, EMBEDDING: embedding_of(model)},
-        tensor_at(model, given.chosen, boundary),
-    )
-    further = {name: tensor for name, tensor in wanted.items() if tensor is not start}
-    above = OpenVINOModel(graph_to(model, further, start), list(further))
-    gather = outputs.gather(boundary, ORIGINAL)
+        return partial(self._answer, self._above, self._outputs.gather(self._boundary, ORIGINAL))
 
-    def answer(positions: NDArray[np.intp]) -> Mapping[str, NDArray[np.float32]]:
-        rows: dict[str, list[NDArray[np.float32]]] = {name: [] for name in wanted}
+    @cached_property
+    def _above(self) -> OpenVINOModel:
+        from core.models.frozen import graph_to, tensor_at
+
+        start = tensor_at(self._model, self._chosen, self._boundary)
+        wanted = {PROBABILITIES: self._model.output, EMBEDDING: embedding_of(self._model)}
+        further = {name: tensor for name, tensor in wanted.items() if tensor is not start}
+        return OpenVINOModel(graph_to(self._model, further, start), list(further))
+
+    @staticmethod
+    def _answer(
+        above: OpenVINOModel, gather: Callable[[NDArray[np.intp]], NDArray[np.float32]], positions: NDArray[np.intp]
+    ) -> Mapping[str, NDArray[np.float32]]:
+        rows: dict[str, list[NDArray[np.float32]]] = {PROBABILITIES: [], EMBEDDING: []}
 
         def receive(cached: NDArray[np.float32], found: Outputs) -> None:
-            for name in wanted:
-                rows[name].append(found[name].copy() if name in found else cached)
+            for name, values in rows.items():
+                values.append(found[name].copy() if name in found else cached)
 
         chunks = (gather(chunk) for chunk in in_chunks(positions, BATCH))
         above.run_all(((cached, cached) for cached in chunks), receive)
         return {name: np.concatenate(values) for name, values in rows.items()}
-
-    return answer

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,15 @@ from core.files import FULL, write_atomically
 from core.models import weights
 from core.models.backbones import FEATURES, backbone
 from core.models.openvino_runtime import BATCH, OpenVINOModel
+from core.processes.children import at_idle_priority
+from core.recipe.plan import final_boundary
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import read_recipe, settle
 from core.runs.messages import Message
 from core.runs.store import FAILED, FINISHED, PAUSED, STOPPED, Run, Status
 from core.settings import Settings
-from core.training.budget.cost_model import Counts, Throughput
+from core.training.budget.cost_model import LEAST_FIXED_SECONDS, Counts, Throughput
+from core.training.budget.throughput import known_throughput, remember_fixed
 from core.training.budget.time_budget import fitted, timed_variants
 from core.training.feature_cache.kept_graphs import KeptGraph
 from core.training.finishing import finish, keep_embeddings
@@ -84,13 +88,18 @@ def _carry_out(run: Run, settings: Settings, recorder: Recorder, prepared: KeptG
         from core.training.environment import describe_environment
 
         write_atomically(run.environment_file, json.dumps(describe_environment(), indent=2))
+        getting_ready, resumed = recorder.seconds - all_there.outputs.seconds, run.has_checkpoint()
         stopped = _fit(run, all_there, recorder)
-        finish(run, all_there, recorder)
+        fitted_at = recorder.seconds
+        cached = finish(run, all_there, recorder)
         if stopped:
             end(recorder, STOPPED, Message("stopped"))
         else:
             end(recorder, FINISHED, Message("finished"))
-        keep_embeddings(run, all_there, settings)
+        if not resumed and final_boundary(all_there.plans, all_there.chosen):  # else it has looked at photos again
+            fixed_seconds = getting_ready + recorder.seconds - fitted_at
+            remember_fixed(settings.home, all_there.chosen.key, fixed_seconds)
+        at_idle_priority(partial(keep_embeddings, run, all_there, settings, cached))
 
 
 def _fit(run: Run, given: Ready, recorder: Recorder) -> bool:
@@ -148,7 +157,9 @@ def _fit_into_time(
     folder, parts = read_split_csv(run.split_file, root)
     files = [folder.absolute(index) for index in np.random.default_rng(0).permutation(len(folder))[:PROBE_PHOTOS]]
     few = Photos(files, probe.resolution, run.work_folder / "few.npy", settings.dataset_roots, settings.limits.pixels)
-    measured = Throughput(_photos_per_second(prepared, few), probe.flops)
+    rate, guess = _photos_per_second(prepared, few), Throughput(1.0, probe.flops)
+    fixed_seconds = known_throughput(settings.home, probe, guess).throughput.fixed_seconds - recorder.seconds
+    measured = Throughput(rate, probe.flops, max(LEAST_FIXED_SECONDS, fixed_seconds))
     counts = Counts(*(int((parts == number).sum()) for number in range(len(SUBSETS))))
     left = recipe.minutes * 60 - recorder.seconds
     fitting = fitted(recipe, available, measured, counts, left)

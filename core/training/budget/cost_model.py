@@ -15,10 +15,13 @@ from core.recipe.plan import PhasePlan, final_boundary, new_versions, plan_phase
 from core.recipe.recipe import Recipe
 
 FIXED_SECONDS = 6.0
-"""What no choice changes: TensorFlow is loaded, the network converted, the model written.
+"""What no choice changes, until runs have measured it: TensorFlow is loaded, the network converted, the model written.
 
 Two quiet cores take 6 s at the first use of B0, 4 s where its converted network is kept, 2 s with a warm trainer, too.
 """
+
+LEAST_FIXED_SECONDS = 2.0
+"""What is left of that at least, once TensorFlow is loaded and the network converted."""
 
 STEP_COST = 3.3
 """Learning from a photo, in relation to a forward pass through the same part: forward, two gradients, the optimizer.
@@ -61,10 +64,12 @@ class Throughput:
     Attributes:
         photos_per_second: Photos that go through a backbone's forward pass.
         flops: That backbone's published multiply-adds a photo.
+        fixed_seconds: What a run takes whatever is chosen: until photos are looked at, and after the last epoch.
     """
 
     photos_per_second: float
     flops: int
+    fixed_seconds: float = FIXED_SECONDS
 
     def forward_seconds(self, chosen: Backbone) -> float:
         """Seconds of a forward pass of one photo through another backbone, in proportion to its multiply-adds."""
@@ -154,7 +159,7 @@ def costs_of(
         phases.append(PhaseCost(plan.phase, _learning(plan, recipe, chosen, throughput, seen) + changed))
     first = version + counts.validation * forward if any(plan.cached for plan in plans) else 0.0
     tested = counts.test if final_boundary(plans, chosen) else counts.others
-    return Costs(FIXED_SECONDS + first + tested * forward, tuple(phases))
+    return Costs(throughput.fixed_seconds + first + tested * forward, tuple(phases))
 
 
 def finishing_seconds(photos: int, photos_per_second: float | None) -> float:

@@ -8,8 +8,9 @@ import math
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median_low
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,19 @@ from core.models.backbones import BACKBONES, Backbone, backbone
 from core.processes.locks import locked
 from core.training.budget.cost_model import Throughput, augmenting_seconds
 
-FILE_NAME = "pace.json"
+FILE_NAME, FIXED_FILE_NAME = "pace.json", "fixed_seconds.json"
 
 LOCK_SECONDS = 1.0
 """How long to wait for another process that keeps what it has measured."""
 
 ENOUGH = 1_000
 """Photos that a measurement rests on at least."""
+
+RUNS_KEPT = 5
+"""Of each backbone, what no choice changes is kept for so many runs, the latest last; their lower median counts.
+
+The first run also converts its network, may download weights, and has no warm trainer; later ones tell what is usual.
+"""
 
 EFFICIENCY = 0.68
 """How many operations of an EfficientNet are done in the time of one of a matrix product on all cores.
@@ -66,8 +73,28 @@ def remember(home: Path, key: str, photos: int, seconds: float) -> None:
             write_atomically(home / FILE_NAME, json.dumps(rates, indent=1))
 
 
+def remember_fixed(home: Path, key: str, seconds: float) -> None:
+    """Keep how long a run with a backbone took beside its epochs and its first look at photos."""
+    if not 0 < seconds < LARGEST:
+        return
+    with suppress(OSError):
+        home.mkdir(parents=True, exist_ok=True)
+        with locked(home / f".{FILE_NAME}.lock", LOCK_SECONDS):
+            found = _read_fixed(home)
+            found[key] = [*found.get(key, []), round(seconds, 2)][-RUNS_KEPT:]
+            write_atomically(home / FIXED_FILE_NAME, json.dumps(found, indent=1))
+
+
 def known_throughput(home: Path, chosen: Backbone, guess: Throughput) -> Known:
-    """What a run with this backbone measured, or the latest with another one; where there was none, the guess."""
+    """What runs with this backbone measured, or those with others; where there were none, the guess."""
+    known, fixed = _known_rate(home, chosen, guess), _read_fixed(home)
+    runs = fixed.get(chosen.key) or [seconds for several in fixed.values() for seconds in several]
+    if not runs:
+        return known
+    return replace(known, throughput=replace(known.throughput, fixed_seconds=median_low(runs)))
+
+
+def _known_rate(home: Path, chosen: Backbone, guess: Throughput) -> Known:
     rates = _read(home)
     key = chosen.key if chosen.key in rates else max(rates, key=lambda each: rates[each]["measured"], default="")
     if not key:
@@ -104,6 +131,20 @@ def _read(home: Path) -> dict[str, dict[str, float]]:
     except (OSError, ValueError):
         return {}
     return {row.key: values[row.key] for row in BACKBONES if _is_entry(values.get(row.key))}
+
+
+def _read_fixed(home: Path) -> dict[str, list[float]]:
+    """Seconds that no choice changed, of the latest runs with each backbone; nothing where the file is damaged."""
+    try:
+        values = read_json(home / FIXED_FILE_NAME, dict)
+    except (OSError, ValueError):
+        return {}
+    kept = {row.key: values[row.key] for row in BACKBONES if isinstance(values.get(row.key), list)}
+    return {
+        key: runs[-RUNS_KEPT:]
+        for key, runs in kept.items()
+        if runs and all(fits(seconds, float, math.ulp(0.0), LARGEST) for seconds in runs)
+    }
 
 
 def _is_entry(entry: Any) -> bool:

@@ -20,7 +20,7 @@ from core.recipe.recipe import unfreeze_point_for
 from core.runs import trainers
 from core.runs.queue import Queue
 from core.runs.store import FINISHED, LIVE, Run, RunStore
-from core.training.budget.cost_model import FIXED_SECONDS, STEP_COST, Throughput
+from core.training.budget.cost_model import STEP_COST, Throughput
 from core.training.dataset_features.features import jobs_for, sweep
 
 PHOTOS, SCORES = "photos.json", "scores.npz"
@@ -177,7 +177,7 @@ def seconds(chosen: Backbone, photos: int, throughput: Throughput) -> float:
     forward = throughput.forward_seconds(chosen)
     above = chosen.work_share(boundary_of(chosen)) * forward
     learning = (FOLDS - 1) * EPOCHS * STEP_COST * above
-    return FIXED_SECONDS + photos * (VIEWS * forward + learning + VIEWS * above)
+    return throughput.fixed_seconds + photos * (VIEWS * forward + learning + VIEWS * above)
 
 
 def boundary_of(chosen: Backbone) -> str:

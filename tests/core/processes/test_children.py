@@ -9,7 +9,9 @@ import pytest
 
 from core.processes.children import (
     BACKGROUND,
+    LEAST_URGENT,
     PROJECT,
+    at_idle_priority,
     module_command,
     not_started,
     output_of,
@@ -121,6 +123,34 @@ def test_settling_in_is_possible_in_a_thread_too() -> None:
         "thread = threading.Thread(target=settle_in, args=(0,)); thread.start(); thread.join(); print('done', end='')"
     )
     assert output_of(script(text), PATIENCE) == b"done"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no priority of a thread")
+def test_idle_work_gives_way_to_all_else_and_what_comes_after_it_does_not() -> None:
+    text = (
+        "import os, subprocess, sys; from core.processes.children import at_idle_priority\n"
+        "def tell(): print(os.sched_getscheduler(0) == os.SCHED_IDLE, flush=True)\n"
+        "child = [sys.executable, '-c', 'import os; print(os.sched_getscheduler(0) == os.SCHED_IDLE)']\n"
+        "tell(); at_idle_priority(tell); tell(); subprocess.run(child)"
+    )
+    assert output_of(script(text), PATIENCE).split() == [b"False", b"True", b"False", b"False"]
+
+
+def test_idle_work_goes_on_where_the_system_refuses_its_priority(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse, raising=False)
+    niceness: list[int] = []
+    before = os.nice(0)
+    at_idle_priority(lambda: niceness.append(os.nice(0)))
+    assert os.nice(0) == before
+    assert niceness == [LEAST_URGENT if sys.platform == "linux" else before]
+
+
+def test_what_idle_work_raises_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        at_idle_priority(lambda: print(1 / 0))
 
 
 def test_a_process_that_cannot_be_started_is_an_error_with_a_message(tmp_path: Path) -> None:

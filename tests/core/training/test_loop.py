@@ -15,6 +15,7 @@ from core.data.split import assign_subsets, read_split_csv
 from core.data.subsets import SUBSETS
 from core.errors import RunNotReady
 from core.inference.prediction import Predictor
+from core.json_values import read_json
 from core.models.backbones import backbone
 from core.models.serving import PROBABILITIES, ServingGraph
 from core.runs.messages import Message
@@ -254,6 +255,9 @@ def test_a_run_remembers_how_fast_this_machine_is(workplace: Workplace, monkeypa
     chosen = backbone("efficientnet-lite0")
     known = throughput.known_throughput(workplace.home, chosen, throughput.guessed_throughput())
     assert known.measured and known.throughput.flops == chosen.flops
+    [(key, [fixed_seconds])] = read_json(workplace.home / throughput.FIXED_FILE_NAME, dict).items()
+    assert key == chosen.key and known.throughput.fixed_seconds == fixed_seconds
+    assert status.started and status.ended and 0 < fixed_seconds < status.ended - status.created
 
 
 def test_class_weights_make_photos_of_a_rare_class_count_more(workplace: Workplace) -> None:

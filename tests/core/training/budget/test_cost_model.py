@@ -98,6 +98,12 @@ def test_there_is_an_estimate_for_whatever_can_be_chosen(row: Any) -> None:
         assert found.total > found.beside > 0 and all(cost.epoch_seconds > 0 for cost in found.phases)
 
 
+def test_what_no_choice_changes_is_paid_once() -> None:
+    slow_to_start = replace(THROUGHPUT, fixed_seconds=THROUGHPUT.fixed_seconds + 30)
+    assert costs(throughput=slow_to_start).beside == pytest.approx(costs().beside + 30)
+    assert costs(throughput=slow_to_start).phases == costs().phases
+
+
 def test_after_the_last_epoch_photos_are_predicted_as_fast_as_was_measured() -> None:
     assert finishing_seconds(0, None) == finishing_seconds(0, 100.0) > 0
     assert finishing_seconds(400, 200.0) - finishing_seconds(0, 200.0) == pytest.approx(2)

@@ -5,7 +5,14 @@ import pytest
 
 from core.models.backbones import backbone
 from core.training.budget.cost_model import Throughput
-from core.training.budget.throughput import FILE_NAME, guessed_throughput, known_throughput, remember
+from core.training.budget.throughput import (
+    FILE_NAME,
+    FIXED_FILE_NAME,
+    guessed_throughput,
+    known_throughput,
+    remember,
+    remember_fixed,
+)
 
 B0, B3, LITE = backbone("efficientnet-b0"), backbone("efficientnet-b3"), backbone("efficientnet-lite0")
 THROUGHPUT = Throughput(photos_per_second=100.0, flops=B0.flops)
@@ -51,6 +58,33 @@ def test_a_damaged_file_is_as_good_as_none_and_is_written_anew(tmp_path: Path, t
     remember(tmp_path, B0.key, photos=3000, seconds=50)
     assert known_throughput(tmp_path, B0, THROUGHPUT).measured
     assert list(json.loads((tmp_path / FILE_NAME).read_text("utf-8"))) == [B0.key]
+
+
+def test_what_runs_took_beside_their_epochs_is_what_is_usual_of_the_latest(tmp_path: Path) -> None:
+    def fixed(key: str) -> float:
+        return known_throughput(tmp_path, backbone(key), THROUGHPUT).throughput.fixed_seconds
+
+    assert fixed(B0.key) == THROUGHPUT.fixed_seconds
+    remember_fixed(tmp_path, B0.key, 90)  # with a download
+    assert fixed(B0.key) == fixed(B3.key) == 90
+    remember_fixed(tmp_path, B0.key, 4)
+    assert fixed(B0.key) == fixed(B3.key) == 4
+    for seconds in (0, -3, 5, 6, 7, 8, 9):
+        remember_fixed(tmp_path, B0.key, seconds)
+    assert fixed(B0.key) == 7
+    remember_fixed(tmp_path, B3.key, 20)
+    assert (fixed(B0.key), fixed(B3.key)) == (7, 20)
+    assert known_throughput(tmp_path, B0, THROUGHPUT).measured is False
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"efficientnet-b0": 5}', '{"efficientnet-b0": [true]}', '{"efficientnet-b0": []}']
+)
+def test_damaged_seconds_are_as_good_as_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / FIXED_FILE_NAME).write_text(text, "utf-8")
+    assert known_throughput(tmp_path, B0, THROUGHPUT).throughput.fixed_seconds == THROUGHPUT.fixed_seconds
+    remember_fixed(tmp_path, B0.key, 3)
+    assert known_throughput(tmp_path, B0, THROUGHPUT).throughput.fixed_seconds == 3
 
 
 def test_a_guess_is_of_this_world() -> None:
