@@ -48,8 +48,8 @@ def choose(screen: Screen, label: str, value: str) -> None:
 
 
 def photos(screen: Screen) -> Locator:
-    """The photos of a section, without those beside the sentences on frequent mistakes."""
-    return screen.page.locator("[data-testid=stMain] [data-testid=stImage] img:not([class*=st-key-mistake-] img)")
+    """The photos of a section that can be opened."""
+    return screen.page.get_by_test_id("stMain").locator(".cell img")
 
 
 def sentence(count: int, part: str, label: str, taken_for: str) -> str:
@@ -167,8 +167,8 @@ def test_any_photo_leads_to_where_the_model_looks(
     screen.open(f"/evaluate?run={finished_run.run.id}")
     show(screen, "Mistakes")
     show(screen, "Least sure")
-    screen.press("Heat map of photo 1")
     path = found.paths[found.least_sure()[0]]
+    screen.page.get_by_role("group", name="Least sure").get_by_role("button").first.press("Enter")
     expect(screen.page.get_by_role("img", name=f"{path} as the model sees it")).to_be_visible()
     heat = screen.page.get_by_role("img", name=f"Heat map of {path}")
     first = heat.get_attribute("src")
@@ -180,9 +180,11 @@ def test_any_photo_leads_to_where_the_model_looks(
     assert heat.get_attribute("src") != first
     screen.page.keyboard.press("Escape")
     expect(closely).to_have_count(0)
-    expect(screen.page.get_by_role("button", name="Heat map of photo 1", exact=True)).to_be_visible()
+    expect(
+        screen.page.get_by_role("button", name=f"{found.confidence[found.least_sure()[0]]:.0%} · {path}")
+    ).to_be_focused()
     show(screen, "Heat maps")
-    expect(screen.page.get_by_role("img", name=re.compile("Heat map of"))).to_have_count(len(found))
+    expect(screen.page.get_by_role("button", name="evidence for")).to_have_count(len(found))
     expect(screen.text("Verified: the mean of each map is the logit of its class")).to_be_visible()
     assert not screen.problems()
 
@@ -213,7 +215,8 @@ def test_how_photos_were_learned_and_which_lie_together(
     points.nth(2).click()
     screen.settle()
     expect(screen.text("Selected on the map:")).to_be_visible()
-    expect(screen.page.get_by_role("img", name=tested.paths[2], exact=True).first).to_be_visible()
+    expect(screen.page.get_by_role("group", name="Selected on the map").get_by_role("button")).to_have_count(1)
+    expect(screen.page.get_by_role("button", name=tested.paths[2]).first).to_be_visible()
     assert not screen.problems()
 
 
@@ -274,7 +277,7 @@ def test_what_is_lost_is_said_and_the_rest_works(bereft: Server, new_screen: Cal
     expect(screen.text("accuracy on the validation photos")).to_be_visible()
     show(screen, "Mistakes")
     show(screen, "Least sure")
-    expect(screen.text("can no longer be shown: the file is no longer there.")).to_be_visible()
+    expect(screen.page.locator(".gone")).to_have_text("the file is no longer there")
     expect(photos(screen)).to_have_count(len(found) - 1)
     show(screen, "Heat maps")
     expect(screen.text("No longer readable:")).to_be_visible()

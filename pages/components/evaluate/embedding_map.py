@@ -11,7 +11,7 @@ from core.evaluation.metrics import most_mistaken
 from pages.components.cached import datasets, runs
 from pages.components.evaluate import figures, sentences
 from pages.components.evaluate.figures import MOST_COLOURS
-from pages.components.evaluate.photos import EvaluatedSubset, gallery
+from pages.components.evaluate.photos import EvaluatedSubset, show_photos
 from pages.components.shared import state
 from pages.components.shared.run_embeddings import embeddings_of
 
@@ -58,11 +58,16 @@ def _photos(subset: EvaluatedSubset, placed: EmbeddingMap) -> None:
     if chosen is not None:
         with st.container(border=True, key="chosen-on-map"):
             st.markdown("Selected on the map:")
-            gallery(subset, [chosen], "on-map")
+            show_photos(subset, [chosen], "on-map", "Selected on the map")
     st.header("Photos among those of other classes", anchor=False)
     st.caption("Most of their nearest photos have another class: they are unusual, or their labels are wrong.")
     among = [position_of.get(placed.paths[i]) for i in placed.among_others(AMONG_OTHERS)]
-    gallery(subset, [position for position in among if position is not None], "among")
+    show_photos(
+        subset,
+        [position for position in among if position is not None],
+        "among",
+        "Photos among those of other classes",
+    )
 
 
 def _choose_colours(subset: EvaluatedSubset) -> list[str]:

@@ -10,19 +10,14 @@ from core.data.scan.walk import check_photo
 from core.errors import PhotoError
 from core.inference.prediction import DetailedPrediction
 from pages.components.cached import models, services
-from pages.components.evaluate.photos import (
-    OPENED,
-    PHOTO_PIXELS,
-    EvaluatedSubset,
-    look_button,
-    one_page,
-)
-from pages.components.shared import drawings, elements, glossary, heat, markdown, state
+from pages.components.evaluate.photos import OPENED, EvaluatedSubset, one_page, open_photo, photo
+from pages.components.gallery.gallery import gallery
+from pages.components.shared import drawings, elements, glossary, heat, markdown, state, thumbnails
 
 PREDICTED, LABEL = "the predicted class of each photo", "the label of each photo"
 CHOICES = ("All", "Wrong", "Right")
 EVERY_CLASS = "Every class"
-TOP, LARGE_PIXELS = 5, 300
+A_PAGE, TOP, LARGE_PIXELS = 12, 5, 300
 MEANING = "**Blue** places are evidence for a class, **purple** places evidence against it."
 
 ROUNDING = 1e-3
@@ -45,7 +40,7 @@ def heat_maps(subset: EvaluatedSubset) -> None:
         chosen = st.selectbox(
             "Evidence for", options, key=f"look-class-{subset.shown.run.id}", width=420, persist_state="session"
         )
-        shown = one_page(_choose(subset), f"look-{subset.key}")
+        shown = one_page(_choose(subset), f"look-{subset.key}", A_PAGE)
         with st.container(key="heat-grid"):
             _grid(subset, options.index(chosen) - 2, shown)
     elements.first_on_phone("heat-maps", "heat-meaning", "heat-grid")
@@ -139,26 +134,23 @@ def _agreement(looks: Sequence[DetailedPrediction]) -> None:
         )
 
 
-def _grid(subset: EvaluatedSubset, label: int, shown: Sequence[tuple[int, int]]) -> None:
-    """Some photos, numbered, all on one scale."""
-    seen = _see_all(subset, [position for _, position in shown])
+def _grid(subset: EvaluatedSubset, label: int, shown: Sequence[int]) -> None:
+    """Some photos, all on one scale."""
+    seen = _see_all(subset, shown)
     if not seen:
         st.caption("No photos match.")
         return
     found = {position: evidence_of(subset, position, label, look) for position, (_, look) in seen.items()}
     limit = heat.limit_of([each for each in found.values() if each is not None])
     st.html(heat.scale(limit))
-    with st.container(horizontal=True, gap="small"):
-        for number, position in shown:
-            if position in seen:
-                with st.container(width=PHOTO_PIXELS, gap="xxsmall"):
-                    pixels, evidence = seen[position][0], found[position]
-                    if evidence is None:
-                        st.image(pixels, width=PHOTO_PIXELS, alt=subset.folder.paths[position])
-                    else:
-                        _picture(subset, position, label, pixels, evidence, limit, PHOTO_PIXELS)
-                    st.caption(subset.describe(position))
-                    look_button(subset, position, number, "grid")
+    photos = []
+    for position, (pixels, _) in seen.items():
+        drawn, words, evidence = pixels, "", found[position]
+        if evidence is not None:
+            drawn = heat.overlay(pixels, evidence, limit)
+            words = heat.summary(evidence, subset.names[chosen_class(subset, position, label)])
+        photos.append(photo(subset, position, thumbnails.small_jpeg(drawn), subset.confidence(position), words))
+    gallery(f"heat-maps-{subset.key}", photos, "Heat maps", lambda place: open_photo(subset, int(place)))
     _agreement([look for _, look in seen.values()])
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.evaluation.metrics import Evaluation, most_confused, most_mistaken
 from pages.components.evaluate import figures, sentences
 from pages.components.evaluate.figures import MOST_CELLS, saving_as
-from pages.components.evaluate.photos import MISTAKES, SECTION_KEY, EvaluatedSubset, gallery
+from pages.components.evaluate.photos import MISTAKES, SECTION_KEY, EvaluatedSubset, show_photos
 from pages.components.shared import elements, markdown, state
 from pages.components.shared.thumbnails import show_thumbnails
 
@@ -64,7 +64,7 @@ def mistakes(subset: EvaluatedSubset) -> None:
     else:
         meaning, ranked = RANKINGS[kind]
         st.markdown(meaning)
-        gallery(subset, ranked(subset.found).tolist(), kind)
+        show_photos(subset, ranked(subset.found).tolist(), kind, kind)
 
 
 def _photos_of_cell(subset: EvaluatedSubset, label: int, taken_for: int) -> None:
@@ -73,7 +73,7 @@ def _photos_of_cell(subset: EvaluatedSubset, label: int, taken_for: int) -> None
     of, taken = (markdown.escape(subset.names[each]) for each in (label, taken_for))
     verb, what = "is" if len(found) == 1 else "are", "recognised" if label == taken_for else f"predicted as **{taken}**"
     st.markdown(f"**{subset.photos(len(found))}** of **{of}** {verb} {what}.")
-    gallery(subset, found, f"cell-{label}-{taken_for}")
+    show_photos(subset, found, f"cell-{label}-{taken_for}", "Photos of this cell")
 
 
 def _keys(subset: EvaluatedSubset) -> tuple[str, str]:

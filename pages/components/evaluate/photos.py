@@ -1,4 +1,4 @@
-"""The photos of an evaluation: galleries, and the button from each photo to its heat map."""
+"""The photos of an evaluation: galleries, from which each leads to its heat map."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from core.data.scan.folder import ImageFolder
 from core.errors import PhotoError
 from core.evaluation.metrics import Evaluation
 from core.formatting import photos, unbroken, whole
+from pages.components.gallery.gallery import RIGHT, WRONG, Photo, gallery
 from pages.components.shared import markdown, state, thumbnails
 from pages.components.shared.run_descriptions import LoadedRun
 
 SECTION_KEY, MISTAKES = "evaluate-section", "Mistakes"
 OPENED = "opened-photo"
 
-PHOTO_PIXELS = 132
-A_PAGE = 12
+A_PAGE = 24
 
 
 def open_on_mistakes() -> None:
@@ -63,10 +63,14 @@ class EvaluatedSubset:
         """ "12 test photos"."""
         return photos(count, self.name)
 
+    def confidence(self, position: int) -> str:
+        """How sure the prediction for a photo is: "87 %"."""
+        return unbroken(whole(float(self.found.confidence[position])))
+
     def describe(self, position: int) -> str:
         """The label of a photo and its prediction; safe as Markdown."""
         names, found = self.names, self.found
-        shows, sure = markdown.escape(names[found.labels[position]]), unbroken(whole(float(found.confidence[position])))
+        shows, sure = markdown.escape(names[found.labels[position]]), self.confidence(position)
         if found.right[position]:
             return f"{shows} ({sure})"
         return f"{shows}, predicted as **{markdown.escape(names[found.predicted[position]])}** ({sure})"
@@ -77,62 +81,51 @@ def open_photo(subset: EvaluatedSubset, position: int) -> None:
     state.remember(OPENED, (subset, position))
 
 
-Act = tuple[str, Callable[[EvaluatedSubset, int], None]]
-"""A button below a photo: how its label begins, and what it calls."""
-
-OPEN: Act = ("Heat map of photo", open_photo)
-
-
-def gallery(
+def show_photos(
     subset: EvaluatedSubset,
     positions: Sequence[int],
     key: str,
-    caption: Callable[[int], str] | None = None,
-    act: Act = OPEN,
+    title: str,
+    note: Callable[[int], str] | None = None,
+    opened: Callable[[EvaluatedSubset, int], None] = open_photo,
 ) -> None:
-    """Photos, some at a time, each with a caption and a button.
+    """Photos, some at a time, as buttons: each with its class, its prediction, and whether that is right.
 
     Args:
         subset: Whose photos they are; raises `PhotoError` where it is no longer known which ones.
         positions: Which ones, in order.
-        key: What tells this gallery from others on the page.
-        caption: The text below a photo, as Markdown; its label and prediction unless given.
-        act: The button.
+        key: What tells these photos from others on the page.
+        title: What photos these are, for those who cannot see them.
+        note: The second line below a photo; the confidence unless given.
+        opened: Called with a photo that is opened; it shows its heat map unless given.
     """
     if not len(positions):
         st.caption("No photos.")
         return
-    shown = one_page(positions, f"{key}-{subset.key}")
-    with st.container(horizontal=True, gap="small"):
-        for number, position in shown:
-            with st.container(width=PHOTO_PIXELS, gap="xxsmall"):
-                _photo(subset, position)
-                st.caption((caption or subset.describe)(position))
-                look_button(subset, position, number if len(positions) > 1 else 0, key, act)
-
-
-def one_page(positions: Sequence[int], key: str) -> list[tuple[int, int]]:
-    """The photos of one page, numbered from 1, with buttons to the other pages."""
-    pages = -(-len(positions) // A_PAGE)
-    first = A_PAGE * (st.pagination(pages, key=f"page-{key}") - 1) if pages > 1 else 0
-    return [(first + i + 1, int(position)) for i, position in enumerate(positions[first : first + A_PAGE])]
-
-
-def _photo(subset: EvaluatedSubset, position: int) -> None:
-    path = subset.folder.paths[position]
-    try:
-        st.image(thumbnails.thumbnail(subset.folder, position), width=PHOTO_PIXELS, alt=path)
-    except PhotoError as error:
-        st.caption(f":material/broken_image: {markdown.escape(path)} can no longer be shown: {markdown.escape(error)}.")
-
-
-def look_button(subset: EvaluatedSubset, position: int, number: int, key: str, act: Act = OPEN) -> None:
-    """The button below a photo; without a number, 0, it is the only one."""
-    st.button(
-        f"{act[0]} {number or ''}".strip(),
-        key=f"act-{key}-{subset.key}-{position}",
-        help=markdown.escape(subset.folder.paths[position]),
-        on_click=act[1],
-        args=(subset, position),
-        width="stretch",
+    shown = one_page(positions, f"{key}-{subset.key}", A_PAGE)
+    found = thumbnails.thumbnails(subset.folder, shown)
+    gallery(
+        f"{key}-{subset.key}",
+        [
+            photo(subset, position, picture, reason or (note or subset.confidence)(position))
+            for position, (picture, reason) in zip(shown, found, strict=True)
+        ],
+        title,
+        lambda place: opened(subset, int(place)),
     )
+
+
+def photo(subset: EvaluatedSubset, position: int, picture: bytes, note: str, more: str = "") -> Photo:
+    """A photo of an evaluation as one of a gallery; `more` is said of it to those who cannot see it."""
+    names, found = subset.names, subset.found
+    label, answer = names[found.labels[position]], names[found.predicted[position]]
+    path = subset.folder.paths[position]
+    mark = RIGHT if found.right[position] else WRONG
+    return Photo(str(position), picture, label, note, answer, mark, " · ".join(filter(None, (path, more))))
+
+
+def one_page(positions: Sequence[int], key: str, size: int) -> list[int]:
+    """The photos of one page of so many, with buttons to the other pages."""
+    pages = -(-len(positions) // size)
+    first = size * (st.pagination(pages, key=f"page-{key}") - 1) if pages > 1 else 0
+    return [int(position) for position in positions[first : first + size]]

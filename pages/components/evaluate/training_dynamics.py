@@ -10,7 +10,7 @@ from core.evaluation.training_dynamics import TrainingDynamics
 from pages.components.cached import runs
 from pages.components.evaluate import figures, sentences
 from pages.components.evaluate.figures import saving_as
-from pages.components.evaluate.photos import EvaluatedSubset, gallery, open_photo
+from pages.components.evaluate.photos import EvaluatedSubset, open_photo, show_photos
 from pages.components.shared import markdown, state
 
 NEVER, FORGOTTEN, LATE = "Never learned", "Forgotten", "Learned last"
@@ -58,12 +58,13 @@ def training_dynamics(subset: EvaluatedSubset) -> None:
     )
     st.markdown(MEANT[kind])
     _history(subset, found, groups[kind].tolist())
-    gallery(
+    show_photos(
         subset,
         groups[kind].tolist(),
         f"timeline-{list(MEANT).index(kind)}",
-        lambda position: _caption(subset, found, position),
-        ("History", _choose),
+        kind,
+        lambda position: _history_in_words(subset, found, position),
+        _choose,
     )
 
 
@@ -117,8 +118,13 @@ def _history(subset: EvaluatedSubset, found: TrainingDynamics, positions: Sequen
 
 def _caption(subset: EvaluatedSubset, found: TrainingDynamics, position: int) -> str:
     name = markdown.escape(subset.names[subset.found.labels[position]])
+    return f"{name}, {markdown.escape(_history_in_words(subset, found, position))}"
+
+
+def _history_in_words(subset: EvaluatedSubset, found: TrainingDynamics, position: int) -> str:
+    """When a photo was learned, and how often it was forgotten; plain text."""
     at, times = int(found.learned_at()[position]), int(found.forgotten()[position])
+    last = subset.names[found.predicted[-1, position]]
     never = at == len(found.epochs)
-    last = markdown.escape(subset.names[found.predicted[-1, position]])
-    ends = f"predicted as **{last}** at the end" if never else f"right from epoch {found.epochs[at]:.3g} on"
-    return f"{name}, {ends}" + (f", forgotten {sentences.times(times)}" if times else "")
+    ends = f"predicted as {last} at the end" if never else f"right from epoch {found.epochs[at]:.3g} on"
+    return f"{ends}, forgotten {sentences.times(times)}" if times else ends

@@ -6,7 +6,8 @@ import pytest
 
 from core.errors import PhotoError
 from core.evaluation.metrics import Evaluation
-from pages.components.evaluate.photos import EvaluatedSubset
+from pages.components.evaluate.photos import EvaluatedSubset, photo
+from pages.components.gallery.gallery import RIGHT, WRONG
 
 
 def subset(paths: tuple[str, ...] = ("a.jpg", "b.jpg"), **run: Any) -> EvaluatedSubset:
@@ -31,3 +32,10 @@ def test_photos_whose_paths_are_unknown_cannot_be_shown() -> None:
     assert subset().folder.paths == ("a.jpg", "b.jpg")
     with pytest.raises(PhotoError, match="no longer known which photos"):
         _ = subset(paths=()).folder
+
+
+def test_what_is_wrong_is_told_by_a_sign_and_in_words() -> None:
+    wrong = photo(subset(), 1, b"jpeg", subset().confidence(1), "Most of it is in the middle.")
+    assert (wrong.title, wrong.badge, wrong.mark, wrong.note) == ("not hotdog", "daisy", WRONG, "80\xa0%")
+    assert wrong.spoken == "not hotdog · wrong: daisy · 80\xa0% · b.jpg · Most of it is in the middle."
+    assert photo(subset(), 0, b"jpeg", "90%").mark == RIGHT
