@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from core.models.backbones import FEATURES, Backbone
+from core.models.backbones import FEATURES, Backbone, backbone
 from core.models.heads import AVERAGE, feature_width
 from core.recipe.phases import FINE_TUNE, FROM_SCRATCH, HEAD, Phase
-from core.recipe.recipe import Recipe
+from core.recipe.recipe import REGRESSION, Recipe
 from core.runs.messages import Message
 
 FULL_COST = 2.7
@@ -33,6 +33,13 @@ FRESH_FROM = 0.7
 Learning takes about 5.5 times as long as a forward pass through OpenVINO, so that a new version of each photo then adds
 a quarter to an epoch at most.
 """
+
+
+MOST_NUMBERS = 40_000_000
+"""Features times photos up to which the head starts from logistic regression; more would take longer than epochs do."""
+
+RANDOM_START_RATE, RANDOM_START_TIMES = 1e-2, 10
+"""A head that has to begin with random weights needs so many times the rate of one that does not, up to the first."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,7 @@ def row_bytes(chosen: Backbone, boundary: str, *, augmented: bool, pooling: str 
 def plan_phases(
     recipe: Recipe, chosen: Backbone, training: int, others: int, has_room: Callable[[int], bool]
 ) -> tuple[PhasePlan, ...]:
-    """Plan the input of each phase, in order.
+    """Plan the input of each phase, in order, and a higher rate for a head that has to begin with random weights.
 
     Args:
         recipe: What was chosen.
@@ -144,8 +151,29 @@ def plan_phases(
         if plan.cached and not has_room(promised + needed):
             plan = replace(plan, boundary="", views=0, reason=Message("no-room", {"bytes": needed}))
         promised += needed if plan.cached else 0
+        if (
+            phase.kind == HEAD
+            and recipe.head_start == REGRESSION
+            and not starts_with_regression(recipe, plan, training)
+        ):
+            plan = replace(plan, phase=replace(phase, learning_rate=_for_a_random_start(phase.learning_rate)))
         plans.append(plan)
     return tuple(plans)
+
+
+def starts_with_regression(recipe: Recipe, plan: PhasePlan, training: int) -> bool:
+    """Whether a head begins at the logistic regression on so many training photos, by the plan of the first phase."""
+    width = feature_width(backbone(recipe.backbone), recipe.pooling)
+    return (
+        recipe.head_start == REGRESSION
+        and plan.boundary == FEATURES
+        and not recipe.head_batch_norm
+        and training * width <= MOST_NUMBERS
+    )
+
+
+def _for_a_random_start(rate: float) -> float:
+    return max(rate, min(RANDOM_START_RATE, RANDOM_START_TIMES * rate))
 
 
 def boundaries_of(plans: Sequence[PhasePlan]) -> tuple[str, ...]:

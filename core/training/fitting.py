@@ -10,18 +10,18 @@ import tensorflow as tf
 
 from core.errors import WeightsError
 from core.models.backbones import FEATURES, Backbone
-from core.models.heads import HEAD_LAYERS, feature_width
+from core.models.heads import HEAD_LAYERS
 from core.models.sample_predictions import SamplePredictions
 from core.models.trainable import changing, choose_learning, learner_of, values_of
 from core.recipe.phases import FINE_TUNE, FROM_SCRATCH, Phase
-from core.recipe.plan import ORIGINAL, PhasePlan, boundaries_of, final_boundary
+from core.recipe.plan import ORIGINAL, PhasePlan, boundaries_of, final_boundary, starts_with_regression
 from core.recipe.recipe import Recipe
 from core.runs.messages import Message
 from core.runs.store import Run
 from core.training.budget.cost_model import finishing_seconds
 from core.training.callbacks import RunCallback
 from core.training.checkpoint import Checkpoint, Checkpoints
-from core.training.head_start import regression_head, starts_with_regression
+from core.training.head_start import regression_head
 from core.training.interruption import PauseAsked, StopAsked, obey
 from core.training.preparation import Ready
 from core.training.recorder import Recorder
@@ -167,8 +167,7 @@ class Fitting:
         """Put the head at the logistic regression on the features of this version of the photos, if they are cached."""
         data, failures = self._data, self._data.photos.failures
         given = np.array([each for each in data.subsets["training"] if each not in failures], np.intp)
-        width = feature_width(self._chosen, self._recipe.pooling)
-        if self._plan.boundary == FEATURES and starts_with_regression(self._recipe, len(given) * width):
+        if starts_with_regression(self._recipe, self._plan, len(given)):
             features = self._outputs.gather(FEATURES, version)(given).astype(np.float32)
             found = regression_head(features, data.labels[given], data.classes, data.class_weights)
             self._model.get_layer(HEAD_LAYERS[-1]).set_weights(found)

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.labels.logistic_regression import fitted
-from core.recipe.recipe import REGRESSION, Recipe
 
 SQUARED_LENGTH = 0.01
 """Mean square of a feature's distance from its mean to which features are scaled, so that one penalty suits all."""
@@ -23,14 +22,6 @@ LEAST_PENALTY, MOST_PENALTY = 0.01, 0.1
 
 MOST_ROUNDS = 300
 """Of L-BFGS; so many that the solution is that of any other solver."""
-
-MOST_NUMBERS = 40_000_000
-"""Features times photos from which on the head starts at random: the regression would take longer than epochs do."""
-
-
-def starts_with_regression(recipe: Recipe, numbers: int) -> bool:
-    """Whether a recipe's head does, given cached features of the training photos that are so many numbers in all."""
-    return recipe.head_start == REGRESSION and not recipe.head_batch_norm and numbers <= MOST_NUMBERS
 
 
 def penalty_for(photos: int) -> float:

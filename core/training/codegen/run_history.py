@@ -11,15 +11,13 @@ from core.data.split import read_split_csv
 from core.data.subsets import SUBSETS
 from core.errors import RunError
 from core.models import weights
-from core.models.backbones import FEATURES, Backbone, backbone
-from core.models.heads import feature_width
-from core.recipe.plan import PhasePlan, plan_phases, starts_from_nothing
+from core.models.backbones import Backbone, backbone
+from core.recipe.plan import PhasePlan, plan_phases, starts_from_nothing, starts_with_regression
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import read_recipe
 from core.runs.store import Run
 from core.settings import Settings
 from core.training.checkpoint import Checkpoints
-from core.training.head_start import starts_with_regression
 from core.training.schedule import Schedule
 
 PLAIN = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")
@@ -135,10 +133,7 @@ class RunHistory:
     @property
     def starts_with_regression(self) -> bool:
         """Whether the head began with the logistic regression on the features."""
-        width = feature_width(self.backbone, self.recipe.pooling)
-        return self._plans[0].boundary == FEATURES and starts_with_regression(
-            self.recipe, self.counts["training"] * width
-        )
+        return starts_with_regression(self.recipe, self._plans[0], self.counts["training"])
 
     @property
     def reduced_after(self) -> list[int]:

@@ -118,7 +118,8 @@ ROWS: tuple[Row, ...] = (
     Row(
         "head_learning_rate",
         "Learning rate, head",
-        "Step size while only the head is trained.",
+        "Step size while only the head is trained. Where the head has to start from random weights, as with MixUp, ten"
+        " times as much is taken, up to 0.01.",
         RATE,
         _pretrained,
     ),

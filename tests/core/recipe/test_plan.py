@@ -18,6 +18,7 @@ from core.recipe.plan import (
     plan_phases,
     row_bytes,
     row_shape,
+    starts_with_regression,
     version_of,
 )
 from core.recipe.recipe import Recipe
@@ -109,6 +110,27 @@ def test_without_room_every_epoch_computes_everything_and_the_size_is_told() -> 
     assert head.reason == Message("no-room", {"bytes": features})
     assert fine.reason == Message("no-room", {"bytes": maps})
     assert not head.cached and not fine.cached
+
+
+@pytest.mark.parametrize(
+    ("choices", "from_regression"),
+    [
+        ({}, True),
+        ({"augmentations": TURNED}, True),
+        ({"head_start": "random"}, False),
+        ({"head_batch_norm": True}, False),
+        ({"mixup": 0.2}, False),
+        ({"views": 0}, False),
+    ],
+)
+def test_a_head_that_has_to_begin_at_random_learns_faster(choices: dict[str, Any], from_regression: bool) -> None:
+    recipe = Recipe(dataset="d", **USUAL, **choices)
+    for rate, faster in ((1e-4, 1e-3), (5e-3, 1e-2), (0.1, 0.1)):
+        head = plans(**choices, head_learning_rate=rate)[0]
+        assert starts_with_regression(recipe, head, 100) == from_regression
+        assert not starts_with_regression(recipe, head, 10**6)
+        as_asked = from_regression or "head_start" in choices
+        assert head.phase.learning_rate == pytest.approx(rate if as_asked else faster)
 
 
 def test_room_is_asked_for_all_versions_of_training_photos_and_for_validation_photos_once() -> None:

@@ -84,6 +84,7 @@ class Place:
 
     def new_run(self, **choices: Any) -> Run:
         usual = {"backbone": LITE.key, "unfreeze_point": "block7", "head_epochs": 2, "fine_tune_epochs": 2}
+        usual |= {"head_start": "random"}  # runs that keep nothing have no other, and are compared with
         return self.workplace.new_run(**{**usual, **choices})
 
     def carried_out(self, run: Run, settings: Settings | None = None, prepared: KeptGraph | None = None) -> "Done":
@@ -234,6 +235,14 @@ def test_test_photos_are_answered_from_cached_outputs_as_by_the_graph_and_as_by_
     for probabilities, labels in answers[1:]:
         np.testing.assert_allclose(probabilities, answers[0][0], rtol=0, atol=1e-4)
         np.testing.assert_array_equal(labels, answers[0][1])
+
+
+def test_a_head_that_starts_from_regression_is_good_at_once(place: Place, kept: Done) -> None:
+    choices = {"head_epochs": 1, "fine_tune_epochs": 0, "head_learning_rate": 1e-6}
+    first = place.carried_out(place.new_run(**choices, head_start="regression")).ends()[-1]
+    assert first["val_loss"] < kept.ends()[1]["val_loss"] and first["val_accuracy"] == 1
+    at_random = place.carried_out(place.new_run(**choices)).ends()[-1]
+    assert at_random["val_loss"] > 5 * first["val_loss"]
 
 
 def test_embeddings_follow_from_cached_outputs(kept: Done, place: Place) -> None:
@@ -405,13 +414,13 @@ def test_a_run_that_is_killed_while_computing_leaves_what_the_next_one_goes_on_f
 
 
 def test_what_a_time_budget_settles_is_trained_and_moved_and_the_recipe_stays_as_chosen(place: Place) -> None:
-    run = place.new_run(backbone="efficientnet-b7", minutes=0.1, views=0)
+    run = place.new_run(backbone="efficientnet-b7", minutes=0.01, views=0)
     chosen = run.recipe_file.read_bytes()
     done = place.carried_out(run)
     assert done.status.state == FINISHED, done.status.error
     assert run.recipe_file.read_bytes() == chosen
     trained = read_recipe(run)
-    assert (trained.backbone, trained.unfreeze_point, trained.minutes) == (LITE.key, "none", 0.1)
+    assert (trained.backbone, trained.unfreeze_point, trained.minutes) == (LITE.key, "none", 0.01)
     assert Predictor(run).resolution == LITE.resolution and read_card_facts(run, "a run").backbone == LITE
     assert trained_network(run).count_params() == build_model(LITE, Head(), 2, None).count_params()
     with zipfile.ZipFile(io.BytesIO(exported_bytes(run))) as archive:

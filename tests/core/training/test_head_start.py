@@ -3,8 +3,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from core.recipe.recipe import Recipe
-from core.training.head_start import MOST_NUMBERS, penalty_for, regression_head, starts_with_regression
+from core.training.head_start import penalty_for, regression_head
 
 D = 40
 
@@ -50,10 +49,3 @@ def test_features_that_say_nothing_give_the_shares_of_the_classes() -> None:
     labels = np.array([0, 0, 0, 1], np.int32)
     head = regression_head(np.ones((4, D), np.float32), labels, 2)
     np.testing.assert_allclose(shares(np.ones((1, D), np.float32), head), [[0.75, 0.25]], atol=1e-3)
-
-
-def test_when_a_head_begins_so() -> None:
-    assert starts_with_regression(Recipe("d"), 1000)
-    assert not starts_with_regression(Recipe("d", head_start="random"), 1000)
-    assert not starts_with_regression(Recipe("d", head_batch_norm=True), 1000)
-    assert not starts_with_regression(Recipe("d"), MOST_NUMBERS + 1)
