@@ -211,6 +211,16 @@ class Screen:
         self.settle()
         self.page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(files)
 
+    def endless(self) -> None:
+        """On the Train page, by epochs: a thousand for the head, however soon it stops improving."""
+        self.unfold("Expert")
+        self.page.get_by_role("tab", name="Epochs", exact=True).click()
+        self.settle()
+        for label, number in (("Early stopping", "0"), ("Epochs for the head", "1000")):
+            self.page.get_by_label(label, exact=True).fill(number)
+            self.page.get_by_label(label, exact=True).press("Enter")
+            self.settle()
+
     def by_epochs(self) -> None:
         """On the Train page, choose by epochs instead of by minutes, which unfolds all that can be chosen."""
         self.choose_length("By epochs")

@@ -95,7 +95,7 @@ def _question(dataset: Dataset, pool: Pool, labels: Labels, path: str) -> None:
     with photo, st.container(key="photo-to-label"):
         _photo(dataset, path)
     with answers, st.container(gap="xsmall", key="label-answers"):
-        st.markdown("#### What is it?")
+        st.header("What is it?", anchor=False)
         with st.container(horizontal=len(labels.classes) > 6, gap="xsmall", key="label-classes-to-choose"):
             for name, key in zip(labels.classes, KEYS, strict=False):
                 st.button(

