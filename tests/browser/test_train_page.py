@@ -193,6 +193,7 @@ def test_a_class_is_left_out_of_a_run(server: Server, new_screen: Callable[..., 
     field.click()
     field.press("ArrowDown")
     field.press("Enter")
+    field.press("Tab")
     screen.settle()
     expect(screen.text("30 photos in 2 classes · without blue")).to_be_visible()
     assert saved_recipe(screen).without_classes == ("blue",)
