@@ -66,6 +66,9 @@ def with_heif() -> bool:
     return True
 
 
+PART_MISSING = "the photo is cut off: part of the file is missing"
+
+
 class UnclearPixels(ValueError):
     """The numbers in a photo's file cannot be taken for brightness; the message is the bare reason."""
 
@@ -301,7 +304,7 @@ def why_unread(stream: BinaryIO) -> str:
     stream.seek(0)
     start, brand = stream.read(8), stream.read(3)
     if start[4:] == b"ftyp" and brand in HEIF_BRANDS:
-        return "the photo is cut off: part of the file is missing" if _is_cut_off(stream) else ""
+        return PART_MISSING if _is_cut_off(stream) else ""
     stream.seek(8)
     if start == PNG_START:
         damaged = next((kind for kind, whole, _ in _chunks(stream) if not whole), b"").decode("latin-1")

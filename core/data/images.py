@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError, features
 
 from core.data import quality
-from core.data.encodings import UnclearPixels, eight_bit, why_unread, with_heif, with_photo
+from core.data.encodings import PART_MISSING, UnclearPixels, eight_bit, why_unread, with_heif, with_photo
 from core.errors import DataError, PhotoError, PhotoOutOfReach
 from core.files import open_resolved
 from core.settings import Limits
@@ -265,7 +265,7 @@ def _what_it_is(start: bytes) -> str:
 
 def _what_broke(error: BaseException) -> str:
     if CUT_OFF.search(str(error)):
-        return "the photo is cut off: part of the file is missing"
+        return PART_MISSING
     return f"the photo is damaged ({error})"
 
 

@@ -165,8 +165,7 @@ class Fitting:
 
     def _start_head(self, version: int) -> None:
         """Put the head at the logistic regression on the features of this version of the photos, if they are cached."""
-        data, failures = self._data, self._data.photos.failures
-        given = np.array([each for each in data.subsets["training"] if each not in failures], np.intp)
+        data, given = self._data, self._data.usable
         if starts_with_regression(self._recipe, self._plan, len(given)):
             features = self._outputs.gather(FEATURES, version)(given).astype(np.float32)
             found = regression_head(features, data.labels[given], data.classes, data.class_weights)

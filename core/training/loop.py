@@ -17,7 +17,6 @@ import numpy as np
 
 from core.data.scan.folder import check_inside
 from core.data.split import read_split_csv
-from core.data.subsets import SUBSETS
 from core.errors import StorageError, TrainingDiverged, UnfreezeError, WeightsNotFound
 from core.files import FULL, write_atomically
 from core.models import weights
@@ -160,7 +159,7 @@ def _fit_into_time(
     rate, guess = _photos_per_second(prepared, few), Throughput(1.0, probe.flops)
     fixed_seconds = known_throughput(settings.home, probe, guess).throughput.fixed_seconds - recorder.seconds
     measured = Throughput(rate, probe.flops, max(LEAST_FIXED_SECONDS, fixed_seconds))
-    counts = Counts(*(int((parts == number).sum()) for number in range(len(SUBSETS))))
+    counts = Counts.of(parts)
     left = recipe.minutes * 60 - recorder.seconds
     fitting = fitted(recipe, available, measured, counts, left)
     settle(run, fitting)

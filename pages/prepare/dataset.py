@@ -12,8 +12,9 @@ from core import formatting
 from core.data.class_names import shown_names
 from core.data.dataset import KINDS, Dataset
 from core.data.scan.layout import PARTS, TABLE
-from core.data.subsets import NO_SUBSET, SUBSETS
+from core.data.subsets import NO_SUBSET
 from core.errors import DataError
+from core.training.budget.cost_model import Counts
 from pages.components.cached import datasets
 from pages.components.dataset import dataset_export_view, decisions, descriptions, label_source, opened_photo, start
 from pages.components.shared import dataset_choice, elements, figures, markdown, state, thumbnails, upload_limits
@@ -100,11 +101,11 @@ def overview(dataset: Dataset) -> None:
         st.plotly_chart(figure, config={"displayModeBar": False}, alt="Bar chart of photos per class and subset")
         class_weights.class_weights_toggle(folder, draft.kept(folder))
     with right:
-        training, validation, test = (int(np.sum(parts == number)) for number in range(len(SUBSETS)))
+        counts = Counts.of(parts)
         st.markdown(
-            f":gray[**{training:,} for training**] – the model learns from these.  \n"
-            f":blue[**{validation:,} for validation**] – measured after each epoch, to keep the best model.  \n"
-            f":violet[**{test:,} for the test**] – held back until the end, for an honest result."
+            f":gray[**{counts.training:,} for training**] – the model learns from these.  \n"
+            f":blue[**{counts.validation:,} for validation**] – measured after each epoch, to keep the best model.  \n"
+            f":violet[**{counts.test:,} for the test**] – held back until the end, for an honest result."
         )
         st.caption(descriptions.describe_split(dataset))
         how_it_was_read(dataset)

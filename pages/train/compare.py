@@ -49,7 +49,7 @@ class Plan:
 
 def choose_base(dataset: Dataset, found: Sequence[Member]) -> tuple[Recipe, NDArray[np.int8]]:
     """The recipe that all runs begin with, how long each takes, and which photos they share, `(M,)` as parts."""
-    folder, parts = dataset.used(datasets.split_of(dataset, 0))
+    folder, parts = datasets.used(dataset, 0)
     usable = {member.name: member.shown.recipe for member in reversed(found) if of_dataset(member, str(folder.root))}
     name = st.selectbox("Start from the recipe of", [DEFAULTS, *usable], key="base")
     recipe = usable.get(name) or default_recipe(folder, int(np.sum(parts == TRAINING)), backbone(variant.default()))

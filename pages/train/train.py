@@ -13,7 +13,6 @@ from streamlit.delta_generator import DeltaGenerator
 from core import formatting
 from core.data.dataset import Dataset
 from core.data.scan.folder import ImageFolder
-from core.data.subsets import SUBSETS
 from core.errors import RunNotFound
 from core.models.architecture import Layer, head_layers
 from core.models.backbones import Backbone, backbone
@@ -63,7 +62,7 @@ def set_up(dataset: Dataset) -> None:
     with reporting():
         start = draft.present(dataset)
         folder, parts = draft.used_photos(dataset, start)
-    counts = counts_of(parts)
+    counts = Counts.of(parts)
     for note in start.notes:
         st.info(markdown.escape(note), icon=":material/info:")
     show_photos(folder, draft.left_out_classes(dataset, start))
@@ -75,11 +74,6 @@ def set_up(dataset: Dataset) -> None:
         recipe = choose_recipe(start, dataset, (folder, parts), minutes, usual)
     if go.button("Start training", key="start", type="primary", icon=":material/play_arrow:", width="stretch"):
         begin(dataset, recipe)
-
-
-def counts_of(parts: NDArray[np.int8]) -> Counts:
-    """How many photos each subset has."""
-    return Counts(*(int(np.sum(parts == number)) for number in range(len(SUBSETS))))
 
 
 def show_photos(folder: ImageFolder, without: Sequence[str]) -> None:
@@ -108,7 +102,7 @@ def choose_recipe(
 ) -> Recipe:
     """Everything that can be chosen besides the minutes; `used` is what `draft.used_photos` gives."""
     folder, parts = used
-    counts = counts_of(parts)
+    counts = Counts.of(parts)
     above = st.container(horizontal=True)
     left, right = st.columns([1, 1], gap="large")
     timed = minutes > 0
@@ -229,7 +223,7 @@ def keep_warm(chosen: Backbone) -> None:
 def begin(dataset: Dataset, recipe: Recipe) -> None:
     """Start the run, or let it wait its turn, and show it."""
     with reporting():
-        used = dataset.used(datasets.split_of(dataset, recipe.split_seed), recipe.without_classes)
+        used = datasets.used(dataset, recipe.split_seed, recipe.without_classes)
         services.preview_worker().close()
         run = launch(runs.queue(), recipe, *used, services.warm_trainer())
     state.open_run(run.id)

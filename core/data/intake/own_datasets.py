@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from core.data.images import PHOTO_SUFFIXES
 from core.data.intake.incoming import folder_name, shown
+from core.data.intake.sample import SAMPLE_NAME
 from core.data.scan.walk import is_housekeeping
 from core.errors import DataError, FolderError
 from core.processes.locks import locked
@@ -23,6 +24,14 @@ FORMER_NAMES = ".former-names"
 
 PATIENCE = 10.0
 """Seconds to wait for whoever is changing the same dataset, which takes a moment."""
+
+
+def own_dataset_names(datasets_folder: Path) -> list[str]:
+    """The datasets that people have made, without the sample, in order; none where the folder is not there yet."""
+    if not datasets_folder.is_dir():
+        return []
+    paths = [path for path in datasets_folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    return sorted(path.name for path in paths if path.name != SAMPLE_NAME)
 
 
 def own_dataset(dataset: Path, datasets_folder: Path) -> Path:

@@ -8,6 +8,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.subsets import SUBSETS
 from core.models.backbones import FEATURES, Backbone
 from core.models.heads import feature_width
 from core.recipe.phases import Phase
@@ -83,6 +87,11 @@ class Counts:
     training: int
     validation: int
     test: int
+
+    @classmethod
+    def of(cls, parts: NDArray[np.int8]) -> "Counts":
+        """Count them by the subset of each photo (N,), a position in `SUBSETS`."""
+        return cls(*(int((parts == number).sum()) for number in range(len(SUBSETS))))
 
     @property
     def others(self) -> int:

@@ -133,6 +133,7 @@ def _values(history: RunHistory) -> dict[str, Any]:
     recipe, chosen, phases = history.recipe, history.backbone, history.phases
     scratch, has_drops = not history.weights, chosen.family.startswith("EfficientNet")
     cuts = [phase.cut for phase in phases]
+    two_classes = len(history.run.class_names()) == 2
     rows = [row for row in AUGMENTATIONS if row.key in recipe.augmentations]
     warps, others = ([row.key for row in rows if row.warps == warp] for warp in (True, False))
     used = ["Draws", ".uniform", *[".seeds"] * bool(others), *["warp"] * bool(warps), *warps, *others]
@@ -159,8 +160,8 @@ def _values(history: RunHistory) -> dict[str, Any]:
         "augments": bool(rows),
         "augmentations": {row.key: asdict(recipe.augmentations[row.key]) for row in rows},
         "heif": history.heif,
-        "regression": _inverse_penalty(history) if history.starts_with_regression else 0,
-        "two_classes": len(history.run.class_names()) == 2,
+        "regression": _inverse_penalty(history, two_classes) if history.starts_with_regression else 0,
+        "two_classes": two_classes,
         "encodings": source_excerpt(ENCODINGS_FILE.read_text("utf-8"), ("with_photo", "eight_bit"))
         if history.unclear
         else "",
@@ -175,10 +176,10 @@ def _values(history: RunHistory) -> dict[str, Any]:
     }
 
 
-def _inverse_penalty(history: RunHistory) -> float:
+def _inverse_penalty(history: RunHistory, two_classes: bool) -> float:
     """What scikit-learn's C is for our penalty; of two classes it fits the difference of their weights alone."""
     penalty = penalty_for(history.counts["training"])
-    return float(f"{(2 if len(history.run.class_names()) == 2 else 1) / penalty:.6g}")
+    return float(f"{(2 if two_classes else 1) / penalty:.6g}")
 
 
 def _without_quotes(text: str) -> str:

@@ -38,6 +38,12 @@ class TrainingData:
     classes: int
     class_weights: Mapping[int, float] | None
 
+    @property
+    def usable(self) -> NDArray[np.intp]:
+        """Positions of the training photos; one may have gone since it was read first."""
+        failures = self.photos.failures
+        return np.array([i for i in self.subsets["training"] if i not in failures], np.intp)
+
 
 class DataLoader:
     """Batches for training and validation; they depend on the recipe and the epoch's number alone.
@@ -68,8 +74,7 @@ class DataLoader:
     def order(self, epoch: int) -> NDArray[np.intp]:
         """Positions of the training photos in the order of an epoch, counted from the beginning of the run."""
         random = np.random.default_rng((self._recipe.seed, epoch if self._recipe.shuffle else 0))
-        failures = self._data.photos.failures  # a photo may have gone before a later version of it was computed
-        usable = np.array([i for i in self._data.subsets["training"] if i not in failures], np.intp)
+        usable = self._data.usable
         wanted = self._recipe.steps_per_epoch * self._recipe.batch_size or len(usable)
         rounds = [random.permutation(usable) for _ in range(-(-wanted // max(1, len(usable))))]
         return np.concatenate(rounds)[:wanted]

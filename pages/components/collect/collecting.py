@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from core.data.intake import collect, removal, sample
-from core.data.intake.own_datasets import class_folder, rename_class
+from core.data.intake import collect, removal
+from core.data.intake.own_datasets import class_folder, own_dataset_names, rename_class
 from core.errors import DataError, FolderError, UnfreezeError
 from pages.components.cached import datasets, services
 from pages.components.collect import class_card
@@ -34,10 +34,7 @@ def folder() -> Path:
 
 def names() -> list[str]:
     """The datasets that were made here, without the sample."""
-    if not folder().is_dir():
-        return []
-    paths = [path for path in folder().iterdir() if path.is_dir() and not path.name.startswith(".")]
-    return sorted(path.name for path in paths if path.name != sample.SAMPLE_NAME)
+    return own_dataset_names(folder())
 
 
 def here() -> Path | None:

@@ -57,22 +57,35 @@ def undo_bar(dataset: Dataset) -> None:
     """What was decided last, and a button to undo it; always there, so that the photos stay where they are."""
     made = dataset.review.decisions
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            "Undo",
-            icon=":material/undo:",
-            shortcut="Z",
-            key="undo",
-            disabled=not made,
-            on_click=_undo,
-            args=(dataset.review.root, made[-1] if made else None),
-        )
+        undo_button(dataset, "undo", on_hover=False)
         words = f"Last decision: {describe(made[-1])}" if made else "Nothing is decided yet."
         st.markdown(f":gray[{words}]", width="content")
 
 
-def _undo(root: Path, decision: Decision | None) -> None:
+def undo_button(
+    dataset: Dataset, key: str, undone: Callable[[Decision], None] = lambda decision: None, *, on_hover: bool = True
+) -> None:
+    """Undo the last decision about a dataset; what it was is said `on_hover`, or stands beside the button.
+
+    `undone` is called with it before the page is drawn again.
+    """
+    last = dataset.review.decisions[-1] if dataset.review.decisions else None
+    st.button(
+        "Undo",
+        icon=":material/undo:",
+        shortcut="Z",
+        key=key,
+        disabled=last is None,
+        help=f"Undo: {describe(last)}" if on_hover and last else None,
+        on_click=_undo,
+        args=(dataset.review.root, last, undone),
+    )
+
+
+def _undo(root: Path, decision: Decision | None, undone: Callable[[Decision], None]) -> None:
     if decision is not None:
         take_back(root, decision)
+        undone(decision)
 
 
 def describe(decision: Decision) -> str:

@@ -2,16 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import streamlit as st
 
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision
 from core.data.scan.folder import ImageFolder
-from core.data.scan.walk import check_photo
-from core.errors import PhotoError
-from pages.components.cached import datasets, services
-from pages.components.shared import markdown, state
+from pages.components.cached import datasets
+from pages.components.shared import markdown, state, thumbnails
 
 OPENED, PLACE = "opened-photo", "opened-place"
 PHOTO_PIXELS = 420
@@ -60,7 +57,8 @@ def _one(album: Album) -> None:
         _step("Next", ":material/chevron_right:", "Right", place + 1, album)
     photo, facts = st.columns([3, 2], gap="medium")
     with photo:
-        _large(album.folder.absolute(position), f"{path}, labelled {label}")
+        file = album.folder.absolute(position)
+        thumbnails.show_photo(file, datasets.large, PHOTO_PIXELS, f"{path}, labelled {label}")
         st.caption(markdown.escape(path))
     with facts:
         st.markdown(f"## {markdown.escape(label)}")
@@ -84,14 +82,6 @@ def _step(label: str, icon: str, key: str, place: int, album: Album) -> None:
     there = 0 <= place < len(album.positions)
     arguments = (PLACE, place)
     st.button(label, icon=icon, shortcut=key, disabled=not there, on_click=state.remember, args=arguments)
-
-
-def _large(file: Path, alt: str) -> None:
-    try:
-        found = check_photo(file, services.settings().dataset_roots)
-        st.image(datasets.large(found, found.stat().st_mtime), width=PHOTO_PIXELS, alt=alt)
-    except (PhotoError, FileNotFoundError) as error:
-        st.caption(f":material/broken_image: {markdown.escape(error)}")
 
 
 def _decisions(album: Album, position: int, label: str) -> None:

@@ -8,13 +8,11 @@ import streamlit as st
 from core import formatting
 from core.data.dataset import Dataset
 from core.data.review import RELABEL, Decision
-from core.data.scan.walk import check_photo
-from core.errors import PhotoError
 from core.labelling.pool import CONFIRMED, Labels, Pool
 from core.labelling.spreading import LIKELY, OFFERED_BELOW, SpreadLabels, is_offered
-from pages.components.cached import datasets, services
+from pages.components.cached import datasets
 from pages.components.dataset import decisions
-from pages.components.shared import markdown, state
+from pages.components.shared import markdown, state, thumbnails
 
 PER_PAGE = 24
 REFUSED, SHOWN_CLASS = "spread-labels-refused", "spread-class"
@@ -116,7 +114,7 @@ def _grid(dataset: Dataset, pool: Pool, positions: Sequence[int], name: str) -> 
         with st.grid(min_column_width=110, gap="small"):
             for path in paths:
                 with st.container(gap="xxsmall"):
-                    _thumbnail(dataset, path)
+                    thumbnails.show_photo(dataset.folder.root / path, datasets.small, 110, path)
                     st.checkbox(f"not {shown}", key=f"not-{name}-{path}")
         st.form_submit_button(
             f"The others are {shown}",
@@ -126,14 +124,6 @@ def _grid(dataset: Dataset, pool: Pool, positions: Sequence[int], name: str) -> 
             on_click=_confirm,
             args=(dataset, {path: pool.digests[i] for path, i in zip(paths, positions, strict=True)}, name),
         )
-
-
-def _thumbnail(dataset: Dataset, path: str) -> None:
-    try:
-        file = check_photo(dataset.folder.root / path, services.settings().dataset_roots)
-        st.image(datasets.small(file, file.stat().st_mtime), width=110, alt=path)
-    except (PhotoError, FileNotFoundError) as error:
-        st.caption(f":material/broken_image: {markdown.escape(error)}")
 
 
 def _confirm(dataset: Dataset, digests: dict[str, str], name: str) -> None:

@@ -7,15 +7,13 @@ import streamlit as st
 from core import formatting
 from core.data.dataset import Dataset
 from core.data.review import EXCLUDE, RELABEL, Decision
-from core.data.scan.walk import check_photo
-from core.errors import PhotoError
 from core.labelling.learning_curve import FEWEST, LearningCurve
 from core.labelling.pool import UNLABELLED, Labels, Pool
 from core.labelling.rounds import Round
-from pages.components.cached import datasets, services
+from pages.components.cached import datasets
 from pages.components.dataset import decisions
 from pages.components.labelling.start import KEYS, add_classes
-from pages.components.shared import elements, markdown, state
+from pages.components.shared import elements, markdown, state, thumbnails
 
 WHY = "labelled by hand"
 ROUND, PASSED, ON_SHOW = "labelling-round", "labelling-passed-over", "labelling-on-show"
@@ -129,11 +127,7 @@ def _question(dataset: Dataset, pool: Pool, labels: Labels, path: str) -> None:
 
 
 def _photo(dataset: Dataset, path: str) -> None:
-    try:
-        file = check_photo(dataset.folder.root / path, services.settings().dataset_roots)
-        st.image(datasets.large(file, file.stat().st_mtime), width=PHOTO_PIXELS, alt=path)
-    except (PhotoError, FileNotFoundError) as error:
-        st.caption(f":material/broken_image: {markdown.escape(error)}")
+    thumbnails.show_photo(dataset.folder.root / path, datasets.large, PHOTO_PIXELS, path)
     st.caption(markdown.escape(path))
 
 
@@ -155,23 +149,7 @@ def _pass_over(dataset: Dataset, path: str) -> None:
 
 def _undo(dataset: Dataset) -> None:
     """Undo the last decision about this folder, and show its photo again."""
-    made = dataset.review.decisions
-    st.button(
-        "Undo",
-        icon=":material/undo:",
-        shortcut="Z",
-        key="undo-label",
-        disabled=not made,
-        help=f"Undo: {decisions.describe(made[-1])}" if made else None,
-        on_click=_take_back,
-        args=(dataset, made[-1] if made else None),
-    )
-
-
-def _take_back(dataset: Dataset, decision: Decision) -> None:
-    """Undo a decision, and show its photo; a callback."""
-    decisions.take_back(dataset.review.root, decision)
-    state.remember(ON_SHOW, next(iter(decision.photos)))
+    decisions.undo_button(dataset, "undo-label", lambda undone: state.remember(ON_SHOW, next(iter(undone.photos))))
 
 
 def what_it_can_do(going: Round) -> None:

@@ -8,10 +8,8 @@ import streamlit as st
 from core.data.class_names import shown_name, shown_names
 from core.data.dataset import Dataset
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision
-from core.data.scan.walk import check_photo
-from core.errors import PhotoError
 from core.labels.dataset_check import DatasetCheck
-from pages.components.cached import datasets, services
+from pages.components.cached import datasets
 from pages.components.dataset import decisions, opened_photo
 from pages.components.gallery.gallery import DECIDED, Action, Photo, gallery
 from pages.components.shared import drawings, elements, markdown, state, thumbnails
@@ -169,12 +167,8 @@ def _step(label: str, icon: str, key: str, check: DatasetCheck, place: int) -> N
 
 def _large(check: DatasetCheck, position: int) -> None:
     path = check.folder.paths[position]
-    try:
-        file = check_photo(check.folder.absolute(position), services.settings().dataset_roots)
-        photo = datasets.large(file, file.stat().st_mtime)
-        st.image(photo, width=PHOTO_PIXELS, alt=f"{path}, labelled {check.given(position)}")
-    except (PhotoError, FileNotFoundError) as error:
-        st.caption(f":material/broken_image: {markdown.escape(error)}")
+    file, alt = check.folder.absolute(position), f"{path}, labelled {check.given(position)}"
+    thumbnails.show_photo(file, datasets.large, PHOTO_PIXELS, alt)
     st.caption(markdown.escape(path))
 
 
@@ -241,22 +235,7 @@ def _decide_button(
 
 def _undo(dataset: Dataset) -> None:
     """Undo the last decision about this dataset, and show its photo again."""
-    made = dataset.review.decisions
-    st.button(
-        "Undo",
-        icon=":material/undo:",
-        shortcut="Z",
-        key="undo-suspect",
-        disabled=not made,
-        help=f"Undo: {decisions.describe(made[-1])}" if made else None,
-        on_click=_take_back,
-        args=(dataset, made[-1] if made else None),
-    )
-
-
-def _take_back(dataset: Dataset, decision: Decision) -> None:
-    decisions.take_back(dataset.review.root, decision)
-    state.remember(ON_SHOW, next(iter(decision.photos)))
+    decisions.undo_button(dataset, "undo-suspect", lambda undone: state.remember(ON_SHOW, next(iter(undone.photos))))
 
 
 def _choose_another(dataset: Dataset, check: DatasetCheck, position: int, key: str) -> None:
@@ -304,13 +283,8 @@ def _evidence(check: DatasetCheck, position: int) -> None:
 
 
 def _thumbnail(check: DatasetCheck, position: int) -> None:
-    path = check.folder.paths[position]
-    try:
-        st.image(
-            thumbnails.thumbnail(check.folder, position), width=132, alt=f"{path}, labelled {check.given(position)}"
-        )
-    except (PhotoError, FileNotFoundError) as error:
-        st.caption(f":material/broken_image: {markdown.escape(error)}")
+    alt = f"{check.folder.paths[position]}, labelled {check.given(position)}"
+    thumbnails.show_photo(check.folder.absolute(position), datasets.small, 132, alt)
 
 
 def _many(dataset: Dataset, check: DatasetCheck, positions: Sequence[int], key: str) -> None:

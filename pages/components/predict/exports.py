@@ -7,7 +7,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.data.intake import collect, sample
+from core.data.intake import collect
+from core.data.intake.own_datasets import own_dataset_names
 from core.formatting import photos
 from core.inference.batch import BatchJob
 from core.inference.prediction_table import PredictionTable, Saved, as_csv, as_sorted_zip, save
@@ -50,11 +51,9 @@ def _sorted(found: PredictionTable) -> bytes:
 def saving(found: PredictionTable, shown: NDArray[np.intp], job: BatchJob) -> None:
     """Add the photos on show to a dataset of this app."""
     folder = services.settings().datasets_folder
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     with st.popover("Save into a dataset", icon=":material/library_add:"):
         st.markdown("Each photo is added to its predicted or corrected class.")
-        own = [name for name in names if name != sample.SAMPLE_NAME]
-        name = st.selectbox("Dataset", [NEW, *own], key=f"save-into-{job.id}")
+        name = st.selectbox("Dataset", [NEW, *own_dataset_names(folder)], key=f"save-into-{job.id}")
         typed = st.text_input("Name of the dataset", key=f"save-name-{job.id}") if name == NEW else ""
         if st.button(f"Save {photos(len(shown))} as shown", type="primary", key=f"save-{job.id}"):
             with reporting():

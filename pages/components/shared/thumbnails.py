@@ -2,8 +2,9 @@
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from pages.components.shared import markdown
 
 PHOTO_PIXELS = 94
 
+Make = Callable[[Path, float], bytes]
+"""Makes of a photo's file, and the time of its last change, the JPEG that is shown."""
+
 
 def photo_row(
     photos: Sequence[Any], names: Sequence[str], *, show_names: bool = False, width: int = PHOTO_PIXELS
@@ -31,8 +35,20 @@ def photo_row(
 
 def thumbnail(folder: ImageFolder, index: int) -> bytes:
     """A photo of a dataset as a small JPEG; raises `PhotoError` where it can no longer be read."""
-    path = check_photo(folder.absolute(index), services.settings().dataset_roots)
-    return datasets.small(path, path.stat().st_mtime)
+    return _made(folder.absolute(index), datasets.small)
+
+
+def show_photo(file: Path, make: Make, width: int, alt: str) -> None:
+    """A photo, so many pixels wide, or why it can no longer be read; `make` is `datasets.small` or `datasets.large`."""
+    try:
+        st.image(_made(file, make), width=width, alt=alt)
+    except (PhotoError, FileNotFoundError) as error:
+        st.caption(f":material/broken_image: {markdown.escape(error)}")
+
+
+def _made(file: Path, make: Make) -> bytes:
+    found = check_photo(file, services.settings().dataset_roots)
+    return make(found, found.stat().st_mtime)
 
 
 def small_jpeg(pixels: NDArray[np.uint8]) -> bytes:
