@@ -101,6 +101,7 @@ class Orders:
         with self._deciding:
             try:
                 _write_to_log(run)
+                run.read_status()  # one that cannot be read is refused before its lock could be seen as held
                 self._held.enter_context(held_with_message(run, self.message))
             except (UnfreezeError, OSError):
                 _end_with_traceback()
