@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.data.class_names import shown_names
+from core.data.class_names import shown_name, shown_names
 from core.data.dataset import ALIKE, ALIKE_CONFLICT, CONFLICT, COPIES, LEAK, NEVER_LEARNED, SAME_NAME, Dataset, Finding
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision, Review, rows_of
 from core.data.scan.folder import ImageFolder
@@ -58,7 +58,7 @@ def undo_bar(dataset: Dataset) -> None:
     made = dataset.review.decisions
     with st.container(horizontal=True, vertical_alignment="center"):
         undo_button(dataset, "undo", on_hover=False)
-        words = f"Last decision: {describe(made[-1])}" if made else "Nothing is decided yet."
+        words = f"Last decision: {describe(made[-1], dataset.folder)}" if made else "Nothing is decided yet."
         st.markdown(f":gray[{words}]", width="content")
 
 
@@ -76,7 +76,7 @@ def undo_button(
         shortcut="Z",
         key=key,
         disabled=last is None,
-        help=f"Undo: {describe(last)}" if on_hover and last else None,
+        help=f"Undo: {describe(last, dataset.folder)}" if on_hover and last else None,
         on_click=_undo,
         args=(dataset.review.root, last, undone),
     )
@@ -88,11 +88,11 @@ def _undo(root: Path, decision: Decision | None, undone: Callable[[Decision], No
         undone(decision)
 
 
-def describe(decision: Decision) -> str:
+def describe(decision: Decision, folder: ImageFolder) -> str:
     """A decision in a few words, safe as Markdown."""
     names = list(decision.photos)
     what = markdown.escape(names[0]) if len(names) == 1 else f"{len(names):,} photos"
-    return f"{what} {opened_photo.in_words(decision)}"
+    return f"{what} {opened_photo.in_words(decision, folder)}"
 
 
 def finding_in_full(dataset: Dataset, finding: Finding) -> None:
@@ -196,9 +196,9 @@ def cards(dataset: Dataset, positions: Sequence[int], title: str, why: str, key:
 def photo(folder: ImageFolder, position: int, picture: bytes, reason: str, decision: Decision | None) -> Photo:
     """A photo of a dataset as one of a gallery."""
     path = folder.paths[position]
-    words = opened_photo.short(decision) if decision else ""
+    words = opened_photo.short(decision, folder) if decision else ""
     mark = DECIDED if decision else ""
-    label = folder.class_names[folder.labels[position]]
+    label = shown_names(folder.class_names)[folder.labels[position]]
     return Photo(path, picture, label, reason or shortened(path.rpartition("/")[2]), words, mark)
 
 
@@ -206,7 +206,8 @@ def actions_for(folder: ImageFolder, positions: Sequence[int]) -> tuple[Action, 
     """What can be decided about these photos: a class that all of them have is none to move them to."""
     labels = {int(folder.labels[i]) for i in positions}
     others = tuple(name for label, name in enumerate(folder.class_names) if labels != {label})
-    move = Action(RELABEL, "M", "Move", others, state.recall(TARGET, ""))
+    shown = tuple(shown_name(name, folder.class_names) for name in others)
+    move = Action(RELABEL, "M", "Move", others, state.recall(TARGET, ""), shown)
     return (
         Action(EXCLUDE, "X", LEAVE_OUT),
         Action(KEEP, "K", CORRECT),
@@ -255,7 +256,9 @@ def decided(dataset: Dataset) -> None:
     for position in range(len(review.decisions) - 1, -1, -1):
         decision = review.decisions[position]
         with st.container(horizontal=True, vertical_alignment="center", border=True):
-            st.markdown(f"{describe(decision)}  \n:gray[{markdown.escape(decision.why)}]", width="stretch")
+            st.markdown(
+                f"{describe(decision, dataset.folder)}  \n:gray[{markdown.escape(decision.why)}]", width="stretch"
+            )
             st.button("Take back", key=f"back-{position}", on_click=take_back, args=(review.root, decision))
     for path, reason in dataset.lost:
         st.caption(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from core.data.class_names import shown_name
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision
 from core.data.scan.folder import ImageFolder
 from pages.components.cached import datasets
@@ -51,6 +52,7 @@ def _one(album: Album) -> None:
     place = state.recall(PLACE, 0)
     position = album.positions[place]
     path, label = album.folder.paths[position], album.folder.class_names[album.folder.labels[position]]
+    name = shown_name(label, album.folder.class_names)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{place + 1:,} of {len(album.positions):,}**", width="stretch")
         _step("Back", ":material/chevron_left:", "Left", place - 1, album)
@@ -58,24 +60,26 @@ def _one(album: Album) -> None:
     photo, facts = st.columns([3, 2], gap="medium")
     with photo:
         file = album.folder.absolute(position)
-        thumbnails.show_photo(file, datasets.large, PHOTO_PIXELS, f"{path}, labelled {label}")
+        thumbnails.show_photo(file, datasets.large, PHOTO_PIXELS, f"{path}, labelled {name}")
         st.caption(markdown.escape(path))
     with facts:
-        st.markdown(f"## {markdown.escape(label)}")
+        st.markdown(f"## {markdown.escape(name)}")
         if position in album.decisions:
-            st.markdown(f":green-badge[:material/check: {in_words(album.decisions[position])}]")
+            st.markdown(f":green-badge[:material/check: {in_words(album.decisions[position], album.folder)}]")
         _decisions(album, position, label)
 
 
-def in_words(decision: Decision) -> str:
-    """What was decided, safe as Markdown."""
+def in_words(decision: Decision, folder: ImageFolder) -> str:
+    """What was decided about a photo of a dataset, safe as Markdown."""
     words = {EXCLUDE: "left out", KEEP: "marked as correct", RELABEL: "moved to"}
-    return f"{words[decision.action]} {markdown.escape(decision.label)}" if decision.label else words[decision.action]
+    label = markdown.escape(shown_name(decision.label, folder.class_names))
+    return f"{words[decision.action]} {label}" if label else words[decision.action]
 
 
-def short(decision: Decision) -> str:
-    """What was decided, in a word or two, as plain text for a badge."""
-    return {EXCLUDE: "left out", KEEP: "correct", RELABEL: f"now {decision.label}"}[decision.action]
+def short(decision: Decision, folder: ImageFolder) -> str:
+    """What was decided about a photo of a dataset, in a word or two, as plain text for a badge."""
+    now = f"now {shown_name(decision.label, folder.class_names)}"
+    return {EXCLUDE: "left out", KEEP: "correct", RELABEL: now}[decision.action]
 
 
 def _step(label: str, icon: str, key: str, place: int, album: Album) -> None:
@@ -96,7 +100,12 @@ def _decisions(album: Album, position: int, label: str) -> None:
                 st.rerun()
         others = [name for name in album.folder.class_names if name != label]
         chosen = st.selectbox(
-            "Or move it to", others, index=None, placeholder="Choose a class…", key=f"opened-move-{position}"
+            "Or move it to",
+            others,
+            index=None,
+            format_func=lambda name: shown_name(name, album.folder.class_names),
+            placeholder="Choose a class…",
+            key=f"opened-move-{position}",
         )
         if chosen:
             album.decide(RELABEL, position, chosen)

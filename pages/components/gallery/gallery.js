@@ -88,7 +88,7 @@ function create(root) {
     }
     const both = made("span", "choice"), choice = made("select", "");
     choice.setAttribute("aria-label", action.label);
-    choice.append(new Option(data.words.choose, ""), ...action.choices.map((name) => new Option(name, name)));
+    choice.append(new Option(data.words.choose, ""), ...action.choices.map((name, place) => new Option(action.shown[place] || name, name)));
     choice.value = action.choices.includes(action.choice) ? action.choice : "";
     button.addEventListener("click", () => decide(action));
     choice.addEventListener("change", () => { button.disabled = !choice.value; });

@@ -79,6 +79,7 @@ class Action:
         label: What its button says.
         choices: What is chosen with it, such as a class; empty where there is nothing to choose.
         choice: The choice at the beginning, or empty.
+        shown: What the choices are called on the screen, in the same order; as they are if empty.
 
     Raises:
         ValueError: The key is none that is free, or the name is not.
@@ -89,6 +90,7 @@ class Action:
     label: str
     choices: tuple[str, ...] = ()
     choice: str = ""
+    shown: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the key and the name."""

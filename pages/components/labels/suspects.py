@@ -8,6 +8,7 @@ import streamlit as st
 from core.data.class_names import shown_name, shown_names
 from core.data.dataset import Dataset
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision
+from core.formatting import whole
 from core.labels.dataset_check import DatasetCheck
 from pages.components.cached import datasets
 from pages.components.dataset import decisions, opened_photo
@@ -131,7 +132,7 @@ def _one(dataset: Dataset, check: DatasetCheck) -> None:
             with facts, st.container(key="suspect-facts"):
                 with st.container(key="suspect-question"):
                     _question(check, position)
-                    _show_decision(decided.get(position))
+                    _show_decision(check, decided.get(position))
                 _prediction(check, position)
                 with st.container(key="suspect-decision"):
                     _buttons(dataset, check, position)
@@ -167,7 +168,7 @@ def _step(label: str, icon: str, key: str, check: DatasetCheck, place: int) -> N
 
 def _large(check: DatasetCheck, position: int) -> None:
     path = check.folder.paths[position]
-    file, alt = check.folder.absolute(position), f"{path}, labelled {check.given(position)}"
+    file, alt = check.folder.absolute(position), f"{path}, labelled {shown(check, check.given(position))}"
     thumbnails.show_photo(file, datasets.large, PHOTO_PIXELS, alt)
     st.caption(markdown.escape(path))
 
@@ -189,9 +190,9 @@ def _prediction(check: DatasetCheck, position: int) -> None:
     st.caption("Prediction of a model trained on other photos, never on this one.")
 
 
-def _show_decision(decision: Decision | None) -> None:
+def _show_decision(check: DatasetCheck, decision: Decision | None) -> None:
     if decision is not None:
-        st.markdown(f":green-badge[:material/check: You decided: {opened_photo.in_words(decision)}]")
+        st.markdown(f":green-badge[:material/check: You decided: {opened_photo.in_words(decision, check.folder)}]")
 
 
 def _buttons(dataset: Dataset, check: DatasetCheck, position: int) -> None:
@@ -342,15 +343,15 @@ def photo(
     check: DatasetCheck, position: int, key: str, picture: bytes, reason: str, decision: Decision | None
 ) -> Photo:
     """A photo of a check as one of a gallery: its label, the suggested one where it differs, and how sure that is."""
-    given, suggested = check.given(position), check.suggested(position)
+    given, suggested = (shown(check, name) for name in (check.given(position), check.suggested(position)))
     title = given if key == OUTLIERS or suggested == given else f"{given} → {suggested}"
     path = check.folder.paths[position]
     note = {
-        SUSPECTS: f"{check.confidence(position):.0%}",
-        EVERY: f"{check.issues.quality[position]:.0%}",
+        SUSPECTS: whole(check.confidence(position)),
+        EVERY: whole(check.issues.quality[position]),
         OUTLIERS: decisions.shortened(path.rpartition("/")[2]),
     }[key]
-    words, mark = (opened_photo.short(decision), DECIDED) if decision else ("", "")
+    words, mark = (opened_photo.short(decision, check.folder), DECIDED) if decision else ("", "")
     return Photo(path, picture, title, reason or note, words, mark)
 
 
@@ -361,7 +362,7 @@ def actions_for(check: DatasetCheck, key: str) -> tuple[Action, ...]:
         *suggested,
         Action(KEEP, "K", "Keep the label"),
         Action(EXCLUDE, "X", "Leave out"),
-        Action(RELABEL, "T", "Move", check.folder.class_names),
+        Action(RELABEL, "T", "Move", check.folder.class_names, shown=shown_names(check.folder.class_names)),
     )
 
 

@@ -46,10 +46,10 @@ STEP = 0.1
 
 @dataclass(frozen=True)
 class _Measure:
-    """How a measure is drawn: its name, the format of its values, the height of the chart in pixels, its axis."""
+    """How a measure is drawn: its name, Vega's expression of a value, the height of the chart in pixels, its axis."""
 
     words: str
-    number: str
+    written: str
     height: int
     axis: Mapping[str, Any]
 
@@ -83,16 +83,26 @@ WHOLE_PERCENT = "format(100 * datum.value, '.0f') + ' %'"
 
 _MEASURES: Mapping[str, _Measure] = {
     ACCURACY: _Measure(
-        "accuracy", ".1%", 250, _axis("accuracy", {"zero": False}, labelExpr=WHOLE_PERCENT, tickCount=5)
+        "accuracy",
+        "format(100 * datum.value, '.1f') + ' %'",
+        250,
+        _axis("accuracy", {"zero": False}, labelExpr=WHOLE_PERCENT, tickCount=5),
     ),
-    LOSS: _Measure("loss", ".3f", 220, _axis("loss (cross-entropy)", {"zero": True}, tickCount=5)),
+    LOSS: _Measure(
+        "loss",
+        "format(datum.value, '.3f')",
+        220,
+        _axis("loss (cross-entropy)", {"zero": True}, tickCount=5),
+    ),
     RATE: _Measure(
         "learning rate",
-        ".1e",
+        "format(datum.value, '.1e')",
         170,
         _axis("learning rate", {"type": "log"}, format=".0e", tickCount=3, grid=False),
     ),
-    SPEED: _Measure("images per second", ".0f", 170, _axis("images per second", {"zero": True}, tickCount=3)),
+    SPEED: _Measure(
+        "images per second", "format(datum.value, '.0f')", 170, _axis("images per second", {"zero": True}, tickCount=3)
+    ),
 }
 
 
@@ -203,7 +213,7 @@ def curve_chart(measure: str) -> dict[str, Any]:
         "axis": {**INK_OF_AXIS, "tickMinStep": 1, "tickCount": 7, "format": "d", "grid": False},
     }
     drawn = _MEASURES[measure]
-    value = {"field": "value", "type": "quantitative", "title": drawn.words, "format": drawn.number}
+    value = {"field": "written", "type": "nominal", "title": drawn.words}
     tooltip = [
         {"field": "curve", "type": "nominal"},
         {**position, "title": "epoch", "format": ".2f"},
@@ -216,6 +226,7 @@ def curve_chart(measure: str) -> dict[str, Any]:
     return {
         "height": drawn.height,
         "usermeta": {"embedOptions": {"renderer": "svg"}},
+        "transform": [{"calculate": drawn.written, "as": "written"}],
         "layer": [
             _layer({"type": "point", "opacity": 0, "size": 1, "tooltip": None}, place, FRAME),
             _layer({"type": "rule", "strokeDash": [5, 4], "color": LEARNS, "strokeWidth": 2}, {"x": x}, FINE_TUNING),

@@ -15,10 +15,12 @@ from pages.components.gallery.gallery import DECIDED
         (Decision(EXCLUDE, {"a/1.jpg": "00"}), "a/1\\.jpg left out"),
         (Decision(KEEP, {"a/1.jpg": "00", "a/2.jpg": "01"}), "2 photos marked as correct"),
         (Decision(RELABEL, {"a/1.jpg": "00"}, "*b*"), "a/1\\.jpg moved to \\*b\\*"),
+        (Decision(RELABEL, {"a/1.jpg": "00"}, "b_c"), "a/1\\.jpg moved to b c"),
     ],
 )
 def test_a_decision_is_one_line_of_safe_markdown(decision: Decision, text: str) -> None:
-    assert decisions.describe(decision) == text
+    folder = ImageFolder(Path("/"), ("a", "b_c"), ("0.png", "1.png"), np.array([0, 1], np.int32))
+    assert decisions.describe(decision, folder) == text
 
 
 def test_photos_of_one_class_are_not_moved_to_it() -> None:

@@ -64,8 +64,8 @@ def test_a_photo_says_what_is_suggested_and_what_was_decided(dataset: Dataset) -
     check = check_of(dataset)
     decision = Decision(RELABEL, {dataset.folder.paths[0]: check.digests[0]}, "red")
     suspect = photo(check, 0, SUSPECTS, b"jpeg", "", decision)
-    assert (suspect.title, suspect.note, suspect.badge) == ("blue → red", "80%", "now red")
-    assert photo(check, 0, EVERY, b"jpeg", "", None).note == "20%"
+    assert (suspect.title, suspect.note, suspect.badge) == ("blue → red", "80 %", "now red")
+    assert photo(check, 0, EVERY, b"jpeg", "", None).note == "20 %"
     assert photo(check, 0, OUTLIERS, b"jpeg", "", None).title == "blue"
     assert photo(check, 5, SUSPECTS, b"jpeg", "", None).title == "red", "nothing else is suggested for it"
 
