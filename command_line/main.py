@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from command_line import check_labels, dataset, export, predict, runs, train
+from command_line import check_labels, dataset, evaluate, export, predict, runs, train
 from command_line.output import INTERRUPTED, Output, printable
 from core.errors import UnfreezeError
 from core.files import FULL
@@ -59,6 +59,13 @@ COMMANDS = (
     Command("train", "train a model as a recipe says", train.EXAMPLES, train.add, train.train),
     Command(
         "predict", "classify photos with a run's model", predict.EXAMPLES, predict.add, predict.predict, writes=False
+    ),
+    Command(
+        "evaluate",
+        "test a run's model on labelled photos from elsewhere",
+        evaluate.EXAMPLES,
+        evaluate.add,
+        evaluate.evaluate,
     ),
     Command(
         "check-labels",

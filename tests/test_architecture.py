@@ -70,6 +70,7 @@ COMPONENT_FOLDERS: dict[str, frozenset[str]] = {
     "shared": frozenset({"cached"}),
     "collect": FOR_ALL | {"camera"},
     "dataset": FOR_ALL | {"collect"},
+    "evaluate": FOR_ALL | {"dataset"},
     "labelling": FOR_ALL | {"dataset"},
     "labels": FOR_ALL | {"compare", "dataset", "runs", "train"},
     "predict": FOR_ALL | {"camera"},

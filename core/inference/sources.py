@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -82,12 +82,17 @@ def in_folder(
     """
     root = check_inside(folder, roots)
     walk = Walk(root, roots, limits, on_folder)
+    found = listed(root, (file.path for file in sorted(walk.files)), roots, limits)
+    return Listing(found.photos, tuple(walk.left_out))
+
+
+def listed(root: Path, paths: Iterable[str], roots: Sequence[Path], limits: Limits) -> Listing:
+    """List photos that are known, by their paths relative to a folder, in this order; each is named by its path."""
 
     def reading(path: str) -> Callable[[], bytes]:
         return lambda: _read_file(root / path, roots, limits.file_bytes)
 
-    photos = tuple(Photo(file.path, reading(file.path)) for file in sorted(walk.files))
-    return Listing(photos, tuple(walk.left_out))
+    return Listing(tuple(Photo(path, reading(path)) for path in paths))
 
 
 def named(path: Path, limits: Limits) -> Listing:

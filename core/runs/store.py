@@ -334,6 +334,11 @@ class Run:
         """What can be taken along, see `core.export.jobs`."""
         return self.folder / "exports"
 
+    @property
+    def external_tests_folder(self) -> Path:
+        """How good the model is on labelled photos from elsewhere, see `core.inference.external_test`."""
+        return self.folder / "external_tests"
+
     def predictions_file(self, part: str) -> Path:
         """Probabilities `(N, K)` and labels `(N,)` of the "validation" or "test" part under the best model."""
         return self.folder / f"{part}.npz"

@@ -1,4 +1,4 @@
-"""Evaluate a trained model on photos that were not used in training."""
+"""Evaluate a trained model on photos that were not used in training: its own test photos, or others."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,14 @@ import streamlit as st
 
 from pages.components.cached import runs
 from pages.components.evaluate.confidence import confidence
+from pages.components.evaluate.elsewhere import elsewhere, what_does_not_count
 from pages.components.evaluate.embedding_map import embedding_map
 from pages.components.evaluate.grade import grade
 from pages.components.evaluate.heat_maps import heat_maps, show_opened_photo
 from pages.components.evaluate.mistakes import mistakes
 from pages.components.evaluate.overview import overview
 from pages.components.evaluate.photos import MISTAKES, SECTION_KEY, EvaluatedSubset
-from pages.components.evaluate.sentences import SUBSETS
+from pages.components.evaluate.sentences import OTHER, SUBSETS
 from pages.components.evaluate.training_dynamics import training_dynamics
 from pages.components.runs.run_view import random_weights_warning
 from pages.components.shared import elements
@@ -21,28 +22,29 @@ from pages.components.shared.run_choice import choose_run
 from pages.components.shared.run_descriptions import LoadedRun
 from pages.components.shared.run_embeddings import embeddings_of
 
-OVERVIEW, DYNAMICS = "Overview", "Training dynamics"
+OVERVIEW, DYNAMICS, MAP = "Overview", "Training dynamics", "Map"
 SECTIONS: dict[str, Callable[[EvaluatedSubset], None]] = {
     OVERVIEW: overview,
     MISTAKES: mistakes,
     "Confidence": confidence,
     "Heat maps": heat_maps,
     DYNAMICS: training_dynamics,
-    "Map": embedding_map,
+    MAP: embedding_map,
 }
 
 TEST, VALIDATION, TRAINING = SUBSETS
+TITLES = {**SUBSETS, OTHER: "Other photos"}
 
 
 def choose_subset(section: str) -> str:
-    """Choose test photos (the default), validation or training photos; where a section has only some, only these."""
-    only = [VALIDATION] if section == DYNAMICS else list(SUBSETS)
+    """Choose test photos (the default), others of the run, or photos from elsewhere; only those that a section has."""
+    only = [VALIDATION] if section == DYNAMICS else list(SUBSETS if section == MAP else TITLES)
     return st.segmented_control(
         "Photos",
         only,
         default=only[0],
         required=True,
-        format_func=SUBSETS.__getitem__,
+        format_func=TITLES.__getitem__,
         key=f"evaluate-part-{len(only)}",
         persist_state="session",
         label_visibility="collapsed",
@@ -50,7 +52,12 @@ def choose_subset(section: str) -> str:
 
 
 def evaluated(shown: LoadedRun, name: str) -> EvaluatedSubset | None:
-    """What the model says about the photos of a subset; None while that is computed, and the page shows how far."""
+    """What the model says about the photos of a subset; None while that is computed, and the page shows how far.
+
+    Of photos from elsewhere also None until some have been chosen.
+    """
+    if name == OTHER:
+        return elsewhere(shown)
     if name == TRAINING and embeddings_of(shown.run) is None:
         return None
     return EvaluatedSubset(shown, name, runs.evaluation(shown.run.id, name, shown.status.ended))
@@ -80,6 +87,8 @@ if chosen:
         subset = evaluated(chosen, part)
         if subset is not None:
             grade(subset)
+        if subset is not None and subset.elsewhere:
+            what_does_not_count(chosen, subset.elsewhere)
     if subset is not None:
         with reporting():
             SECTIONS[section](subset)

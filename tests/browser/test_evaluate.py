@@ -18,7 +18,7 @@ from core.runs.embeddings import read_embeddings
 from core.runs.store import Label, Run
 from tests.browser.accessibility import barriers
 from tests.browser.conftest import Screen, Server, free_port
-from tests.conftest import FinishedRun, Workplace, eventually
+from tests.conftest import FinishedRun, Workplace, eventually, photos_of, write_colours
 
 NARROW = 400
 
@@ -238,6 +238,49 @@ def mistaken(finished_run: FinishedRun, tmp_path: Path) -> Iterator[Server]:
     started.start()
     yield started
     started.kill()
+
+
+def test_photos_from_elsewhere_are_evaluated_and_a_person_says_which_class_is_meant(
+    mistaken: Server, new_screen: Callable[..., Screen], tmp_path: Path
+) -> None:
+    place = mistaken.workplace
+    others = write_colours(tmp_path / "sent", per_class=3, side=48)
+    (others / "red").rename(others / "rouge")
+    (others / "blue" / "broken.jpg").write_bytes(b"text")
+    [run] = place.store.runs()
+    shutil.copy(photos_of(run, "training")[0], others / "blue" / "learned.png")
+    screen = new_screen(mistaken)
+    screen.open(f"/evaluate?run={run.id}")
+    show(screen, "Other photos")
+    screen.page.get_by_role("tab", name="ZIP file").click()
+    packed = shutil.make_archive(str(tmp_path / "mine"), "zip", others)
+    screen.page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(packed)
+    expect(screen.text("3 photos of class rouge: the model does not know it.")).to_be_visible(timeout=60_000)
+    screen.settle()
+    expect(screen.text("1 photo is left out: 1 of the training and 0 of the validation")).to_be_visible()
+    expect(screen.text("of 3 photos of mine, not from this dataset, are classified correctly.")).to_be_visible()
+    expect(screen.text("1 file could not be used: reasons")).to_be_visible()
+    choose(screen, "“rouge” means", "red")
+    expect(screen.text("of 6 photos of mine, not from this dataset, are classified correctly.")).to_be_visible()
+    expect(screen.page.get_by_text("the model does not know it")).to_have_count(0)
+    for section in ("Mistakes", "Confidence", "Heat maps"):
+        show(screen, section)
+        expect(screen.text("accuracy on the other photos")).to_be_visible()
+        assert not screen.problems()
+    expect(screen.page.get_by_role("button", name="evidence for")).to_have_count(6)
+    for _ in screen.looks():
+        show(screen, "Mistakes")
+        assert not screen.problems()
+        assert not barriers(screen.page)
+    screen.open(f"/evaluate?run={run.id}")
+    show(screen, "Other photos")
+    expect(screen.text("of 6 photos of mine, not from this dataset")).to_be_visible()
+    screen.press("Other photos…")
+    screen.page.get_by_label("Folder with one subfolder for each class", exact=True).fill(str(place.colours))
+    screen.page.get_by_role("button", name="Open the folder").click()
+    expect(screen.text("photos are also among the test photos of this run")).to_be_visible(timeout=60_000)
+    screen.settle()
+    assert not screen.problems()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -165,6 +165,7 @@ def scan(
     roots: Sequence[Path],
     limits: Limits = DEFAULT_LIMITS,
     layout: Layout = DEFAULT_LAYOUT,
+    least_classes: int = 2,
     index_folder: Path | None = None,
     on_progress: Callable[[int, int], None] = nothing,
     on_folder: Callable[[], None] = lambda: None,
@@ -180,6 +181,7 @@ def scan(
         limits: What lies above is left out.
         layout: Where the labels come from; left open, the names of the folders decide: those that mean training,
             validation and test are taken for a split that the dataset brings.
+        least_classes: 2, since nothing can be learned from fewer; 1 where photos are only to be judged.
         index_folder: Where it is kept what was found, so that the next scan reads only photos whose size or time of
             change is new, and a scan that was broken off goes on where it was; None keeps nothing.
         on_progress: Called in this thread with the number of photos read so far and of all, a few times a second; it
@@ -187,8 +189,8 @@ def scan(
         on_folder: Called in this thread for each folder that is listed, before any photo is read; may raise, too.
 
     Raises:
-        FolderError: As `check_inside`, or there are fewer than two classes, or more photos than the limit; where
-            photos are labelled by hand, there is none.
+        FolderError: As `check_inside`, or there are too few classes, or more photos than the limit; where photos are
+            labelled by hand, there is none.
         UndecidedLayout: The layout was left open, and a person must choose.
     """
     resolved, allowed = check_inside(root, roots), [path.expanduser().resolve() for path in roots]
@@ -198,7 +200,7 @@ def scan(
     layout = decide(layout, resolved, photos, walk.folders)
     placed = place(layout, resolved, photos, walk.folders)
     files = [file for file in walk.files if file.path in placed.classes]
-    check = _require_photos if layout.label_by == BY_HAND else _require_two_classes
+    check = _require_photos if layout.label_by == BY_HAND else partial(_require_classes, least_classes)
     check(resolved, placed, placed.classes, "photos", [*walk.left_out, *placed.left_out])
     index = PhotoIndex(index_folder, resolved, limits.pixels)
     try:
@@ -361,22 +363,22 @@ def _dataset_inside(paths: Sequence[str]) -> str:
     return next(iter(tree.inner[around[-1]] if around else _divided_classes(paths)), "")
 
 
-def _require_two_classes(
-    root: Path, placed: Placed, paths: Iterable[str], what: str, left_out: Sequence[LeftOut]
+def _require_classes(
+    least: int, root: Path, placed: Placed, paths: Iterable[str], what: str, left_out: Sequence[LeftOut]
 ) -> tuple[str, ...]:
     """Return the sorted class names of these photos.
 
     Raises:
-        FolderError: There are fewer than two.
+        FolderError: There are fewer than the least number, which is 1 or 2.
     """
     listed = list(paths)
     names = tuple(sorted({placed.classes[path] for path in listed}))
-    if len(names) >= 2:
+    if len(names) >= least:
         return names
     advice = _dataset_inside(listed) if not placed.tables and not placed.part_folders else ""
     first = min(left_out, default=None)
     raise FolderError(
-        f"{_what_was_found(root, placed, names, what)}"
+        f"{_what_was_found(root, placed, names, what, least)}"
         + (f" Left out: {len(left_out)}, first {first.path}: {first.reason}." if first else "")
         + (f" Its subfolder {advice} looks like a dataset: pick {root / advice} instead." if advice else "")
     )
@@ -399,11 +401,13 @@ def _require_photos(
     )
 
 
-def _what_was_found(root: Path, placed: Placed, names: Sequence[str], what: str) -> str:
+def _what_was_found(root: Path, placed: Placed, names: Sequence[str], what: str, least: int) -> str:
     if placed.tables:
         found = f"only one class ({names[0]})" if names else "no class"
         named = " and ".join(placed.tables)
-        return f"The table {named} gives {found} with {what} in {root}. Expected two classes or more."
+        fewest = "two classes or more" if least == 2 else "a class for each photo"
+        return f"The table {named} gives {found} with {what} in {root}. Expected {fewest}."
     found = f"only one class folder with {what} ({names[0]})" if names else f"no class folder with {what}"
-    wanted = "Expected at least two subfolders, one for each class, with its photos inside."
+    fewest = "at least two subfolders, one" if least == 2 else "a subfolder"
+    wanted = f"Expected {fewest} for each class, with its photos inside."
     return f"The folder {root} contains {found}. {wanted}"

@@ -12,6 +12,7 @@ from core.evaluation.embedding_map import EmbeddingMap, map_of
 from core.evaluation.metrics import Evaluation
 from core.evaluation.training_dynamics import TrainingDynamics, read_training_dynamics
 from core.inference.decision import temperature_of
+from core.inference.external_test import ExternalTest, read_test
 from core.reports.card_facts import CardFacts, read_card_facts
 from core.reports.facts import ReportContext, read_report_facts
 from core.reports.report import Report, report_of
@@ -75,6 +76,15 @@ def training_photos(run_id: str) -> int:
 def evaluation(run_id: str, part: str, ended: float | None) -> Evaluation:
     """What a run's model says of the photos of a part; raises as `core.evaluation.run_results.evaluation` does."""
     return run_results.evaluation(store().get(run_id), part)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def external_test(run_id: str, test: str, made: float, said: int) -> ExternalTest:
+    """A test on photos from elsewhere, by when it was made and when a person last said which classes are meant.
+
+    Raises as `core.inference.external_test.read_test` does.
+    """
+    return read_test(store().get(run_id), test)
 
 
 @st.cache_resource(max_entries=100, show_spinner=False)

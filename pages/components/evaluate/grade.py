@@ -17,5 +17,8 @@ def grade(subset: EvaluatedSubset) -> None:
         f"accuracy on the {subset.name} photos</div>"
     )
     with words:
-        st.markdown(sentences.correct(found, subset.name))
+        if subset.elsewhere:
+            st.markdown(sentences.correct_elsewhere(found, subset.elsewhere.facts.name))
+        else:
+            st.markdown(sentences.correct(found, subset.name))
         st.caption(sentences.MEANT[subset.name])

@@ -11,6 +11,7 @@ from core.errors import PhotoError
 from core.inference.prediction import DetailedPrediction
 from pages.components.cached import models, services
 from pages.components.evaluate.photos import OPENED, EvaluatedSubset, one_page, open_photo, photo
+from pages.components.evaluate.sentences import ONE
 from pages.components.gallery.gallery import gallery
 from pages.components.shared import drawings, elements, glossary, heat, markdown, state, thumbnails
 
@@ -59,7 +60,7 @@ def chosen_class(subset: EvaluatedSubset, position: int, label: int) -> int:
 
 
 def _see(subset: EvaluatedSubset, position: int) -> Seen:
-    path = check_photo(subset.folder.absolute(position), services.settings().dataset_roots)
+    path = check_photo(subset.folder.absolute(position), services.photo_roots())
     return models.detailed_prediction(subset.shown.run.id, subset.shown.status.ended, path, path.stat().st_mtime)
 
 
@@ -67,7 +68,7 @@ def _one(subset: EvaluatedSubset, position: int) -> None:
     """One photo, the evidence for a class in it, and its most probable classes."""
     names = subset.names
     st.markdown(
-        f"**{markdown.escape(subset.folder.paths[position])}**, a {subset.name} photo: {subset.describe(position)}"
+        f"**{markdown.escape(subset.folder.paths[position])}**, {ONE[subset.name]}: {subset.describe(position)}"
     )
     try:
         pixels, look = _see(subset, position)

@@ -12,6 +12,7 @@ from core.data.scan.folder import ImageFolder
 from core.errors import PhotoError
 from core.evaluation.metrics import Evaluation
 from core.formatting import photos, unbroken, whole
+from core.inference.external_test import ExternalTest
 from pages.components.gallery.gallery import RIGHT, WRONG, Photo, gallery
 from pages.components.shared import markdown, state, thumbnails
 from pages.components.shared.run_descriptions import LoadedRun
@@ -33,18 +34,20 @@ class EvaluatedSubset:
 
     Attributes:
         shown: The run.
-        name: One of `core.data.subsets.SUBSETS`.
+        name: One of `core.data.subsets.SUBSETS`, or `OTHER` for photos from elsewhere.
         found: The predictions.
+        elsewhere: What is known of photos from elsewhere.
     """
 
     shown: LoadedRun
     name: str
     found: Evaluation
+    elsewhere: ExternalTest | None = None
 
     @property
     def key(self) -> str:
         """What tells the widgets of this run and subset from those of others."""
-        return f"{self.shown.run.id}-{self.name}"
+        return f"{self.shown.run.id}-{self.elsewhere.id if self.elsewhere else self.name}"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -56,7 +59,7 @@ class EvaluatedSubset:
         """The photos; raises `PhotoError` where it is no longer known which ones they are."""
         if not self.found.paths:
             raise PhotoError(f"It is no longer known which photos were the {self.name} photos of this run.")
-        root = Path(self.shown.recipe.dataset)
+        root = self.elsewhere.root if self.elsewhere else Path(self.shown.recipe.dataset)
         return ImageFolder(root, self.found.class_names, self.found.paths, self.found.labels)
 
     def photos(self, count: int) -> str:

@@ -3,7 +3,7 @@
 Names of classes come as people gave them; they are made safe for Markdown here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,18 @@ FEW_PHOTOS = 10
 
 SUBSETS = {"test": "Test", "validation": "Validation", "training": "Training"}
 
+OTHER = "other"
+"""In place of a subset of the run's own photos: photos from elsewhere."""
+
+ONE = {**{name: f"a {name} photo" for name in SUBSETS}, OTHER: "not from this dataset"}
+"""What a single photo is."""
+
 MEANT = {
     "test": "Test photos were not used in training: expect the same results for new photos from the same source.",
     "validation": "The best epoch was chosen by the validation photos, so these results are slightly optimistic.",
     "training": "The model has learned from the training photos, so these results do not tell how good it is with new"
     " ones. A mistake here is a hard photo, or a wrong label.",
+    OTHER: "These photos come from outside the model's dataset: they show how good it is elsewhere.",
 }
 
 
@@ -41,6 +48,36 @@ def correct(found: Evaluation, subset: str) -> str:
         f"{right} With other photos from the same source, expect between {whole(low)} and {whole(high)}"
         " (95 % interval)."
     )
+
+
+def correct_elsewhere(found: Evaluation, name: str) -> str:
+    """The same of photos that are not from the dataset, by the name of their folder or archive."""
+    low, high = found.interval
+    return unbroken(
+        f"**{found.correct:,} of {photos(len(found))}** of **{markdown.escape(name)}**, not from this dataset, are"
+        f" classified correctly. With other photos from the same source, expect between {whole(low)} and {whole(high)}"
+        " (95 % interval)."
+    )
+
+
+def learned_from(counts: Mapping[str, int]) -> str:
+    """Which of the photos from elsewhere are photos of the run, by subset; empty where none is."""
+    training, validation, test = (counts.get(name, 0) for name in ("training", "validation", "test"))
+    said = []
+    if training or validation:
+        verb = "is" if training + validation == 1 else "are"
+        said.append(
+            f"{photos(training + validation)} {verb} left out: {training:,} of the training and {validation:,} of the"
+            " validation photos of this run."
+        )
+    if test:
+        said.append(f"{photos(test)} {'is' if test == 1 else 'are'} also among the test photos of this run.")
+    return " ".join(said)
+
+
+def unknown_class(name: str, count: int) -> str:
+    """That the model has no class of this name."""
+    return f"{photos(count)} of class **{markdown.escape(name)}**: the model does not know it."
 
 
 def confused(pair: Confused, names: Sequence[str]) -> str:

@@ -47,7 +47,7 @@ def show_photo(file: Path, make: Make, width: int, alt: str) -> None:
 
 
 def _made(file: Path, make: Make) -> bytes:
-    found = check_photo(file, services.settings().dataset_roots)
+    found = check_photo(file, services.photo_roots())
     return make(found, found.stat().st_mtime)
 
 

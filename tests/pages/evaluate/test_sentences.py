@@ -85,3 +85,17 @@ def test_no_text_calls_one_subset_by_the_name_of_the_other() -> None:
         others = {"test": ("validation",), "validation": ("test",), "training": ("test", "validation")}[part]
         assert f"{part} photos" in meant.lower() and not any(other in meant.lower() for other in others)
         assert sentences.SUBSETS[part].lower() == part
+
+
+def test_photos_from_elsewhere_are_called_what_they_are() -> None:
+    shares = np.array([[0.9, 0.1], [0.8, 0.2]], np.float32)
+    found = Evaluation(("a", "b"), (), np.array([0, 1], np.int32), shares)
+    assert sentences.correct_elsewhere(found, "*mine*").startswith(
+        r"**1 of 2 photos** of **\*mine\***, not from this dataset, are classified correctly."
+    )
+    assert sentences.unknown_class("tulp", 14) == "14 photos of class **tulp**: the model does not know it."
+    assert sentences.learned_from({}) == ""
+    assert sentences.learned_from({"training": 2, "validation": 1, "test": 1}) == (
+        "3 photos are left out: 2 of the training and 1 of the validation photos of this run. 1 photo is also among the"
+        " test photos of this run."
+    )

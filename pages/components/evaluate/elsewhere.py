@@ -1,0 +1,247 @@
+"""Labelled photos from elsewhere: choosing them, how far their evaluation is, and what does not count."""
+
+import io
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import streamlit as st
+
+from core import formatting
+from core.data.class_names import similar_classes
+from core.data.scan.layout_choices import LayoutChoice
+from core.errors import UndecidedLayout
+from core.inference.external_test import ExternalTest, Facts, kept_tests, remove_test, said_at
+from core.inference.external_test_job import PREDICTING, SCANNING, UNPACKING, ExternalTestJob, Source
+from pages.components.cached import runs, services
+from pages.components.dataset import folder_choice, label_source, start
+from pages.components.evaluate import sentences
+from pages.components.evaluate.photos import EvaluatedSubset
+from pages.components.evaluate.sentences import OTHER
+from pages.components.shared import elements, markdown, state, upload_limits
+from pages.components.shared.report_errors import ask, telling
+from pages.components.shared.run_descriptions import LoadedRun
+
+MOMENT = 0.8
+"""Seconds that the page waits before it shows a progress bar."""
+
+UPLOAD, UPLOAD_NUMBER = "elsewhere-upload", "elsewhere-number"
+NONE_OF_THEM = "None of its classes"
+UNFOLDED = 3
+"""So many classes that the model does not know are asked about at once."""
+
+STAGES = {
+    "": "Waiting for the evaluation of other photos to end…",
+    UNPACKING: "Unpacking",
+    SCANNING: "Checking every photo",
+    PREDICTING: "Predicting",
+}
+
+WHAT_FOR = (
+    "How good is the model on **photos that are not from its dataset**, such as those that"
+    " somebody else has taken? Choose a folder"
+    " with a subfolder for each class, or with a table (CSV) that names each photo's class, or send a ZIP file of one."
+    " Classes are matched by their names."
+)
+
+STAYS = "The photos of a folder stay where they are. Those of a ZIP file are kept with the run until you remove them."
+
+
+def elsewhere(shown: LoadedRun) -> EvaluatedSubset | None:
+    """Photos from elsewhere under the run's model; None while there are none, and the page shows what can be done."""
+    job = services.external_tests().find(shown.run)
+    if job is not None and not job.wait(MOMENT):
+        _progress(job)
+        return None
+    if job is not None and job.error is not None:
+        _trouble(shown, job)
+        return None
+    if job is not None:
+        if job.test:
+            state.remember(_key(shown), job.test)
+        _forget(shown)
+    kept = kept_tests(shown.run, shown.status.ended)
+    if not kept or state.recall(_choosing(shown), False):
+        _choose_photos(shown, bool(kept))
+        return None
+    return _evaluated(shown, kept)
+
+
+def _key(shown: LoadedRun) -> str:
+    return f"elsewhere-{shown.run.id}"
+
+
+def _choosing(shown: LoadedRun) -> str:
+    return f"elsewhere-choosing-{shown.run.id}"
+
+
+def _evaluated(shown: LoadedRun, kept: dict[str, Facts]) -> EvaluatedSubset | None:
+    labels = {each: _words(kept[each]) for each in kept}
+    test = elements.choose("Photos from elsewhere", labels, _key(shown), labelled=False)
+    found = runs.external_test(shown.run.id, test, kept[test].made, said_at(shown.run, test))
+    if found.evaluation is not None:
+        return EvaluatedSubset(shown, OTHER, found.evaluation, found)
+    st.info(
+        "None of these photos can be counted: the model does not know their classes, or has learned from them.",
+        icon=":material/info:",
+    )
+    what_does_not_count(shown, found)
+    return None
+
+
+def what_does_not_count(shown: LoadedRun, found: ExternalTest) -> None:
+    """Classes that the model does not know, photos that it has learned from, files that cannot be used; and buttons to
+    evaluate others, or these again."""
+    _say_which_classes(found)
+    own = sentences.learned_from(found.of_run())
+    if own:
+        st.markdown(f":material/school: {own}")
+    if found.facts.uncompared:
+        st.caption(
+            ":material/info: Some photos of the run are not at hand any more, so some of these may be among the photos"
+            " that it has learned from."
+        )
+    _left_out(found)
+    with st.container(horizontal=True, gap="small"):
+        st.button("Other photos…", icon=":material/add:", on_click=state.remember, args=(_choosing(shown), True))
+        if not found.is_unpacked:
+            again = (_begin_folder, shown, found.root)
+            st.button("Evaluate again", icon=":material/refresh:", on_click=ask, args=again)
+        gone = (remove_test, shown.run, found.id)
+        st.button("Remove this evaluation", icon=":material/delete:", type="tertiary", on_click=ask, args=gone)
+
+
+def _words(facts: Facts) -> str:
+    return f"{facts.name} · {formatting.photos(facts.photos)} · {datetime.fromtimestamp(facts.made):%d %b, %H:%M}"
+
+
+def _say_which_classes(found: ExternalTest) -> None:
+    names = [name for name in found.class_names if name in found.unknown or name in (found.meant or {})]
+    for name in found.unknown:
+        st.markdown(f":material/help: {sentences.unknown_class(name, found.unknown[name])}")
+    if names:
+        expanded = bool(found.unknown) and len(names) <= UNFOLDED
+        with st.expander("Say which class is meant", icon=":material/rule:", expanded=expanded):
+            for name in names:
+                _say_which(found, name)
+
+
+def _left_out(found: ExternalTest) -> None:
+    number = len(found.left_out)
+    if number:
+        title = f"{number:,} {'file' if number == 1 else 'files'} could not be used: reasons"
+        with st.expander(title, icon=":material/block:"):
+            rows = [{"file": entry.path, "why it was left out": entry.reason} for entry in found.left_out]
+            elements.long_list(rows, "left-out.csv")
+
+
+def _say_which(found: ExternalTest, name: str) -> None:
+    """Choose the class of the model that is meant by a name; those with similar names come first."""
+    known = found.run.class_names()
+    near = [known[label] for label in similar_classes(name, known)]
+    options = ["", *dict.fromkeys([*near, *known])]
+    meant = (found.meant or {}).get(name, "")
+    key = f"meant-{found.id}-{found.facts.made}-{name}"
+    st.selectbox(
+        f"“{markdown.escape(name)}” means",
+        options,
+        index=options.index(meant) if meant in options else 0,
+        format_func=lambda each: each or NONE_OF_THEM,
+        key=key,
+        width=320,
+        on_change=lambda: ask(found.saying, name, state.widget(key)),
+    )
+
+
+def _choose_photos(shown: LoadedRun, back: bool) -> None:
+    """Choose a folder, or send a ZIP file."""
+    st.markdown(WHAT_FOR)
+    folder, archive = st.tabs(["Folder", "ZIP file"])
+    with folder:
+        folder_choice.pick(start.DATASET_FOLDER, lambda path: ask(_begin_folder, shown, path))
+    with archive:
+        file = st.file_uploader(
+            "A ZIP file with a folder for each class",
+            type=["zip"],
+            key=f"elsewhere-zip-{state.recall(UPLOAD_NUMBER, 0)}",
+            max_upload_size=upload_limits.archive_megabytes(),
+        )
+        if file is not None:
+            with telling():
+                _begin(shown, Source(Path(file.name).stem, archive=io.BytesIO(file.getvalue())))
+                state.remember(UPLOAD, file)
+                state.remember(UPLOAD_NUMBER, state.recall(UPLOAD_NUMBER, 0) + 1)
+                st.rerun()
+        upload_limits.show_limits()
+    st.caption(STAYS)
+    if back:
+        st.button("Back", icon=":material/arrow_back:", on_click=state.remember, args=(_choosing(shown), False))
+
+
+def _begin_folder(shown: LoadedRun, folder: Path) -> None:
+    _begin(shown, Source(folder.name, folder))
+
+
+def _begin(shown: LoadedRun, source: Source) -> None:
+    """Begin to evaluate photos; raises `RunBusy` while others are evaluated."""
+    services.external_tests().begin(shown.run, source)
+    state.remember(_choosing(shown), False)
+
+
+def _forget(shown: LoadedRun) -> None:
+    """Forget what has ended, and give back the memory of an upload."""
+    services.external_tests().forget(shown.run)
+    file = state.take(UPLOAD)
+    upload_limits.release([file] if file else [])
+
+
+@st.fragment(run_every=0.5)
+def _progress(job: ExternalTestJob) -> None:
+    """How far an evaluation is, and a button to stop it."""
+    if job.is_over:
+        st.rerun()
+    words = STAGES[job.stage]
+    if job.total:
+        left = job.seconds_left()
+        counts = (
+            f"{formatting.size(job.done)} of {formatting.size(job.total)}"
+            if job.stage == UNPACKING
+            else f"{job.done:,} of {formatting.photos(job.total)}"
+        )
+        words = f"{words}: {counts}" + (f" · about {formatting.duration(left)} left" if left is not None else "")
+    st.progress(min(1.0, job.done / max(1, job.total)), f"{markdown.escape(job.source.name)} · {words}")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Stop", icon=":material/stop:", on_click=job.cancel)
+        st.caption("You can leave this page; the work goes on.", width="content")
+
+
+def _trouble(shown: LoadedRun, job: ExternalTestJob) -> None:
+    """Why photos could not be evaluated, and what can be done: other ones, or another reading of them."""
+    error = job.error
+    if isinstance(error, UndecidedLayout) and error.choices:
+        st.subheader("How are these photos meant?", anchor=False)
+        st.markdown(markdown.escape(error.question))
+        _readings(shown, job.source, error.choices)
+    else:
+        st.warning(markdown.escape(error), icon=":material/info:")
+    st.button("Choose other photos", icon=":material/arrow_back:", on_click=_give_up, args=(shown,))
+
+
+def _give_up(shown: LoadedRun) -> None:
+    _forget(shown)
+    state.remember(_choosing(shown), True)
+
+
+def _readings(shown: LoadedRun, source: Source, readings: Sequence[LayoutChoice]) -> None:
+    with st.grid(min_column_width=300, gap="small"):
+        for number, reading in enumerate(readings):
+            with st.container(border=True):
+                st.markdown(f"**{markdown.escape(reading.words)}**")
+                label_source.draw(reading)
+                st.button(
+                    "Use this",
+                    type="primary" if number == 0 else "secondary",
+                    key=f"elsewhere-reading-{number}",
+                    on_click=ask,
+                    args=(_begin, shown, source.read_as(reading.layout, reading.folder)),
+                )
