@@ -81,7 +81,8 @@ def test_how_many_are_right_and_what_to_expect_but_not_from_photos_that_it_learn
 
 
 def test_no_text_calls_one_subset_by_the_name_of_the_other() -> None:
-    for part, meant in sentences.MEANT.items():
+    for part in sentences.SUBSETS:
+        meant = sentences.MEANT[part]
         others = {"test": ("validation",), "validation": ("test",), "training": ("test", "validation")}[part]
         assert f"{part} photos" in meant.lower() and not any(other in meant.lower() for other in others)
         assert sentences.SUBSETS[part].lower() == part
