@@ -188,6 +188,8 @@ class ExternalTestJob:
     def _photos(self, making: Path) -> tuple[Dataset, tuple[LeftOut, ...]]:
         """The photos with their classes, and what of an archive was left out."""
         left_out: tuple[LeftOut, ...] = ()
+        roots: tuple[Path, ...]
+        index: Path | None
         if self.source.archive is not None:
             self._begin(UNPACKING)
             came = unpack(self.source.archive, making, UNPACKED, self._settings.limits, self._report)
