@@ -142,3 +142,8 @@ def tiny_photos(root: Path, paths: tuple[str, ...]) -> list[bytes]:
 def dataset_exports() -> dict[Path, ExportJob]:
     """The last export of each dataset, by its folder."""
     return {}
+
+
+def photo_roots() -> tuple[Path, ...]:
+    """The folders whose photos may be shown: those of datasets, and what was unpacked for a run."""
+    return (*services.settings().dataset_roots, services.settings().runs_folder)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from core.data.images import decode
 from core.inference.batch import Batch
 from core.inference.decision import DecisionRule, read_decision_rule
+from core.inference.external_test_job import ExternalTests
 from core.inference.out_of_distribution import OutOfDistributionDetector
 from core.inference.prediction import DetailedPrediction, Predictor
 from core.labels.label_verdicts import LabelChecker
@@ -63,3 +64,9 @@ def ood_scores(
 def decision_rule(run_id: str, ended: float | None) -> DecisionRule:
     """The rule of a run, with the temperature from memory."""
     return read_decision_rule(runs.store().get(run_id), lambda run: runs.temperature(run.id, ended))
+
+
+@st.cache_resource
+def external_tests() -> ExternalTests:
+    """Tests of models on labelled photos from elsewhere, shared by all sessions."""
+    return ExternalTests(services.settings())

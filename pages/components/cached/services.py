@@ -1,14 +1,12 @@
 """What the server has one of, shared by all sessions: settings, background workers, measurements of this computer."""
 
 from ipaddress import ip_address
-from pathlib import Path
 
 import streamlit as st
 
 from core.data.intake.upload_totals import UploadTotals
 from core.data.scan.scanner import Scanner
 from core.inference.batch import FolderJobs
-from core.inference.external_test_job import ExternalTests
 from core.models.backbones import Backbone, backbone
 from core.recipe.recipe import Recipe
 from core.recipe.recipe_book import RecipeBook
@@ -110,14 +108,3 @@ def recipe_book() -> RecipeBook:
 def folder_jobs() -> FolderJobs:
     """What models make of whole folders, shared by all sessions."""
     return FolderJobs(settings())
-
-
-@st.cache_resource
-def external_tests() -> ExternalTests:
-    """Tests of models on labelled photos from elsewhere, shared by all sessions."""
-    return ExternalTests(settings())
-
-
-def photo_roots() -> tuple[Path, ...]:
-    """The folders whose photos may be shown: those of datasets, and what was unpacked for a run."""
-    return (*settings().dataset_roots, settings().runs_folder)

@@ -13,7 +13,7 @@ from core.data.scan.layout_choices import LayoutChoice
 from core.errors import UndecidedLayout
 from core.inference.external_test import ExternalTest, Facts, kept_tests, remove_test, said_at
 from core.inference.external_test_job import PREDICTING, SCANNING, UNPACKING, ExternalTestJob, Source
-from pages.components.cached import runs, services
+from pages.components.cached import models, runs
 from pages.components.dataset import folder_choice, label_source, start
 from pages.components.evaluate import sentences
 from pages.components.evaluate.photos import EvaluatedSubset
@@ -49,7 +49,7 @@ STAYS = "The photos of a folder stay where they are. Those of a ZIP file are kep
 
 def elsewhere(shown: LoadedRun) -> EvaluatedSubset | None:
     """Photos from elsewhere under the run's model; None while there are none, and the page shows what can be done."""
-    job = services.external_tests().find(shown.run)
+    job = models.external_tests().find(shown.run)
     if job is not None and not job.wait(MOMENT):
         _progress(job)
         return None
@@ -184,13 +184,13 @@ def _begin_folder(shown: LoadedRun, folder: Path) -> None:
 
 def _begin(shown: LoadedRun, source: Source) -> None:
     """Begin to evaluate photos; raises `RunBusy` while others are evaluated."""
-    services.external_tests().begin(shown.run, source)
+    models.external_tests().begin(shown.run, source)
     state.remember(_choosing(shown), False)
 
 
 def _forget(shown: LoadedRun) -> None:
     """Forget what has ended, and give back the memory of an upload."""
-    services.external_tests().forget(shown.run)
+    models.external_tests().forget(shown.run)
     file = state.take(UPLOAD)
     upload_limits.release([file] if file else [])
 

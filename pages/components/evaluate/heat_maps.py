@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from core.data.scan.walk import check_photo
 from core.errors import PhotoError
 from core.inference.prediction import DetailedPrediction
-from pages.components.cached import models, services
+from pages.components.cached import datasets, models
 from pages.components.evaluate.photos import OPENED, EvaluatedSubset, one_page, open_photo, photo
 from pages.components.evaluate.sentences import ONE
 from pages.components.gallery.gallery import gallery
@@ -60,7 +60,7 @@ def chosen_class(subset: EvaluatedSubset, position: int, label: int) -> int:
 
 
 def _see(subset: EvaluatedSubset, position: int) -> Seen:
-    path = check_photo(subset.folder.absolute(position), services.photo_roots())
+    path = check_photo(subset.folder.absolute(position), datasets.photo_roots())
     return models.detailed_prediction(subset.shown.run.id, subset.shown.status.ended, path, path.stat().st_mtime)
 
 

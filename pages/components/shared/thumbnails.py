@@ -15,7 +15,7 @@ from PIL import Image
 from core.data.scan.folder import ImageFolder
 from core.data.scan.walk import check_photo
 from core.errors import PhotoError
-from pages.components.cached import datasets, services
+from pages.components.cached import datasets
 from pages.components.shared import markdown
 
 PHOTO_PIXELS = 94
@@ -47,7 +47,7 @@ def show_photo(file: Path, make: Make, width: int, alt: str) -> None:
 
 
 def _made(file: Path, make: Make) -> bytes:
-    found = check_photo(file, services.photo_roots())
+    found = check_photo(file, datasets.photo_roots())
     return make(found, found.stat().st_mtime)
 
 
