@@ -22,14 +22,14 @@ from pages.components.shared.run_choice import choose_run
 from pages.components.shared.run_descriptions import LoadedRun
 from pages.components.shared.run_embeddings import embeddings_of
 
-OVERVIEW, DYNAMICS, MAP = "Overview", "Training dynamics", "Map"
+OVERVIEW, DYNAMICS = "Overview", "Training dynamics"
 SECTIONS: dict[str, Callable[[EvaluatedSubset], None]] = {
     OVERVIEW: overview,
     MISTAKES: mistakes,
     "Confidence": confidence,
     "Heat maps": heat_maps,
     DYNAMICS: training_dynamics,
-    MAP: embedding_map,
+    "Map": embedding_map,
 }
 
 TEST, VALIDATION, TRAINING = SUBSETS
@@ -38,7 +38,7 @@ TITLES = {**SUBSETS, OTHER: "Other photos"}
 
 def choose_subset(section: str) -> str:
     """Choose test photos (the default), others of the run, or photos from elsewhere; only those that a section has."""
-    only = [VALIDATION] if section == DYNAMICS else list(SUBSETS if section == MAP else TITLES)
+    only = [VALIDATION] if section == DYNAMICS else list(TITLES)
     return st.segmented_control(
         "Photos",
         only,

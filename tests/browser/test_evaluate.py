@@ -268,6 +268,8 @@ def test_photos_from_elsewhere_are_evaluated_and_a_person_says_which_class_is_me
         expect(screen.text("accuracy on the other photos")).to_be_visible()
         assert not screen.problems()
     expect(screen.page.get_by_role("button", name="evidence for")).to_have_count(6)
+    show(screen, "Map")
+    expect(screen.text("The map shows the run's own photos.")).to_be_visible()
     for _ in screen.looks():
         show(screen, "Mistakes")
         assert not screen.problems()

@@ -22,6 +22,9 @@ AMONG_OTHERS = 0.5
 def embedding_map(subset: EvaluatedSubset) -> None:
     """The map, the closest classes, and the photos among those of other classes."""
     run = subset.shown.run
+    if subset.elsewhere:
+        st.info("The map shows the run's own photos. Choose Test, Validation or Training above.", icon=":material/info:")
+        return
     if embeddings_of(run) is None:
         return
     placed = runs.embedding_map(run.id, subset.name, run.embeddings_file.stat().st_mtime_ns)
