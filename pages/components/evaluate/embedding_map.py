@@ -23,8 +23,8 @@ def embedding_map(subset: EvaluatedSubset) -> None:
     """The map, the closest classes, and the photos among those of other classes."""
     run = subset.shown.run
     if subset.elsewhere:
-        words = "The map shows the run's own photos. Choose Test, Validation or Training above."
-        st.info(words, icon=":material/info:")
+        own_only = "The map shows the run's own photos. Choose Test, Validation or Training above."
+        st.info(own_only, icon=":material/info:")
         return
     if embeddings_of(run) is None:
         return
