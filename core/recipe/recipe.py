@@ -318,12 +318,21 @@ def _check_augmentations(augmentations: Any) -> None:
         AUGMENTATION_OF[key].check(choice)
 
 
-def default_unfreeze_point(chosen: Backbone) -> str:
+FEW_PHOTOS = 8
+"""Training photos a class, in the mean, below which fine-tuning brought nothing; see docs/recipes.md."""
+
+
+def are_few(training_photos: int, classes: int) -> bool:
+    """Whether there are too few photos to fine-tune with, so that by default the head alone learns."""
+    return training_photos < FEW_PHOTOS * classes
+
+
+def default_unfreeze_point(chosen: Backbone, *, few: bool = False) -> str:
     """The point from which on the last blocks hold half of the backbone's weights; the usual compromise.
 
-    On EfficientNet-B0 that is block6.
+    On EfficientNet-B0 that is block6. With few photos it is "none": the head alone learns.
     """
-    return unfreeze_point_for(chosen, 0.5)
+    return "none" if few else unfreeze_point_for(chosen, 0.5)
 
 
 def unfreeze_point_for(chosen: Backbone, share: float) -> str:
@@ -344,18 +353,27 @@ def usual(name: str) -> Any:
     return USUAL.get(name, getattr(Recipe, name))
 
 
-def default_epochs(training_photos: int) -> tuple[int, int]:
-    """Epochs for the head and, at most, for fine-tuning: fewer photos are seen more often, within limits."""
-    return HEAD_EPOCHS, min(12, max(5, round(9_000 / max(1, training_photos))))
+def default_epochs(training_photos: int, *, few: bool = False) -> tuple[int, int]:
+    """Epochs for the head and, at most, for fine-tuning: fewer photos are seen more often, within limits.
+
+    With too few photos for fine-tuning it has none.
+    """
+    return HEAD_EPOCHS, 0 if few else min(12, max(5, round(9_000 / max(1, training_photos))))
 
 
-def default_recipe(folder: ImageFolder, training_photos: int, chosen: Backbone, seed: int = 0) -> Recipe:
-    """What the Train page offers before anything is changed, for a dataset and a variant."""
-    head_epochs, fine_tune_epochs = default_epochs(training_photos)
+def default_recipe(
+    folder: ImageFolder, training_photos: int, chosen: Backbone, seed: int = 0, *, always_fine_tuned: bool = False
+) -> Recipe:
+    """What the Train page offers before anything is changed, for a dataset and a variant.
+
+    With few photos that is the head alone, unless it shall be fine-tuned with however few.
+    """
+    few = not always_fine_tuned and chosen.pretrained and are_few(training_photos, len(folder.class_names))
+    head_epochs, fine_tune_epochs = default_epochs(training_photos, few=few)
     return Recipe(
         dataset=str(folder.root),
         backbone=chosen.key,
-        unfreeze_point=default_unfreeze_point(chosen),
+        unfreeze_point=default_unfreeze_point(chosen, few=few),
         augmentations=default_augmentations(folder.class_names),
         head_epochs=head_epochs,
         fine_tune_epochs=fine_tune_epochs,

@@ -137,14 +137,17 @@ def learning_rates(recipe: Recipe) -> tuple[float, ...]:
 
 
 def changed(recipe: Recipe, field: str, value: Any) -> Recipe:
-    """The recipe with another value, and with what hangs on it: a variant brings its usual unfreeze point.
+    """The recipe with another value, and with what hangs on it: a variant brings its usual unfreeze point, if any.
 
     Raises `RecipeError` where the value cannot be.
     """
     if field == LEARNING_RATE:
         return replace(recipe, **{learning_rate_field(recipe): value})
     if field == "backbone":
-        return replace(recipe, backbone=value, unfreeze_point=usual_point(backbone(value)), unfreeze_layer="")
+        point = (
+            "none" if recipe.unfreeze_point == "none" and backbone(value).pretrained else usual_point(backbone(value))
+        )
+        return replace(recipe, backbone=value, unfreeze_point=point, unfreeze_layer="")
     if field == "unfreeze_point":
         return replace(recipe, unfreeze_point=value, unfreeze_layer="")
     return replace(recipe, **{field: value})
@@ -267,7 +270,7 @@ def _pretrained_part(recipe: Recipe, settings: Settings) -> tuple[Planned, Plann
         head = replace(recipe, backbone=chosen.key, unfreeze_point="none")
         tuned = replace(head, unfreeze_point=BLOCK_OF_LAYER_100, unfreeze_layer=LAYER_100)
         return _named(chosen.name, head, EXTRACTOR), _named(chosen.name, tuned, f"{FINE_TUNED} layer 100"), ""
-    tuned = changed(recipe, "backbone", stand_in.key)
+    tuned = changed(replace(recipe, unfreeze_point="all"), "backbone", stand_in.key)
     head = changed(tuned, "unfreeze_point", "none")
     name = f"{stand_in.name.removeprefix('EfficientNet-')} for {chosen.name}"
     note = (

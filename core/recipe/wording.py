@@ -7,7 +7,9 @@ from typing import Any
 
 from core.models.backbones import backbone
 from core.recipe.augmentations import AUGMENTATION_OF, Choice
-from core.recipe.recipe import Recipe
+from core.recipe.phases import FINE_TUNE
+from core.recipe.plan import phases_of, starts_from_nothing
+from core.recipe.recipe import Recipe, are_few
 
 TITLES: Mapping[str, str] = {
     "backbone": "variant",
@@ -52,6 +54,20 @@ def describe_choice(choice: str, value: Any) -> str:
     """What a value is called where the choice's title does not stand beside it."""
     words = describe_value(choice, value)
     return words if choice in ("backbone", "unfreeze_point") else f"{title_of(choice)} {words}"
+
+
+def what_it_adapts_to(recipe: Recipe, training_photos: int, classes: int) -> str:
+    """How many photos a class a recipe has, and what learns with so many, as a sentence."""
+    each = round(training_photos / max(1, classes))
+    photos = f"About {each:,} training photo{'' if each == 1 else 's'} a class"
+    chosen = backbone(recipe.backbone)
+    if starts_from_nothing(recipe, chosen):
+        return f"{photos}: everything learns from the start, for nothing is pretrained."
+    if recipe.unfreeze_point == "none" or not any(phase.kind == FINE_TUNE for phase in phases_of(recipe, chosen)):
+        return f"{photos}: only the head learns{', too few to fine-tune' if are_few(training_photos, classes) else ''}."
+    network = "the whole network" if recipe.unfreeze_point == "all" else f"the network from {recipe.unfreeze_point} on"
+    until = ", as long as that helps" if recipe.early_stopping else ""
+    return f"{photos}: the head learns first, then {network}{until}."
 
 
 def describe_recipe(recipe: Recipe) -> dict[str, str]:

@@ -24,7 +24,7 @@ from core.models.backbones import FEATURES, backbone
 from core.models.openvino_runtime import BATCH, OpenVINOModel
 from core.processes.children import at_idle_priority
 from core.recipe.plan import final_boundary
-from core.recipe.recipe import Recipe
+from core.recipe.recipe import Recipe, are_few
 from core.recipe.run_recipe import read_recipe, settle
 from core.runs.messages import Message
 from core.runs.store import FAILED, FINISHED, PAUSED, STOPPED, Run, Status
@@ -161,7 +161,8 @@ def _fit_into_time(
     measured = Throughput(rate, probe.flops, max(LEAST_FIXED_SECONDS, fixed_seconds))
     counts = Counts.of(parts)
     left = recipe.minutes * 60 - recorder.seconds
-    fitting = fitted(recipe, available, measured, counts, left)
+    are_too_few = are_few(counts.training, len(folder.class_names))
+    fitting = fitted(recipe, available, measured, counts, left, few=are_too_few)
     settle(run, fitting)
     return fitting, prepared
 

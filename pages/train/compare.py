@@ -52,7 +52,8 @@ def choose_base(dataset: Dataset, found: Sequence[Member]) -> tuple[Recipe, NDAr
     folder, parts = datasets.used(dataset, 0)
     usable = {member.name: member.shown.recipe for member in reversed(found) if of_dataset(member, str(folder.root))}
     name = st.selectbox("Start from the recipe of", [DEFAULTS, *usable], key="base")
-    recipe = usable.get(name) or default_recipe(folder, int(np.sum(parts == TRAINING)), backbone(variant.default()))
+    training, chosen = int(np.sum(parts == TRAINING)), backbone(variant.default())
+    recipe = usable.get(name) or default_recipe(folder, training, chosen, always_fine_tuned=True)
     left, middle, right = st.columns(3)
     head = left.number_input("Epochs for the head", 0, 500, recipe.head_epochs, key=f"head-{name}")
     fine = middle.number_input("Epochs for fine-tuning", 0, 500, recipe.fine_tune_epochs, key=f"fine-{name}")

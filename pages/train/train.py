@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from core.models.backbones import Backbone, backbone
 from core.recipe.augmentations import AUGMENTATION_OF, Choice, default_augmentations
 from core.recipe.combinations import check_combination
 from core.recipe.plan import plan_phases
-from core.recipe.recipe import Recipe, default_recipe, default_unfreeze_point
+from core.recipe.recipe import Recipe, are_few, default_recipe, default_unfreeze_point
 from core.training.budget.augmentation_costs import describe_costs
 from core.training.budget.cost_model import Counts, costs_of
 from core.training.launch import launch
@@ -68,7 +69,8 @@ def set_up(dataset: Dataset) -> None:
     show_photos(folder, draft.left_out_classes(dataset, start))
     usual = usual_recipe(folder, counts.training)
     augmentations = state.augmentations(default_augmentations(folder.class_names))
-    minutes = length.choose(start, replace(usual, augmentations=augmentations), counts)
+    few = are_few(counts.training, len(folder.class_names))
+    minutes = length.choose(start, replace(usual, augmentations=augmentations), counts, few=few)
     go = st.container()
     with st.expander("Change how it learns", icon=":material/tune:", key=f"change-{minutes > 0}", expanded=not minutes):
         recipe = choose_recipe(start, dataset, (folder, parts), minutes, usual)
@@ -105,22 +107,24 @@ def choose_recipe(
     counts = Counts.of(parts)
     above = st.container(horizontal=True)
     left, right = st.columns([1, 1], gap="large")
-    timed = minutes > 0
+    timed, few = minutes > 0, are_few(counts.training, len(folder.class_names))
     values: dict[str, Any] = {"minutes": minutes}
+    with left:
+        st.header("Network", anchor=False)
+        chosen, values["weights"] = variant.choose_for_minutes() if timed else variant.choose(start)
+        around = choose_point(chosen, start, timed, values["weights"], few)
+        drawn = st.container()
     with right:
         st.header("How long", anchor=False)
         if timed:
             length.exact_minutes(start, minutes)
-        values |= length.usual_epochs(counts.training) if timed else length.epochs(start, counts.training)
+        alone = few and around.point == "none"
+        fields = length.usual_epochs if timed else partial(length.epochs, start)
+        values |= fields(counts.training, few=alone)
         values["augmentations"] = show_augmentations(folder, counts.training)
         values["without_classes"] = choose_classes(dataset, start)
         values["class_weights"] = class_weights.class_weights_toggle(folder, start)
         priced = st.container()
-    with left:
-        st.header("Network", anchor=False)
-        chosen, values["weights"] = variant.choose_for_minutes() if timed else variant.choose(start)
-        around = choose_point(chosen, start, timed, values["weights"])
-        drawn = st.container()
     below = st.container()
     within = not timed and network_view.begins_within(chosen, around.point, start)
     more, places = expert.section(start, around, within)
@@ -168,13 +172,13 @@ def choose_classes(dataset: Dataset, start: Draft) -> tuple[str, ...]:
     )
 
 
-def choose_point(chosen: Backbone, start: Draft, timed: bool, kind: str) -> Around:
+def choose_point(chosen: Backbone, start: Draft, timed: bool, kind: str, few: bool) -> Around:
     """From where on the network learns, if that can be chosen."""
     scratch = not timed and (not chosen.pretrained or kind == "random")
     if timed:
-        return Around(chosen, default_unfreeze_point(chosen), from_scratch=False, timed=True)
+        return Around(chosen, default_unfreeze_point(chosen, few=few), from_scratch=False, timed=True)
     st.header("Trainable layers", anchor=False)
-    point = "all" if scratch else network_view.chosen_point(chosen, start)
+    point = "all" if scratch else network_view.chosen_point(chosen, start, few=few)
     return Around(chosen, point, scratch, timed=False)
 
 

@@ -159,6 +159,7 @@ def all_pages(photographer: Photographer, dataset: Path, store: RunStore) -> Non
     photographer.take("predict", f"/predict?run={finished.id}", uploads, choose=("Photos",))
     photographer.take("export", f"/export?run={finished.id}")
     take_label_check(photographer, dataset, finished, uploads)
+    take_labelling(photographer, dataset)
     context = photographer.browser.new_context()
     screen = Screen(photographer.server, context.new_page())
     screen.open(f"/train?dataset={dataset}")
@@ -202,6 +203,35 @@ def take_label_check(photographer: Photographer, dataset: Path, finished: Run, p
         "label-check-claims", claims, [archive], choose=("Photos with given labels",), until="text=/agree, /"
     )
     archive.unlink()
+
+
+def take_labelling(photographer: Photographer, dataset: Path) -> None:
+    """A heap of photos without classes: before it begins, while photos are asked about, and while labels spread."""
+    heap = dataset.parent / "unsorted digits"
+    heap.mkdir(exist_ok=True)
+    names = {}
+    for folder in sorted(each for each in dataset.iterdir() if each.is_dir())[:4]:
+        for source in sorted(folder.iterdir())[:40]:
+            file = heap / f"scan-{len(names):04d}{source.suffix}"
+            shutil.copyfile(source, file)
+            names[file.name] = folder.name
+    page = f"/label?dataset={heap}"
+    photographer.take("label-empty", page)
+    screen = Screen(photographer.server, photographer.browser.new_context().new_page())
+    screen.page.set_default_timeout(PATIENCE_MS)
+    screen.open(page)
+    classes = sorted(set(names.values()))
+    screen.page.get_by_role("textbox", name="Classes, one in each line").fill("\n".join(classes))
+    screen.press("Begin")
+    photo = screen.page.locator(".st-key-photo-to-label img")
+    for _ in range(14):
+        asked = photo.get_attribute("alt") or ""
+        screen.page.keyboard.press(str(1 + classes.index(names[asked])))
+        expect(photo).not_to_have_attribute("alt", asked)
+        screen.settle()
+    photographer.take("label", page)
+    photographer.take("label-confirm", page, choose=("Confirm",))
+    shutil.rmtree(heap)
 
 
 if __name__ == "__main__":

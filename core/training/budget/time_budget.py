@@ -26,12 +26,19 @@ def timed_variants() -> tuple[Backbone, ...]:
 
 
 def fitted(
-    recipe: Recipe, available: Sequence[Backbone], throughput: Throughput, counts: Counts, seconds: float
+    recipe: Recipe,
+    available: Sequence[Backbone],
+    throughput: Throughput,
+    counts: Counts,
+    seconds: float,
+    *,
+    few: bool = False,
 ) -> Recipe:
     """Choose variant, unfreeze point, views and epochs for a run of so many seconds.
 
     The most accurate variant on ImageNet that has time for the least worth doing is taken; what time is left goes into
-    more epochs and views. If there is not even time for that, it is the fastest variant's head alone.
+    more epochs and views. If there is not even time for that, it is the fastest variant's head alone. With too few
+    photos for fine-tuning it is the head alone of the most accurate variant that there is time for.
 
     Args:
         recipe: All else.
@@ -39,11 +46,16 @@ def fitted(
         throughput: What was measured.
         counts: Numbers of photos.
         seconds: For the whole run.
+        few: Whether the photos are too few for fine-tuning.
     """
     planned = seconds * MARGIN
     recipe = replace(recipe, unfreeze_layer="")  # of the block that was chosen, which need not be the one chosen here
     best_first = sorted(available, key=lambda row: -(row.top1 or 0))
-    for share in SHARES:
+    alone = replace(recipe, unfreeze_point="none", views=LEAST_HEAD, head_epochs=LEAST_HEAD, fine_tune_epochs=0)
+    for chosen in best_first if few else ():
+        if seconds_of(replace(alone, backbone=chosen.key), chosen, throughput, counts) <= planned:
+            return replace(alone, backbone=chosen.key)
+    for share in () if few else SHARES:
         for chosen in best_first:
             least = replace(
                 recipe,
@@ -56,14 +68,7 @@ def fitted(
             if seconds_of(least, chosen, throughput, counts) <= planned:
                 return _grown(least, chosen, throughput, counts, planned)
     fastest = min(available, key=lambda row: row.flops)
-    return replace(
-        recipe,
-        backbone=fastest.key,
-        unfreeze_point="none",
-        views=1,
-        head_epochs=LEAST_HEAD + LEAST_FINE_TUNE,
-        fine_tune_epochs=0,
-    )
+    return replace(alone, backbone=fastest.key, views=1, head_epochs=LEAST_HEAD + LEAST_FINE_TUNE)
 
 
 def _grown(recipe: Recipe, chosen: Backbone, throughput: Throughput, counts: Counts, planned: float) -> Recipe:

@@ -86,10 +86,13 @@ def known_throughput(chosen: Backbone) -> throughput.Known:
 
 @st.cache_data(max_entries=200, show_spinner=False, hash_funcs={Recipe: Recipe.to_json, Throughput: repr, Counts: repr})
 def fitted_to_minutes(
-    recipe: Recipe, keys: tuple[str, ...], speed: Throughput, counts: Counts, minutes: float
+    recipe: Recipe, keys: tuple[str, ...], speed: Throughput, counts: Counts, minutes: float, *, few: bool
 ) -> tuple[Recipe, float]:
-    """What a run of so many minutes would be with one of these networks at this speed, and its seconds."""
-    fitting = fitted(recipe, [backbone(key) for key in keys], speed, counts, minutes * 60)
+    """What a run of so many minutes would be with one of these networks at this speed, and its seconds.
+
+    `few` says whether the photos are too few for fine-tuning.
+    """
+    fitting = fitted(recipe, [backbone(key) for key in keys], speed, counts, minutes * 60, few=few)
     return fitting, seconds_of(fitting, backbone(fitting.backbone), speed, counts)
 
 

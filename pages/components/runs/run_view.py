@@ -1,18 +1,21 @@
 """One run on the screen, rebuilt from its folder at every look: while it trains, and when it has ended."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 import streamlit as st
 
 from core import formatting
+from core.errors import UnfreezeError
 from core.evaluation.metrics import accuracy_interval
 from core.models.backbones import backbone
 from core.recipe.phases import FINE_TUNE, phase_of_epoch
 from core.recipe.plan import phases_of
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import read_recipe
+from core.recipe.wording import what_it_adapts_to
 from core.runs.messages import text_of
 from core.runs.store import ACTIVE, CRASHED, FAILED, LIVE, QUEUED, Run, Status
 from pages.components.cached import runs
@@ -132,7 +135,7 @@ def _so_far(run: Run, recipe: Recipe, status: Status, rows: Sequence[dict[str, A
 
 def _course(run: Run, recipe: Recipe, status: Status, rows: Sequence[dict[str, Any]]) -> None:
     """How a run went so far: what learns, its curve, and photos whose answers change."""
-    _what_learns(recipe, status)
+    _what_learns(run, recipe, status)
     left, right = st.columns([3, 2], gap="large")
     with left:
         _accuracy(run, recipe, status, rows)
@@ -141,13 +144,15 @@ def _course(run: Run, recipe: Recipe, status: Status, rows: Sequence[dict[str, A
     _more_curves(status, rows)
 
 
-def _what_learns(recipe: Recipe, status: Status) -> None:
+def _what_learns(run: Run, recipe: Recipe, status: Status) -> None:
     """The network, small, with the border where it is in the epoch that is going or was the last."""
     chosen = backbone(recipe.backbone)
     phase = phase_of_epoch(phases_of(recipe, chosen), status.epoch)
     frozen = frozen_blocks(chosen, phase.unfreeze_point)
     words = learns_from(chosen, frozen, phase.unfreeze_layer)
     st.html(still(chosen, row(chosen, frozen, small=True), words))
+    with suppress(UnfreezeError):  # the list of its photos is damaged, which the page says elsewhere
+        st.caption(what_it_adapts_to(recipe, runs.training_photos(run.id), len(run.class_names())))
 
 
 def _linear_probe(status: Status) -> None:

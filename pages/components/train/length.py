@@ -40,8 +40,11 @@ def usual_minutes() -> int:
     return USUAL_MINUTES if available() else BY_EPOCHS
 
 
-def choose(start: Draft, recipe: Recipe, counts: Counts) -> int:
-    """So many minutes, each with what a run of `recipe` would be with them, or `BY_EPOCHS`."""
+def choose(start: Draft, recipe: Recipe, counts: Counts, *, few: bool) -> int:
+    """So many minutes, each with what a run of `recipe` would be with them, or `BY_EPOCHS`.
+
+    `few` says whether the photos are too few for fine-tuning.
+    """
     first = _first(start)
     exact = state.recall(_exact_key(start), first)
     options = sorted({*MINUTES, first, exact} - {BY_EPOCHS}) if available() else []
@@ -52,7 +55,7 @@ def choose(start: Draft, recipe: Recipe, counts: Counts) -> int:
         choices,
         index=0 if held else choices.index(first),
         format_func=lambda minutes: f"{minutes} min" if minutes else "By epochs",
-        captions=[*_what_each_is(options, recipe, counts), "You choose the network and its epochs."],
+        captions=[*_what_each_is(options, recipe, counts, few=few), "You choose the network and its epochs."],
         key=start.key("length"),
         persist_state="session",
         width="stretch",
@@ -68,12 +71,13 @@ def _first(start: Draft) -> int:
     return min(max(1, round(minutes)), MOST_MINUTES) if minutes else BY_EPOCHS
 
 
-def _what_each_is(options: Sequence[int], recipe: Recipe, counts: Counts) -> list[str]:
+def _what_each_is(options: Sequence[int], recipe: Recipe, counts: Counts, *, few: bool) -> list[str]:
     """For each number of minutes, what a run of it would be if this machine is as fast as is known of it."""
     rows = available()
     keys = tuple(row.key for row in rows)
     speed = services.known_throughput(rows[0]).throughput if rows else None
-    found = [services.fitted_to_minutes(recipe, keys, speed, counts, minutes) for minutes in options if speed]
+    fit = services.fitted_to_minutes
+    found = [fit(recipe, keys, speed, counts, minutes, few=few) for minutes in options if speed]
     return [_describe(fitting, minutes, seconds) for minutes, (fitting, seconds) in zip(options, found, strict=True)]
 
 
@@ -116,8 +120,8 @@ def _exact_key(start: Draft) -> str:
     return start.key("exact-minutes")
 
 
-def epochs(start: Draft, training_photos: int) -> dict[str, int]:
-    """Fields for the epochs of the two phases."""
+def epochs(start: Draft, training_photos: int, *, few: bool) -> dict[str, int]:
+    """Fields for the epochs of the two phases; too few photos for fine-tuning begin without it."""
     left, right = st.columns(2)
     return {
         name: column.number_input(
@@ -125,11 +129,11 @@ def epochs(start: Draft, training_photos: int) -> dict[str, int]:
             0,
             int(RANGES[name].high),
             start.first(name, usual),
-            key=start.key(f"{name}-{training_photos}"),
+            key=start.key(f"{name}-{training_photos}-{few}"),
             persist_state="session",
         )
         for (name, usual), label, column in zip(
-            usual_epochs(training_photos).items(),
+            usual_epochs(training_photos, few=few).items(),
             ("Epochs for the head", "Epochs for fine-tuning"),
             (left, right),
             strict=True,
@@ -137,7 +141,7 @@ def epochs(start: Draft, training_photos: int) -> dict[str, int]:
     }
 
 
-def usual_epochs(training_photos: int) -> dict[str, Any]:
+def usual_epochs(training_photos: int, *, few: bool) -> dict[str, Any]:
     """The epochs of the two phases by default."""
-    head, fine = default_epochs(training_photos)
+    head, fine = default_epochs(training_photos, few=few)
     return {"head_epochs": head, "fine_tune_epochs": fine}

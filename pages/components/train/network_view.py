@@ -23,9 +23,12 @@ from pages.components.train.draft import Draft
 WHOLE = ""
 
 
-def chosen_point(chosen: Backbone, draft: Draft) -> str:
-    """The block from which on the network learns: where the border in the picture is, before it is drawn."""
-    first = draft.first_for(chosen.key, "unfreeze_point", default_unfreeze_point(chosen))
+def chosen_point(chosen: Backbone, draft: Draft, *, few: bool) -> str:
+    """The block from which on the network learns: where the border in the picture is, before it is drawn.
+
+    With few photos it is behind all blocks at first.
+    """
+    first = draft.first_for(chosen.key, "unfreeze_point", default_unfreeze_point(chosen, few=few))
     return str(state.recall(_border_key(chosen, draft), first))
 
 

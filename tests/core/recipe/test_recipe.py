@@ -1,19 +1,25 @@
 import json
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from core.data.scan.folder import ImageFolder
 from core.errors import RecipeError
 from core.models.backbones import BACKBONES, Backbone
 from core.recipe.augmentations import AUGMENTATIONS, Choice
 from core.recipe.recipe import (
+    FEW_PHOTOS,
     RANGES,
     VERSION,
     WEIGHTS,
     WHOLE,
     Recipe,
+    are_few,
     default_epochs,
+    default_recipe,
     default_unfreeze_point,
 )
 
@@ -239,3 +245,19 @@ def test_default_epochs_fall_with_the_number_of_photos_within_limits() -> None:
         assert list(epochs) == sorted(epochs, reverse=True)
     for head, fine_tune in pairs:
         assert changed(head_epochs=head, fine_tune_epochs=fine_tune).weights in WEIGHTS
+
+
+@pytest.mark.parametrize("classes", [2, 5, 120])
+def test_few_photos_train_the_head_alone_unless_fine_tuning_is_asked_for(classes: int) -> None:
+    names = tuple(f"c{number:03d}" for number in range(classes))
+    paths = tuple(f"{name}/1.png" for name in names)
+    folder = ImageFolder(Path("/photos"), names, paths, np.arange(classes, dtype=np.int32))
+    b0, scratch = (next(row for row in BACKBONES if row.key == key) for key in ("efficientnet-b0", "baseline-cnn"))
+    few, enough = FEW_PHOTOS * classes - 1, FEW_PHOTOS * classes
+    assert are_few(few, classes) and not are_few(enough, classes)
+    alone = default_recipe(folder, few, b0)
+    assert (alone.unfreeze_point, alone.head_epochs, alone.fine_tune_epochs) == ("none", 3, 0)
+    assert default_recipe(folder, enough, b0).unfreeze_point == "block6"
+    asked = default_recipe(folder, few, b0, always_fine_tuned=True)
+    assert (asked.unfreeze_point, asked.fine_tune_epochs) == ("block6", default_epochs(few)[1])
+    assert default_recipe(folder, few, scratch).fine_tune_epochs > 0, "nothing is pretrained, so there is no head alone"

@@ -1,6 +1,11 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
 from core.recipe.augmentations import Choice
 from core.recipe.recipe import Recipe
-from core.recipe.wording import describe_recipe
+from core.recipe.wording import describe_recipe, what_it_adapts_to
 
 RECIPE = Recipe(
     dataset="/photos/flowers",
@@ -27,3 +32,34 @@ def test_augmentations_are_rows_with_strength_and_frequency() -> None:
     assert words["flip left–right"] == "30 % of the photos"
     assert words["zoom"] == "15 %, all photos"
     assert "augmentations" not in words and "version" not in words
+
+
+@pytest.mark.parametrize(
+    ("choices", "photos", "sentence"),
+    [
+        (
+            {"early_stopping": 3},
+            500,
+            "About 100 training photos a class: the head learns first, then the network from"
+            " block6 on, as long as that helps.",
+        ),
+        (
+            {"unfreeze_point": "all"},
+            500,
+            "About 100 training photos a class: the head learns first, then the whole network.",
+        ),
+        (
+            {"unfreeze_point": "none", "fine_tune_epochs": 0},
+            20,
+            "About 4 training photos a class: only the head learns, too few to fine-tune.",
+        ),
+        ({"fine_tune_epochs": 0}, 500, "About 100 training photos a class: only the head learns."),
+        (
+            {"weights": "random", "unfreeze_point": "all"},
+            5,
+            "About 1 training photo a class: everything learns from the start, for nothing is pretrained.",
+        ),
+    ],
+)
+def test_what_learns_is_said_with_the_number_of_photos(choices: dict[str, Any], photos: int, sentence: str) -> None:
+    assert what_it_adapts_to(replace(RECIPE, **choices), photos, 5) == sentence

@@ -42,6 +42,14 @@ def test_without_time_for_fine_tuning_the_fastest_head_is_trained() -> None:
     assert chosen.head_epochs >= 3
 
 
+def test_with_few_photos_the_head_alone_of_the_best_variant_in_time_is_trained() -> None:
+    few = Counts(training=20, validation=5, test=5)
+    for seconds, best in ((600, B3), (0.1, B0)):
+        chosen = fitted(RECIPE, [B0, LITE, B3], THROUGHPUT, few, seconds, few=True)
+        assert (chosen.backbone, chosen.unfreeze_point, chosen.fine_tune_epochs) == (best.key, "none", 0)
+        assert chosen.head_epochs >= 3
+
+
 def test_only_what_is_at_hand_is_chosen_and_all_else_of_the_recipe_stays() -> None:
     recipe = replace(RECIPE, batch_size=16, seed=7, minutes=5.0)
     chosen = fitted(recipe, [LITE], THROUGHPUT, HOT_DOGS, 300)
