@@ -209,7 +209,7 @@ def take_labelling(photographer: Photographer, dataset: Path) -> None:
     """A heap of photos without classes: before it begins, while photos are asked about, and while labels spread."""
     heap = dataset.parent / "unsorted digits"
     heap.mkdir(exist_ok=True)
-    names = {}
+    names: dict[str, str] = {}
     for folder in sorted(each for each in dataset.iterdir() if each.is_dir())[:4]:
         for source in sorted(folder.iterdir())[:40]:
             file = heap / f"scan-{len(names):04d}{source.suffix}"
