@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, expect, sync_playwright
 
 from tests.conftest import PROJECT, Workplace, alive, eventually, write_colours
 from tests.nursery import VARIABLE, forked_server
@@ -103,10 +103,19 @@ class Server:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, if possible one from before: for the browser, what it has loaded is of a port."""
+    for port in (*PORTS, 0):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that have ended do not count
+            probe.bind(("127.0.0.1", port))
+            if not port:
+                PORTS.append(int(probe.getsockname()[1]))
+            return port or PORTS[-1]
+    raise OSError("there is no free port")
+
+
+PORTS: list[int] = []
+"""Ports that were free once."""
 
 
 @pytest.fixture
@@ -128,13 +137,46 @@ def idle_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     started.kill()
 
 
-SAY_EXCEPTIONS = """new MutationObserver(() => {
-    for (const node of document.querySelectorAll('[data-testid=stException]:not([data-said])')) {
-        node.dataset.said = 'yes';
-        console.error('An exception on the page: ' + node.innerText);
+WATCH = """if (!window.wire) {
+    new MutationObserver(() => {
+        for (const node of document.querySelectorAll('[data-testid=stException]:not([data-said])')) {
+            node.dataset.said = 'yes';
+            console.error('An exception on the page: ' + node.innerText);
+        }
+    }).observe(document, {childList: true, subtree: true});
+    window.wire = {sent: 0, received: 0};
+    window.WebSocket = class extends WebSocket {
+        constructor(...more) {
+            super(...more);
+            this.addEventListener('message', () => { window.wire.received = performance.now(); });
+        }
+        send(data) {
+            window.wire.sent = performance.now();
+            super.send(data);
+        }
+    };
+}"""
+"""Has a page tell of each exception at once, since the next rerun of the script may take it away again; and remember
+when it last said something to the server, and when it last heard from it."""
+
+SETTLED = """async (patience) => {
+    const begun = performance.now(), pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+    let since = begun, state = 'there is no app on the page';
+    for (;;) {
+        const app = document.querySelector('[data-testid=stApp]'), now = performance.now();
+        if (app) state = `${app.dataset.testConnectionState}, ${app.dataset.testScriptState}`;
+        const answered = window.wire.received >= window.wire.sent || now > window.wire.sent + 1000;
+        if (!app || state !== 'CONNECTED, notRunning' || !answered) since = now;
+        if (now - since >= 200) break;
+        if (now - begun > patience) return [`not settled after ${patience} ms: ${state}`];
+        await pause(25);
     }
-}).observe(document, {childList: true, subtree: true});"""
-"""Has a page tell of each exception at once: the next rerun of the script may take it away again."""
+    const words = [...document.querySelectorAll('[data-testid=stException]')].map((node) => node.innerText);
+    const said = document.evaluate("//*[text()[contains(., 'encountered an error')]]", document, null, 7);
+    return [...words, ...[...Array(said.snapshotLength).keys()].map((place) => said.snapshotItem(place).innerText)];
+}"""
+"""Waits until the app is connected, its script has run, what was sent has been answered, and it has all stayed so for
+a fifth of a second, within which a widget sends what was done with it; gives the texts of exceptions."""
 
 
 @dataclass
@@ -151,8 +193,13 @@ class Screen:
 
     def __post_init__(self) -> None:
         """Listen for exceptions from now on."""
-        self.page.on("console", lambda said: self.seen.append(said.text) if "An exception on" in said.text else None)
-        self.page.add_init_script(SAY_EXCEPTIONS)
+        self.page.on("console", self.listen)
+        self.page.add_init_script(WATCH)
+
+    def listen(self, said: ConsoleMessage) -> None:
+        """Remember an exception that the page tells of."""
+        if "An exception on" in said.text:
+            self.seen.append(said.text)
 
     def open(self, path: str = "/") -> None:
         """Go to a page of the app, and wait until it is drawn."""
@@ -161,12 +208,15 @@ class Screen:
 
     def settle(self) -> None:
         """Wait until the script has run and nothing is left to draw; an exception on the page fails the test."""
-        app = self.page.get_by_test_id("stApp")
-        expect(app).to_have_attribute("data-test-connection-state", "CONNECTED")
-        expect(app).to_have_attribute("data-test-script-state", "notRunning")
-        self.page.wait_for_timeout(200)
-        expect(app).to_have_attribute("data-test-script-state", "notRunning")
-        assert not self.exceptions()
+        while True:
+            try:
+                shown: list[str] = self.page.evaluate(SETTLED, PATIENCE_MS)
+            except Error as error:
+                if "context was destroyed" not in error.message:  # else it went on to another page meanwhile
+                    raise
+            else:
+                break
+        assert not self.seen + shown
 
     def looks(self) -> Iterator[str]:
         """Have the page as on a large light screen, then as on a small dark one; says which."""
@@ -250,29 +300,76 @@ class Screen:
         return [*found, f"the page is {wide} px too wide"] if wide > 0 else found
 
 
+@dataclass
+class Tab:
+    """A browser tab in a profile of its own, which one test after the other has as if it were new.
+
+    Starting one, and loading the app's scripts into an empty cache, takes more time than many a test.
+    """
+
+    page: Page
+    screen: Screen | None = None
+
+    def begin(self, server: Server, width: int, dark: bool) -> Screen:
+        """Look at a server with it."""
+        self.page.set_viewport_size({"width": width, "height": 1000})
+        self.page.emulate_media(color_scheme="dark" if dark else "light")
+        self.screen = Screen(server, self.page)
+        return self.screen
+
+    def end(self) -> None:
+        """Forget whatever the last test did, except for what was loaded from where anything else may be loaded."""
+        assert self.screen
+        self.page.remove_listener("console", self.screen.listen)
+        self.page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+        self.page.goto("about:blank")
+        self.page.context.clear_cookies()
+        self.page.context.clear_permissions()
+        line = self.page.context.new_cdp_session(self.page)
+        line.send("Storage.clearDataForOrigin", {"origin": self.screen.server.address, "storageTypes": KEPT_BY_PAGES})
+        line.detach()
+        self.screen = None
+
+
+KEPT_BY_PAGES = "cookies,file_systems,indexeddb,local_storage,service_workers,cache_storage"
+"""What pages can keep in a browser, as the DevTools protocol calls it; its cache of what was loaded is none of them."""
+
+
+@pytest.fixture(scope="session")
+def tabs(chromium: Browser) -> list[Tab]:
+    """Tabs that no test has at the moment."""
+    return []
+
+
 @pytest.fixture
-def new_screen(chromium: Browser) -> Iterator[Callable[..., Screen]]:
+def new_screen(chromium: Browser, tabs: list[Tab], request: pytest.FixtureRequest) -> Iterator[Callable[..., Screen]]:
     """Opens tabs, each in a browser profile of its own: `new_screen(server, width=…, dark=…)`.
 
-    None of them may have shown an exception when the test ends.
+    None of them may have shown an exception when the test ends. A test that adds scripts to its pages or listens to
+    them asks for one that nobody has afterwards, with `own=True`.
     """
-    contexts: list[BrowserContext] = []
-    screens: list[Screen] = []
+    begun: list[tuple[Tab, bool]] = []
 
-    def open_tab(server: Server, width: int = 1280, dark: bool = False) -> Screen:
-        context = chromium.new_context(
-            viewport={"width": width, "height": 1000},
-            color_scheme="dark" if dark else "light",
-            accept_downloads=True,
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        screens.append(Screen(server, page))
-        return screens[-1]
+    def open_tab(server: Server, width: int = 1280, dark: bool = False, own: bool = False) -> Screen:
+        if tabs and not own:
+            tab = tabs.pop()
+        else:
+            tab = Tab(chromium.new_context(accept_downloads=True).new_page())
+            tab.page.set_default_timeout(PATIENCE_MS)
+        begun.append((tab, own))
+        return tab.begin(server, width, dark)
 
+    failed = request.session.testsfailed
     yield open_tab
-    shown = [text for screen in screens for text in screen.exceptions()]
-    for context in contexts:
-        context.close()
+    shown = [text for tab, _ in begun if tab.screen for text in tab.screen.exceptions()]
+    for tab, own in begun:
+        if own or shown or tab.page.is_closed() or request.session.testsfailed > failed:
+            tab.page.context.close()
+        else:
+            try:
+                tab.end()
+            except Error:  # its page could not be loaded: the server has gone
+                tab.page.context.close()
+            else:
+                tabs.append(tab)
     assert not shown

@@ -159,7 +159,7 @@ def test_photos_and_classes_are_named_removed_and_put_back(server: Server, new_s
 
 def test_without_a_camera_photos_come_from_files(server: Server, new_screen: Callable[..., Screen]) -> None:
     dataset = server.workplace.settings.datasets_folder / "My photos"
-    screen = new_screen(server, width=400)
+    screen = new_screen(server, width=400, own=True)
     screen.page.add_init_script("""navigator.mediaDevices.getUserMedia = async () => {
         throw new DOMException("no", window.trouble || "NotAllowedError");
     };""")
@@ -215,7 +215,7 @@ def test_the_camera_is_picked_and_the_choice_is_kept(server: Server, new_screen:
 
 def test_only_the_look_that_says_so_stores_mirrored_photos(server: Server, new_screen: Callable[..., Screen]) -> None:
     folder = server.workplace.settings.datasets_folder / "My photos" / "Class 1"
-    screen = new_screen(server)
+    screen = new_screen(server, own=True)
     screen.page.add_init_script(TWO_HALVES)
     screen.open("/collect")
     open_camera(screen, 0)

@@ -40,7 +40,7 @@ def size(found: Locator) -> tuple[float, float]:
 
 
 def test_keys_alone_select_decide_undo_and_open(server: Server, new_screen: Callable[..., Screen]) -> None:
-    screen = new_screen(server)
+    screen = new_screen(server, own=True)
     told: list[object] = []
     screen.page.on("websocket", lambda socket: socket.on("framesent", lambda frame: told.append(frame)))
     photos, press = open_photos(screen), screen.page.keyboard.press

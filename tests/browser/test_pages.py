@@ -238,7 +238,7 @@ def hostile_server(finished_run: FinishedRun, tmp_path: Path) -> Iterator[Server
 def test_no_name_is_markdown_and_nothing_leaves_this_server(
     hostile_server: Server, finished_run: FinishedRun, new_screen: Callable[..., Screen]
 ) -> None:
-    screen = new_screen(hostile_server)
+    screen = new_screen(hostile_server, own=True)
     asked: list[str] = []
     blocked: list[str] = []
     screen.page.on("request", lambda request: asked.append(request.url))
