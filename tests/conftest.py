@@ -43,7 +43,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 PATIENCE = 300.0
 """Seconds after which something that should happen by itself is taken to have failed; generous, machines are busy."""
 
-LONG = {"head_epochs": 1000, "steps_per_epoch": 12}
+LONG = {"head_epochs": nursery.ENDLESS, "steps_per_epoch": 12}
 """Choices for a run that does not end by itself while a test looks at it, however quick the machine is."""
 
 FAMILIES = tuple({row.family: row.key for row in reversed(BACKBONES) if row.pretrained}.values())

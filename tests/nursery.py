@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -57,6 +58,12 @@ LOADED = (
     "core.training.thorough_check.job",
 )
 """What they import late."""
+
+ENDLESS = 1000
+"""Epochs of a run that is not to end by itself."""
+
+PAUSE = 0.05
+"""Seconds for which its trainer does nothing after each step, so that whoever looks at it has the processor."""
 
 VARIABLE = "UNFREEZE_TEST_NURSERIES"
 """Names the folder of the nurseries' sockets to the processes that run tests."""
@@ -173,6 +180,21 @@ def load(kind: str) -> None:
     gc.freeze()  # what is loaded is shared by all forks; looking for garbage in it would copy it
 
 
+def take_it_easy(run: Path) -> None:
+    """Have this process pause after each step if it is the trainer of a run that is not to end by itself."""
+    recipe = json.loads((run / "recipe.json").read_text("utf-8"))
+    if max(recipe.get("head_epochs", 0), recipe.get("fine_tune_epochs", 0)) >= ENDLESS:
+        from core.training.recorder import Recorder
+
+        end_step = Recorder.end_step
+
+        def and_pause(*details: Any) -> None:
+            end_step(*details)
+            time.sleep(PAUSE)
+
+        Recorder.end_step = and_pause  # type: ignore[method-assign]
+
+
 def be(order: Mapping[str, Any], streams: Sequence[int]) -> int:
     """Be the process that was ordered; returns its exit code."""
     for number, stream in enumerate(streams):
@@ -186,6 +208,9 @@ def be(order: Mapping[str, Any], streams: Sequence[int]) -> int:
     np.random.seed()
     module = order["arguments"][0] == "-m"
     sys.argv = order["arguments"][order["arguments"][0].startswith("-") :]
+    if sys.argv[0] == "core.training":
+        with suppress(OSError, ValueError):  # there may be no recipe: let the trainer say so
+            take_it_easy(Path(sys.argv[1]))
     try:
         if module:
             runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -107,7 +107,9 @@ def test_a_series_is_one_picture_and_one_sentence(with_runs: Server, new_screen:
         assert not screen.problems(), look
 
 
-def test_runs_beside_one_another(with_runs: Server, new_screen: Callable[..., Screen]) -> None:
+def test_runs_beside_one_another_and_the_recipe_of_one_is_taken_to_the_train_page(
+    with_runs: Server, new_screen: Callable[..., Screen]
+) -> None:
     screen = new_screen(with_runs)
     screen.open("/compare")
     screen.page.get_by_test_id("stMain").get_by_role("radio", name="Side by side").click()
@@ -119,13 +121,6 @@ def test_runs_beside_one_another(with_runs: Server, new_screen: Callable[..., Sc
     for look in screen.looks():
         expect(screen.page.get_by_test_id("stPlotlyChart")).to_have_count(3)
         assert not screen.problems(), look
-
-
-def test_a_recipe_is_taken_to_the_train_page(with_runs: Server, new_screen: Callable[..., Screen]) -> None:
-    screen = new_screen(with_runs)
-    screen.open("/compare")
-    screen.page.get_by_test_id("stMain").get_by_role("radio", name="Side by side").click()
-    screen.settle()
     screen.press("Use this recipe")
     expect(screen.page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
     assert f"dataset={with_runs.workplace.colours}" in screen.page.url.replace("%2F", "/")
@@ -203,22 +198,22 @@ def test_a_small_series_from_the_click_to_the_sentence(server: Server, new_scree
     page.get_by_role("option", name="to begin with").click()
     screen.settle()
     expect(page.get_by_label("Epochs for the head", exact=True)).to_have_value("1")
-    choose(screen, "Number of runs", "3")
+    choose(screen, "Number of runs", "2")
     choose(screen, "Photos per class, at most", "10")
-    expect(screen.text("3 runs")).to_be_visible()
+    expect(screen.text("2 runs")).to_be_visible()
     expect(screen.text("about")).to_be_visible()
-    screen.press("Queue 3 runs")
-    expect(screen.text("of 3 done")).to_be_visible()
+    screen.press("Queue 2 runs")
+    expect(screen.text("of 2 done")).to_be_visible()
     expect(screen.text("Baseline CNN: ")).to_be_visible()
-    expect(screen.text("on average over 3 repeats")).to_be_visible()
+    expect(screen.text("on average over 2 repeats")).to_be_visible()
     eventually(lambda: place.store.active() is None, "the last run has ended")
     runs = [run for run in place.store.runs() if run.read_label().group]
-    assert [run.read_status().state for run in runs] == [FINISHED] * 3
-    assert sorted(Recipe.from_values(run.recipe_values()).seed for run in runs) == [3, 4, 5]
+    assert [run.read_status().state for run in runs] == [FINISHED] * 2
+    assert sorted(Recipe.from_values(run.recipe_values()).seed for run in runs) == [3, 4]
     splits = {run.split_file.read_text("utf-8") for run in runs}
     assert len(splits) == 1 and splits.pop().count("\n") == 1 + 20
-    assert len({run.read_label() for run in runs}) == 3 and len({run.read_label().group for run in runs}) == 1
+    assert len({run.read_label() for run in runs}) == 2 and len({run.read_label().group for run in runs}) == 1
     page.reload()
     screen.settle()
-    expect(screen.text("on average over 3 repeats")).to_be_visible()
+    expect(screen.text("on average over 2 repeats")).to_be_visible()
     assert not screen.problems()

@@ -1,15 +1,17 @@
 """A person's first quarter of an hour, by clicking: a folder of photos, a trained model, a prediction."""
 
 import csv
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import expect
 
 from core.recipe.run_recipe import read_recipe
-from core.runs.store import ACTIVE, RUNNING, STOPPED
+from core.runs.store import RUNNING, STOPPED, Run
 from tests.browser.conftest import Screen, Server, free_port
-from tests.conftest import Workplace, eventually
+from tests.conftest import FinishedRun, Workplace, eventually
 
 MARK_CHARTS = """() => {
     const nodes = document.querySelectorAll('[data-testid=stVegaLiteChart] :is(svg, canvas)');
@@ -121,7 +123,14 @@ def test_the_sample_is_one_click_away(server: Server, new_screen: Callable[..., 
     assert not screen.problems()
 
 
-def test_random_weights_only_by_choice_and_marked(server: Server, new_screen: Callable[..., Screen]) -> None:
+def test_random_weights_only_by_choice_and_marked(
+    server: Server, finished_run: FinishedRun, new_screen: Callable[..., Screen]
+) -> None:
+    place = server.workplace
+    done = Run(place.store.root / finished_run.run.id)
+    shutil.copytree(finished_run.run.folder, done.folder)
+    values = done.recipe_values() | {"backbone": "mobilenetv2", "weights": "random", "dataset": str(place.colours)}
+    done.recipe_file.write_text(json.dumps(values), "utf-8")
     screen = new_screen(server)
     page = screen.page
     screen.open(f"/train?dataset={server.workplace.colours}")
@@ -138,12 +147,14 @@ def test_random_weights_only_by_choice_and_marked(server: Server, new_screen: Ca
     page.get_by_label("Epochs for fine-tuning", exact=True).press("Enter")
     screen.settle()
     screen.press("Start training")
-    [run] = server.workplace.store.runs()
+    [run] = [each for each in place.store.runs() if each != done]
     expect(screen.text("random weights")).to_be_visible()
-    eventually(lambda: run.read_status().state not in ACTIVE, f"the run ended:\n{run.log_tail()}")
+    assert run.recipe_values()["weights"] == "random"
+    run.request_stop()
+    screen.open(f"/train?run={done.id}")
+    expect(screen.text("random weights")).to_be_visible()
     expect(screen.text("accuracy on the test photos")).to_be_visible()
     expect(screen.text("Accuracy – from random weights")).to_be_visible()
-    assert run.recipe_values()["weights"] == "random"
     screen.press("Try a photo")
     expect(screen.text("random weights")).to_be_visible()
 

@@ -35,8 +35,6 @@ PAGES = {
     "/export": "Export",
 }
 
-BOTH_LOOKS = pytest.mark.parametrize(("width", "dark"), [(1280, False), (400, True)])
-
 
 @pytest.fixture(scope="module")
 def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
@@ -50,17 +48,19 @@ def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     started.kill()
 
 
-@BOTH_LOOKS
-def test_nothing_yet(empty_server: Server, new_screen: Callable[..., Screen], width: int, dark: bool) -> None:
-    screen = new_screen(empty_server, width, dark)
+def test_nothing_yet(empty_server: Server, new_screen: Callable[..., Screen]) -> None:
+    screen = new_screen(empty_server)
     for path, title in PAGES.items():
         screen.open(path)
         expect(screen.page.get_by_role("heading", name=title, exact=True)).to_be_visible()
-        assert not screen.problems(), path
-        assert not barriers(screen.page), path
-    steps = screen.page.get_by_test_id("stMain" if width == 400 else "stSidebar")
-    steps.get_by_role("link", name="Photos").click()
-    expect(screen.page.get_by_role("heading", name=PAGES["/"], exact=True)).to_be_visible()
+        for look in screen.looks():
+            assert not screen.problems(), (path, look)
+            assert not barriers(screen.page), (path, look)
+    for look, place in zip(screen.looks(), ("stSidebar", "stMain"), strict=True):
+        screen.open("/runs")
+        screen.page.get_by_test_id(place).get_by_role("link", name="Photos").click()
+        expect(screen.page.get_by_role("heading", name=PAGES["/"], exact=True)).to_be_visible()
+        assert not screen.problems(), look
 
 
 def test_an_exception_is_noticed_even_if_it_does_not_stay(

@@ -374,6 +374,9 @@ def test_a_learning_rate_is_found_and_taken_over(server: Server, new_screen: Cal
     screen = new_screen(server)
     open_train(screen)
     screen.unfold("Expert")
+    go_to(screen, "Epochs")
+    fill(screen, "Batch size", 4)  # each step is one of so many photos
+    go_to(screen, "Learning rate")
     screen.press("Find a learning rate")
     expect(screen.page.get_by_test_id("stVegaLiteChart")).to_be_visible()
     expect(screen.page.get_by_role("button", name="Use", exact=True)).to_be_visible()
