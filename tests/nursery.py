@@ -192,7 +192,7 @@ def take_it_easy(run: Path) -> None:
             end_step(*details)
             time.sleep(PAUSE)
 
-        Recorder.end_step = and_pause  # type: ignore[method-assign]
+        Recorder.end_step = and_pause  # type: ignore[method-assign, assignment]
 
 
 def be(order: Mapping[str, Any], streams: Sequence[int]) -> int:
