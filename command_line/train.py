@@ -11,13 +11,15 @@ from command_line.output import INTERRUPTED, Output
 from core.data import summary
 from core.data.subsets import TRAINING
 from core.errors import RunBusy
-from core.formatting import duration, percent, whole
+from core.formatting import duration, percent, photos, whole
 from core.recipe.recipe_book import fitted_to
 from core.runs import trainers
 from core.runs.messages import text_of
 from core.runs.queue import Queue
-from core.runs.store import ACTIVE, CRASHED, FAILED, QUEUED, Label, Run, Status
+from core.runs.store import ACTIVE, CRASHED, FAILED, QUEUED, Label, Run, RunStore, Status
 from core.settings import Settings
+from core.training.dataset_features import features
+from core.training.dataset_features.unlabelled import unlabelled_photos
 from core.training.launch import launch
 
 LOOK_SECONDS = 0.3
@@ -57,7 +59,12 @@ def train(options: argparse.Namespace, settings: Settings, output: Output) -> in
         output.say(note)
     chosen = loaded.recipe if options.seed is None else replace(loaded.recipe, seed=options.seed)
     queue = Queue.of(settings)
-    run = launch(queue, chosen, folder, parts, label=Label(name=options.name or ""))
+    more = None
+    if chosen.unlabelled and dataset.by_hand:
+        jobs = RunStore(settings.home / features.FOLDER)
+        more = unlabelled_photos(dataset, split, chosen.without_classes, jobs).labels
+        output.say(f"Of {photos(len(dataset.unlabelled), 'unlabelled')}, {len(more):,} are learned from, too.")
+    run = launch(queue, chosen, folder, parts, label=Label(name=options.name or ""), pseudo=more)
     if options.queue:
         output.result(
             facts_of(run, run.read_status()),

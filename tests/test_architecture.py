@@ -51,7 +51,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "core.labelling": ANSWERS | {"core.inference"},
     "core.reports": ANSWERS | {"core.inference"},
     "core.export": ANSWERS | {"core.inference", "core.reports"},
-    "core.training": ANSWERS | {"core.inference", "core.labels"},
+    "core.training": ANSWERS | {"core.inference", "core.labels", "core.labelling"},
     "pages.components": frozenset({"core"}),
     "pages": frozenset({"core", "pages.components"}),
     "app": frozenset({"core", "pages"}),

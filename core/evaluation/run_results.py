@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.arrays import read_arrays
+from core.data.pseudo_labels import read_pseudo_csv
 from core.data.split import read_split_csv
 from core.data.subsets import SUBSETS, TRAINING
 from core.errors import DataError, RunError, RunNotReady
@@ -69,6 +70,16 @@ def photos_of(run: Run, part: str) -> tuple[tuple[str, ...], NDArray[np.intp]]:
     positions = np.flatnonzero(parts == SUBSETS.index(part))
     read = np.array([i for i in positions if folder.paths[i] not in unread], np.intp)
     return tuple(folder.paths[i] for i in read), folder.labels[read].astype(np.intp)
+
+
+def unlabelled_photos_in(run: Run) -> int:
+    """From how many photos without a label of their own a run learns; 0 where it does not, or that cannot be read."""
+    if not run.pseudo_file.exists():
+        return 0
+    try:
+        return len(read_pseudo_csv(run.pseudo_file))
+    except DataError:
+        return 0
 
 
 def photos_in(run: Run, part: str) -> int:

@@ -28,7 +28,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 """What the choices may be that are words."""
 
-SWITCHES = ("class_weights", "gradual", "shuffle", "head_batch_norm", "tensorboard")
+SWITCHES = ("class_weights", "unlabelled", "gradual", "shuffle", "head_batch_norm", "tensorboard")
 """The choices that are true or false."""
 
 LISTS = ("more_epochs", "without_classes")
@@ -125,6 +125,8 @@ class Recipe:
         dropout: Share of features dropped before the head, 0 to 0.9.
         drop_connect: Chance that the last block is skipped in a training step; earlier blocks in proportion to depth.
         class_weights: Whether photos of rare classes count more, so that all classes count alike.
+        unlabelled: Whether photos that nobody has labelled are learned from, too, by labels that spread to them, each
+            as much as it is certain.
         views: Augmented versions of each photo that pass through the frozen part once and are kept, for the epochs to
             take in turn. 0 caches nothing: every epoch runs the whole network, on newly augmented photos.
         minutes: How long the run may take; the variant, views and epochs are then chosen to fit when it starts. 0 for
@@ -147,6 +149,7 @@ class Recipe:
     dropout: float = 0.2
     drop_connect: float = 0.2
     class_weights: bool = False
+    unlabelled: bool = False
     views: int = 4
     minutes: float = 0
     seed: int = 0

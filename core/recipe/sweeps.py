@@ -116,6 +116,7 @@ FACTORS: tuple[Factor, ...] = (
     _numbers("ema", 0.0, 0.99),
     _words("pooling", *CHOICES["pooling"]),
     _words("class_weights", False, True),
+    _words("unlabelled", False, True),
 )
 """What the page offers to vary; `grid` takes any other field of a recipe, too."""
 

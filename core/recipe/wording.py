@@ -24,6 +24,7 @@ TITLES: Mapping[str, str] = {
     "ema": "moving average of weights",
     "more_epochs": "additional epochs",
     "without_classes": "classes left out",
+    "unlabelled": "unlabelled photos",
     "views": "cached versions of each photo",
 }
 """What choices are called where that is not their name in the recipe."""
@@ -45,6 +46,8 @@ def describe_value(choice: str, value: Any) -> str:
         return backbone(value).name
     if choice == "unfreeze_point":
         return POINTS.get(value, f"from {value}")
+    if choice == "unlabelled":
+        return "used" if value else "not used"
     if choice == "dataset":
         return Path(value).name
     return _plainly(value)

@@ -37,6 +37,7 @@ class CardFacts:
         evaluation: Its predictions on the test photos; None where it has not been tested.
         made: The day on which it was trained, as in "26 November 2026"; empty where that is not known.
         versions: Names of programs with their versions.
+        unlabelled: How many photos without a label of their own were trained on, too, by labels that spread to them.
 
     Raises:
         ValueError: These do not fit each other.
@@ -51,6 +52,7 @@ class CardFacts:
     evaluation: Evaluation | None = None
     made: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    unlabelled: int = 0
 
     def __post_init__(self) -> None:
         """Check that the facts fit together."""
@@ -90,6 +92,7 @@ def read_card_facts(run: Run, name: str) -> CardFacts:
         _tested(run),
         day(status.ended) if status.ended else "",
         {words: str(environment[key]) for key, words in PROGRAMS.items() if key in environment},
+        run_results.unlabelled_photos_in(run),
     )
 
 

@@ -84,6 +84,12 @@ def _trained_on(facts: CardFacts) -> Iterator[str]:
         f" {facts.photos_in(VALIDATION):,} more were used for validation, to choose the epoch whose model is kept, and"
         f" {facts.photos_in(TEST):,} were held out to test it."
     )
+    if facts.unlabelled:
+        yield (
+            f"It was also trained on {photos(facts.unlabelled)} that nobody had labelled: labels spread to them from"
+            " similar training photos, and each counted as much as its label was certain. None of them was used for"
+            " validation or the test."
+        )
     learned = facts.counts[:, TRAINING]
     most, least = int(learned.argmax()), int(learned.argmin())
     if learned[most] > learned[least]:

@@ -225,6 +225,11 @@ class Run:
         return self.folder / "split.csv"
 
     @property
+    def pseudo_file(self) -> Path:
+        """Labels that spread to photos without one, and how much each counts, where the run learns from such."""
+        return self.folder / "pseudo_labels.csv"
+
+    @property
     def left_out_file(self) -> Path:
         """Photos that could not be used, with the reason."""
         return self.folder / "left_out.json"

@@ -168,7 +168,8 @@ class Fitting:
         data, given = self._data, self._data.usable
         if starts_with_regression(self._recipe, self._plan, len(given)):
             features = self._outputs.gather(FEATURES, version)(given).astype(np.float32)
-            found = regression_head(features, data.labels[given], data.classes, data.class_weights)
+            weights = None if data.weights is None else data.weights[given]
+            found = regression_head(features, data.labels[given], data.classes, weights)
             self._model.get_layer(HEAD_LAYERS[-1]).set_weights(found)
 
     def _end_of_stretch(self) -> tuple[int, bool]:
@@ -194,7 +195,6 @@ class Fitting:
             initial_epoch=epoch,
             epochs=epoch + 1,
             callbacks=[self.callback],
-            class_weight=self._data.class_weights,
             verbose=0,
         )
         self._epoch_seconds += time.perf_counter() - began

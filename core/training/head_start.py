@@ -5,8 +5,6 @@ with matters as much: a half-trained head distorts the features it is put on (Ku
 Pretrained Features and Underperform Out-of-Distribution", arXiv 2202.10054).
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,8 +22,8 @@ MOST_ROUNDS = 300
 """Of L-BFGS; so many that the solution is that of any other solver."""
 
 
-def penalty_for(photos: int) -> float:
-    """The penalty for so many training photos."""
+def penalty_for(photos: float) -> float:
+    """The penalty for so many training photos; one that counts half is half a photo."""
     return min(MOST_PENALTY, max(LEAST_PENALTY, PENALTY * photos))
 
 
@@ -33,7 +31,7 @@ def regression_head(
     features: NDArray[np.float32],
     labels: NDArray[np.int32],
     classes: int,
-    weights: Mapping[int, float] | None = None,
+    weights: NDArray[np.float32] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The kernel (D, K) and the bias (K,) of a head with softmax, by logistic regression with an L2 penalty.
 
@@ -41,13 +39,13 @@ def regression_head(
         features: (N, D), of training photos.
         labels: (N,), in [0, K).
         classes: Number of classes K.
-        weights: How much a photo of each class counts; None if alike.
+        weights: (N,), how much each photo counts; None if all do alike.
     """
     middle = features.mean(axis=0)
     scale = np.float32(np.sqrt(SQUARED_LENGTH / max(1e-12, float(((features - middle) ** 2).mean()))))
     targets = np.eye(classes, dtype=np.float32)[labels]
     if weights is not None:
-        targets *= np.array([weights[label] for label in labels.tolist()], np.float32)[:, None]
-    kernel, bias = fitted((features - middle) * scale, targets, penalty_for(len(features)), MOST_ROUNDS)
+        targets *= weights[:, None]
+    kernel, bias = fitted((features - middle) * scale, targets, penalty_for(float(targets.sum())), MOST_ROUNDS)
     kernel = kernel * scale
     return kernel, bias - middle @ kernel

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.images import DIGEST_BYTES
+from core.data.pseudo_labels import PseudoLabels, write_pseudo_csv
 from core.data.scan.folder import ImageFolder, check_inside
 from core.data.scan.index import known_digests
 from core.data.scan.walk import check_photo
-from core.data.split import read_split_csv, write_split_csv
-from core.errors import DataError, FolderError, RunBusy, RunError, RunNotReady
+from core.data.split import write_split_csv
+from core.errors import DataError, FolderError, RecipeError, RunBusy, RunError, RunNotReady
 from core.files import open_resolved, write_atomically
 from core.recipe.combinations import check_combination
 from core.recipe.recipe import Recipe
@@ -24,26 +25,39 @@ from core.runs.queue import Queue
 from core.runs.store import FINISHED, LIVE, Label, Run, RunStore
 from core.runs.warm_trainer import WarmTrainer
 from core.settings import Settings
+from core.training.inputs.photos import learned_and_judged
 
 COMPARED = 500
 """How many photos of a dataset that was moved are compared at most."""
 
 
 def create_run(
-    store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8], label: Label | None = None
+    store: RunStore,
+    recipe: Recipe,
+    folder: ImageFolder,
+    parts: NDArray[np.int8],
+    label: Label | None = None,
+    pseudo: PseudoLabels | None = None,
 ) -> Run:
     """Write the run's folder, complete, with the split `parts (N,)` that the person has seen.
 
-    Raises `RecipeError` where choices of the recipe exclude each other.
+    What has spread to unlabelled photos goes with it where the recipe uses them.
+
+    Raises `RecipeError` where choices of the recipe exclude each other, or it uses unlabelled photos and gets none.
     """
-    return store.create(_filling(recipe, folder, parts, label))
+    return store.create(_filling(recipe, folder, parts, label, pseudo))
 
 
 def enqueue(
-    queue: Queue, recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8], label: Label | None = None
+    queue: Queue,
+    recipe: Recipe,
+    folder: ImageFolder,
+    parts: NDArray[np.int8],
+    label: Label | None = None,
+    pseudo: PseudoLabels | None = None,
 ) -> Run:
     """Create a run, as `create_run` does, at the end of the queue; `trainers.advance` starts it in its turn."""
-    return queue.create(_filling(recipe, folder, parts, label))
+    return queue.create(_filling(recipe, folder, parts, label, pseudo))
 
 
 def launch(
@@ -53,12 +67,13 @@ def launch(
     parts: NDArray[np.int8],
     warm: WarmTrainer | None = None,
     label: Label | None = None,
+    pseudo: PseudoLabels | None = None,
 ) -> Run:
     """Create a run and, if it is its turn at once, have the warm trainer, or else a new one, carry it out.
 
     Raises `RunError` when the system refuses to start a trainer; the run stays in the queue.
     """
-    run = enqueue(queue, recipe, folder, parts, label)
+    run = enqueue(queue, recipe, folder, parts, label, pseudo)
     trainers.advance(queue, warm)
     return run
 
@@ -123,7 +138,7 @@ def move_photos(run: Run, folder: str, settings: Settings) -> Path:
         raise RunBusy("This run is active or queued. Wait until it has ended, or stop it.")
     recipe = chosen_recipe(run)
     root = check_inside(folder, settings.dataset_roots)
-    paths = read_split_csv(run.split_file, root)[0].paths
+    paths = learned_and_judged(run, root)[0].paths
     gone = [path for path in paths if not (root / path).is_file()]
     if gone:
         raise FolderError(
@@ -153,15 +168,22 @@ def _digest(path: Path) -> bytes:
 
 
 def _filling(
-    recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8], label: Label | None
+    recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8], label: Label | None, pseudo: PseudoLabels | None
 ) -> Callable[[Run], None]:
     check_combination(recipe)
+    if recipe.unlabelled and pseudo is None:
+        raise RecipeError(
+            "This recipe uses the unlabelled photos, too, and this dataset has none: they come from the page “Label”."
+            " Switch them off in the recipe, or choose a folder that is labelled there."
+        )
 
     def fill(run: Run) -> None:
         names = {"class_names": folder.class_names}
         run.recipe_file.write_text(recipe.to_json(), "utf-8")
         run.classes_file.write_text(json.dumps(names, indent=1, ensure_ascii=False), "utf-8")
         write_split_csv(run.split_file, folder, parts)
+        if recipe.unlabelled and pseudo is not None:
+            write_pseudo_csv(run.pseudo_file, pseudo)
         if label is not None:
             run.write_label(label)
 

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from core.data.scan.folder import check_inside
-from core.data.split import read_split_csv
 from core.errors import StorageError, TrainingDiverged, UnfreezeError, WeightsNotFound
 from core.files import FULL, write_atomically
 from core.models import weights
@@ -34,7 +33,7 @@ from core.training.budget.throughput import known_throughput, remember_fixed
 from core.training.budget.time_budget import fitted, timed_variants
 from core.training.feature_cache.kept_graphs import KeptGraph
 from core.training.finishing import finish, keep_embeddings
-from core.training.inputs.photos import Photos, in_chunks
+from core.training.inputs.photos import Photos, in_chunks, learned_and_judged
 from core.training.interruption import PauseAsked, StopAsked
 from core.training.network import feature_cache, prepare
 from core.training.preparation import Ready, ready
@@ -153,7 +152,7 @@ def _fit_into_time(
     if prepared is None or prepared.backbone != probe.key:
         prepared = prepare(probe.key, settings, feature_cache(settings))
     root = check_inside(Path(recipe.dataset), settings.dataset_roots)
-    folder, parts = read_split_csv(run.split_file, root)
+    folder, parts, _ = learned_and_judged(run, root)
     files = [folder.absolute(index) for index in np.random.default_rng(0).permutation(len(folder))[:PROBE_PHOTOS]]
     few = Photos(files, probe.resolution, run.work_folder / "few.npy", settings.dataset_roots, settings.limits.pixels)
     rate, guess = _photos_per_second(prepared, few), Throughput(1.0, probe.flops)

@@ -133,9 +133,29 @@ def _training_data(run: Run, recipe: Recipe, given: RunPhotos, recorder: Recorde
                 " again."
             )
     _require_every_class(given.folder, subsets["training"], failures)
-    class_weights = given.folder.subset(subsets["training"]).class_weights() if recipe.class_weights else None
     classes = len(given.folder.class_names)
-    return TrainingData(given.photos, given.digests, given.folder.labels, subsets, classes, class_weights)
+    weights = photo_weights(given.folder.labels, given.certainty, subsets["training"], classes, recipe.class_weights)
+    return TrainingData(given.photos, given.digests, given.folder.labels, subsets, classes, weights)
+
+
+def photo_weights(
+    labels: NDArray[np.int32], certainty: NDArray[np.float32], training: NDArray[np.intp], classes: int, balanced: bool
+) -> NDArray[np.float32] | None:
+    """How much each photo counts in training, shape (N,); None where all count alike.
+
+    Args:
+        labels: (N,), below K.
+        certainty: (N,), of the labels.
+        training: Positions of the training photos.
+        classes: K.
+        balanced: Whether all classes shall count alike: a photo of a class then counts its certainty times the sum of
+            all training photos' certainties, over K times that of its class. With a certainty of 1 throughout this is
+            "balanced" of scikit-learn's `compute_class_weight`.
+    """
+    if not balanced:
+        return None if (certainty[training] == 1).all() else certainty
+    sums = np.bincount(labels[training], certainty[training], classes)
+    return np.asarray(certainty * (sums.sum() / (classes * sums))[labels], np.float32)
 
 
 def _require_every_class(folder: ImageFolder, training: NDArray[np.intp], failures: Mapping[int, str]) -> None:

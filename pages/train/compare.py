@@ -82,20 +82,21 @@ def of_dataset(member: Member, root: str) -> bool:
     return member.state == FINISHED and member.shown.recipe.dataset == root
 
 
-def plan_repeats(recipe: Recipe) -> Plan:
+def plan_repeats(recipe: Recipe, dataset: Dataset) -> Plan:
     """The same recipe with several seeds."""
     st.markdown("The same recipe with different seeds: how large are differences that are due to chance?")
     count = st.number_input("Number of runs", 2, 50, 5, key="count")
     return Plan(REPEATS, sweeps.repeats(recipe, count))
 
 
-def plan_varied(recipe: Recipe) -> Plan:
+def plan_varied(recipe: Recipe, dataset: Dataset) -> Plan:
     """One or two things varied, each value with each."""
     st.markdown("Vary one setting, or combine two; everything else stays the same.")
+    offered = [factor for factor in FACTORS if factor.key != "unlabelled" or len(dataset.unlabelled)]
     left, right = st.columns(2, gap="large")
     with left:
-        first = choose_factor("Vary", list(FACTORS), recipe)
-    others = [factor for factor in FACTORS if first and factor.key != first[0].key]
+        first = choose_factor("Vary", offered, recipe)
+    others = [factor for factor in offered if first and factor.key != first[0].key]
     with right:
         second = choose_factor("and", others, recipe, optional=True)
     count = st.number_input(
@@ -133,7 +134,7 @@ def is_here(key: str) -> bool:
     return not chosen.pretrained or weights.look_up(chosen, services.settings()) is not None
 
 
-def plan_augmentations(recipe: Recipe) -> Plan:
+def plan_augmentations(recipe: Recipe, dataset: Dataset) -> Plan:
     """Each augmentation alone against none."""
     st.markdown("Once without augmentation, then with each one alone: which ones help?")
     keys = list(AUGMENTATION_OF)
@@ -153,7 +154,7 @@ def plan_augmentations(recipe: Recipe) -> Plan:
     return Plan(AUGMENTATIONS, sweeps.repeated(sweeps.each_augmentation_alone(recipe, chosen, also_half=half), count))
 
 
-def plan_study(recipe: Recipe) -> Plan:
+def plan_study(recipe: Recipe, dataset: Dataset) -> Plan:
     """The published comparison."""
     st.markdown(
         "The comparison of a published study on flower photos: a small network trained from scratch, with and without"
@@ -188,7 +189,7 @@ def start_view(found: Sequence[Member]) -> None:
     kind = st.segmented_control("What is compared", list(PLANS), default="Repeats", required=True, key="kind")
     with reporting():
         recipe, parts = choose_base(dataset, found)
-        plan = PLANS[kind or "Repeats"](recipe)
+        plan = PLANS[kind or "Repeats"](recipe, dataset)
         if len(plan.runs) < 2:
             raise RecipeError(
                 "This is a single run. Choose more values or repeats, so that there is something to compare."
@@ -226,7 +227,8 @@ def queue_runs(dataset: Dataset, plan: Plan, parts: NDArray[np.int8]) -> None:
         services.preview_worker().close()
         for run in plan.runs:
             used = dataset.used(parts, run.recipe.without_classes)
-            enqueue(runs.queue(), run.recipe, *used, Label(run.name, group, run.variant))
+            more = datasets.pseudo_labels_for(dataset, run.recipe, parts)
+            enqueue(runs.queue(), run.recipe, *used, Label(run.name, group, run.variant), more)
         state.remember("series", group)
         state.remember("compare", SERIES)
         trainers.advance(runs.queue(), services.warm_trainer())

@@ -37,6 +37,7 @@ from pages.components.train import (
     lr_finder_view,
     network_view,
     recipes_view,
+    unlabelled,
     variant,
 )
 from pages.components.train.draft import Draft
@@ -63,17 +64,20 @@ def set_up(dataset: Dataset) -> None:
     with reporting():
         start = draft.present(dataset)
         folder, parts = draft.used_photos(dataset, start)
-    counts = Counts.of(parts)
     for note in start.notes:
         st.info(markdown.escape(note), icon=":material/info:")
     show_photos(folder, draft.left_out_classes(dataset, start))
+    more = unlabelled.choose(dataset, start, draft.split_seed(start))
+    counts = Counts.of(parts).with_training(len(more.labels) if more else 0)
     usual = usual_recipe(folder, counts.training)
     augmentations = state.augmentations(default_augmentations(folder.class_names))
     few = are_few(counts.training, len(folder.class_names))
     minutes = length.choose(start, replace(usual, augmentations=augmentations), counts, few=few)
     go = st.container()
     with st.expander("Change how it learns", icon=":material/tune:", key=f"change-{minutes > 0}", expanded=not minutes):
-        recipe = choose_recipe(start, dataset, (folder, parts), minutes, usual)
+        recipe = choose_recipe(
+            start, dataset, (folder, parts), counts, {"minutes": minutes, "unlabelled": more is not None}, usual
+        )
     if go.button("Start training", key="start", type="primary", icon=":material/play_arrow:", width="stretch"):
         begin(dataset, recipe)
 
@@ -100,15 +104,19 @@ def usual_recipe(folder: ImageFolder, training_photos: int) -> Recipe:
 
 
 def choose_recipe(
-    start: Draft, dataset: Dataset, used: tuple[ImageFolder, NDArray[np.int8]], minutes: int, usual: Recipe
+    start: Draft,
+    dataset: Dataset,
+    used: tuple[ImageFolder, NDArray[np.int8]],
+    counts: Counts,
+    values: dict[str, Any],
+    usual: Recipe,
 ) -> Recipe:
-    """Everything that can be chosen besides the minutes; `used` is what `draft.used_photos` gives."""
+    """Everything that can be chosen besides these values; `used` is what `draft.used_photos` gives."""
     folder, parts = used
-    counts = Counts.of(parts)
+    minutes = values["minutes"]
     above = st.container(horizontal=True)
     left, right = st.columns([1, 1], gap="large")
     timed, few = minutes > 0, are_few(counts.training, len(folder.class_names))
-    values: dict[str, Any] = {"minutes": minutes}
     with left:
         st.header("Network", anchor=False)
         chosen, values["weights"] = variant.choose_for_minutes() if timed else variant.choose(start)
@@ -228,8 +236,10 @@ def begin(dataset: Dataset, recipe: Recipe) -> None:
     """Start the run, or let it wait its turn, and show it."""
     with reporting():
         used = datasets.used(dataset, recipe.split_seed, recipe.without_classes)
+        parts = datasets.split_of(dataset, recipe.split_seed)
+        more = datasets.pseudo_labels_for(dataset, recipe, parts)
         services.preview_worker().close()
-        run = launch(runs.queue(), recipe, *used, services.warm_trainer())
+        run = launch(runs.queue(), recipe, *used, services.warm_trainer(), pseudo=more)
     state.open_run(run.id)
     st.rerun()
 

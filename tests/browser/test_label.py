@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Locator, expect
 
+from core.data.pseudo_labels import read_pseudo_csv
 from core.data.review import EXCLUDE, RELABEL, ReviewStore
 from core.data.scan.layout import BY_HAND, Layout
 from tests.browser.accessibility import barriers
@@ -105,6 +106,20 @@ def test_a_heap_becomes_a_dataset_by_keyboard_alone(
 
     enter(screen, f"Train on these {9 + len(others)} photos")
     expect(screen.text(f"{9 + len(others)} photos in 2 classes")).to_be_visible()
+    unlabelled = 30 - 9 - 1 - len(others)
+    switch = screen.page.get_by_role("switch", name=f"Use the {unlabelled} unlabelled photo")
+    expect(switch).not_to_be_checked()
+    tab_to(screen, switch)
+    key(screen, "Space")
+    expect(screen.text(f"of the {unlabelled} are learned from")).to_be_visible()
+    assert not barriers(screen.page)
+    enter(screen, "Start training")
+    expect(screen.text("It also learns from")).to_be_visible()
+    [run] = workplace.store.runs()
+    run.request_stop()
+    assert run.recipe_values()["unlabelled"] is True
+    pseudo, labelled_paths = read_pseudo_csv(run.pseudo_file), {*labelled, *others}
+    assert len(labelled_paths) == 9 + len(others) and not labelled_paths & {*pseudo.paths, left_out}
     assert not screen.problems()
 
 

@@ -93,6 +93,10 @@ class Counts:
         """Count them by the subset of each photo (N,), a position in `SUBSETS`."""
         return cls(*(int((parts == number).sum()) for number in range(len(SUBSETS))))
 
+    def with_training(self, more: int) -> "Counts":
+        """With so many more photos to train on."""
+        return replace(self, training=self.training + more)
+
     @property
     def others(self) -> int:
         """Photos that are not trained on."""

@@ -6,9 +6,10 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from core.data.images import HEIF_SUFFIXES
-from core.data.split import read_split_csv
-from core.data.subsets import SUBSETS
+from core.data.subsets import SUBSETS, TRAINING
 from core.errors import RunError
 from core.models import weights
 from core.models.backbones import Backbone, backbone
@@ -18,6 +19,7 @@ from core.recipe.run_recipe import read_recipe
 from core.runs.store import Run
 from core.settings import Settings
 from core.training.checkpoint import Checkpoints
+from core.training.inputs.photos import learned_and_judged
 from core.training.schedule import Schedule
 
 PLAIN = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")
@@ -53,7 +55,8 @@ class RunHistory:
     Attributes:
         run: The run.
         recipe: Its recipe.
-        counts: The number of readable photos in each subset.
+        counts: The number of readable photos in each subset, with those that labels have spread to.
+        counted: What the training photos count together: a photo with a spread label as much as that is certain.
         unclear: Whether any of them is in a format whose numbers can mean several things; see `core.data.encodings`.
         heif: Whether any of them is named like a HEIC photo.
         left_out: Files that could not be read.
@@ -65,6 +68,7 @@ class RunHistory:
     run: Run
     recipe: Recipe
     counts: Mapping[str, int]
+    counted: float
     unclear: bool
     heif: bool
     left_out: tuple[str, ...]
@@ -158,8 +162,9 @@ def read_run_history(run: Run, settings: Settings) -> RunHistory:
     """
     recipe = read_recipe(run)
     left_out = _left_out(run)
-    folder, parts = read_split_csv(run.split_file, run.folder)
-    kept = parts[[path not in left_out for path in folder.paths]]
+    folder, parts, certainty = learned_and_judged(run, run.folder)
+    readable = np.array([path not in left_out for path in folder.paths], bool)
+    kept = parts[readable]
     counts = {subset: int((kept == number).sum()) for number, subset in enumerate(SUBSETS)}
     if not all(counts.values()):
         raise RunError(f"The split of the run {run.id} has a subset without photos, so there is no script of it.")
@@ -171,7 +176,10 @@ def read_run_history(run: Run, settings: Settings) -> RunHistory:
         raise RunError("This run did not record everything that its script needs. Repeat the run to get a script.")
     unclear = not all(path.lower().endswith(PLAIN) for path in folder.paths)
     heif = any(PurePosixPath(path).suffix.lower() in HEIF_SUFFIXES for path in folder.paths)
-    return RunHistory(run, recipe, counts, unclear, heif, left_out, _weights(recipe, settings), validations, facts)
+    counted = float(certainty[readable & (parts == TRAINING)].sum())
+    return RunHistory(
+        run, recipe, counts, counted, unclear, heif, left_out, _weights(recipe, settings), validations, facts
+    )
 
 
 def _left_out(run: Run) -> tuple[str, ...]:

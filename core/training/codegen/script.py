@@ -81,6 +81,8 @@ def script_archive(run: Run, settings: Settings) -> bytes:
             "".join([*required, *["scikit-learn\n"] * history.starts_with_regression, *["pi-heif\n"] * history.heif]),
         )
         archive.write(run.split_file, "split.csv")
+        if run.pseudo_file.exists():
+            archive.write(run.pseudo_file, run.pseudo_file.name)
         archive.writestr("recipe.json", history.recipe.to_json())
         if history.weights.endswith(".npz"):
             archive.writestr(history.weights, _lite_arrays(history, settings), zipfile.ZIP_STORED)
@@ -162,6 +164,7 @@ def _values(history: RunHistory) -> dict[str, Any]:
         "heif": history.heif,
         "regression": _inverse_penalty(history, two_classes) if history.starts_with_regression else 0,
         "two_classes": two_classes,
+        "spread": history.run.pseudo_file.name if history.run.pseudo_file.exists() else "",
         "encodings": source_excerpt(ENCODINGS_FILE.read_text("utf-8"), ("with_photo", "eight_bit"))
         if history.unclear
         else "",
@@ -178,7 +181,7 @@ def _values(history: RunHistory) -> dict[str, Any]:
 
 def _inverse_penalty(history: RunHistory, two_classes: bool) -> float:
     """What scikit-learn's C is for our penalty; of two classes it fits the difference of their weights alone."""
-    penalty = penalty_for(history.counts["training"])
+    penalty = penalty_for(history.counted)
     return float(f"{(2 if two_classes else 1) / penalty:.6g}")
 
 

@@ -28,7 +28,7 @@ class TrainingData:
         labels: (N,).
         subsets: For each subset the positions of its photos.
         classes: Number of classes K.
-        class_weights: How much each class counts in training, by label; None if alike.
+        weights: (N,), how much each photo counts in training; None if all do alike.
     """
 
     photos: Photos
@@ -36,7 +36,7 @@ class TrainingData:
     labels: NDArray[np.int32]
     subsets: Mapping[str, NDArray[np.intp]]
     classes: int
-    class_weights: Mapping[int, float] | None
+    weights: NDArray[np.float32] | None
 
     @property
     def usable(self) -> NDArray[np.intp]:
@@ -105,7 +105,7 @@ class DataLoader:
     ) -> tf.data.Dataset:
         """Batches of a stretch of an epoch, which begins with the step `first`."""
         softening = softening_of(self._recipe, self._data.classes, epoch)
-        return self._batches(plan, version, positions, softening, first)
+        return self._batches(plan, version, positions, softening, first, self._data.weights)
 
     def validation(self, plan: PhasePlan) -> tf.data.Dataset:
         """The validation photos as they are."""
@@ -113,10 +113,16 @@ class DataLoader:
         return self._batches(plan, ORIGINAL, self._data.subsets["validation"], plain)
 
     def _batches(
-        self, plan: PhasePlan, version: int, positions: NDArray[np.intp], softening: Softening | None, first: int = 0
+        self,
+        plan: PhasePlan,
+        version: int,
+        positions: NDArray[np.intp],
+        softening: Softening | None,
+        first: int = 0,
+        weights: NDArray[np.float32] | None = None,
     ) -> tf.data.Dataset:
         gather, shape = self._source(plan, version)
-        return batches(gather, self._data.labels, positions, self._recipe.batch_size, shape, softening, first)
+        return batches(gather, self._data.labels, positions, self._recipe.batch_size, shape, softening, first, weights)
 
     def _source(self, plan: PhasePlan, version: int) -> tuple[Gather, tuple[int, ...]]:
         if plan.cached:

@@ -31,19 +31,27 @@ class Softening:
     cutmix: float = 0.0
     seeds: tuple[int, ...] = (0,)
 
-    def __call__(self, photos: NDArray[np.float32], labels: NDArray[np.int32], step: int) -> Mixed:
+    def __call__(
+        self,
+        photos: NDArray[np.float32],
+        labels: NDArray[np.int32],
+        step: int,
+        weights: NDArray[np.float32] | None = None,
+    ) -> Mixed:
         """Soften one batch.
 
         Args:
             photos: (B, ...); (B, S, S, 3) if they are to be mixed.
             labels: (B,).
             step: Number of the batch in its epoch.
+            weights: (B,), how much each photo counts; None if all do alike.
 
         Returns:
-            Photos like those that came, and targets (B, K), each row summing to 1.
+            Photos like those that came, and targets (B, K), each row summing to 1, or to what its photos count.
         """
         even = np.float32(self.smoothing / self.classes)
         targets = np.eye(self.classes, dtype=np.float32)[labels] * np.float32(1 - self.smoothing) + even
+        targets = targets if weights is None else targets * weights[:, None]
         kinds = [kind for kind, alpha in ((_mixup, self.mixup), (_cutmix, self.cutmix)) if alpha]
         if not kinds or not len(photos):
             return photos, targets

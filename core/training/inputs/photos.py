@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.images import DIGEST_BYTES, MAX_PIXELS, decode
+from core.data.pseudo_labels import PseudoLabels, read_pseudo_csv
 from core.data.scan.folder import ImageFolder, check_inside
 from core.data.scan.index import KnownDigest, known_digests
 from core.data.scan.walk import check_photo
 from core.data.split import read_split_csv
-from core.data.subsets import SUBSETS
+from core.data.subsets import SUBSETS, TRAINING
 from core.errors import DataError, PhotoError, PhotoOutOfReach
 from core.files import open_resolved, saving
 from core.formatting import size
@@ -118,12 +119,15 @@ class RunPhotos:
         photos: Their pixels.
         digests: BLAKE2b of each file; empty for one that cannot be read.
         subsets: For each subset the positions of its photos.
+        certainty: (N,), float32: 1 for photos with a label of their own, less for those that one has spread to, which
+            come last, and only in training.
     """
 
     folder: ImageFolder
     photos: Photos
     digests: Sequence[bytes]
     subsets: Mapping[str, NDArray[np.intp]]
+    certainty: NDArray[np.float32]
 
 
 def look_at(run: Run, recipe: Recipe, chosen: Backbone, settings: Settings) -> RunPhotos:
@@ -133,7 +137,7 @@ def look_at(run: Run, recipe: Recipe, chosen: Backbone, settings: Settings) -> R
         DataError: The folder is not there any more, or the disk has no room for the decoded photos.
     """
     root = check_inside(Path(recipe.dataset), settings.dataset_roots)
-    folder, parts = read_split_csv(run.split_file, root)
+    folder, parts, certainty = learned_and_judged(run, root)
     _check_room(run.folder, len(folder) * chosen.resolution**2 * 3)
     files = [folder.absolute(index) for index in range(len(folder))]
     store = run.work_folder / "pixels.npy"
@@ -141,7 +145,38 @@ def look_at(run: Run, recipe: Recipe, chosen: Backbone, settings: Settings) -> R
     known = known_digests(settings.index_folder, root)
     digests = photos.digests([known.get(path) for path in folder.paths])
     named = {name: np.flatnonzero(parts == number) for number, name in enumerate(SUBSETS)}
-    return RunPhotos(folder, photos, digests, named)
+    return RunPhotos(folder, photos, digests, named, certainty)
+
+
+def learned_and_judged(run: Run, root: Path) -> tuple[ImageFolder, NDArray[np.int8], NDArray[np.float32]]:
+    """All photos of a run below a folder, with the subset (N,) and the certainty (N,) of each.
+
+    First those of its split, in the order there, then those that labels have spread to.
+
+    Raises:
+        DataError: Its split or its spread labels cannot be read, or a label has spread that is none of its classes.
+    """
+    folder, parts = read_split_csv(run.split_file, root)
+    certainty = np.ones(len(folder), np.float32)
+    if not run.pseudo_file.exists():
+        return folder, parts, certainty
+    spread = read_pseudo_csv(run.pseudo_file)
+    return (
+        _with_spread(folder, spread),
+        np.concatenate([parts, np.full(len(spread), TRAINING, np.int8)]),
+        np.concatenate([certainty, spread.certainty]),
+    )
+
+
+def _with_spread(folder: ImageFolder, spread: PseudoLabels) -> ImageFolder:
+    number = {name: label for label, name in enumerate(folder.class_names)}
+    strange = next((name for name in spread.classes if name not in number), None)
+    if strange is not None:
+        raise DataError(f"A label has spread that is none of the classes of the run: “{strange}”. Start a new run.")
+    labels = np.array([number[name] for name in spread.classes], np.int32)
+    return ImageFolder(
+        folder.root, folder.class_names, (*folder.paths, *spread.paths), np.concatenate([folder.labels, labels])
+    )
 
 
 def _take_room(file: Path) -> None:

@@ -6,7 +6,7 @@ arXiv 1506.01186, section 3.3). A search has a folder like a run's, in a store o
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,7 @@ def start(store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[n
         for old in store.runs():
             store.remove(old)
         store.sweep()
-        run = create_run(store, recipe, folder, parts)
+        run = create_run(store, replace(recipe, unlabelled=False), folder, parts)
     trainers.start_side_job(run, FIND_RATE, "The search")
     return run
 

@@ -71,8 +71,7 @@ def _fit(given: Ready, plan: PhasePlan, rate: float, steps: int, callback: keras
     learner = learner_for(given.model, given.chosen, given.recipe, plan, rate)
     positions = given.loader.stretch(0, 0, steps)
     source = given.loader.training(plan, ORIGINAL, 0, positions)
-    weights = given.data.class_weights
-    learner.fit(source, callbacks=[callback], class_weight=weights, verbose=0)
+    learner.fit(source, callbacks=[callback], verbose=0)
 
 
 class _Trial(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]

@@ -55,6 +55,7 @@ RUN_FILES: tuple[RunFile, ...] = (
     RunFile("recipe.json", MEGABYTE, required=True),
     RunFile("classes.json", 10 * MEGABYTE, required=True),
     RunFile("split.csv", 500 * MEGABYTE, required=True),
+    RunFile("pseudo_labels.csv", 500 * MEGABYTE),
     RunFile("status.json", MEGABYTE, required=True),
     RunFile("label.json", MEGABYTE),
     RunFile("environment.json", MEGABYTE),

@@ -20,6 +20,7 @@ import numpy as np
 
 from core.data.intake.incoming import in_words, shown, unfinished
 from core.data.intake.zip_reader import Entry, ZipReader
+from core.data.pseudo_labels import read_pseudo_csv, write_pseudo_csv
 from core.data.scan.walk import check_inside
 from core.data.split import read_split_csv, write_split_csv
 from core.errors import DataError, FolderError, PhotoError, RecipeError, TransferError
@@ -212,6 +213,7 @@ def _build(
         raise TransferError(f"The recipe of this run cannot be used: {error}") from error
     class_names = imported_facts.class_names(unpacked)
     paths = _split(unpacked, run, class_names, settings.limits)
+    _spread(unpacked, run, class_names, settings.limits)
     found = _photos_here(paths, recipe.dataset, photos, settings)
     recipe = replace(recipe, dataset=str(found)) if found else recipe
     run.recipe_file.write_text(recipe.to_json(), "utf-8")
@@ -241,6 +243,24 @@ def _split(unpacked: Path, run: Run, class_names: Sequence[str], limits: Limits)
         raise TransferError(f"The split of this run has a file name with a zero byte. {DAMAGED}")
     write_split_csv(run.split_file, folder, parts)
     return folder.paths
+
+
+def _spread(unpacked: Path, run: Run, class_names: Sequence[str], limits: Limits) -> None:
+    """Write the labels that had spread to unlabelled photos, if the run learned from such."""
+    file = unpacked / run.pseudo_file.name
+    if not file.exists():
+        return
+    try:
+        spread = read_pseudo_csv(file)
+    except DataError as error:
+        raise TransferError(f"The spread labels of this run cannot be used: {error}") from error
+    if not set(spread.classes) <= set(class_names) or len(spread) > limits.files:
+        raise TransferError(
+            f"The spread labels of this run have classes that its model lacks, or too many photos. {DAMAGED}"
+        )
+    if any("\0" in path or path.startswith("/") or ".." in path.split("/") for path in spread.paths):
+        raise TransferError(f"The spread labels of this run have a file name that leads outside its folder. {DAMAGED}")
+    write_pseudo_csv(run.pseudo_file, spread)
 
 
 def _photos_here(paths: Sequence[str], former: str, named: Path | None, settings: Settings) -> Path | None:

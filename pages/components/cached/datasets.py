@@ -13,16 +13,20 @@ from numpy.typing import NDArray
 from core.data.dataset import Dataset, prepare
 from core.data.dataset_export import ExportJob
 from core.data.images import thumbnail
+from core.data.pseudo_labels import PseudoLabels
 from core.data.review import Review, ReviewStore
 from core.data.scan.folder import ImageFolder, Scan
 from core.data.scan.walk import check_photo
 from core.errors import PhotoError
+from core.labelling.for_training import ForTraining
 from core.labelling.pool import Labels, Pool
 from core.labelling.rounds import Round, next_round
 from core.labelling.spreading import SpreadLabels, spread
 from core.labels.dataset_check import DatasetCheck
+from core.recipe.recipe import Recipe
 from core.runs.store import RunStore
 from core.training.dataset_features import features as dataset_features
+from core.training.dataset_features import unlabelled
 from pages.components.cached import services
 
 KEPT_DATASETS, KEPT_CHECKS = 4, 8
@@ -105,6 +109,21 @@ def next_photos(
 def spread_labels(pool_token: str, labels_token: str, _pool: Pool, _labels: Labels) -> SpreadLabels:
     """Labels spread to the others; raises as `core.labelling.spreading.spread` does."""
     return spread(_pool, _labels)
+
+
+@st.cache_resource(
+    max_entries=8, show_spinner="Spreading the labels…", hash_funcs={Dataset: lambda dataset: dataset.token}
+)
+def unlabelled_photos(dataset: Dataset, parts: NDArray[np.int8], without: tuple[str, ...] = ()) -> ForTraining:
+    """What a run with these parts, `(M,)`, may learn from unlabelled photos; raises as in `core` does."""
+    return unlabelled.unlabelled_photos(dataset, parts, without, feature_jobs(), lambda run: features(run.id))
+
+
+def pseudo_labels_for(dataset: Dataset, recipe: Recipe, parts: NDArray[np.int8]) -> PseudoLabels | None:
+    """What a run by a recipe learns from unlabelled photos; None where it uses none, or none are labelled by hand."""
+    if not recipe.unlabelled or not dataset.by_hand:
+        return None
+    return unlabelled_photos(dataset, parts, recipe.without_classes).labels
 
 
 @st.cache_resource

@@ -68,8 +68,14 @@ def validation_classes(run_id: str, left_out: int) -> tuple[int, ...]:
 
 @st.cache_data(max_entries=2000, show_spinner=False)
 def training_photos(run_id: str) -> int:
-    """How many photos a run learns from."""
-    return run_results.photos_in(store().get(run_id), SUBSETS[TRAINING])
+    """How many photos a run learns from, those without a label of their own included."""
+    return run_results.photos_in(store().get(run_id), SUBSETS[TRAINING]) + unlabelled_photos(run_id)
+
+
+@st.cache_data(max_entries=2000, show_spinner=False)
+def unlabelled_photos(run_id: str) -> int:
+    """From how many photos without a label of their own a run learns."""
+    return run_results.unlabelled_photos_in(store().get(run_id))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

@@ -72,10 +72,11 @@ def _begin(dataset: Dataset, before: LoadedRun | None) -> None:
             parts = _as_in(before.run, dataset, parts)
         used = dataset.used(parts, before.recipe.without_classes if before else ())
         recipe = before.recipe if before else _default(*used)
+        more = datasets.pseudo_labels_for(dataset, recipe, parts)
         name = run_descriptions.name_of(before.run, before.recipe) if before else run_descriptions.describe(recipe)
         label = Label(name if name.endswith(SUFFIX) else f"{name} · {SUFFIX}")
         services.preview_worker().close()
-        run = launch(runs.queue(), recipe, *used, services.warm_trainer(), label)
+        run = launch(runs.queue(), recipe, *used, services.warm_trainer(), label, more)
     state.open_run(run.id)
     st.switch_page("pages/train/train.py")
 

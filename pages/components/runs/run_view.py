@@ -136,6 +136,11 @@ def _so_far(run: Run, recipe: Recipe, status: Status, rows: Sequence[dict[str, A
 def _course(run: Run, recipe: Recipe, status: Status, rows: Sequence[dict[str, Any]]) -> None:
     """How a run went so far: what learns, its curve, and photos whose answers change."""
     _what_learns(run, recipe, status)
+    if recipe.unlabelled:
+        st.caption(
+            f":material/label: It also learns from {formatting.photos(runs.unlabelled_photos(run.id), 'unlabelled')},"
+            " each as much as the label that has spread to it is certain. Only photos that you have labelled judge it."
+        )
     left, right = st.columns([3, 2], gap="large")
     with left:
         _accuracy(run, recipe, status, rows)

@@ -68,7 +68,12 @@ def present(dataset: Dataset) -> Draft:
 
 def used_photos(dataset: Dataset, start: Draft) -> tuple[ImageFolder, NDArray[np.int8]]:
     """The photos that a run would take, and the subset of each under the seed of the split that is chosen."""
-    return datasets.used(dataset, start.now("split_seed", Recipe.split_seed), left_out_classes(dataset, start))
+    return datasets.used(dataset, split_seed(start), left_out_classes(dataset, start))
+
+
+def split_seed(start: Draft) -> int:
+    """The seed of the split that is chosen, before the widget for it is drawn."""
+    return int(start.now("split_seed", Recipe.split_seed))
 
 
 def classes_key(dataset: Dataset, start: Draft) -> str:

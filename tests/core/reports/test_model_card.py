@@ -34,6 +34,12 @@ def said(known: CardFacts, title: str) -> str:
     return " ".join(next(section for section in card(known) if section.title == title).sentences)
 
 
+def test_photos_that_nobody_had_labelled_are_named() -> None:
+    sentence = "It was also trained on 40 photos that nobody had labelled"
+    assert sentence in said(replace(facts(GOOD), unlabelled=40), "What it was trained on")
+    assert "nobody had labelled" not in said(facts(GOOD), "What it was trained on")
+
+
 GOOD = [[98, 2, 0], [1, 99, 0], [0, 0, 100]]
 
 

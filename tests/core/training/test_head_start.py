@@ -26,15 +26,13 @@ def shares(features: NDArray[np.float32], head: tuple[NDArray[np.float32], NDArr
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_head_predicts_as_a_logistic_regression_does(classes: int, weighted: bool) -> None:
     features, labels = clouds(60, classes)
-    weights = {label: 1.0 + label for label in range(classes)} if weighted else None
+    weights = np.random.default_rng(1).uniform(0.1, 1, 60).astype(np.float32) if weighted else None
     head = regression_head(features, labels, classes, weights)
     assert (head[0].shape, head[1].shape) == ((D, classes), (classes,))
     middle = features.mean(axis=0)
     scale = np.sqrt(0.01 / ((features - middle) ** 2).mean())
-    inverse = (2 if classes == 2 else 1) / penalty_for(60)
-    theirs = LogisticRegression(C=inverse, max_iter=1000, tol=1e-6, class_weight=weights).fit(
-        (features - middle) * scale, labels
-    )
+    inverse = (2 if classes == 2 else 1) / penalty_for(60 if weights is None else weights.sum())
+    theirs = LogisticRegression(C=inverse, max_iter=1000, tol=1e-6).fit((features - middle) * scale, labels, weights)
     new, _ = clouds(200, classes, seed=1)
     np.testing.assert_allclose(shares(new, head), theirs.predict_proba((new - middle) * scale), atol=1e-3)
 

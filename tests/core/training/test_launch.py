@@ -4,14 +4,19 @@ from dataclasses import replace
 
 import pytest
 
+from core.data.pseudo_labels import read_pseudo_csv, write_pseudo_csv
 from core.data.scan.folder import scan
+from core.data.split import assign_subsets
+from core.data.subsets import TRAINING
 from core.errors import DataError, FolderError, RecipeError, RunBusy, RunError, RunNotFound, RunNotReady
+from core.evaluation.run_results import unlabelled_photos_in
 from core.recipe.run_recipe import chosen_recipe
 from core.runs.messages import Message
 from core.runs.queue import Queue
 from core.runs.store import FAILED, FINISHED, PAUSED, QUEUED, STARTING, STOPPED, Label, Run
-from core.training.launch import enqueue, extend, launch, move_photos, photos_are_gone, resume
-from tests.conftest import Workplace
+from core.training.inputs.photos import learned_and_judged
+from core.training.launch import create_run, enqueue, extend, launch, move_photos, photos_are_gone, resume
+from tests.conftest import Workplace, some_unlabelled
 
 
 @pytest.fixture
@@ -46,6 +51,23 @@ def test_choices_that_exclude_each_other_are_refused_before_anything_is_written(
         with pytest.raises(RecipeError, match="batch size of 2 or more"):
             make(batch_size=1, head_batch_norm=True)
     assert not list(workplace.store.runs())
+
+
+def test_unlabelled_photos_go_with_a_run_that_uses_them_and_with_no_other(workplace: Workplace) -> None:
+    folder = workplace.folder()
+    used, parts, pseudo = some_unlabelled(folder, assign_subsets(folder.labels))
+    run = create_run(workplace.store, workplace.recipe(unlabelled=True), used, parts, pseudo=pseudo)
+    assert read_pseudo_csv(run.pseudo_file).paths == pseudo.paths and unlabelled_photos_in(run) == len(pseudo) > 0
+    plain = create_run(workplace.store, workplace.recipe(), used, parts, pseudo=pseudo)
+    assert not plain.pseudo_file.exists() and unlabelled_photos_in(plain) == 0
+    with pytest.raises(RecipeError, match="uses the unlabelled photos, too, and this dataset has none"):
+        create_run(workplace.store, workplace.recipe(unlabelled=True), used, parts)
+    everything, together, certainty = learned_and_judged(run, workplace.colours)
+    assert sorted(everything.paths) == sorted(folder.paths) and len(together) == len(folder)
+    assert (certainty < 1).sum() == len(pseudo) and (together[certainty < 1] == TRAINING).all()
+    write_pseudo_csv(run.pseudo_file, replace(pseudo, classes=("green",) * len(pseudo)))
+    with pytest.raises(DataError, match="none of the classes of the run: “green”"):
+        learned_and_judged(run, workplace.colours)
 
 
 @pytest.mark.parametrize("state", [PAUSED, STOPPED, FAILED])

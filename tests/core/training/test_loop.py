@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.data.images import decode
+from core.data.pseudo_labels import read_pseudo_csv
 from core.data.split import assign_subsets, read_split_csv
 from core.data.subsets import SUBSETS
 from core.errors import RunNotReady
@@ -276,6 +277,25 @@ def test_class_weights_make_photos_of_a_rare_class_count_more(workplace: Workpla
     loss = next(row["loss"] for row in run.read_metrics() if "loss" in row)
     assert loss == pytest.approx(np.mean(-np.log(sure) * (len(labels) / (2 * counts))[labels]), rel=1e-3)
     assert loss != pytest.approx(np.mean(-np.log(sure)), rel=1e-2), "which is the loss without weights"
+
+
+def test_photos_without_a_label_of_their_own_count_as_much_as_they_are_certain(workplace: Workplace) -> None:
+    one_step = {"batch_size": 512, "head_epochs": 0, "dropout": 0.0, "scratch_learning_rate": 1e-8}
+    run = workplace.new_run(**one_step, unlabelled=True)
+    status = carried_out_here(run, workplace.settings)
+    assert status.state == FINISHED, status.error
+    model = keras.models.load_model(run.best_file, safe_mode=True)  # as it was at first, so small were the steps
+    pseudo = read_pseudo_csv(run.pseudo_file)
+    files = [*photos_of(run, "training"), *(workplace.colours / path for path in pseudo.paths)]
+    labels = np.array([run.class_names().index(file.parent.name) for file in files])
+    pixels = np.stack([decode(file, model.inputs[0].shape[1]) for file in files]).astype(np.float32)
+    sure = np.asarray(model(pixels, training=False))[np.arange(len(labels)), labels]
+    weights = np.concatenate([np.ones(len(files) - len(pseudo)), pseudo.certainty])
+    loss = next(row["loss"] for row in run.read_metrics() if "loss" in row)
+    assert loss == pytest.approx(np.mean(-np.log(sure) * weights), rel=1e-3)
+    assert loss != pytest.approx(np.mean(-np.log(sure)), rel=1e-2), "which is the loss without weights"
+    judged = read_split_csv(run.split_file, workplace.colours)[0].paths
+    assert not set(pseudo.paths) & set(judged), "nothing else knows these photos"
 
 
 def test_a_class_without_training_photos_fails_with_its_name_and_its_own_reason(workplace: Workplace) -> None:

@@ -124,6 +124,7 @@ CASES: dict[str, dict[str, Any]] = {
         "ema": 0.999,
         "optimizer": "adamw",
         "class_weights": True,
+        "unlabelled": True,
         "augmentations": TURNED,
     },
     "validation amid epochs, plateau, no shuffling": {
@@ -135,7 +136,7 @@ CASES: dict[str, dict[str, Any]] = {
         "optimizer": "sgd",
         "shuffle": False,
     },
-    "kept outputs": {**LITE, "augmentations": TURNED, "views": 2, "dropout": 0.4},
+    "kept outputs": {**LITE, "augmentations": TURNED, "views": 2, "dropout": 0.4, "unlabelled": True},
     "gradual": {**LITE, "gradual": True, "fine_tune_epochs": 3, "head_batch_norm": True, "drop_connect": 0.5},
 }
 

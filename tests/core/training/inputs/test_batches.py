@@ -63,6 +63,18 @@ def passes(given: tf.data.Dataset, count: int) -> list[list[int]]:
     return [[int(photo[0, 0, 0]) // 10 for batch, _ in given for photo in np.asarray(batch)] for _ in range(count)]
 
 
+def test_weights_come_with_the_labels_of_their_photos() -> None:
+    pixels, labels = numbered()
+    weights = np.linspace(0.1, 1, COUNT).astype(np.float32)
+    order = np.array([3, 1, 2])
+    given = list(batches(pixels.__getitem__, labels, order, 2, SHAPE, weights=weights))
+    assert [len(batch) for batch in given] == [3, 3]
+    assert np.concatenate([np.asarray(batch[2]) for batch in given]).tolist() == weights[order].tolist()
+    soft = list(batches(pixels.__getitem__, labels, order, 3, SHAPE, Softening(3), weights=weights))
+    [(_, targets)] = soft
+    np.testing.assert_allclose(targets, np.eye(3)[labels[order]] * weights[order][:, None])
+
+
 def test_every_photo_is_decoded_as_everywhere_else(files: list[Path]) -> None:
     photos = photos_in(files)
     assert decoded(photos) == [CHUNK, len(files)] and photos.failures == {} and len(photos) == len(files)

@@ -28,6 +28,14 @@ def test_smoothing_spreads_its_share_evenly() -> None:
     assert targets[0].tolist() == pytest.approx([0.8, 0.1, 0.1]) and targets.dtype == np.float32
 
 
+def test_targets_count_as_much_as_their_photos() -> None:
+    weights = np.linspace(0.1, 1, 8).astype(np.float32)
+    _, targets = Softening(3, smoothing=0.3)(photos(), LABELS, 0, weights)
+    np.testing.assert_allclose(targets.sum(axis=1), weights, rtol=1e-5)
+    _, mixed = Softening(3, mixup=1.0)(photos(), LABELS, 0, weights)
+    assert mixed.sum() != pytest.approx(weights.sum()) and mixed.sum(axis=1).min() >= weights.min() - 1e-6
+
+
 @pytest.mark.parametrize("choices", [{"mixup": 1.0}, {"cutmix": 1.0}, {"mixup": 0.2, "cutmix": 1.0, "smoothing": 0.1}])
 def test_targets_are_mixed_as_the_photos_are(choices: dict[str, float]) -> None:
     colours, changed = photos()[:, 0, 0, 0], 0

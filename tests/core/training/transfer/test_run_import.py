@@ -134,6 +134,15 @@ def test_photos_are_found_where_datasets_are(
     assert import_run(io.BytesIO(archive_of(elsewhere)), settings, dataset).photos == dataset
 
 
+def test_labels_that_had_spread_come_along(small: dict[str, bytes], finished_run: FinishedRun, tmp_path: Path) -> None:
+    spread = b"file,class,certainty\r\nblue/more.png,blue,0.5\r\n"
+    recipe = changed_json(small["recipe.json"], unlabelled=True)
+    files = {**small, "recipe.json": recipe, "pseudo_labels.csv": spread}
+    run = import_run(io.BytesIO(archive_of(files)), home_at(tmp_path, finished_run)).run
+    assert run.pseudo_file.read_bytes() == spread
+    assert "pseudo_labels.csv" in files_of(exported_bytes(run))
+
+
 def test_a_recipe_of_the_first_version_still_opens(
     small: dict[str, bytes], finished_run: FinishedRun, tmp_path: Path
 ) -> None:
@@ -286,6 +295,18 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], bytes], str]] = {
     "a photo of no name": (
         with_entry("split.csv", b'file,class,part\r\n"a\x00b",blue,test\r\n'),
         "zero byte|split",
+    ),
+    "spread labels of other classes": (
+        with_entry("pseudo_labels.csv", b"file,class,certainty\r\na.png,green,1\r\n"),
+        "classes that its model lacks",
+    ),
+    "spread labels outside": (
+        with_entry("pseudo_labels.csv", b"file,class,certainty\r\n../../etc/passwd,blue,1\r\n"),
+        "leads outside its folder",
+    ),
+    "spread labels too certain": (
+        with_entry("pseudo_labels.csv", b"file,class,certainty\r\na.png,blue,2\r\n"),
+        "spread labels of this run cannot be used",
     ),
     "no split at all": (with_entry("split.csv", b"\x00\xff"), "split of this run"),
     "a status of text": (edited("status.json", epoch="many"), "epoch = 'many'"),
