@@ -6,14 +6,19 @@ For each draw a part of the photos (`--heap`, at most three in five) is the heap
 are kept apart and named in the end. Labels are asked for as the page “Label” asks, in rounds of ten: those of typical
 photos, later those that the head is least sure of. Beside it: as many labels of photos drawn at random. A linear head
 on frozen features learns from the labels alone, and from labels spread to the rest of the heap. Features come from the
-frozen network (`--variant`), weights are looked for as in the app. `--growth` measures times on made-up features.
+frozen network (`--variant`), weights are looked for as in the app. `--growth` measures times on made-up features;
+`--opening` measures how long it takes from opening a folder to the first ten photos to label, in a home of its own: the
+scan, the job that computes features, and the choice; then once more, with what was kept.
 """
 
 import argparse
+import os
 import statistics
+import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +28,17 @@ from bench.label_checks import features_of
 from core.data.dataset import prepare
 from core.data.review import Review
 from core.data.scan.folder import scan
+from core.data.scan.layout import BY_HAND, Layout
 from core.evaluation.similarity import unit_rows
 from core.labelling.head import cross_validated
 from core.labelling.learning_curve import learning_curve
 from core.labelling.pool import UNLABELLED, Labels, Pool
+from core.labelling.rounds import next_round
 from core.labelling.selection import ROUND, choose
 from core.labelling.spreading import head_of, spread
+from core.runs.store import ACTIVE, STARTING, RunStore
+from core.settings import settings_from
+from core.training.dataset_features import features
 
 MOST_IN_HEAP = 0.6
 GROWTH_FEATURES, GROWTH_CLASSES, GROWTH_LABELS = 1280, 10, 100
@@ -142,6 +152,40 @@ def growth(count: int) -> None:
         print(f"| {name} | {time.perf_counter() - began:.1f} |", flush=True)
 
 
+def opening(folder: Path, variant: str) -> None:
+    """Seconds from opening a folder to the first ten photos to label, without kept features and with them."""
+    root = folder.resolve()
+    with tempfile.TemporaryDirectory() as home:
+        os.environ |= {"UNFREEZE_HOME": home, "UNFREEZE_DATASETS": str(root.parent)}
+        settings = settings_from(os.environ)
+        jobs = RunStore(settings.home / features.FOLDER)
+        for title in ("without kept features", "with them"):
+            seconds = {"in all": time.perf_counter()}
+            with _timed(seconds, "scan"):
+                found = scan(
+                    root, roots=settings.dataset_roots, layout=Layout(BY_HAND), index_folder=settings.index_folder
+                )
+            with _timed(seconds, "features"):
+                run = features.kept(jobs, root, variant) or features.start(jobs, features.Request.of(found, variant))
+                while run.state in (*ACTIVE, STARTING):
+                    time.sleep(0.1)
+                known = features.read_features(run)
+            with _timed(seconds, "choice"):
+                pool = Pool.of(found, known.values, known.row_of)
+                dataset = prepare(found, Review(root, Layout(BY_HAND), classes=("a", "b")))
+                chosen = next_round(pool, Labels.of(pool, dataset))
+            seconds["in all"] = time.perf_counter() - seconds["in all"]
+            words = ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
+            print(f"{len(pool):,} photos, {len(chosen.paths)} to label, {title}: seconds {words}", flush=True)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    seconds[name] = time.perf_counter() - began
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -152,7 +196,10 @@ def main() -> None:
     parser.add_argument("--variant", default="efficientnet-lite0")
     parser.add_argument("--features", type=Path, help="a folder where features are kept from one time to the next")
     parser.add_argument("--growth", nargs="*", type=int, default=[], metavar="PHOTOS")
+    parser.add_argument("--opening", nargs="*", type=Path, default=[], metavar="FOLDER")
     options = parser.parse_args()
+    for folder in options.opening:
+        opening(folder, options.variant)
     for count in options.growth:
         print(f"\n| {count:,} photos | seconds |\n|---|---|")
         growth(count)

@@ -125,7 +125,10 @@ class Review:
             if values["version"] != VERSION:
                 raise DataError(f"it has version {values['version']}, this Unfreeze reads version {VERSION}")
             decisions = tuple(_made(Decision, row) for row in values["decisions"])
-            return cls(root, _made(Layout, values["layout"]), decisions, tuple(values.get("classes", ())))
+            classes = values.get("classes", [])
+            if not isinstance(classes, list):
+                raise DataError(f"expected a list of classes, got {classes!r}")
+            return cls(root, _made(Layout, values["layout"]), decisions, tuple(classes))
         except (ValueError, KeyError, TypeError, DataError) as error:
             raise DataError(f"This is not a list of decisions about a dataset ({error}).") from error
 

@@ -1,6 +1,7 @@
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,33 @@ def test_fields_that_a_later_version_adds_are_passed_over() -> None:
     assert Review.from_json(json.dumps(values), ROOT) == reviewed(LEAVE_OUT)
 
 
+def test_classes_stay_in_the_order_in_which_they_were_named(store: ReviewStore) -> None:
+    review = replace(reviewed(CALL_TULIP), classes=("tulip", "Tulpe 🌷", "rose"))
+    assert Review.from_json(review.to_json(), ROOT) == review
+    store.write(review)
+    assert store.read(ROOT).classes == ("tulip", "Tulpe 🌷", "rose")
+    assert review.with_decision(FINE).without(-1).classes == review.classes, "decisions leave them"
+
+
+def test_a_review_without_classes_is_written_as_before_there_were_any() -> None:
+    assert reviewed().classes == () and "classes" not in json.loads(reviewed(FINE).to_json())
+    former = {"version": 1, "layout": {}, "decisions": []}
+    assert Review.from_json(json.dumps(former), ROOT).classes == ()
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        (("cup", ""), "Each class needs a name"),
+        (("cup", 5), "Each class needs a name"),
+        (("cup", "pen", "cup"), "must not have the same name; got cup, pen, cup"),
+    ],
+)
+def test_classes_that_cannot_be_are_refused(classes: tuple[str, ...], words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        Review(ROOT, classes=classes)
+
+
 DECISION = {"action": "exclude", "photos": {"a.png": "aa"}, "label": "", "why": "", "made": 1.0}
 CHANGED: dict[str, dict[str, object]] = {
     "action": {"action": "burn"},
@@ -84,6 +112,10 @@ DAMAGED = {
     "layout": '{"version": 1, "layout": {"label_by": "mood"}, "decisions": []}',
     "layout is text": '{"version": 1, "layout": "first", "decisions": []}',
     "decisions are null": '{"version": 1, "layout": {}, "decisions": null}',
+    "classes are text": '{"version": 1, "layout": {}, "decisions": [], "classes": "cup"}',
+    "classes are numbers": '{"version": 1, "layout": {}, "decisions": [], "classes": [1, 2]}',
+    "classes are null": '{"version": 1, "layout": {}, "decisions": [], "classes": null}',
+    "classes are the same": '{"version": 1, "layout": {}, "decisions": [], "classes": ["cup", "cup"]}',
     "decision is text": '{"version": 1, "layout": {}, "decisions": ["exclude"]}',
     **{
         name: json.dumps({"version": 1, "layout": {}, "decisions": [{**DECISION, **changed}]})
