@@ -14,15 +14,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.data.dataset import Dataset, prepare
 from core.data.review import Review
 from core.data.scan.folder import ImageFolder, scan
 from core.models.backbones import backbone
 from core.processes.children import module_command, start_logged_job
-from core.recipe.recipe import default_recipe
+from core.recipe.recipe import Recipe, default_recipe
 from core.runs import trainers
-from core.runs.store import RunStore, Status
+from core.runs.store import Run, RunStore, Status
 from core.settings import settings_from
 from core.training.launch import create_run
 
@@ -30,14 +31,19 @@ HEADER = """| dataset | variant | seed | test accuracy | of photos | best epoch 
 |---|---|---|---|---|---|---|"""
 
 
-def carry_out(store: RunStore, dataset: Dataset, variant: str, seed: int) -> Status:
-    """Train one run, wait until its process has ended, which goes on after the run has finished; its last status."""
-    folder, parts = dataset.used(dataset.split(seed))
-    recipe = default_recipe(folder, int(np.sum(parts == 0)), backbone(variant), seed)
+def trained(store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8]) -> Run:
+    """Carry out a run, and wait until its process has ended, which goes on after the run has finished."""
     run = create_run(store, recipe, folder, parts)
     command = module_command(trainers.TRAINER, str(run.folder.resolve()))
     start_logged_job(command, run.log_file, environ=trainers.trainer_environment(os.environ)).wait()
-    return run.read_status()
+    return run
+
+
+def carry_out(store: RunStore, dataset: Dataset, variant: str, seed: int) -> Status:
+    """Carry out a run of the default recipe; its last status."""
+    folder, parts = dataset.used(dataset.split(seed))
+    recipe = default_recipe(folder, int(np.sum(parts == 0)), backbone(variant), seed)
+    return trained(store, recipe, folder, parts).read_status()
 
 
 def row(variant: str, folder: ImageFolder, seed: int, status: Status) -> str:

@@ -2,8 +2,8 @@
 
     uv run python -m bench.recipes FOLDER [FOLDER ...] --photos 5 10 20 50 0 --seeds 0 1 2 --variants efficientnet-b0
 
-Of each class so many photos are trained and validated with, divided as the app divides them (an eighth validates, at
-least one); up to 60 others are the test. 0 takes the dataset whole, with the app's own split. Ways:
+Of each class so many photos are trained and validated with, of which an eighth, at least one, validates; up to 60
+others are the test. 0 takes the dataset whole, with the app's own split. Ways:
 
 - `default`: the recipe that the Train page offers.
 - `former`: as it was up to version 2 of recipes: a head from random weights, no early stopping.
@@ -21,27 +21,27 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.default_recipe import trained
 from bench.label_checks import features_of
 from core.data.dataset import Dataset, prepare
 from core.data.review import Review
 from core.data.scan.folder import ImageFolder, scan
 from core.data.subsets import TEST, TRAINING, VALIDATION
+from core.evaluation.calibration import TINY, reliability
 from core.evaluation.similarity import unit_rows
 from core.models.backbones import backbone
-from core.processes.children import module_command, start_logged_job
 from core.recipe.recipe import AT_RANDOM, Recipe, default_recipe
-from core.runs import trainers
-from core.runs.store import RunStore
+from core.runs.store import FINISHED, Run, RunStore
 from core.settings import settings_from
-from core.training.launch import create_run
 
 TESTED = 60
 """Test photos of each class, at most, beside a dataset cut to few photos."""
@@ -68,14 +68,12 @@ def cut(folder: ImageFolder, photos: int, seed: int) -> tuple[ImageFolder, NDArr
 
 def measured(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> dict[str, float]:
     """Accuracy, log loss, and the expected calibration error in ten bins, of predictions (N, K) for labels (N,)."""
-    right = probabilities.argmax(axis=1) == labels
-    certainty = probabilities.max(axis=1)
-    given = np.maximum(probabilities[np.arange(len(labels)), labels], 1e-7)
-    bins = np.minimum((certainty * 10).astype(int), 9)
-    gaps = [
-        abs(right[bins == each].mean() - certainty[bins == each].mean()) * (bins == each).mean() for each in set(bins)
-    ]
-    return {"accuracy": float(right.mean()), "log loss": float(-np.log(given).mean()), "calibration": float(sum(gaps))}
+    given = np.maximum(probabilities[np.arange(len(labels)), labels], TINY)
+    return {
+        "accuracy": float((probabilities.argmax(axis=1) == labels).mean()),
+        "log loss": float(-np.log(given).mean()),
+        "calibration": reliability(probabilities, labels).error,
+    }
 
 
 def former(recipe: Recipe, photos: int) -> Recipe:
@@ -92,13 +90,10 @@ WAYS: dict[str, Callable[[Recipe, int], Recipe]] = {
 REGRESSION = "regression"
 
 
-def trained(store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8]) -> dict[str, float]:
-    """Carry out a run; raises `RuntimeError` where it does not finish."""
-    run = create_run(store, recipe, folder, parts)
-    command = module_command(trainers.TRAINER, str(run.folder.resolve()))
-    start_logged_job(command, run.log_file, environ=trainers.trainer_environment(os.environ)).wait()
+def result_of(run: Run) -> dict[str, float]:
+    """What a run has reached on its test part; raises `RuntimeError` where it has not finished."""
     status = run.read_status()
-    if status.state != "finished":
+    if status.state != FINISHED:
         raise RuntimeError(f"{status.state}: {status.error}\n{run.log_tail()}")
     with np.load(run.predictions_file("test")) as found:
         values = measured(found["probabilities"], found["labels"])
@@ -123,20 +118,19 @@ def regression(features: NDArray[np.float32], labels: NDArray[np.int32], parts: 
 
 def cell(
     dataset: Dataset, photos: int, variant: str, seed: int, ways: Sequence[str], store: RunStore
-) -> "list[tuple[str, dict[str, float]]]":
+) -> Iterator[tuple[str, dict[str, float]]]:
     """One dataset, cut or whole, with one seed and variant: what each way reaches."""
     if photos:
         folder, parts = cut(dataset.folder, photos, seed)
     else:
         folder, parts = dataset.used(dataset.split(seed))
-    count, found = int(np.sum(parts == TRAINING)), []
+    count = int(np.sum(parts == TRAINING))
     for way in ways:
         if way == REGRESSION:
-            found.append((way, regression(features_of(folder, variant), folder.labels, parts)))
+            yield way, regression(features_of(folder, variant), folder.labels, parts)
         else:
             recipe = WAYS[way](default_recipe(folder, count, backbone(variant), seed), count)
-            found.append((way, trained(store, recipe, folder, parts)))
-    return found
+            yield way, result_of(trained(store, recipe, folder, parts))
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
@@ -171,16 +165,14 @@ def main() -> None:
         for folder in asked.folders:
             root = folder.resolve()
             dataset = prepare(scan(root, roots=settings_from().dataset_roots), Review(root))
-            for variant in asked.variants:
-                for photos in asked.photos:
-                    for seed in asked.seeds:
-                        where = {"dataset": root.name, "photos": photos, "variant": variant, "seed": seed}
-                        there = {row["way"] for row in rows if {key: row[key] for key in where} == where}
-                        missing = [way for way in asked.ways if way not in there]
-                        for way, values in cell(dataset, photos, variant, seed, missing, store):
-                            rows.append({**where, "way": way, **values})
-                            with asked.out.open("a", encoding="utf-8") as out:
-                                out.write(json.dumps(rows[-1]) + "\n")
+            for variant, photos, seed in product(asked.variants, asked.photos, asked.seeds):
+                where = {"dataset": root.name, "photos": photos, "variant": variant, "seed": seed}
+                there = {row["way"] for row in rows if {key: row[key] for key in where} == where}
+                missing = [way for way in asked.ways if way not in there]
+                for way, values in cell(dataset, photos, variant, seed, missing, store):
+                    rows.append({**where, "way": way, **values})
+                    with asked.out.open("a", encoding="utf-8") as out:
+                        out.write(json.dumps(rows[-1]) + "\n")
     print(table(rows))
 
 

@@ -1,13 +1,11 @@
 """A dataset with its corrections, as class folders or as a table; what lies in the dataset's folder is only read."""
 
-import hashlib
-import logging
 import os
 import threading
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -16,14 +14,15 @@ from numpy.typing import NDArray
 
 from core.csv_files import csv_file
 from core.data.dataset import Dataset
-from core.data.images import DIGEST_BYTES
+from core.data.images import content_digest
 from core.data.intake.file_names import safe_name
 from core.data.intake.incoming import folder_name, free_names, move_in, unfinished
 from core.data.scan.subset_folders import SPLIT_NAMES
 from core.data.scan.walk import LeftOut, check_photo, is_housekeeping
 from core.data.subsets import NO_SUBSET, SUBSETS
-from core.errors import DataError, PhotoError, UnfreezeError
+from core.errors import DataError, PhotoError
 from core.files import open_resolved
+from core.processes.background import BackgroundWork
 from core.settings import Settings
 
 SUBSET_FOLDERS = ("train", "val", "test")
@@ -212,28 +211,18 @@ def write_archive(
     return Exported(target, len(written), _left_out(dataset, lost))
 
 
-class _Cancelled(Exception):
-    """The export was asked to stop."""
-
-
 @dataclass
-class ExportJob:
-    """An export that goes on in a thread of its own, whoever watches.
+class ExportJob(BackgroundWork):
+    """An export in a thread of its own; nothing is left of one that was asked to stop.
 
     Attributes:
         done, total: Photos written, and photos that there are.
         result: What was written, once finished.
-        error: Why there is no result, once failed.
-        cancelled: Whether it was asked to stop, and did.
     """
 
     done: int = 0
     total: int = 0
     result: Exported | None = None
-    error: UnfreezeError | None = None
-    cancelled: bool = False
-    _stop: threading.Event = field(default_factory=threading.Event, repr=False)
-    _over: threading.Event = field(default_factory=threading.Event, repr=False)
 
     @classmethod
     def start(cls, write: Callable[[Report], Exported]) -> "ExportJob":
@@ -242,37 +231,13 @@ class ExportJob:
         threading.Thread(target=job._run, args=(write,), name="export", daemon=True).start()
         return job
 
-    @property
-    def is_over(self) -> bool:
-        """Whether it has ended, however it did."""
-        return self._over.is_set()
-
-    def cancel(self) -> None:
-        """Ask it to stop; nothing is left of it."""
-        self._stop.set()
-
-    def wait(self, seconds: float) -> bool:
-        """Wait until it has ended, at most so long; return whether it has."""
-        return self._over.wait(seconds)
-
     def _run(self, write: Callable[[Report], Exported]) -> None:
-        try:
+        with self.telling_how_it_ends("The export ended early"):
             self.result = write(self._report)
-        except _Cancelled:
-            self.cancelled = True
-        except UnfreezeError as error:
-            self.error = error
-        except Exception as error:
-            # The thread is about to end: whatever it was, the page must hear of it.
-            logging.exception("An export ended early")
-            self.error = DataError(f"The export ended early: an unexpected {type(error).__name__} ({error}).")
-        finally:
-            self._over.set()
 
     def _report(self, done: int, total: int) -> None:
         self.done, self.total = done, total
-        if self._stop.is_set():
-            raise _Cancelled
+        self.stop_if_asked()
 
 
 def _copy(
@@ -300,7 +265,7 @@ def _content(dataset: Dataset, i: int, settings: Settings) -> bytes:
     file = check_photo(dataset.folder.absolute(i), settings.dataset_roots)
     with _as_photo_error(), open_resolved(file) as stream:
         content = stream.read()
-    if hashlib.blake2b(content, digest_size=DIGEST_BYTES).hexdigest() != dataset.digest(i):
+    if content_digest(content).hex() != dataset.digest(i):
         raise PhotoError("it has changed since it was looked at")
     return content
 

@@ -167,6 +167,17 @@ def inspect(source: Path | bytes, max_pixels: int = MAX_PIXELS) -> PhotoInfo:
     return _read(io.BytesIO(content), max_pixels, lambda image: _judged(image, content))
 
 
+def content_digest(content: bytes) -> bytes:
+    """What tells a photo's file from others, `DIGEST_BYTES` long."""
+    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
+
+
+def file_digest(path: Path) -> bytes:
+    """The same of a file whose path is resolved; raises `OSError` where it cannot be read."""
+    with open_resolved(path) as file:
+        return content_digest(file.read())
+
+
 def _judged(image: ImageFile.ImageFile, content: bytes) -> PhotoInfo:
     width, height = image.size
     image.draft("L", (LOOKED_AT, LOOKED_AT))  # a JPEG's colours are read, too, but not turned into pixels
@@ -177,7 +188,7 @@ def _judged(image: ImageFile.ImageFile, content: bytes) -> PhotoInfo:
         width, height = height, width
     small = grey.resize((FINGERPRINT_SIDE, FINGERPRINT_SIDE), Image.Resampling.BOX)
     fingerprint = small.transpose(TURNS[orientation]) if orientation in TURNS else small
-    digest = hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
+    digest = content_digest(content)
     pixels = np.asarray(grey)
     return PhotoInfo(
         width, height, digest, fingerprint.tobytes(), quality.sharpness(pixels), float(pixels.std()), assumed

@@ -1,17 +1,13 @@
 """Labels that nobody has given: they spread from labelled photos to others, and a run learns from them by certainty."""
 
-import csv
-import io
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.csv_rows import read_rows, write_rows
 from core.errors import DataError
-from core.files import write_atomically
 
 COLUMNS = ("file", "class", "certainty")
 
@@ -54,12 +50,8 @@ def write_pseudo_csv(path: Path, spread: PseudoLabels) -> None:
     Raises:
         StorageError: It cannot be saved.
     """
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
     rows = zip(spread.paths, spread.classes, spread.certainty.tolist(), strict=True)
-    writer.writerows((file, name, f"{certainty:.6g}") for file, name, certainty in rows)
-    write_atomically(path, text.getvalue())
+    write_rows(path, COLUMNS, ((file, name, f"{certainty:.6g}") for file, name, certainty in rows))
 
 
 def read_pseudo_csv(path: Path) -> PseudoLabels:
@@ -68,27 +60,15 @@ def read_pseudo_csv(path: Path) -> PseudoLabels:
     Raises:
         DataError: The file cannot be read or holds something else.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(_checked_rows(path, csv.reader(stream, strict=True)))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as a CSV file in UTF-8 ({error}).") from error
+    rows = read_rows(path, COLUMNS, _checked, "a file, a class and a certainty up to 1")
     certainty = np.array([value for _, _, value in rows], np.float32)
     return PseudoLabels(tuple(file for file, _, _ in rows), tuple(name for _, name, _ in rows), certainty)
 
 
-def _checked_rows(path: Path, rows: Iterator[list[str]]) -> Iterator[tuple[str, str, float]]:
-    if tuple(next(rows, ())) != COLUMNS:
-        raise DataError(f"{path} must begin with the columns {', '.join(COLUMNS)}.")
-    for number, row in enumerate(rows, start=2):
-        certainty = _number(row[2]) if len(row) == len(COLUMNS) else math.nan
-        if not 0 < certainty <= 1:
-            raise DataError(f"{path}, row {number}: expected a file, a class and a certainty up to 1; got {row}.")
-        yield row[0], row[1], certainty
-
-
-def _number(text: str) -> float:
+def _checked(cells: list[str]) -> tuple[str, str, float] | None:
+    file, name, text = cells
     try:
-        return float(text)
+        certainty = float(text)
     except ValueError:
-        return math.nan
+        return None
+    return (file, name, certainty) if 0 < certainty <= 1 else None

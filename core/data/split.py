@@ -1,18 +1,16 @@
 """Which photos are trained on, which steer the training, and which are kept back to test the result."""
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from core.data.csv_rows import read_rows, write_rows
 from core.data.scan.folder import ImageFolder
 from core.data.subsets import NO_SUBSET, SUBSETS, TEST, TRAINING, VALIDATION
 from core.errors import DataError
-from core.files import write_atomically
 
 PRIORITY = (TRAINING, TEST, VALIDATION)
 """Which subset gets the photos of a class that has fewer than three."""
@@ -125,11 +123,8 @@ def write_split_csv(path: Path, folder: ImageFolder, subsets: ArrayLike) -> None
     if len(chosen) != len(folder) or not np.isin(chosen, range(len(SUBSETS))).all():
         raise DataError(f"Expected one of 0, 1, 2 for each of {len(folder)} photos; got {len(chosen)} values.")
     rows = zip(folder.paths, folder.labels.tolist(), chosen.tolist(), strict=True)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
-    writer.writerows((file, folder.class_names[label], SUBSETS[subset]) for file, label, subset in rows)
-    write_atomically(path, text.getvalue())
+    named = ((file, folder.class_names[label], SUBSETS[subset]) for file, label, subset in rows)
+    write_rows(path, COLUMNS, named)
 
 
 def read_split_csv(path: Path, root: Path) -> tuple[ImageFolder, NDArray[np.int8]]:
@@ -140,11 +135,7 @@ def read_split_csv(path: Path, root: Path) -> tuple[ImageFolder, NDArray[np.int8
     Raises:
         DataError: The file cannot be read or holds something else.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(_checked_rows(path, csv.reader(stream, strict=True)))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as a CSV file in UTF-8 ({error}).") from error
+    rows = read_rows(path, COLUMNS, _checked, f"a file, a class and one of {', '.join(SUBSETS)}")
     names = tuple(sorted({name for _, name, _ in rows}))
     label, subset_number = _positions(names), _positions(SUBSETS)
     labels = np.array([label[name] for _, name, _ in rows], dtype=np.int32)
@@ -258,12 +249,6 @@ def _positions(names: Sequence[str]) -> dict[str, int]:
     return {name: i for i, name in enumerate(names)}
 
 
-def _checked_rows(path: Path, rows: Iterator[list[str]]) -> Iterator[tuple[str, str, str]]:
-    if tuple(next(rows, ())) != COLUMNS:
-        raise DataError(f"{path} must begin with the columns {', '.join(COLUMNS)}.")
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(COLUMNS) or row[2] not in SUBSETS:
-            raise DataError(
-                f"{path}, row {number}: expected a file, a class and one of {', '.join(SUBSETS)}; got {row}."
-            )
-        yield row[0], row[1], row[2]
+def _checked(cells: list[str]) -> tuple[str, str, str] | None:
+    file, name, subset = cells
+    return (file, name, subset) if subset in SUBSETS else None

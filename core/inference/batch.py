@@ -27,6 +27,7 @@ from core.inference import batch_worker
 from core.inference.batch_worker import BatchOutputs, Worker
 from core.inference.prediction import Predictor
 from core.inference.sources import Listing, Photo, in_folder
+from core.processes.background import BackgroundWork, Cancelled
 from core.settings import Settings
 
 FEW = 64
@@ -66,31 +67,27 @@ class Batch:
         return len(self.photos)
 
 
-class _Cancelled(Exception):
-    """The job was asked to stop."""
+class BatchJob(BackgroundWork):
+    """Photos that are predicted in the background, more of them as they are added.
 
-
-class BatchJob:
-    """Photos that are predicted in the background. Its methods may be called from any thread.
+    What was predicted is kept when it is asked to stop; it is over whenever nothing is left to do.
 
     Attributes:
         id: Different for each job.
         done: How many photos were processed so far, including those that could not be read.
         total: How many there are, as far as is known.
         listing: Whether it is still being found out which photos there are.
-        error: Why it ended early, or None.
-        cancelled: Whether it was asked to stop, and did.
     """
 
     def __init__(self, predictor: Predictor, serving_folder: Path, max_pixels: int, *, few: int = FEW) -> None:
         """Do nothing yet; `serving_folder` is where the predictor's graph lies."""
+        super().__init__()
         self.id = uuid.uuid4().hex
         self.done = self.total = 0
-        self.listing = self.cancelled = False
-        self.error: UnfreezeError | None = None
+        self.listing = False
         self._predictor, self._max_pixels, self._few = predictor, max_pixels, few
         self._child = Worker(serving_folder, max_pixels)
-        self._lock, self._over, self._stop = threading.Lock(), threading.Event(), threading.Event()
+        self._lock = threading.Lock()
         self._waiting: deque[Find] = deque()
         self._going = False
         self._began: tuple[float, int] = (0.0, 0)
@@ -110,19 +107,6 @@ class BatchJob:
                 self._going = True
                 self.error, self.cancelled = None, False
                 threading.Thread(target=self._run, name="predict", daemon=True).start()
-
-    def cancel(self) -> None:
-        """Ask it to stop; what was predicted until then is kept."""
-        self._stop.set()
-
-    def wait(self, seconds: float) -> bool:
-        """Wait until nothing is left to do, at most so long; return whether that is so."""
-        return self._over.wait(seconds)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing is left to do."""
-        return self._over.is_set()
 
     def seconds_left(self) -> float | None:
         """Return an estimate from the throughput so far; None while it is too early for one."""
@@ -165,7 +149,7 @@ class BatchJob:
         try:
             while (find := self._next()) is not None:
                 self._carry_out(find)
-        except _Cancelled:
+        except Cancelled:
             self.cancelled = True
         except UnfreezeError as error:
             self._fail(error)
@@ -197,7 +181,7 @@ class BatchJob:
 
     def _carry_out(self, find: Find) -> None:
         self.listing = True
-        found = find(self._stop_if_asked)
+        found = find(self.stop_if_asked)
         self.listing = False
         with self._lock:
             self._left_out += found.left_out
@@ -209,15 +193,16 @@ class BatchJob:
         for chunk in _chunks((photo, self._content(photo)) for photo in found.photos[near:]):
             self._take(chunk, self._child.predict)
 
-    def _stop_if_asked(self) -> None:
+    def stop_if_asked(self) -> None:
+        """Break off what was added so far, when it was asked to stop."""
         with self._lock:
             if self._stop.is_set():
                 self._waiting.clear()  # what is added from now on is predicted
-                raise _Cancelled
+            super().stop_if_asked()
 
     def _content(self, photo: Photo) -> bytes | str:
         """A photo's bytes, or why there are none."""
-        self._stop_if_asked()
+        self.stop_if_asked()
         try:
             return photo.read()
         except PhotoError as error:
@@ -230,7 +215,7 @@ class BatchJob:
         self, chunk: Sequence[tuple[Photo, bytes | str]], predict: Callable[[list[bytes]], list[BatchOutputs]]
     ) -> None:
         """Predict photos whose bytes are there, and keep what comes of them."""
-        self._stop_if_asked()
+        self.stop_if_asked()
         at_hand = [(photo, content) for photo, content in chunk if not isinstance(content, str)]
         lost = [LeftOut(photo.name, content) for photo, content in chunk if isinstance(content, str)]
         outputs = predict([content for _, content in at_hand]) if at_hand else []

@@ -5,7 +5,6 @@ and predicts them with a `BatchJob`; what comes of it is kept with the run.
 """
 
 import hashlib
-import logging
 import os
 import secrets
 import shutil
@@ -21,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import CONFLICT, Dataset, prepare
-from core.data.images import DIGEST_BYTES
+from core.data.images import file_digest
 from core.data.intake.archive import unpack
 from core.data.review import Review, ReviewStore
 from core.data.scan.folder import scan
@@ -29,12 +28,13 @@ from core.data.scan.layout import BY_HAND, Layout
 from core.data.scan.walk import LeftOut, check_inside, check_photo
 from core.data.split import read_split_csv
 from core.data.subsets import NO_SUBSET
-from core.errors import DataError, PhotoError, RunBusy, RunError, UnfreezeError
-from core.files import open_resolved, saving
+from core.errors import DataError, PhotoError, RunBusy, RunError
+from core.files import saving
 from core.inference.batch import Batch, BatchJob
 from core.inference.external_test import UNPACKED, ExternalTest, Facts, keep_test
 from core.inference.prediction import Predictor
 from core.inference.sources import listed
+from core.processes.background import BackgroundWork, Cancelled
 from core.recipe.run_recipe import read_recipe
 from core.runs.store import Run
 from core.settings import Settings
@@ -83,46 +83,25 @@ class Source:
         return found.hexdigest()
 
 
-class _Cancelled(Exception):
-    """The job was asked to stop."""
-
-
-class ExternalTestJob:
-    """A test that is made in the background. Its methods may be called from any thread.
+class ExternalTestJob(BackgroundWork):
+    """A test that is made in the background; nothing is kept of one that was asked to stop.
 
     Attributes:
         source: What is tested.
         stage: What it does: "unpacking", "scanning", "predicting"; empty while it waits for another one.
         done, total: How far that is, in bytes or photos; 0 of 0 where it is not known.
         test: The id of the test that was kept, once it has ended well.
-        error: Why it ended early, or None.
-        cancelled: Whether it was asked to stop, and did.
     """
 
     def __init__(self, run: Run, source: Source, settings: Settings, turn: "threading.Lock | None" = None) -> None:
         """Begin at once, or when `turn` is free, which is held meanwhile."""
+        super().__init__()
         self.source = source
         self.stage, self.test = "", ""
         self.done = self.total = 0
-        self.error: UnfreezeError | None = None
-        self.cancelled = False
         self._run, self._settings, self._turn = run, settings, turn or threading.Lock()
-        self._over, self._stop = threading.Event(), threading.Event()
         self._began: tuple[float, int] | None = None
         threading.Thread(target=self._work, name="external test", daemon=True).start()
-
-    def cancel(self) -> None:
-        """Ask it to stop; nothing of it is kept."""
-        self._stop.set()
-
-    def wait(self, seconds: float) -> bool:
-        """Wait until it is over, at most so long; return whether it is."""
-        return self._over.wait(seconds)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has ended."""
-        return self._over.is_set()
 
     def seconds_left(self) -> float | None:
         """Return an estimate for what it does now; None while there is too little to go by."""
@@ -131,25 +110,14 @@ class ExternalTestJob:
         return (time.time() - self._began[0]) / (self.done - self._began[1]) * (self.total - self.done)
 
     def _work(self) -> None:
-        try:
+        with self.telling_how_it_ends("The photos could not be evaluated"):
             while not self._turn.acquire(timeout=LOOK_SECONDS):
-                self._stop_if_asked()
+                self.stop_if_asked()
             try:
                 with _workplace(self._run) as making:
                     self._test_in(making)
             finally:
                 self._turn.release()
-        except _Cancelled:
-            self.cancelled = True
-        except UnfreezeError as error:
-            self.error = error
-        except Exception as error:
-            # The thread is about to end: whatever it was, the page must hear of it.
-            logging.exception("Photos could not be evaluated")
-            reason = f"an unexpected {type(error).__name__} ({error})"
-            self.error = DataError(f"The photos could not be evaluated: {reason}.")
-        finally:
-            self._over.set()
 
     def _test_in(self, making: Path) -> None:
         predictor, model = Predictor(self._run), self._run.read_status().ended
@@ -181,7 +149,7 @@ class ExternalTestJob:
         )
         if not len(read):
             raise DataError(NO_PHOTOS)
-        self._stop_if_asked()
+        self.stop_if_asked()
         keep_test(found, making)
         self.test = test
 
@@ -208,7 +176,7 @@ class ExternalTestJob:
             least_classes=1,
             index_folder=index,
             on_progress=self._report,
-            on_folder=self._stop_if_asked,
+            on_folder=self.stop_if_asked,
         )
         return prepare(found, review), left_out
 
@@ -223,7 +191,7 @@ class ExternalTestJob:
         try:
             while not job.wait(LOOK_SECONDS):
                 self._report(job.done, len(paths))
-        except _Cancelled:
+        except Cancelled:
             job.cancel()
             raise
         if job.error is not None:
@@ -231,18 +199,14 @@ class ExternalTestJob:
         return job.batch()
 
     def _begin(self, stage: str) -> None:
-        self._stop_if_asked()
+        self.stop_if_asked()
         self.stage, self.done, self.total, self._began = stage, 0, 0, None
 
     def _report(self, done: int, total: int) -> None:
         if self._began is None:
             self._began = (time.time(), done)
         self.done, self.total = done, total
-        self._stop_if_asked()
-
-    def _stop_if_asked(self) -> None:
-        if self._stop.is_set():
-            raise _Cancelled
+        self.stop_if_asked()
 
 
 @contextmanager
@@ -305,7 +269,7 @@ def _digests_of(run: Run, roots: Sequence[Path], sizes: set[int]) -> tuple[Mappi
         size = _size(folder.absolute(i))
         if size in sizes:
             try:
-                digest = _digest(check_photo(folder.absolute(i), roots))
+                digest = file_digest(check_photo(folder.absolute(i), roots))
                 found[digest] = min(subset, found.get(digest, subset))
             except (OSError, PhotoError):
                 size = None
@@ -318,11 +282,6 @@ def _size(file: Path) -> int | None:
         return file.stat().st_size
     except OSError:
         return None
-
-
-def _digest(file: Path) -> bytes:
-    with open_resolved(file) as stream:
-        return hashlib.blake2b(stream.read(), digest_size=DIGEST_BYTES).digest()
 
 
 class ExternalTests:

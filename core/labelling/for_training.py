@@ -44,6 +44,12 @@ class ForTraining:
         return not self.left_out or self.right >= self.head_right
 
 
+def require_unlabelled(dataset: Dataset) -> None:
+    """Raise `DataError` for a dataset that has no unlabelled photos, as those have that are not labelled by hand."""
+    if not len(dataset.unlabelled):
+        raise DataError("There are no unlabelled photos that could be used: every photo has a class.")
+
+
 def spread_to_unlabelled(
     pool: Pool, dataset: Dataset, parts: NDArray[np.int8], without: tuple[str, ...] = ()
 ) -> ForTraining:
@@ -64,8 +70,7 @@ def spread_to_unlabelled(
         DataError: The dataset is not labelled by hand or has no unlabelled photos, or its training photos are of fewer
             than two classes, or have no features.
     """
-    if not dataset.by_hand or not len(dataset.unlabelled):
-        raise DataError("There are no unlabelled photos that could be used: every photo has a class.")
+    require_unlabelled(dataset)
     folder, scan = dataset.folder, dataset.scan
     known = {
         path: int(label)

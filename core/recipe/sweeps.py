@@ -271,7 +271,7 @@ def _pretrained_part(recipe: Recipe, settings: Settings) -> tuple[Planned, Plann
         head = replace(recipe, backbone=chosen.key, unfreeze_point="none")
         tuned = replace(head, unfreeze_point=BLOCK_OF_LAYER_100, unfreeze_layer=LAYER_100)
         return _named(chosen.name, head, EXTRACTOR), _named(chosen.name, tuned, f"{FINE_TUNED} layer 100"), ""
-    tuned = changed(replace(recipe, unfreeze_point="all"), "backbone", stand_in.key)
+    tuned = changed(recipe, "backbone", stand_in.key)
     head = changed(tuned, "unfreeze_point", "none")
     name = f"{stand_in.name.removeprefix('EfficientNet-')} for {chosen.name}"
     note = (

@@ -1,6 +1,5 @@
 """Creating, queueing, starting and resuming runs."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.images import DIGEST_BYTES
+from core.data.images import file_digest
 from core.data.pseudo_labels import PseudoLabels, write_pseudo_csv
 from core.data.scan.folder import ImageFolder, check_inside
 from core.data.scan.index import known_digests
 from core.data.scan.walk import check_photo
 from core.data.split import write_split_csv
 from core.errors import DataError, FolderError, RecipeError, RunBusy, RunError, RunNotReady
-from core.files import open_resolved, write_atomically
+from core.files import write_atomically
 from core.recipe.combinations import check_combination
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import chosen_recipe
@@ -161,8 +160,7 @@ def move_photos(run: Run, folder: str, settings: Settings) -> Path:
 
 def _digest(path: Path) -> bytes:
     try:
-        with open_resolved(path) as file:
-            return hashlib.blake2b(file.read(), digest_size=DIGEST_BYTES).digest()
+        return file_digest(path)
     except OSError as error:
         raise FolderError(f"{path} cannot be read ({error.strerror}).") from error
 

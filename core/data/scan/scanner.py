@@ -1,6 +1,5 @@
 """Scans that go on in the background, one for each dataset, whoever watches: pages ask how far they are."""
 
-import logging
 import threading
 import time
 from collections import OrderedDict
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from core.data.scan.folder import Scan, check_inside, scan
 from core.data.scan.layout import Layout
-from core.errors import DataError, UnfreezeError
+from core.processes.background import BackgroundWork
 from core.settings import Settings
 
 KEPT = 4
@@ -26,13 +25,9 @@ AGE_PER_SECOND = 30.0
 """A scan that took a second, because nothing was new, is taken as it is for this many seconds."""
 
 
-class _Cancelled(Exception):
-    """The scan was asked to stop."""
-
-
 @dataclass
-class ScanJob:
-    """One scan of a folder, in a thread of its own.
+class ScanJob(BackgroundWork):
+    """One scan of a folder, in a thread of its own; what one that is stopped has found is kept for the next.
 
     Attributes:
         root: The folder, as it was asked for.
@@ -42,8 +37,6 @@ class ScanJob:
         comparing: Whether all were read and are now being compared.
         started, ended: Seconds since 1970; `ended` is None while it goes on.
         result: What was found, once finished.
-        error: Why there is no result, once failed.
-        cancelled: Whether it was asked to stop, and did.
     """
 
     root: str
@@ -54,19 +47,7 @@ class ScanJob:
     started: float = field(default_factory=time.time)
     ended: float | None = None
     result: Scan | None = None
-    error: UnfreezeError | None = None
-    cancelled: bool = False
-    _stop: threading.Event = field(default_factory=threading.Event, repr=False)
-    _over: threading.Event = field(default_factory=threading.Event, repr=False)
     _first: tuple[float, int] | None = None
-
-    def cancel(self) -> None:
-        """Ask it to stop; what it has found is kept, so that the next scan goes on there."""
-        self._stop.set()
-
-    def wait(self, seconds: float) -> bool:
-        """Wait until it has ended, at most so long; return whether it has."""
-        return self._over.wait(seconds)
 
     def duration(self) -> float:
         """Return the seconds that it took, or has taken so far."""
@@ -82,21 +63,12 @@ class ScanJob:
 
     def run(self, look: Callable[["ScanJob"], Scan]) -> None:
         """Carry it out in this thread."""
-        try:
+        with self.telling_how_it_ends(f"The folder {self.root} could not be looked through"):
             self.result = look(self)
-        except _Cancelled:
-            self.cancelled = True
-        except UnfreezeError as error:
-            self.error = error
-        except Exception as error:
-            # The thread is about to end: whatever it was, the page must hear of it.
-            logging.exception("The scan of %s ended early", self.root)
-            self.error = DataError(
-                f"The folder {self.root} could not be looked through: an unexpected {type(error).__name__} ({error})."
-            )
-        finally:
-            self.ended = time.time()
-            self._over.set()
+
+    def _end(self) -> None:
+        self.ended = time.time()
+        super()._end()
 
     def on_progress(self, done: int, total: int) -> None:
         """Take note of how far the scan is, and stop it when asked to."""
@@ -104,11 +76,6 @@ class ScanJob:
             self._first = (time.time(), done)
         self.done, self.total = done, total
         self.stop_if_asked()
-
-    def stop_if_asked(self) -> None:
-        """Break the scan off when it was asked to stop."""
-        if self._stop.is_set():
-            raise _Cancelled
 
 
 class Scanner:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from core.data.dataset import Dataset
 from core.errors import DataError, RunError
-from core.labelling.for_training import ForTraining, spread_to_unlabelled
+from core.labelling.for_training import ForTraining, require_unlabelled, spread_to_unlabelled
 from core.labelling.pool import Pool
 from core.models.backbones import BACKBONES
 from core.runs.store import Run, RunStore
@@ -34,8 +34,7 @@ def unlabelled_photos(
     Raises:
         DataError: There are no unlabelled photos, or no features, or too few labels.
     """
-    if not dataset.by_hand or not len(dataset.unlabelled):
-        raise DataError("There are no unlabelled photos that could be used: every photo has a class.")
+    require_unlabelled(dataset)
     run = newest_features(dataset, jobs)
     if run is None:
         raise DataError(

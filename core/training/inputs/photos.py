@@ -1,6 +1,5 @@
 """The photos of a run: decoded once, when they are first needed, into a memory-mapped file."""
 
-import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.images import DIGEST_BYTES, MAX_PIXELS, decode
+from core.data.images import MAX_PIXELS, decode, file_digest
 from core.data.pseudo_labels import PseudoLabels, read_pseudo_csv
 from core.data.scan.folder import ImageFolder, check_inside
 from core.data.scan.index import KnownDigest, known_digests
@@ -20,7 +19,7 @@ from core.data.scan.walk import check_photo
 from core.data.split import read_split_csv
 from core.data.subsets import SUBSETS, TRAINING
 from core.errors import DataError, PhotoError, PhotoOutOfReach
-from core.files import open_resolved, saving
+from core.files import saving
 from core.formatting import size
 from core.models.backbones import Backbone
 from core.recipe.recipe import Recipe
@@ -100,8 +99,7 @@ class Photos:
             path = check_photo(self._files[position], self._roots)
             if known is not None and known.holds_for(path):
                 return known.digest
-            with open_resolved(path) as file:
-                return hashlib.blake2b(file.read(), digest_size=DIGEST_BYTES).digest()
+            return file_digest(path)
         except PhotoOutOfReach as error:
             self.failures[position] = str(error)
         except OSError:

@@ -22,9 +22,7 @@ def show() -> None:
     left, right = st.columns(2, gap="large")
     with left:
         key = f"zip-{state.recall('zip-number', 0)}"
-        file = st.file_uploader(
-            "Upload a ZIP file", type=["zip"], key=key, max_upload_size=upload_limits.archive_megabytes()
-        )
+        file = upload_limits.archive_uploader("Upload a ZIP file", key)
     with right:
         typed = st.text_input(
             "Or its path, if the file is on this computer",

@@ -131,8 +131,7 @@ def _left_out(found: ExternalTest) -> None:
     if number:
         title = f"{number:,} {'file' if number == 1 else 'files'} could not be used: reasons"
         with st.expander(title, icon=":material/block:"):
-            rows = [{"file": entry.path, "why it was left out": entry.reason} for entry in found.left_out]
-            elements.long_list(rows, "left-out.csv")
+            elements.left_out_list(found.left_out)
 
 
 def _say_which(found: ExternalTest, name: str) -> None:
@@ -160,12 +159,8 @@ def _choose_photos(shown: LoadedRun, back: bool) -> None:
     with folder:
         folder_choice.pick(start.DATASET_FOLDER, lambda path: ask(_begin_folder, shown, path))
     with archive:
-        file = st.file_uploader(
-            "A ZIP file with a folder for each class",
-            type=["zip"],
-            key=f"elsewhere-zip-{state.recall(UPLOAD_NUMBER, 0)}",
-            max_upload_size=upload_limits.archive_megabytes(),
-        )
+        key = f"elsewhere-zip-{state.recall(UPLOAD_NUMBER, 0)}"
+        file = upload_limits.archive_uploader("A ZIP file with a folder for each class", key)
         if file is not None:
             with telling():
                 _begin(shown, Source(Path(file.name).stem, archive=io.BytesIO(file.getvalue())))

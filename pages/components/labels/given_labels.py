@@ -119,9 +119,8 @@ def _checked(chosen: LoadedRun, checker: LabelChecker, files: Sequence[UploadedF
 
 def _left_out(checked: CheckedPhotos, files: int) -> None:
     if checked.left_out:
-        rows = [{"file": entry.path, "why it was left out": entry.reason} for entry in checked.left_out]
-        with st.expander(f"{len(rows):,} left out, with reasons", icon=":material/rule:"):
-            elements.long_list(rows, "left-out.csv")
+        with st.expander(f"{len(checked.left_out):,} left out, with reasons", icon=":material/rule:"):
+            elements.left_out_list(checked.left_out)
 
 
 def _given(checked: CheckedPhotos, class_names: Sequence[str]) -> list[int | None]:

@@ -74,9 +74,8 @@ def report(saved: Saved) -> None:
     else:
         st.warning(f"No photo was saved into {markdown.escape(saved.dataset.name)}.", icon=":material/info:")
     if saved.left_out:
-        rows = [{"file": entry.path, "why it was left out": entry.reason} for entry in saved.left_out]
-        with st.expander(f"{photos(len(rows))} not saved, with reasons", icon=":material/rule:"):
-            elements.long_list(rows, "not-saved.csv")
+        with st.expander(f"{photos(len(saved.left_out))} not saved, with reasons", icon=":material/rule:"):
+            elements.left_out_list(saved.left_out, "not-saved.csv")
     if st.button("Open the dataset", icon=":material/photo_library:", key=f"look-{saved.dataset}"):
         state.choose_dataset(str(Path(saved.dataset)))
         st.switch_page("pages/prepare/dataset.py")

@@ -118,9 +118,8 @@ def left_out(batch: Batch) -> None:
     if batch.left_out:
         number, total = len(batch.left_out), len(batch) + len(batch.left_out)
         st.warning(f"{number:,} of {total:,} files could not be used.", icon=":material/rule:")
-        rows = [{"file": entry.path, "why it was left out": entry.reason} for entry in batch.left_out]
         with st.expander("List with reasons", icon=":material/list:", expanded=number <= 5):
-            elements.long_list(rows, "left-out.csv")
+            elements.left_out_list(batch.left_out)
 
 
 def table_of(model: Model, job: BatchJob, batch: Batch) -> PredictionTable:

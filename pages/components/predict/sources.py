@@ -97,12 +97,7 @@ def _add_files(files: Sequence[UploadedFile], model: Model) -> None:
 def from_zip(model: Model) -> BatchJob | None:
     """The photos of an archive, which is read and never unpacked to disk."""
     number = state.recall("predict-zip-number", 0)
-    file = st.file_uploader(
-        "A ZIP file with photos, in folders or not",
-        type=["zip"],
-        key=f"predict-zip-{number}",
-        max_upload_size=upload_limits.archive_megabytes(),
-    )
+    file = upload_limits.archive_uploader("A ZIP file with photos, in folders or not", f"predict-zip-{number}")
     if file is not None:
         sent = io.BytesIO(file.getvalue())
         _forget(ZIP)

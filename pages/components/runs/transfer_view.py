@@ -47,7 +47,7 @@ def show_import() -> None:
             " existing run is changed."
         )
         key = f"run-file-{state.recall(NUMBER, 0)}"
-        file = st.file_uploader("ZIP file", type=["zip"], key=key, max_upload_size=upload_limits.archive_megabytes())
+        file = upload_limits.archive_uploader("ZIP file", key)
         if file is not None and st.button("Import run", type="primary", icon=":material/move_to_inbox:"):
             _import(file)
         elif last:

@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.csv_files import csv_of_named
+from core.data.scan.walk import LeftOut
 from pages.components.shared import glossary, markdown, state
 
 Option = TypeVar("Option")
@@ -84,6 +85,11 @@ def choose(
     )
     state.remember(key, chosen)
     return chosen
+
+
+def left_out_list(left_out: Sequence[LeftOut], file_name: str = "left-out.csv") -> None:
+    """Files that could not be used, each with its reason, as `long_list` shows them."""
+    long_list([{"file": entry.path, "why it was left out": entry.reason} for entry in left_out], file_name)
 
 
 def long_list(rows: Sequence[Mapping[str, str]], file_name: str) -> None:

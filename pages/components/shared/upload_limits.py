@@ -99,3 +99,8 @@ def archive_megabytes() -> int:
     """The largest ZIP file that a browser may send, in whole megabytes: as the server takes, and a tab may hold."""
     most = services.settings().limits.session_upload_bytes // 2**20
     return max(1, min(int(st.get_option("server.maxUploadSize")), most))
+
+
+def archive_uploader(label: str, key: str) -> UploadedFile | None:
+    """A place for a ZIP file from the browser; None while there is none."""
+    return st.file_uploader(label, type=["zip"], key=key, max_upload_size=archive_megabytes())

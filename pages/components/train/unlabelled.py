@@ -16,7 +16,7 @@ from pages.components.train.draft import Draft
 
 def choose(dataset: Dataset, start: Draft, split_seed: int) -> ForTraining | None:
     """Offer it where the dataset has unlabelled photos; return them where they shall be used, and can be."""
-    if not dataset.by_hand or not len(dataset.unlabelled):
+    if not len(dataset.unlabelled):
         return None
     wanted = st.toggle(
         f"Use the {formatting.photos(len(dataset.unlabelled), 'unlabelled')}, too",
