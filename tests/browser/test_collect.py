@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload, Locator, expect
 
@@ -111,6 +112,7 @@ def test_two_things_are_recorded_and_training_is_next(server: Server, new_screen
     expect(screen.page.get_by_role("button", name="Start training")).to_be_enabled()
 
 
+@pytest.mark.thorough
 def test_photos_and_classes_are_named_removed_and_put_back(server: Server, new_screen: Callable[..., Screen]) -> None:
     dataset = server.workplace.settings.datasets_folder / "our class"
     screen = new_screen(server)
@@ -154,6 +156,7 @@ def test_photos_and_classes_are_named_removed_and_put_back(server: Server, new_s
     assert saved(dataset / "cup") == taken and not screen.problems()
 
 
+@pytest.mark.thorough
 def test_without_a_camera_photos_come_from_files(server: Server, new_screen: Callable[..., Screen]) -> None:
     dataset = server.workplace.settings.datasets_folder / "My photos"
     screen = new_screen(server, width=400, own=True)
@@ -228,6 +231,7 @@ def test_only_the_look_that_says_so_stores_mirrored_photos(server: Server, new_s
     assert not screen.problems()
 
 
+@pytest.mark.thorough
 def test_two_tabs_record_at_once_and_a_class_is_renamed_meanwhile(
     server: Server, new_screen: Callable[..., Screen]
 ) -> None:

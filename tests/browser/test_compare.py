@@ -89,6 +89,7 @@ def with_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     started.kill()
 
 
+@pytest.mark.thorough
 def test_a_series_is_one_picture_and_one_sentence(with_runs: Server, new_screen: Callable[..., Screen]) -> None:
     screen = new_screen(with_runs)
     screen.open("/compare")
@@ -127,6 +128,7 @@ def test_runs_beside_one_another_and_the_recipe_of_one_is_taken_to_the_train_pag
     assert not screen.problems()
 
 
+@pytest.mark.thorough
 def test_each_comparison_says_what_it_takes(with_runs: Server, new_screen: Callable[..., Screen]) -> None:
     screen = new_screen(with_runs)
     screen.open(f"/compare?dataset={with_runs.workplace.colours}")
@@ -159,6 +161,7 @@ def test_runs_without_a_result_are_counted(
     assert not screen.problems()
 
 
+@pytest.mark.thorough
 def test_a_series_that_is_going_is_watched_and_what_waits_can_be_cancelled(
     server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
 ) -> None:

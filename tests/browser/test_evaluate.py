@@ -187,6 +187,7 @@ def test_any_photo_leads_to_where_the_model_looks(
     assert not screen.problems()
 
 
+@pytest.mark.thorough
 def test_how_photos_were_learned_and_which_lie_together(
     evaluated: Server, finished_run: FinishedRun, new_screen: Callable[..., Screen]
 ) -> None:
@@ -240,6 +241,7 @@ def mistaken(finished_run: FinishedRun, tmp_path: Path) -> Iterator[Server]:
     started.kill()
 
 
+@pytest.mark.thorough
 def test_photos_from_elsewhere_are_evaluated_and_a_person_says_which_class_is_meant(
     mistaken: Server, new_screen: Callable[..., Screen], tmp_path: Path
 ) -> None:
@@ -310,6 +312,7 @@ def bereft(finished_run: FinishedRun, tmp_path: Path) -> Iterator[Server]:
     started.kill()
 
 
+@pytest.mark.thorough
 def test_what_is_lost_is_said_and_the_rest_works(bereft: Server, new_screen: Callable[..., Screen]) -> None:
     run, other = bereft.workplace.store.runs()
     found = evaluation(run, "validation")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Locator, expect
 
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision, ReviewStore
@@ -97,6 +98,7 @@ def test_keys_alone_select_decide_undo_and_open(server: Server, new_screen: Call
     assert not screen.problems()
 
 
+@pytest.mark.thorough
 def test_on_a_phone_there_are_three_columns_and_targets_for_a_finger(
     server: Server, new_screen: Callable[..., Screen]
 ) -> None:

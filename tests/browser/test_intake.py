@@ -108,6 +108,7 @@ def test_a_label_conflict_is_shown_decided_and_undone(server: Server, new_screen
     assert not screen.problems()
 
 
+@pytest.mark.thorough
 def test_a_photo_is_moved_to_another_class_and_trained_so(server: Server, new_screen: Callable[..., Screen]) -> None:
     screen = new_screen(server)
     screen.open(f"/?dataset={server.workplace.colours}")
@@ -200,6 +201,7 @@ def test_without_a_connection_the_catalogue_says_so(server: Server, new_screen: 
     assert not screen.problems()
 
 
+@pytest.mark.thorough
 def test_class_weights_are_offered_and_kept_in_the_recipe(server: Server, new_screen: Callable[..., Screen]) -> None:
     for path in sorted(server.workplace.colours.glob("red/*.png"))[5:]:
         path.unlink()

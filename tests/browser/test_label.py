@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Locator, expect
 
 from core.data.pseudo_labels import read_pseudo_csv
@@ -123,6 +124,7 @@ def test_a_heap_becomes_a_dataset_by_keyboard_alone(
     assert not screen.problems()
 
 
+@pytest.mark.thorough
 def test_a_folder_without_classes_leads_to_labelling(
     server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
 ) -> None:

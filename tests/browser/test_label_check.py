@@ -82,6 +82,7 @@ def look_more_closely(screen: Screen) -> None:
     screen.settle()
 
 
+@pytest.mark.thorough
 def test_wrong_labels_are_found_decided_with_keys_and_trained_without(
     server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
 ) -> None:

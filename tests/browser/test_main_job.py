@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from core.recipe.run_recipe import read_recipe
@@ -84,6 +85,7 @@ def test_from_a_folder_to_a_prediction(server: Server, new_screen: Callable[...,
     assert not screen.problems()
 
 
+@pytest.mark.thorough
 def test_so_many_minutes_with_a_trainer_that_waits(workplace: Workplace, new_screen: Callable[..., Screen]) -> None:
     server = Server(workplace, free_port(), {"UNFREEZE_WARM": "1"}, afresh=True)
     server.start()
@@ -123,6 +125,7 @@ def test_the_sample_is_one_click_away(server: Server, new_screen: Callable[..., 
     assert not screen.problems()
 
 
+@pytest.mark.thorough
 def test_random_weights_only_by_choice_and_marked(
     server: Server, finished_run: FinishedRun, new_screen: Callable[..., Screen]
 ) -> None:

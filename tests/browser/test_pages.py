@@ -48,6 +48,7 @@ def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     started.kill()
 
 
+@pytest.mark.thorough
 def test_nothing_yet(empty_server: Server, new_screen: Callable[..., Screen]) -> None:
     screen = new_screen(empty_server)
     for path, title in PAGES.items():
@@ -116,6 +117,7 @@ def going(workplace: Workplace) -> Iterator[Run]:
         yield run
 
 
+@pytest.mark.thorough
 def test_while_a_run_is_going(server: Server, going: Run, new_screen: Callable[..., Screen]) -> None:
     screen = new_screen(server)
     for path in PAGES:
@@ -139,6 +141,7 @@ def test_while_a_run_is_going(server: Server, going: Run, new_screen: Callable[.
     assert f"run={going.id}" in screen.page.url
 
 
+@pytest.mark.thorough
 def test_a_killed_trainer_is_called_crashed_and_its_run_goes_on(
     server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
 ) -> None:
@@ -235,6 +238,7 @@ def hostile_server(finished_run: FinishedRun, tmp_path: Path) -> Iterator[Server
     started.kill()
 
 
+@pytest.mark.thorough
 def test_no_name_is_markdown_and_nothing_leaves_this_server(
     hostile_server: Server, finished_run: FinishedRun, new_screen: Callable[..., Screen]
 ) -> None:
@@ -284,6 +288,7 @@ def test_no_name_is_markdown_and_nothing_leaves_this_server(
     check()
 
 
+@pytest.mark.thorough
 def test_augmentations_are_drawn_and_carried_to_training(
     idle_server: Server, new_screen: Callable[..., Screen]
 ) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Locator, expect
 
 from core.runs.queue import Queue
@@ -27,6 +28,7 @@ def press(screen: Screen, run: Run, name: str) -> None:
     screen.settle()
 
 
+@pytest.mark.thorough
 def test_runs_wait_are_put_in_order_and_go_on_after_a_power_cut(
     server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
 ) -> None:
@@ -67,6 +69,7 @@ def test_runs_wait_are_put_in_order_and_go_on_after_a_power_cut(
     expect(screen.page.get_by_role("heading", name="Queue")).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_a_run_started_while_another_goes_says_its_place_and_begins_by_itself(
     server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
 ) -> None:
@@ -135,6 +138,7 @@ def test_a_run_gets_a_name(server: Server, workplace: Workplace, new_screen: Cal
     expect(screen.text("My *best* one")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_run_is_paused_goes_on_and_trains_more_epochs(
     server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
 ) -> None:

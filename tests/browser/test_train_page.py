@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -88,6 +89,7 @@ def test_changing_nothing_starts_the_default_recipe(server: Server, new_screen: 
     run.request_stop()
 
 
+@pytest.mark.thorough
 def test_every_choice_of_the_expert_section_arrives(server: Server, new_screen: Callable[..., Screen]) -> None:
     screen = new_screen(server)
     open_train(screen)
@@ -205,6 +207,7 @@ def test_a_class_is_left_out_of_a_run(server: Server, new_screen: Callable[..., 
     assert (photos / "blue").is_dir() and not screen.problems()
 
 
+@pytest.mark.thorough
 def test_choices_survive_other_pages_and_go_back_to_the_defaults(
     idle_server: Server, new_screen: Callable[..., Screen]
 ) -> None:
@@ -226,6 +229,7 @@ def test_choices_survive_other_pages_and_go_back_to_the_defaults(
     assert not screen.problems()
 
 
+@pytest.mark.thorough
 def test_a_layer_within_the_block_and_the_diagram(idle_server: Server, new_screen: Callable[..., Screen]) -> None:
     screen = new_screen(idle_server)
     open_train(screen)
@@ -317,6 +321,7 @@ def test_what_makes_no_sense_is_not_offered(idle_server: Server, new_screen: Cal
     expect(screen.page.get_by_role("switch", name="Gradual unfreezing")).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_recipes_are_saved_loaded_and_brought(
     server: Server, new_screen: Callable[..., Screen], tmp_path: Path
 ) -> None:
@@ -370,6 +375,7 @@ def test_recipes_are_saved_loaded_and_brought(
     assert saved_recipe(screen) == brought
 
 
+@pytest.mark.thorough
 def test_a_learning_rate_is_found_and_taken_over(server: Server, new_screen: Callable[..., Screen]) -> None:
     screen = new_screen(server)
     open_train(screen)
@@ -391,6 +397,7 @@ def test_a_learning_rate_is_found_and_taken_over(server: Server, new_screen: Cal
     assert not screen.problems()
 
 
+@pytest.mark.thorough
 def test_narrow_and_dark_with_everything_open(idle_server: Server, new_screen: Callable[..., Screen]) -> None:
     screen = new_screen(idle_server, width=400, dark=True)
     open_train(screen)

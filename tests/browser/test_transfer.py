@@ -4,6 +4,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from core.training.transfer.run_export import exported_bytes
@@ -46,6 +47,7 @@ def test_a_run_is_imported_from_another_computer(
     assert not screen.problems()
 
 
+@pytest.mark.thorough
 def test_a_dataset_is_exported_with_its_corrections(
     server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
 ) -> None:

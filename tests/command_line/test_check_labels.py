@@ -7,6 +7,7 @@ from command_line.main import main
 from tests.conftest import Workplace
 
 
+@pytest.mark.thorough
 def test_labels_that_are_wrong_are_listed(here: Workplace, capsys: pytest.CaptureFixture[str]) -> None:
     wrong = here.colours / "red" / "99.png"
     (here.colours / "blue" / "07.png").rename(wrong)

@@ -66,6 +66,7 @@ def test_a_folder_out_of_bounds_is_told(here: Workplace, tmp_path: Path, capsys:
     assert "UNFREEZE_DATASETS" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_ctrl_c_stops_the_run_also_where_sigint_was_inherited_as_ignored(here: Workplace, tmp_path: Path) -> None:
     recipe = recipe_file(here, tmp_path, head_epochs=0, fine_tune_epochs=1000)
     ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]  # as a shell starts a command in the background

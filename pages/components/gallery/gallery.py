@@ -1,5 +1,6 @@
 """Photos as buttons in a grid, which are opened, selected and decided about by click or by key: a component."""
 
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ SIGNS = {RIGHT: "✓", WRONG: "✕", DECIDED: "✓", UNSURE: "?"}
 
 RESERVED = frozenset("CRZ")
 """Keys that Streamlit uses, and the one that undoes."""
+
+LISTENING = threading.Lock()
+"""Two runs of one page may overlap; decisions are to be made in the order in which they were said."""
 
 _component = st.components.v2.component(
     "unfreeze_gallery",
@@ -162,12 +166,13 @@ def gallery(
     ids = frozenset(photo.id for photo in photos)
 
     def listen() -> None:
-        for said in heard(state.widget(key), ids, actions, state.recall(kept, (("", 0),))[0]):
-            state.remember(kept, (said.order, said.selected, said.photos[0]))
-            if said.what == OPEN and opened:
-                opened(said.photos[0])
-            elif decided:
-                decided(said.what, said.photos, said.choice)
+        with LISTENING:
+            for said in heard(state.widget(key), ids, actions, state.recall(kept, (("", 0),))[0]):
+                state.remember(kept, (said.order, said.selected, said.photos[0]))
+                if said.what == OPEN and opened:
+                    opened(said.photos[0])
+                elif decided:
+                    decided(said.what, said.photos, said.choice)
 
     _component(key=key, data=facts, on_said_change=listen)
 

@@ -404,6 +404,7 @@ def test_reading_a_pipe_as_a_photo_is_refused_at_once(read: Callable[[Path], obj
     assert "empty" not in str(refused.value), "it waited for somebody to write"
 
 
+@pytest.mark.thorough
 def test_a_folder_that_never_rests_is_scanned_again_and_again(tmp_path: Path) -> None:
     """Another process adds, removes, cuts and replaces photos all the time; those that rest are always found."""
     root = tmp_path / "dataset"

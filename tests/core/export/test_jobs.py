@@ -25,6 +25,7 @@ from core.runs.messages import Message, text_of
 from core.runs.store import RUNNING, Run, Status
 from tests.conftest import FinishedRun, eventually
 from tests.disks import small_disk
+from tests.thorough import cases
 
 OPENVINO = export_format("openvino")
 HERE = [chosen for chosen in FORMATS if not chosen.missing]
@@ -50,7 +51,7 @@ def run(finished_run: FinishedRun, tmp_path: Path) -> Run:
     return copied(finished_run, tmp_path)
 
 
-@pytest.mark.parametrize("chosen", HERE, ids=lambda chosen: chosen.key)
+@pytest.mark.parametrize("chosen", cases(HERE, *HERE[:2]), ids=lambda chosen: chosen.key)
 def test_every_format_is_proven_by_a_process_that_has_the_zip_alone(exporter: Exporter, chosen: ExportFormat) -> None:
     jobs.make(exporter, chosen)
     made = jobs.read_exports(exporter.run)[chosen.key]

@@ -52,6 +52,7 @@ def test_few_photos_and_empty_classes_are_judged_as_far_as_possible(sizes: list[
     assert not alone[found.suspects].any()
 
 
+@pytest.mark.thorough
 def test_a_thousand_classes() -> None:
     features, labels = blobs([2] * 1000)
     assert find_label_issues(features, labels, 1000).probabilities.shape == (2000, 1000)

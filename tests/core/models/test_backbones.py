@@ -10,6 +10,7 @@ import pytest
 
 from core.errors import RecipeError
 from core.models.backbones import BACKBONES, HEAD, Backbone, backbone
+from tests.thorough import cases
 
 if TYPE_CHECKING:
     import keras
@@ -20,6 +21,7 @@ RESOLUTIONS = {
     "efficientnet-lite": [224, 240, 260],
 }
 WITH_FILE = [row for row in BACKBONES if row.weights]
+SMALL = [row for row in BACKBONES if row.resolution <= 240]
 
 
 def by_key(row: Backbone) -> str:
@@ -34,7 +36,7 @@ def test_the_table_has_every_promised_backbone_at_its_resolution() -> None:
     assert found.items() >= promised.items()
 
 
-@pytest.fixture(scope="module", params=BACKBONES, ids=by_key)
+@pytest.fixture(scope="module", params=cases(BACKBONES, *SMALL), ids=by_key)
 def built(request: pytest.FixtureRequest) -> Iterator[tuple[Backbone, "keras.Model"]]:
     """Each row with its network, built once for all the tests that look at it."""
     import keras

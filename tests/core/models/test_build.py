@@ -10,6 +10,7 @@ from core.models.backbones import backbone
 from core.models.build import build_backbone, build_model, set_drop_connect
 from core.models.heads import Head, features_of
 from tests.conftest import FAMILIES
+from tests.thorough import cases
 
 
 def photos(count: int, side: int = 224) -> NDArray[np.float32]:
@@ -20,7 +21,7 @@ def answer(model: keras.Model, images: NDArray[np.float32]) -> NDArray[np.float3
     return np.asarray(model(images, training=False))
 
 
-@pytest.mark.parametrize("key", [*FAMILIES, "baseline-cnn"])
+@pytest.mark.parametrize("key", cases([*FAMILIES, "baseline-cnn"], "efficientnet-lite0", "baseline-cnn"))
 def test_a_model_survives_saving(key: str, tmp_path: Path) -> None:
     row, images = backbone(key), photos(2)
     model = build_model(row, Head(), 3, None)

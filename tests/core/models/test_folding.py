@@ -15,6 +15,7 @@ from core.models.folding import FoldedConvolution, PassThrough, Swish, folded_ne
 from core.models.heads import Head
 from core.models.trainable import choose_learning, learner_of
 from tests.conftest import FAMILIES
+from tests.thorough import cases
 
 SIDE = 32
 STEPS = 2
@@ -125,7 +126,7 @@ def assert_same_training(folded: keras.Model, model: keras.Model) -> None:
 
 
 @pytest.mark.usefixtures("exactly")
-@pytest.mark.parametrize("key", FAMILIES)
+@pytest.mark.parametrize("key", cases(FAMILIES, "efficientnet-lite0"))
 def test_a_folded_network_computes_and_learns_as_its_original_with_every_norm_folded(key: str) -> None:
     model, row = lively(key)
     choose_learning(model, row, "all")
@@ -139,6 +140,7 @@ def test_a_folded_network_computes_and_learns_as_its_original_with_every_norm_fo
     assert_same_training(folded, model)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("exactly")
 def test_a_folded_network_leaves_out_the_same_blocks_and_features_by_the_same_seeds() -> None:
     model, row = lively("efficientnet-lite0", dropout=0.3)
@@ -153,6 +155,7 @@ def test_a_folded_network_leaves_out_the_same_blocks_and_features_by_the_same_se
     assert_same_training(folded, model)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("exactly")
 def test_from_scratch_nothing_is_folded_and_norms_learn_the_same() -> None:
     model, row = lively("efficientnet-lite0")
@@ -164,6 +167,7 @@ def test_from_scratch_nothing_is_folded_and_norms_learn_the_same() -> None:
     assert not np.array_equal(model.get_layer("block3a_project_bn").moving_mean.numpy(), means)
 
 
+@pytest.mark.thorough
 def test_what_a_folded_network_learns_the_original_knows_saves_and_loads(tmp_path: Path) -> None:
     model, row = lively("efficientnet-lite0")
     choose_learning(model, row, "block6")
@@ -179,6 +183,7 @@ def test_what_a_folded_network_learns_the_original_knows_saves_and_loads(tmp_pat
     np.testing.assert_allclose(answer(again, photos(4)), learned, rtol=0, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_a_second_folded_network_of_the_same_model_folds_what_the_first_learned() -> None:
     model, row = lively("mobilenetv2")
     choose_learning(model, row, "none")
@@ -261,6 +266,7 @@ def test_swish_and_its_gradient_are_keras_own_for_values_of_any_size() -> None:
     np.testing.assert_allclose(gradient, right, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.thorough
 def test_every_swish_of_a_network_is_replaced() -> None:
     model, row = lively("efficientnet-b0")
     choose_learning(model, row, "block7")

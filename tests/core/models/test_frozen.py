@@ -33,6 +33,7 @@ from core.models.openvino_runtime import (
 )
 from tests.conftest import FAMILIES
 from tests.core.models.test_folding import answer, distance, lively, photos
+from tests.thorough import cases
 
 SMALL_SIDE = 32
 
@@ -87,7 +88,7 @@ def kept_by_keras(model: keras.Model, row: Backbone, name: str, seen: NDArray[np
     return answer(keras.Model(model.input, tensor_at(model, row, name)), seen)
 
 
-@pytest.mark.parametrize("key", FAMILIES)
+@pytest.mark.parametrize("key", cases(FAMILIES, "efficientnet-lite0"))
 def test_at_every_boundary_openvino_gives_what_keras_gives_and_the_part_above_goes_on_from_there(key: str) -> None:
     model, row = classifier(key)
     names, seen = boundaries(row), photos(BATCH + 3)
@@ -175,6 +176,7 @@ def test_the_hash_is_of_the_weights_below_the_head() -> None:
     assert len(found) == 3
 
 
+@pytest.mark.thorough
 def test_a_graphics_card_would_compute_the_same_within_its_precision() -> None:
     model, row = classifier("efficientnet-b0")
     names, seen = ["block3", "block6", FEATURES], photos(BATCH + 2)

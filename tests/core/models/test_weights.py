@@ -228,6 +228,7 @@ def assert_both_conventions_equal_keras(
         np.testing.assert_allclose(features, expected, rtol=0, atol=1e-5 * scale)
 
 
+@pytest.mark.thorough
 def test_both_conventions_give_the_features_of_keras_own_graph(
     b0: keras.Model, random_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

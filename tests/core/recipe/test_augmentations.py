@@ -109,6 +109,7 @@ def test_each_row_is_drawn_for_by_itself() -> None:
     assert abs(share_changed(both) - 0.75) < 0.1
 
 
+@pytest.mark.thorough
 def test_changes_come_in_the_order_of_the_table_whatever_the_recipe_says() -> None:
     np.testing.assert_array_equal(changed(photos(), ALL_ON), changed(photos(), dict(reversed(ALL_ON.items()))))
 

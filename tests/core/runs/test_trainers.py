@@ -68,6 +68,7 @@ def test_runs_go_one_after_the_other_without_browser_and_server(workplace: Workp
     assert Queue(workplace.store).queued() == []
 
 
+@pytest.mark.thorough
 def test_two_may_go_at_once_and_the_next_begins_where_it_would_begin_from_the_start(
     workplace: Workplace, queue: Queue, monkeypatch: pytest.MonkeyPatch, real_python: None
 ) -> None:

@@ -53,6 +53,7 @@ from core.training.network import feature_cache, prepare
 from core.training.recorder import Recorder
 from core.training.transfer.run_export import exported_bytes
 from tests.conftest import PATIENCE, Workplace, eventually, kill_trainer, photos_of, trainer, write_colours
+from tests.thorough import cases
 
 LITE = backbone("efficientnet-lite0")
 ONCE = Message("cached")
@@ -187,6 +188,7 @@ def test_kept_outputs_give_the_metrics_of_an_uncached_run_for_the_head_and_for_f
     assert kept.status.test_accuracy == plain.status.test_accuracy
 
 
+@pytest.mark.thorough
 def test_what_was_prepared_before_the_run_came_changes_nothing(tmp_path: Path, kept: Done) -> None:
     elsewhere = place_in(tmp_path)
     settings = elsewhere.workplace.settings
@@ -215,6 +217,7 @@ def test_each_photo_goes_through_the_frozen_part_once(kept: Done) -> None:
     assert ORIGINAL == -1
 
 
+@pytest.mark.thorough
 def test_the_same_seed_gives_the_same_metrics_also_when_everything_is_in_the_cache(kept: Done, again: Done) -> None:
     assert again.ends() == kept.ends()
     assert again.outputs.computed == 0 and again.caching == kept.caching
@@ -335,6 +338,7 @@ def stopped(place: Place) -> Done:
         return place.carried_out(run)
 
 
+@pytest.mark.thorough
 def test_epochs_take_each_version_in_turn_and_new_ones_where_they_are_cheap(stopped: Done) -> None:
     head = [version for boundary, version in stopped.outputs.gathered if boundary == FEATURES and version != ORIGINAL]
     fine = [version for boundary, version in stopped.outputs.gathered if boundary == "block7" and version != ORIGINAL]
@@ -387,6 +391,7 @@ def test_a_stop_while_computing_ends_at_once_and_what_was_computed_stays(
     assert sum(file.stat().st_size // RECORD_BYTES for file in cache.glob(f"*/{PHOTOS}")) == validation + BATCH
 
 
+@pytest.mark.thorough
 def test_a_run_that_is_killed_while_computing_leaves_what_the_next_one_goes_on_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shallow_lite: Mapping[str, Callable[..., Any]]
 ) -> None:
@@ -438,7 +443,7 @@ KINDS: Mapping[str, tuple[dict[str, Any], list[bool]]] = {
 """Choices for each kind of plan, and whether each of its phases is cached where a flattened head is too wide to be."""
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", cases(KINDS, "everything cached, several versions"))
 def test_a_run_of_every_kind_of_plan_trains(kind: str, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     choices, cached = KINDS[kind]
     monkeypatch.setattr(plan, "LARGEST", 0.3)  # so that Lite0's flattened maps are too wide, as B6's really are
@@ -454,6 +459,7 @@ def test_a_run_of_every_kind_of_plan_trains(kind: str, place: Place, monkeypatch
         assert versions == [0, 1, 2]
 
 
+@pytest.mark.thorough
 def test_a_run_that_is_paused_before_anything_is_cached_goes_on(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "LARGEST", 0.3)
     flip = {"flip_horizontal": Choice(1)}

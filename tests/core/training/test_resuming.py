@@ -27,6 +27,7 @@ from core.training.checkpoint import Checkpoints
 from core.training.loop import train
 from core.training.recorder import Recorder
 from tests.conftest import Workplace, eventually, kill_trainer, photos_of, trainer, write_colours
+from tests.thorough import cases
 
 pytestmark = pytest.mark.usefixtures("shallow_lite")
 TIMES = ("seconds", "images_per_second")
@@ -145,7 +146,7 @@ INTERRUPTIONS = {"baseline": ((0, 2), (1, 1), (2, 1)), "kept outputs": ((1, 1), 
 """Epoch and step of the pauses, where it is not one in the second epoch."""
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", cases(CASES, "baseline", "mixing, averages and smoothing"))
 def test_a_run_that_was_paused_goes_on_bit_for_bit(workplace: Workplace, small: Run, name: str) -> None:
     whole, parted = small, workplace.new_run(**CASES[name])
     if name != "baseline":
@@ -167,6 +168,7 @@ def test_a_run_that_was_paused_goes_on_bit_for_bit(workplace: Workplace, small: 
     assert not parted.work_folder.exists()
 
 
+@pytest.mark.thorough
 def test_a_pause_before_anything_was_learned_begins_anew(workplace: Workplace) -> None:
     run = workplace.new_run(**SMALL_STEPS)
     run.request_pause()
@@ -177,7 +179,7 @@ def test_a_pause_before_anything_was_learned_begins_anew(workplace: Workplace) -
     assert go(run, workplace).state == FINISHED
 
 
-@pytest.mark.parametrize("step", [2, 6])
+@pytest.mark.parametrize("step", cases([2, 6], 2))
 def test_a_run_that_was_stopped_can_go_on_as_if_it_had_not_been(workplace: Workplace, small: Run, step: int) -> None:
     stopped = workplace.new_run(**SMALL_STEPS)
     status = interrupted(stopped, workplace, Run.request_stop, 1, step)
@@ -212,6 +214,7 @@ def test_a_run_that_is_killed_anywhere_loses_an_epoch_at_most_and_ends_as_if_it_
     assert_same_outcome(killed, small)
 
 
+@pytest.mark.thorough
 def test_a_finished_run_can_train_more_epochs(workplace: Workplace) -> None:
     run = workplace.new_run(**LITE, schedule="constant")
     assert go(run, workplace).state == FINISHED
@@ -262,6 +265,7 @@ def test_early_stopping_ends_a_phase_and_the_next_one_begins(workplace: Workplac
     assert len(phases) == status.epochs == status.epoch
 
 
+@pytest.mark.thorough
 def test_steps_per_epoch_and_validations_every_so_many_steps(workplace: Workplace) -> None:
     run = workplace.new_run(**SMALL_STEPS, steps_per_epoch=10, validate_every=4)
     assert go(run, workplace).state == FINISHED
@@ -298,6 +302,7 @@ def test_every_head_learns_and_predicts_the_same_in_keras_and_in_the_graph(
         np.testing.assert_allclose(file["probabilities"], np.asarray(model(photos.astype(np.float32))), atol=1e-3)
 
 
+@pytest.mark.thorough
 def test_random_weights_are_used_when_they_were_asked_for(workplace: Workplace) -> None:
     run = workplace.new_run(backbone="efficientnet-lite0", weights="random", head_epochs=0)
     status = go(run, workplace)
@@ -307,6 +312,7 @@ def test_random_weights_are_used_when_they_were_asked_for(workplace: Workplace) 
     assert ServingGraph(run.serving_folder).resolution == 224
 
 
+@pytest.mark.thorough
 def test_an_unfreeze_layer_spares_what_comes_before_it_in_its_block(workplace: Workplace) -> None:
     layer = "block7a_project_conv"
     run = workplace.new_run(**{**LITE, "head_epochs": 0, "unfreeze_layer": layer}, fine_tune_learning_rate=1e-2)
@@ -325,6 +331,7 @@ def test_an_unfreeze_layer_spares_what_comes_before_it_in_its_block(workplace: W
     assert changed == {layer, "top_conv", "head"}
 
 
+@pytest.mark.thorough
 def test_gradual_unfreezing_frees_one_block_after_the_other(workplace: Workplace) -> None:
     run = workplace.new_run(
         **{**LITE, "unfreeze_point": "block6", "head_epochs": 1, "fine_tune_epochs": 3}, gradual=True
@@ -359,6 +366,7 @@ def test_logs_for_tensorboard_hold_every_measure_and_can_be_left_out(workplace: 
     assert not without.tensorboard_folder.exists()
 
 
+@pytest.mark.thorough
 def test_flips_and_more_work_on_the_plain_way_as_on_the_kept_one(workplace: Workplace) -> None:
     """Every epoch with a version of its own is the same, whether it goes through the whole network or is kept."""
     rows = {key: AUGMENTATION_OF[key].choice() for key in ("flip_horizontal", "zoom")}

@@ -323,6 +323,7 @@ def test_cancel_ends_a_download_in_the_middle(
     assert catalogue.current(settings) is None and not (settings.home / "tfds" / "data" / "tiny_download").exists()
 
 
+@pytest.mark.thorough
 @needs_tfds
 def test_cancel_while_photos_are_written_leaves_none(settings: Settings, begin: Any) -> None:
     fetch = begin("tiny_slow")

@@ -35,6 +35,7 @@ from core.training.loop import train
 from tests.conftest import FAMILIES, PROJECT, Workplace, write_colours
 from tests.core.data.conftest import noise
 from tests.core.data.tiffs import tiff
+from tests.thorough import cases
 from tests.zoo import heic
 
 SHARED = PROJECT.parent / "shared"
@@ -179,7 +180,7 @@ def assert_readable(script: str) -> None:
     assert modules <= known | ({"io", "struct", "sys", "zlib"} if "eight_bit" in script else set())
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", cases(CASES, "baseline", "everything that mixes, weighs and averages, with a warm-up"))
 def test_the_script_reaches_the_metrics_of_the_run(workplace: Workplace, name: str, tmp_path: Path) -> None:
     run = finished(workplace, **CASES[name])
     script = training_script(run, workplace.settings)
@@ -187,6 +188,7 @@ def test_the_script_reaches_the_metrics_of_the_run(workplace: Workplace, name: s
     assert_same_metrics(run, executed(run, workplace.settings, tmp_path / "script"))
 
 
+@pytest.mark.thorough
 def test_the_script_of_efficientnet_on_real_photos(tmp_path: Path) -> None:
     photos, weights = SHARED / "data" / "hotdog", SHARED / "weights" / "efficientnetb0_notop.h5"
     if not photos.is_dir() or not weights.is_file():

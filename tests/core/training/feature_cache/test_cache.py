@@ -311,6 +311,7 @@ def kill_while_adding(cache: FeatureCache, seed: int, kept: int, seconds: float)
         time.sleep(seconds)
 
 
+@pytest.mark.thorough
 def test_a_kill_at_any_moment_leaves_only_whole_rows(cache: FeatureCache) -> None:
     chance, kept = random.Random(1), 0
     for seed in range(10):
@@ -325,6 +326,7 @@ def test_a_kill_at_any_moment_leaves_only_whole_rows(cache: FeatureCache) -> Non
     assert kept > 0
 
 
+@pytest.mark.thorough
 def test_a_kill_while_shards_are_opened_and_removed_leaves_only_whole_ones(cache: FeatureCache) -> None:
     small, chance = FeatureCache(cache.root, 100 * 1024), random.Random(2)
     for seed in range(6):

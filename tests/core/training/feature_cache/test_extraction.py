@@ -158,6 +158,7 @@ def test_other_seeds_and_strengths_have_shards_of_their_own(scene: Scene) -> Non
         assert outputs.computed == 0
 
 
+@pytest.mark.thorough
 def test_photos_that_cannot_be_read_become_failures_and_the_others_are_right(scene: Scene) -> None:
     scene.files[2].write_bytes(scene.files[2].read_bytes()[:200])
     scene.files[5].unlink()

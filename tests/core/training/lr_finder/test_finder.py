@@ -99,6 +99,7 @@ def test_a_real_search_suggests_a_rate_for_each_phase_and_a_second_one_waits(
     assert again.read_status().state == STOPPED and store.runs() == [again]
 
 
+@pytest.mark.thorough
 def test_a_network_from_nothing_has_one_sweep(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in workplace.environment().items():
         monkeypatch.setenv(name, value)

@@ -51,6 +51,7 @@ def test_without_augmentations_every_view_is_the_photo(worker: PreviewWorker) ->
         np.testing.assert_array_equal(seen[:, view], photos())
 
 
+@pytest.mark.thorough
 def test_the_seed_fixes_the_views_and_no_two_are_alike(worker: PreviewWorker) -> None:
     first, again, other = (worker.augment(photos(), CHOICES, seed, views=4) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
@@ -93,6 +94,7 @@ def killed_at_work(worker: PreviewWorker) -> Future[NDArray[np.uint8]]:
     return answer
 
 
+@pytest.mark.thorough
 def test_a_child_that_dies_at_work_is_an_error_once_and_is_then_replaced(real_python: None, tmp_path: Path) -> None:
     worker = PreviewWorker(tmp_path)
     worker.augment(photos(), {}, seed=0, views=1)

@@ -44,6 +44,7 @@ def once_more(queue: Queue, run: Run) -> None:
     assert queue.advance(lambda started: None) == [run]
 
 
+@pytest.mark.thorough
 def test_a_check_goes_on_where_it_was_and_finds_what_it_would_have_found(
     workplace: Workplace, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
