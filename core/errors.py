@@ -7,9 +7,20 @@ Pages catch `UnfreezeError` and nothing broader.
 from collections.abc import Sequence
 from typing import Any
 
+from core.language import retold, sentences, tr
+
 
 class UnfreezeError(Exception):
-    """The root: something a person can understand and fix."""
+    """The root: something a person can understand and fix, told in the language of whoever reads it."""
+
+    @property
+    def text(self) -> str:
+        """What it says, as it was given: to be a value in another text, or kept as JSON (`core.language.kept`)."""
+        return self.args[0] if len(self.args) == 1 and isinstance(self.args[0], str) else str(self)
+
+    def __str__(self) -> str:
+        """What it says, in the language of the present reader."""
+        return retold(self.args[0]) if len(self.args) == 1 else super().__str__()
 
 
 class StorageError(UnfreezeError, OSError):
@@ -40,8 +51,8 @@ class UndecidedLayout(FolderError):
 
     def __init__(self, question: str, choices: Sequence[Any]) -> None:
         """Ask a question, and hold each `LayoutChoice` of `core.data.scan`, the most likely first."""
-        where = " Choose on the page “Dataset”, or with the command “unfreeze dataset”." if choices else ""
-        super().__init__(question + where)
+        where = tr("Choose on the page “Dataset”, or with the command “unfreeze dataset”.") if choices else ""
+        super().__init__(sentences(question, where))
         self.question, self.choices = question, tuple(choices)
 
 

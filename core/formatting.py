@@ -1,23 +1,36 @@
-"""Figures as text: shares, counts, lists and durations, written alike everywhere.
+"""Figures as text: shares, counts, lists and durations, written alike everywhere, in the reader's language.
 
 Names of classes come in as people gave them and go out so; whoever shows them makes them safe.
 """
 
 from collections.abc import Sequence
 
+from core.language import number, tr, tr_context, tr_plural
+
+PHOTOS = {
+    "": lambda count: tr_plural("{count} photo", "{count} photos", count),
+    "training": lambda count: tr_plural("{count} training photo", "{count} training photos", count),
+    "validation": lambda count: tr_plural("{count} validation photo", "{count} validation photos", count),
+    "test": lambda count: tr_plural("{count} test photo", "{count} test photos", count),
+    "other": lambda count: tr_plural("{count} other photo", "{count} other photos", count),
+    "unlabelled": lambda count: tr_plural("{count} unlabelled photo", "{count} unlabelled photos", count),
+    "labelled": lambda count: tr_plural("{count} labelled photo", "{count} labelled photos", count),
+}
+"""A number of photos by their kind."""
+
 
 def percent(share: float) -> str:
     """A share of 1 as text; never 100 % or 0 % for what is neither."""
     if 0.9995 <= share < 1:
-        return "> 99.9 %"
+        return tr("> {number} %", number=number(99.9, 1))
     if 0 < share < 0.0005:
-        return "< 0.1 %"
-    return f"{100 * share:.1f} %"
+        return tr("< {number} %", number=number(0.1, 1))
+    return tr("{number} %", number=number(100 * share, 1))
 
 
 def whole(share: float) -> str:
     """A share of 1 as text without decimals."""
-    return f"{100 * share:.0f} %"
+    return tr("{number} %", number=number(100 * share))
 
 
 def unbroken(text: str) -> str:
@@ -26,23 +39,35 @@ def unbroken(text: str) -> str:
 
 
 def photos(count: int, kind: str = "") -> str:
-    """A number of photos, as in "1 photo" or "1,200 test photos"."""
-    return f"{count:,} {f'{kind} ' if kind else ''}photo{'' if count == 1 else 's'}"
+    """A number of photos, as in "1 photo" or "1,200 test photos"; `kind` is one of `PHOTOS`."""
+    return PHOTOS[kind](count)
 
 
 def listed(names: Sequence[str], most: int = 12, last: str = "and") -> str:
-    """Names in a row, as in "a, b and c"; of very many only the first, with how many more there are."""
+    """Names in a row, as in "a, b and c"; of very many only the first, with how many more there are.
+
+    `last` is "and" or "or".
+    """
     shown = list(names[:most])
     if len(names) > most:
-        shown.append(f"{len(names) - most:,} more")
-    return f" {last} ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+        shown.append(tr("{count} more", count=len(names) - most))
+    if len(shown) < 2:
+        return "".join(shown)
+    before = shown[0]
+    for name in shown[1:-1]:
+        before = tr_context("list", "{before}, {next}", before=before, next=name)
+    if last == "or":
+        return tr_context("list", "{before} or {last}", before=before, last=shown[-1])
+    return tr_context("list", "{before} and {last}", before=before, last=shown[-1])
 
 
 def size(count: float) -> str:
     """A number of bytes as text, as in "1.2 GB" or "35 MB"."""
     if count >= 1e9:
-        return f"{count / 1e9:.1f} GB"
-    return f"{count / 1e6:.0f} MB" if count >= 1e6 or not count else f"{count / 1e3:.0f} kB"
+        return tr("{number} GB", number=number(count / 1e9, 1))
+    if count >= 1e6 or not count:
+        return tr("{number} MB", number=number(count / 1e6))
+    return tr("{number} kB", number=number(count / 1e3))
 
 
 def minutes(seconds: float) -> str:
@@ -50,7 +75,7 @@ def minutes(seconds: float) -> str:
     count = max(1, round(seconds / 60))
     if count >= 120:
         return duration(60 * count)
-    return f"{count} minute{'' if count == 1 else 's'}"
+    return tr_plural("{count} minute", "{count} minutes", count)
 
 
 def duration(seconds: float | None) -> str:
@@ -59,5 +84,7 @@ def duration(seconds: float | None) -> str:
         return "–"
     minutes, rest = divmod(round(seconds), 60)
     if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+        return tr("{hours} h {minutes} min", hours=minutes // 60, minutes=minutes % 60)
+    if minutes:
+        return tr("{minutes} min {seconds} s", minutes=minutes, seconds=f"{rest:02d}")
+    return tr("{seconds} s", seconds=rest)

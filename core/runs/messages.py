@@ -8,71 +8,72 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.formatting import size, whole
+from core.language import placeholders, tr, tr_context, tr_mark
 
 Value = str | int | float
 
 TEXTS: Mapping[str, str] = {
     "sentence": "{text}",
     # waiting and starting
-    "queued": "Waiting in the queue",
-    "starting": "Starting",
-    "starting-trainer": "Starting the trainer",
-    "loading-tensorflow": "Loading TensorFlow",
-    "building-network": "Building the network",
+    "queued": tr_mark("Waiting in the queue"),
+    "starting": tr_mark("Starting"),
+    "starting-trainer": tr_mark("Starting the trainer"),
+    "loading-tensorflow": tr_mark("Loading TensorFlow"),
+    "building-network": tr_mark("Building the network"),
     # preparing
-    "indexing-photos": "Looking at the photos",
-    "benchmarking": "Measuring the speed of this computer",
-    "loading-weights": "Loading the pretrained weights",
-    "downloading-weights": "Downloading the pretrained weights, {bytes} so far",
-    "decoding-photos": "Reading the photos",
-    "computing-photos": "Running the frozen layers on each photo",
-    "computing-features": "Computing the features of each photo",
-    "writing-features": "Writing the result",
+    "indexing-photos": tr_mark("Looking at the photos"),
+    "benchmarking": tr_mark("Measuring the speed of this computer"),
+    "loading-weights": tr_mark("Loading the pretrained weights"),
+    "downloading-weights": tr_mark("Downloading the pretrained weights, {bytes} so far"),
+    "decoding-photos": tr_mark("Reading the photos"),
+    "computing-photos": tr_mark("Running the frozen layers on each photo"),
+    "computing-features": tr_mark("Computing the features of each photo"),
+    "writing-features": tr_mark("Writing the result"),
     # checking labels
-    "checking-labels": "Fine-tuning {fold} of {folds}",
-    "stopped-check": "Stopped; it can go on from there",
+    "checking-labels": tr_mark("Fine-tuning {fold} of {folds}"),
+    "stopped-check": tr_mark("Stopped; it can go on from there"),
     # training
-    "train-head": "Training the head",
-    "train-head-added": "Training the head, additional epochs ({number})",
-    "fine-tune": "Fine-tuning",
-    "fine-tune-from": "Fine-tuning from {point}",
-    "fine-tune-added": "Fine-tuning, additional epochs ({number})",
-    "train-all": "Training everything from scratch",
-    "train-all-added": "Training everything from scratch, additional epochs ({number})",
-    "timing-fine-tuning": "Measuring how long fine-tuning will take",
-    "computing-version": "Running the frozen layers on version {number} of each photo",
-    "find-rate-train-head": "Trying learning rates for the head",
-    "find-rate-fine-tune": "Trying learning rates for fine-tuning",
-    "find-rate-train-all": "Trying learning rates for training from scratch",
-    "finishing": "Writing the model and testing it",
+    "train-head": tr_mark("Training the head"),
+    "train-head-added": tr_mark("Training the head, additional epochs ({number})"),
+    "fine-tune": tr_mark("Fine-tuning"),
+    "fine-tune-from": tr_mark("Fine-tuning from {point}"),
+    "fine-tune-added": tr_mark("Fine-tuning, additional epochs ({number})"),
+    "train-all": tr_mark("Training everything from scratch"),
+    "train-all-added": tr_mark("Training everything from scratch, additional epochs ({number})"),
+    "timing-fine-tuning": tr_mark("Measuring how long fine-tuning will take"),
+    "computing-version": tr_mark("Running the frozen layers on version {number} of each photo"),
+    "find-rate-train-head": tr_mark("Trying learning rates for the head"),
+    "find-rate-fine-tune": tr_mark("Trying learning rates for fine-tuning"),
+    "find-rate-train-all": tr_mark("Trying learning rates for training from scratch"),
+    "finishing": tr_mark("Writing the model and testing it"),
     # exporting
-    "export-predicting": "Reading photos and computing the model's predictions",
-    "export-converting": "Converting the model",
-    "export-verifying": "Verifying it in a separate process",
+    "export-predicting": tr_mark("Reading photos and computing the model's predictions"),
+    "export-converting": tr_mark("Converting the model"),
+    "export-verifying": tr_mark("Verifying it in a separate process"),
     # how it ended
-    "finished": "Finished",
-    "failed": "Failed",
-    "stopped-untrained": "Nothing was trained",
-    "stopped": "The best model so far is kept",
-    "paused-before-training": "Paused before the first epoch",
-    "paused": "Paused in epoch {epoch} of {epochs}",
-    "exported-unfinished": "It had not finished when it was exported",
+    "finished": tr_mark("Finished"),
+    "failed": tr_mark("Failed"),
+    "stopped-untrained": tr_mark("Nothing was trained"),
+    "stopped": tr_mark("The best model so far is kept"),
+    "paused-before-training": tr_mark("Paused before the first epoch"),
+    "paused": tr_mark("Paused in epoch {epoch} of {epochs}"),
+    "exported-unfinished": tr_mark("It had not finished when it was exported"),
     # which data a phase is trained on, and why
-    "cached": "The frozen layers run once for each photo; their output is cached.",
-    "cached-versions": (
+    "cached": tr_mark("The frozen layers run once for each photo; their output is cached."),
+    "cached-versions": tr_mark(
         "The frozen layers run once for each of {number} versions of each photo; their output is cached."
     ),
-    "no-room": "Not cached (needs {bytes}): every epoch runs the whole network.",
-    "all-trainable": "Not cached (all layers are trained): every epoch runs the whole network.",
-    "photos-mixed": (
+    "no-room": tr_mark("Not cached (needs {bytes}): every epoch runs the whole network."),
+    "all-trainable": tr_mark("Not cached (all layers are trained): every epoch runs the whole network."),
+    "photos-mixed": tr_mark(
         "Not cached (MixUp and CutMix blend other photos in every epoch): every epoch runs the whole network."
     ),
-    "caching-off": "Not cached (switched off in the recipe): every epoch runs the whole network.",
-    "head-too-wide": (
+    "caching-off": tr_mark("Not cached (switched off in the recipe): every epoch runs the whole network."),
+    "head-too-wide": tr_mark(
         "Not cached (the input of this head would take more space than the photos): every epoch runs the whole network."
     ),
-    "little-gain": "Not cached (nearly all layers are trained): every epoch runs the whole network.",
-    "cache-failed": "Not cached: every epoch runs the whole network. {error}",
+    "little-gain": tr_mark("Not cached (nearly all layers are trained): every epoch runs the whole network."),
+    "cache-failed": tr_mark("Not cached: every epoch runs the whole network. {error}"),
 }
 """The sentence for each key, with the names of its values in braces."""
 
@@ -120,8 +121,9 @@ def text_of(message: Message, *, with_share: bool = True) -> str:
         name: str(value) if isinstance(value, str) else AS_TEXT.get(name, str)(value)
         for name, value in message.values.items()
     }
-    try:
-        text = TEXTS[message.key].format_map(values)
-    except KeyError:
-        text = message.key.replace("-", " ").capitalize()
-    return f"{text}, {values['share']}" if with_share and "share" in values else text
+    known = TEXTS.get(message.key, "")
+    told = known and placeholders(known) <= values.keys()
+    text = tr(known, **values) if told else message.key.replace("-", " ").capitalize()
+    if with_share and "share" in values:
+        return tr_context("progress", "{what}, {share}", what=text, share=values["share"])
+    return text
