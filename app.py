@@ -3,9 +3,10 @@
 import streamlit as st
 from streamlit import runtime
 
+from core import language
 from pages.components.cached import runs
 from pages.components.server import serve, uploads
-from pages.components.shared import elements
+from pages.components.shared import elements, state
 from pages.components.shared.report_errors import reporting
 from pages.components.way import navigation
 
@@ -36,6 +37,7 @@ Visitors begin with the very first."""
 def draw() -> None:
     """The page that was asked for, beside the steps of the way and the list of all pages."""
     st.set_page_config(page_title="Unfreeze", page_icon="pages/components/shared/icon.png", layout="wide")
+    language.choose(language.matching(state.language()))
     st.html(elements.READABLE)
     st.logo("pages/components/shared/logo.svg", size="large")
     listed = {
@@ -50,6 +52,7 @@ def draw() -> None:
         page.run()
 
 
+language.find_by(state.language)
 if runtime.exists():
     draw()
 elif __name__ == "__main__":

@@ -31,7 +31,7 @@ MOST_NESTED = 20
 """How deep texts may lie in texts where they come from a file."""
 
 _chosen: ContextVar[str] = ContextVar("language")
-_find: Callable[[], str] = lambda: ENGLISH  # noqa: E731
+_find: Callable[[], str] = str
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -146,9 +146,9 @@ def language() -> str:
     try:
         return _chosen.get()
     except LookupError:
-        found = _find()
-        _chosen.set(found)
-        return found
+        if found := _find():
+            _chosen.set(found)
+        return found or ENGLISH
 
 
 def choose(code: str) -> None:
@@ -167,7 +167,7 @@ def reading(code: str) -> Iterator[None]:
 
 
 def find_by(find: Callable[[], str]) -> None:
-    """Have the reader's language found so in each thread in which none was chosen."""
+    """Have the reader's language found so in each thread in which none was chosen; empty where nobody reads."""
     global _find
     _find = find
 

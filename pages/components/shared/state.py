@@ -9,10 +9,12 @@ from typing import Any
 
 import streamlit as st
 from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from core.language import matching
 from core.recipe.augmentations import Choice
 
-DATASET, RUN, FOLDER = "dataset", "run", "folder"
+DATASET, RUN, FOLDER, LANGUAGE = "dataset", "run", "folder", "lang"
 
 
 def dataset() -> str:
@@ -61,6 +63,18 @@ def augmentations(default: Mapping[str, Choice]) -> dict[str, Choice]:
 def choose_augmentations(choices: Mapping[str, Choice]) -> None:
     """Remember which augmentations are on, how strong and how often."""
     st.session_state["augmentations"] = dict(choices)
+
+
+def language() -> str:
+    """The code of the reader's language: of the address, else this session's, else the browser's; empty for nobody."""
+    if get_script_run_ctx(suppress_warning=True) is None:
+        return ""
+    return matching(_shared_with_address(LANGUAGE), st.context.locale)
+
+
+def choose_language(code: str) -> None:
+    """Have everything told in this language, here and by whoever is sent the address."""
+    _put(LANGUAGE, code)
 
 
 def recall(name: str, default: Any) -> Any:
