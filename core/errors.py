@@ -7,7 +7,7 @@ Pages catch `UnfreezeError` and nothing broader.
 from collections.abc import Sequence
 from typing import Any
 
-from core.language import retold, sentences, tr
+from core.language import Text, retold, sentences, tr
 
 
 class UnfreezeError(Exception):
@@ -21,6 +21,12 @@ class UnfreezeError(Exception):
     def __str__(self) -> str:
         """What it says, in the language of the present reader."""
         return retold(self.args[0]) if len(self.args) == 1 else super().__str__()
+
+
+def words_of(error: BaseException) -> str:
+    """What any error says, to be a value in another text or kept; a `Text` where it was given one."""
+    given = error.args[0] if len(error.args) == 1 else None
+    return given if isinstance(given, Text) else str(error)
 
 
 class StorageError(UnfreezeError, OSError):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import SettingsError
+from core.errors import SettingsError, words_of
+from core.language import tr
 
 MEGABYTE = 1_000_000
 GIGABYTE = 1_000 * MEGABYTE
@@ -174,8 +175,11 @@ def settings_from(environ: Mapping[str, str] = os.environ, *, shared: bool = Fal
     user = home_of_user()
     if not environ.get("UNFREEZE_HOME") and user is None:
         raise SettingsError(
-            "There is no home directory: HOME is not set, and this user has none. Set UNFREEZE_HOME to a folder that"
-            " Unfreeze may write to."
+            tr(
+                "There is no home directory: HOME is not set, and this user has none. Set UNFREEZE_HOME to a folder"
+                " that"
+                " Unfreeze may write to."
+            )
         )
     home = _folder(environ.get("UNFREEZE_HOME") or f"{user}/unfreeze", "The variable UNFREEZE_HOME")
     filed = _from_file(home / FILE_NAME)
@@ -208,8 +212,12 @@ def make_home(settings: Settings) -> None:
         settings.datasets_folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(
-            f"Unfreeze keeps what it makes in {settings.home}, which cannot be used ({error.strerror}). Set"
-            " UNFREEZE_HOME to a folder that may be written to."
+            tr(
+                "Unfreeze keeps what it makes in {folder}, which cannot be used ({reason}). Set"
+                " UNFREEZE_HOME to a folder that may be written to.",
+                folder=str(settings.home),
+                reason=str(error.strerror),
+            )
         ) from error
 
 
@@ -242,7 +250,13 @@ def _from_file(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
-        raise SettingsError(f"The settings file {file} cannot be read ({error}). Correct it, or remove it.") from error
+        raise SettingsError(
+            tr(
+                "The settings file {file} cannot be read ({reason}). Correct it, or remove it.",
+                file=str(file),
+                reason=words_of(error),
+            )
+        ) from error
     for name, value in values.items():
         kind, words = KINDS.get(name, (type(None), f"one of {', '.join(KINDS)}"))
         texts = value if isinstance(value, list) else []
@@ -263,7 +277,14 @@ def _shown(value: Any) -> str:
 def _switch(environ: Mapping[str, str], name: str, filed: bool) -> bool:
     text = environ.get(name, "").strip()
     if text and text.lower() not in BOOLEANS:
-        raise SettingsError(f"The variable {name} is {text!r}; it must be one of {', '.join(BOOLEANS)}.")
+        raise SettingsError(
+            tr(
+                "The variable {name} is {value}; it must be one of {known}.",
+                name=name,
+                value=repr(text),
+                known=", ".join(BOOLEANS),
+            )
+        )
     return BOOLEANS[text.lower()] if text else filed
 
 
@@ -284,12 +305,24 @@ def _limits(file: Path, filed: Mapping[str, Any]) -> Limits:
     for name, value in values.items():
         if name not in RANGES:
             raise SettingsError(
-                f"The settings file {file} has a limit “{name}”; it must be one of {', '.join(RANGES)}."
+                tr(
+                    "The settings file {file} has a limit “{name}”; it must be one of {known}.",
+                    file=str(file),
+                    name=name,
+                    known=", ".join(RANGES),
+                )
             )
         low, high = RANGES[name]
         if type(value) is not int or not low <= value <= high:
             raise SettingsError(
-                f"The settings file {file} has the limit {name} = {_shown(value)}; it must be a whole number from"
-                f" {low:,} to {high:,}."
+                tr(
+                    "The settings file {file} has the limit {name} = {value}; it must be a whole number from"
+                    " {lowest} to {highest}.",
+                    file=str(file),
+                    name=name,
+                    value=_shown(value),
+                    lowest=low,
+                    highest=high,
+                )
             )
     return Limits(**values)

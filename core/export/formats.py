@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from core.errors import ExportError
+from core.language import tr
 
 
 @dataclass(frozen=True)
@@ -160,4 +161,10 @@ def export_format(key: str) -> ExportFormat:
     for row in FORMATS:
         if row.key == key:
             return row
-    raise ExportError(f"There is no format {key!r}; choose one of: {', '.join(row.key for row in FORMATS)}.")
+    raise ExportError(
+        tr(
+            "There is no format {key}; choose one of: {known}.",
+            key=repr(key),
+            known=", ".join(row.key for row in FORMATS),
+        )
+    )

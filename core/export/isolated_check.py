@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ExportError
+from core.language import tr
 from core.processes.children import NO_GPU, QUIET, start_helper
 from core.processes.logs import last_line
 
@@ -65,12 +66,16 @@ def _environment(environ: Mapping[str, str], home: Path) -> dict[str, str]:
 def _answers(rows: list[dict[str, object]], photos: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     expected = sorted(path.name for path in photos.iterdir())
     if [row["photo"] for row in rows] != expected:
-        raise ExportError(f"predict.py answered for {len(rows)} of {len(expected)} photos.")
+        raise ExportError(
+            tr("predict.py answered for {count} of {total} photos.", count=len(rows), total=len(expected))
+        )
     unread = next((row for row in rows if "error" in row), None)
     if unread:
-        raise ExportError(f"predict.py could not read {unread['photo']}: {unread['error']}.")
+        raise ExportError(
+            tr("predict.py could not read {photo}: {reason}.", photo=str(unread["photo"]), reason=str(unread["error"]))
+        )
     try:
         probabilities = np.array([row["probabilities"] for row in rows], np.float32)
     except ValueError as error:
-        raise ExportError("predict.py did not give equally many numbers for each photo.") from error
+        raise ExportError(tr("predict.py did not give equally many numbers for each photo.")) from error
     return probabilities, np.array([row["milliseconds"] for row in rows], np.float64)

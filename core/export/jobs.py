@@ -16,11 +16,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import ExportError, RunBusy, RunError, UnfreezeError
+from core.errors import ExportError, RunBusy, RunError, UnfreezeError, words_of
 from core.export.formats import FORMATS, ExportFormat
 from core.export.parity import ParityReport
 from core.files import FULL, saving, storage_error, write_atomically
 from core.json_values import parsed
+from core.language import tr
 from core.models.serving import GRAPH
 from core.processes.children import (
     BACKGROUND,
@@ -99,7 +100,9 @@ class Export:
             values["stage"] = Message.from_json(values["stage"])
             return cls(**values, parity=ParityReport.from_values(parity) if parity else None)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ExportError(f"The state of an export cannot be read ({error}). Make the export again.") from error
+            raise ExportError(
+                tr("The state of an export cannot be read ({reason}). Make the export again.", reason=words_of(error))
+            ) from error
 
 
 def zip_file(run: Run, chosen: ExportFormat) -> Path:
@@ -117,7 +120,7 @@ def request(run: Run, formats: Sequence[ExportFormat]) -> None:
         StorageError: The disk does not take them.
     """
     if run.read_status().state in ACTIVE:
-        raise RunBusy("This run is still training, so its model is changing. Wait until it has ended, or stop it.")
+        raise RunBusy(tr("This run is still training, so its model is changing. Wait until it has ended, or stop it."))
     for chosen in formats:
         if chosen.missing:
             raise ExportError(f"{chosen.name} needs more packages. Start Unfreeze with: {chosen.install}")

@@ -5,6 +5,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from core.errors import RunNotReady
+from core.language import tr
 from core.models.backbones import backbone
 from core.models.build import build_model
 from core.recipe.run_recipe import read_recipe
@@ -20,7 +21,7 @@ def trained_network(run: Run) -> keras.Model:
     Of the file nothing but arrays is read, so nothing in it can be executed. Raises `RunNotReady` where there is none.
     """
     if not run.best_file.exists():
-        raise RunNotReady(f"The run {run.id} has no model yet. Wait until it has ended.")
+        raise RunNotReady(tr("The run {run} has no model yet. Wait until it has ended.", run=run.id))
     recipe = read_recipe(run)
     model = build_model(backbone(recipe.backbone), recipe.head, len(run.class_names()), None)
     model.load_weights(run.best_file)

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ExportError
+from core.errors import ExportError, words_of
 from core.export.formats import Precision
+from core.language import tr
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,10 @@ class ParityReport:
             return cls(**{**given, **lists})
         except (KeyError, TypeError) as error:
             raise ExportError(
-                f"The certificate of an export cannot be read ({error}). Make the export again."
+                tr(
+                    "The certificate of an export cannot be read ({reason}). Make the export again.",
+                    reason=words_of(error),
+                )
             ) from error
 
 

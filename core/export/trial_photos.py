@@ -15,6 +15,7 @@ from core.data.scan.walk import check_photo
 from core.data.split import read_split_csv
 from core.data.subsets import TEST, TRAINING, VALIDATION
 from core.errors import ExportError, PhotoError
+from core.language import tr
 from core.recipe.run_recipe import read_recipe
 from core.runs.store import Run
 from core.settings import Settings
@@ -139,7 +140,12 @@ def write_trial_photos(run: Run, side: int, folder: Path, settings: Settings) ->
             add(content, suffix, "validation photo, unchanged")
     fitted = [decode(content, side, settings.limits.pixels) for _, content, _ in source.some(TRAINING, FITTED)]
     if not photos or not fitted:
-        raise ExportError(f"The photos in {root} can no longer be read; put them back, an export is verified on them.")
+        raise ExportError(
+            tr(
+                "The photos in {folder} can no longer be read; put them back, an export is verified on them.",
+                folder=str(root),
+            )
+        )
     for content, suffix, kind in list(_unusual(photos, settings)):
         add(content, suffix, kind)
     return Trial(folder, tuple(photos), np.array(labels, np.intp), np.stack(fitted))

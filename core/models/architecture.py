@@ -14,9 +14,10 @@ from functools import cached_property
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from core.errors import ArchitectureError, RecipeError
+from core.errors import ArchitectureError, RecipeError, words_of
 from core.files import write_atomically
 from core.json_values import read_json
+from core.language import tr
 from core.models.backbones import HEAD, Backbone, backbone
 from core.models.heads import AVERAGE, HEAD_LAYERS, POOLING_LAYERS, feature_width
 from core.processes.children import NO_GPU, module_command, output_of
@@ -116,7 +117,14 @@ class Architecture:
             RecipeError: The backbone has no such point, or the network no such layer.
         """
         if first and first not in self.by_name:
-            raise RecipeError(f"{chosen.name} has no layer {first!r}; choose one of the block {point}.")
+            raise RecipeError(
+                tr(
+                    "{network} has no layer {layer}; choose one of the block {block}.",
+                    network=chosen.name,
+                    layer=repr(first),
+                    block=point,
+                )
+            )
         blocks = chosen.trainable_blocks(point)
         start = self.layers.index(self.by_name[first]) if first else 0
         later = [layer for layer in self.layers[start:] if layer.block in blocks]
@@ -206,7 +214,14 @@ def load(chosen: Backbone, settings: Settings) -> Architecture:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, json.dumps({"stamp": stamp, "layers": [asdict(layer) for layer in found.layers]}))
     except OSError as error:
-        raise ArchitectureError(f"The layers of {chosen.name} cannot be kept in {file.parent} ({error}).") from error
+        raise ArchitectureError(
+            tr(
+                "The layers of {network} cannot be kept in {folder} ({reason}).",
+                network=chosen.name,
+                folder=str(file.parent),
+                reason=words_of(error),
+            )
+        ) from error
     return found
 
 
@@ -217,8 +232,11 @@ def _asked(chosen: Backbone, settings: Settings) -> Any:
         return json.loads(output_of(module_command(__name__, chosen.key), PATIENCE, {**os.environ, **quiet}))
     except (OSError, ValueError) as error:
         raise ArchitectureError(
-            f"The layers of {chosen.name} could not be listed: the process that builds the network ended before it"
-            " answered, perhaps for lack of memory. Close other programs and try again; training needs no list."
+            tr(
+                "The layers of {network} could not be listed: the process that builds the network ended before it"
+                " answered, perhaps for lack of memory. Close other programs and try again; training needs no list.",
+                network=chosen.name,
+            )
         ) from error
 
 
@@ -227,15 +245,26 @@ def _checked(rows: Any, chosen: Backbone) -> Architecture:
     try:
         layers = tuple(_layer(row) for row in rows)
     except (TypeError, KeyError, ValueError) as error:
-        raise ArchitectureError(f"What was listed of {chosen.name} is not a list of layers ({error!r}).") from error
+        raise ArchitectureError(
+            tr(
+                "What was listed of {network} is not a list of layers ({reason}).",
+                network=chosen.name,
+                reason=repr(error),
+            )
+        ) from error
     _check_order(layers, chosen)
     for block in chosen.blocks:
         inside = [layer for layer in layers if layer.block == block.name]
         counted = sum(layer.parameters for layer in inside), sum(layer.learnable for layer in inside)
         if counted != (block.learnable + block.fixed, block.learnable):
             raise ArchitectureError(
-                f"{block.name} of {chosen.name} was listed with {counted[0]:,} weights; it has"
-                f" {block.learnable + block.fixed:,}."
+                tr(
+                    "{block} of {network} was listed with {count} weights; it has {expected}.",
+                    block=block.name,
+                    network=chosen.name,
+                    count=counted[0],
+                    expected=block.learnable + block.fixed,
+                )
             )
     return Architecture(layers)
 
@@ -249,10 +278,16 @@ def _check_order(layers: Sequence[Layer], chosen: Backbone) -> None:
     seen: set[str] = set()
     for layer in layers:
         if layer.name in seen or not seen.issuperset(layer.inputs) or layer.block not in chosen.block_names:
-            raise ArchitectureError(f"The layers of {chosen.name} were listed out of order, at {layer.name!r}.")
+            raise ArchitectureError(
+                tr(
+                    "The layers of {network} were listed out of order, at {layer}.",
+                    network=chosen.name,
+                    layer=repr(layer.name),
+                )
+            )
         seen.add(layer.name)
     if not layers:
-        raise ArchitectureError(f"No layers of {chosen.name} were listed.")
+        raise ArchitectureError(tr("No layers of {network} were listed.", network=chosen.name))
 
 
 def _listed(chosen: Backbone) -> list[dict[str, Any]]:

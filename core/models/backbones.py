@@ -21,6 +21,7 @@ import re
 from dataclasses import dataclass
 
 from core.errors import RecipeError
+from core.language import tr
 
 HEAD = "head"
 """What `Backbone.block_of` returns for the layers that `core.models.heads` adds."""
@@ -134,7 +135,12 @@ class Backbone:
         """
         if point not in self.unfreeze_points:
             raise RecipeError(
-                f"{self.name} has no unfreeze point {point!r}; choose one of: {', '.join(self.unfreeze_points)}."
+                tr(
+                    "{network} has no unfreeze point {point}; choose one of: {known}.",
+                    network=self.name,
+                    point=repr(point),
+                    known=", ".join(self.unfreeze_points),
+                )
             )
         ends = {"none": len(self.blocks), "all": 0}
         start = ends[point] if point in ends else self.block_names.index(point)
@@ -198,7 +204,13 @@ class Backbone:
             found = re.fullmatch(pattern, layer_name)
             if found:
                 return found.expand(block)
-        raise RecipeError(f"{self.name} has no layer {layer_name!r}; expected one that it was built with.")
+        raise RecipeError(
+            tr(
+                "{network} has no layer {layer}; expected one that it was built with.",
+                network=self.name,
+                layer=repr(layer_name),
+            )
+        )
 
 
 _NO_BOUNDARY = {"none": "no block learns", "all": "every block learns"}
@@ -712,4 +724,4 @@ def backbone(key: str) -> Backbone:
         if row.key == key:
             return row
     known = ", ".join(row.key for row in BACKBONES)
-    raise RecipeError(f"There is no backbone {key!r}; choose one of: {known}.")
+    raise RecipeError(tr("There is no backbone {key}; choose one of: {known}.", key=repr(key), known=known))

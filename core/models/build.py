@@ -11,6 +11,7 @@ from collections.abc import Callable
 import keras
 
 from core.errors import RecipeError
+from core.language import tr
 from core.models import weights as weights_files
 from core.models.backbones import Backbone
 from core.models.heads import Head, attach
@@ -122,7 +123,9 @@ def set_drop_connect(model: keras.Model, rate: float) -> None:
         RecipeError: The rate is out of range.
     """
     if not 0 <= rate <= 0.9:
-        raise RecipeError(f"The drop-connect rate is {rate}, but must be between 0 and 0.9; 0.2 is usual.")
+        raise RecipeError(
+            tr("The drop-connect rate is {rate}, but must be between 0 and 0.9; 0.2 is usual.", rate=str(rate))
+        )
     found = (_BLOCK_LAYER.fullmatch(layer.name) for layer in model.layers)
     depths = {name: depth for depth, name in enumerate(dict.fromkeys(match[1] for match in found if match))}
     for layer in model.layers:

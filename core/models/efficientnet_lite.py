@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from core.errors import RecipeError, WeightsError
+from core.language import tr
 
 SCALING: dict[str, tuple[float, float]] = {
     "efficientnet-lite0": (1.0, 1.0),
@@ -80,7 +81,9 @@ def plan(key: str) -> tuple[MBConv, ...]:
         RecipeError: There is no such variant.
     """
     if key not in SCALING:
-        raise RecipeError(f"There is no EfficientNet-Lite {key!r}; choose one of: {', '.join(SCALING)}.")
+        raise RecipeError(
+            tr("There is no EfficientNet-Lite {key}; choose one of: {known}.", key=repr(key), known=", ".join(SCALING))
+        )
     return tuple(_plan(*SCALING[key]))
 
 
@@ -208,10 +211,20 @@ def _layer_arrays(arrays: Mapping[str, np.ndarray], prefix: str, layer: keras.La
     parts = ("weight",) if axes else _BATCH_NORM_PARTS
     missing = [f"{prefix}.{part}" for part in parts if f"{prefix}.{part}" not in arrays]
     if missing:
-        raise WeightsError(f"The weights file has no array {missing[0]!r}; is it the file of another network?")
+        raise WeightsError(
+            tr("The weights file has no array {array}; is it the file of another network?", array=repr(missing[0]))
+        )
     found = [arrays[f"{prefix}.{part}"] for part in parts]
     values = [np.transpose(value, axes) for value in found] if axes and found[0].ndim == 4 else found
     shapes, wanted = [value.shape for value in values], [tuple(weight.shape) for weight in layer.weights]
     if shapes != wanted:
-        raise WeightsError(f"The weights file has {prefix!r} in shapes {shapes}, but {layer.name!r} needs {wanted}.")
+        raise WeightsError(
+            tr(
+                "The weights file has {array} in shapes {shapes}, but {layer} needs {wanted}.",
+                array=repr(prefix),
+                shapes=str(shapes),
+                layer=repr(layer.name),
+                wanted=str(wanted),
+            )
+        )
     return values

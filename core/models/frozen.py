@@ -16,6 +16,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from core.errors import RecipeError
+from core.language import tr
 from core.models.backbones import FEATURES, HEAD, LAST_MAP, Backbone
 from core.models.build import build_backbone
 from core.models.heads import pooled_features_of
@@ -41,7 +42,14 @@ def tensor_at(model: keras.Model, backbone: Backbone, boundary: str) -> keras.Ke
                 if backbone.block_of(source.name) not in above:
                     crossing[source.name] = tensor
     if len(crossing) != 1:
-        raise RecipeError(f"{backbone.name} cannot be cut before {boundary}: {len(crossing)} tensors cross there.")
+        raise RecipeError(
+            tr(
+                "{network} cannot be cut before {boundary}: {count} tensors cross there.",
+                network=backbone.name,
+                boundary=boundary,
+                count=len(crossing),
+            )
+        )
     return next(iter(crossing.values()))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.errors import RecipeError
+from core.language import tr
 from core.models.backbones import Backbone
 
 if TYPE_CHECKING:
@@ -46,11 +47,19 @@ class Head:
         """Check the fraction."""
         if not 0 <= self.dropout <= LARGEST_DROPOUT:
             raise RecipeError(
-                f"The head's dropout is {self.dropout}, but must be between 0 and {LARGEST_DROPOUT}; 0.2 is usual."
+                tr(
+                    "The head's dropout is {dropout}, but must be between 0 and {largest}; 0.2 is usual.",
+                    dropout=str(self.dropout),
+                    largest=str(LARGEST_DROPOUT),
+                )
             )
         if self.pooling not in POOLING_LAYERS:
             raise RecipeError(
-                f"The head's pooling is {self.pooling!r}, but must be one of {', '.join(POOLING_LAYERS)}."
+                tr(
+                    "The head's pooling is {pooling}, but must be one of {known}.",
+                    pooling=repr(self.pooling),
+                    known=", ".join(POOLING_LAYERS),
+                )
             )
 
 
@@ -77,7 +86,9 @@ def attach(features: "keras.KerasTensor", head: Head, class_count: int) -> "kera
     import keras
 
     if class_count < 2:
-        raise RecipeError(f"A classifier was asked for {class_count} classes, but needs at least 2; add a class.")
+        raise RecipeError(
+            tr("A classifier was asked for {count} classes, but needs at least 2; add a class.", count=class_count)
+        )
     pool, norm, dropout, dense = HEAD_LAYERS
     pooling = getattr(keras.layers, POOLING_LAYERS[head.pooling])
     x = pooling(name=pool)(features) if len(features.shape) == 4 else features

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from core.errors import RunNotReady
 from core.files import storage_error
+from core.language import tr
 from core.models.openvino_runtime import BATCH, REQUESTS, OpenVINOModel, Outputs, Photos, Receive, part_of
 
 if TYPE_CHECKING:
@@ -130,7 +131,9 @@ class ServingGraph:
         """Compile the graph in `folder`; raises `RunNotReady` when there is none."""
         file = folder / GRAPH
         if not file.exists():
-            raise RunNotReady("This run has no model to predict with yet. Wait until it has ended, or choose another.")
+            raise RunNotReady(
+                tr("This run has no model to predict with yet. Wait until it has ended, or choose another.")
+            )
         self._graph = ov.Core().read_model(file)
         self._compiled = ov.Core().compile_model(self._graph, "CPU", COMPILE_OPTIONS)
         self.resolution: int = self._compiled.input(0).partial_shape[1].get_length()

@@ -16,7 +16,8 @@ from typing import Any, BinaryIO, NamedTuple, NoReturn, TypeGuard
 
 import numpy as np
 
-from core.errors import UnsafeWeightsFile, WeightsError
+from core.errors import UnsafeWeightsFile, WeightsError, words_of
+from core.language import tr
 
 MAGIC = 0x1950A86A20F9469CFC6C
 VERSION = 1001
@@ -185,7 +186,9 @@ def read_torch_file(path: Path) -> dict[str, np.ndarray]:
             _refuse(f"it is larger than {MAX_FILE_BYTES:,} bytes")
         return _read(io.BytesIO(path.read_bytes()))
     except OSError as error:
-        raise WeightsError(f"The weights file {path} cannot be read: {error}.") from error
+        raise WeightsError(
+            tr("The weights file {file} cannot be read: {reason}.", file=str(path), reason=words_of(error))
+        ) from error
     except UnsafeWeightsFile as error:
         raise UnsafeWeightsFile(
             f"The weights file {path} was refused because {error}; nothing in it was executed. Expected named arrays "

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import RecipeError
+from core.language import tr
 from core.models.backbones import HEAD, Backbone
 from core.models.build import set_drop_connect
 from core.models.folding import folded_network
@@ -64,7 +65,13 @@ def layers_before(model: keras.Model, backbone: Backbone, layer: str) -> set[str
         return set()
     names = [each.name for each in model.layers]
     if layer not in names:
-        raise RecipeError(f"{backbone.name} has no layer {layer!r}; choose one from the list, or the whole block.")
+        raise RecipeError(
+            tr(
+                "{network} has no layer {layer}; choose one from the list, or the whole block.",
+                network=backbone.name,
+                layer=repr(layer),
+            )
+        )
     return set(names[: names.index(layer)])
 
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from core.errors import WeightsError, WeightsNotFound
+from core.errors import WeightsError, WeightsNotFound, words_of
+from core.language import tr
 from core.models.backbones import Backbone, WeightsSource
 from core.models.torch_checkpoint import read_torch_file
 from core.settings import Settings
@@ -109,7 +110,9 @@ def fetch(
         return found
     source = backbone.weights
     if source is None:
-        raise WeightsNotFound(f"{backbone.name} has no pretrained weights; it always starts from nothing.")
+        raise WeightsNotFound(
+            tr("{network} has no pretrained weights; it always starts from nothing.", network=backbone.name)
+        )
     if source.url is None or not settings.allow_downloads:
         raise _not_found(backbone, source, settings)
     target = settings.keras_cache / source.file_name
@@ -215,7 +218,12 @@ def _load_h5(model: "keras.Model", backbone: Backbone, path: Path) -> None:
         bare.load_weights(path)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise WeightsError(
-            f"The weights file {path} cannot be used for {backbone.name}: {error}; replace it with Keras' own file."
+            tr(
+                "The weights file {file} cannot be used for {network}: {reason}; replace it with Keras' own file.",
+                file=str(path),
+                network=backbone.name,
+                reason=words_of(error),
+            )
         ) from error
     for layer in bare.layers:
         if isinstance(layer, keras.layers.Normalization) and layer.weights:
@@ -247,7 +255,13 @@ def _mend_normalization(layer: "keras.layers.Normalization", path: Path) -> None
         layer.adapt_variance.assign(std**2)  # assigning layer.variance would be undone by finalize_state
     elif not np.allclose(stored, std**2, rtol=1e-3):
         raise WeightsError(
-            f"The weights file {path} normalises photos with the variance {stored.tolist()}, but ImageNet's is "
-            f"{(std**2).round(4).tolist()}, or {std.round(3).tolist()} in Keras' own files; use Keras' own file."
+            tr(
+                "The weights file {file} normalises photos with the variance {found}, but ImageNet's is "
+                "{expected}, or {keras} in Keras' own files; use Keras' own file.",
+                file=str(path),
+                found=str(stored.tolist()),
+                expected=str((std**2).round(4).tolist()),
+                keras=str(std.round(3).tolist()),
+            )
         )
     layer.finalize_state()

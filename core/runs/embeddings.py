@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.arrays import read_arrays
-from core.errors import RunError, RunNotReady
+from core.errors import RunError, RunNotReady, words_of
 from core.files import replacing
+from core.language import tr
 from core.runs.store import Run
 
 
@@ -91,10 +92,15 @@ def read_embeddings(run: Run) -> Embeddings:
         )
     except FileNotFoundError as error:
         raise RunNotReady(
-            f"The run {run.id} has no embeddings of its photos yet. Open it on the Predict page to compute them."
+            tr(
+                "The run {run} has no embeddings of its photos yet. Open it on the Predict page to compute them.",
+                run=run.id,
+            )
         ) from error
     except (OSError, ValueError, KeyError) as error:
-        raise RunError(f"The embeddings of the run {run.id} cannot be read ({error}).") from error
+        raise RunError(
+            tr("The embeddings of the run {run} cannot be read ({reason}).", run=run.id, reason=words_of(error))
+        ) from error
 
 
 def _packed(paths: Sequence[str]) -> NDArray[np.uint8]:

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.arrays import read_array
-from core.errors import RunError, RunNotReady
+from core.errors import RunError, RunNotReady, words_of
 from core.files import replacing, saving
+from core.language import tr
 from core.runs.store import Run
 
 
@@ -44,7 +45,10 @@ def read_predictions(run: Run, most: int | None = None) -> tuple[NDArray[np.floa
     rows = validations(run)
     if not rows or not run.timeline_folder.is_dir():
         raise RunNotReady(
-            "This run has no history of its predictions: no epoch has ended yet, or an earlier version made the run."
+            tr(
+                "This run has no history of its predictions: no epoch has ended yet, or an earlier version made the"
+                " run."
+            )
         )
     count = len(rows)
     places = range(count) if most is None or count <= most else np.linspace(0, count - 1, most).round().astype(int)
@@ -52,4 +56,10 @@ def read_predictions(run: Run, most: int | None = None) -> tuple[NDArray[np.floa
         found = [read_array(run.timeline_folder / f"{place + 1}.npy") for place in places]
         return np.array([float(rows[place]["position"]) for place in places]), np.stack(found)
     except (OSError, ValueError) as error:
-        raise RunError(f"The history of predictions of the run {run.id} cannot be read ({error}).") from error
+        raise RunError(
+            tr(
+                "The history of predictions of the run {run} cannot be read ({reason}).",
+                run=run.id,
+                reason=words_of(error),
+            )
+        ) from error

@@ -17,6 +17,7 @@ from pathlib import Path
 from core.errors import RunBusy, RunError, StorageError
 from core.files import write_atomically
 from core.json_values import read_json
+from core.language import tr
 from core.runs.messages import Message
 from core.runs.store import ACTIVE, QUEUED, STARTING, Run, RunStore, Status
 from core.settings import Settings
@@ -90,7 +91,7 @@ class Queue:
         with self.store.exclusive():
             status = self._store_of(run).get(run.id).read_status()
             if status.state in (*ACTIVE, QUEUED):
-                raise RunBusy(f"The run {run.id} is active or queued already.")
+                raise RunBusy(tr("The run {run} is active or queued already.", run=run.id))
             _keep_former(run)
             try:
                 self._queue_again(run, status, recipe)
@@ -114,7 +115,7 @@ class Queue:
         with self.store.exclusive():
             order = self.queued()
             if run not in order:
-                raise RunBusy(f"The run {run.id} is not in the queue any more.")
+                raise RunBusy(tr("The run {run} is not in the queue any more.", run=run.id))
             place = order.index(run) + places
             order.remove(run)
             order.insert(max(0, place), run)
@@ -132,7 +133,9 @@ class Queue:
         with self.store.exclusive():
             status = self._store_of(run).get(run.id).read_status()
             if status.state != QUEUED:
-                raise RunBusy(f"The run {run.id} is not in the queue any more: it has just started. Stop it instead.")
+                raise RunBusy(
+                    tr("The run {run} is not in the queue any more: it has just started. Stop it instead.", run=run.id)
+                )
             if has_begun(run):
                 _restore_former(run)
                 run.reserve_file.unlink(missing_ok=True)

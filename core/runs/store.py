@@ -17,9 +17,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from core.errors import RunBusy, RunError, RunNotFound
+from core.errors import RunBusy, RunError, RunNotFound, words_of
 from core.files import saving, write_atomically
 from core.json_values import checked, read_json
+from core.language import tr
 from core.processes.locks import is_locked, locked
 from core.processes.logs import tail
 from core.runs.json_lines import GrowingFiles
@@ -356,7 +357,7 @@ class Run:
         """
         with locked(self.lock_file, seconds=5) as held:
             if not held:
-                raise RunBusy(f"Another trainer is already working on the run {self.id}.")
+                raise RunBusy(tr("Another trainer is already working on the run {run}.", run=self.id))
             yield
 
     def is_locked(self) -> bool:
@@ -396,7 +397,9 @@ class Run:
         try:
             return _STATUSES.get(lambda: status_from(read_json(self.status_file, dict)), self.folder, STATUS)
         except (OSError, ValueError) as error:
-            raise RunError(f"The run {self.id} has no readable status ({error}).") from error
+            raise RunError(
+                tr("The run {run} has no readable status ({reason}).", run=self.id, reason=words_of(error))
+            ) from error
 
     def write_status(self, status: Status) -> None:
         """Replace the status as a whole; how a run ended can be told on a full disk, too, in place of its reserve."""
@@ -452,7 +455,9 @@ class Run:
         """The class names in the order of the model's outputs; raises `RunError` where they cannot be read."""
         names = _read_object(self.classes_file).get("class_names")
         if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-            raise RunError(f"{self.classes_file.name} of the run {self.id} holds no list of class names.")
+            raise RunError(
+                tr("{file} of the run {run} holds no list of class names.", file=self.classes_file.name, run=self.id)
+            )
         return tuple(names)
 
     def left_out(self) -> tuple[LeftOutPhoto, ...]:
@@ -463,7 +468,13 @@ class Run:
         except FileNotFoundError:
             return ()
         except (OSError, ValueError, TypeError) as error:
-            raise RunError(f"The list of photos that the run {self.id} left out cannot be read ({error}).") from error
+            raise RunError(
+                tr(
+                    "The list of photos that the run {run} left out cannot be read ({reason}).",
+                    run=self.id,
+                    reason=words_of(error),
+                )
+            ) from error
 
     def environment(self) -> dict[str, Any]:
         """Versions and hardware; nothing where the trainer ended before it wrote them, `RunError` as for others."""
@@ -549,7 +560,7 @@ class RunStore:
             self.root.mkdir(parents=True, exist_ok=True)
             with locked(self.root / ".exclusive", seconds=10) as held:
                 if not held:
-                    raise RunBusy("Another run is being started at this moment. Try again.")
+                    raise RunBusy(tr("Another run is being started at this moment. Try again."))
                 yield
 
     def get(self, run_id: str) -> Run:
@@ -590,9 +601,9 @@ class RunStore:
         with self.exclusive():
             run = self.get(run_id)
             if (state := run.state) in ACTIVE:
-                raise RunBusy("This run is still running. Stop it before you delete it.")
+                raise RunBusy(tr("This run is still running. Stop it before you delete it."))
             if state == QUEUED:
-                raise RunBusy("This run is queued. Remove it from the queue before you delete it.")
+                raise RunBusy(tr("This run is queued. Remove it from the queue before you delete it."))
             self.remove(run)
 
     def remove(self, run: Run) -> None:
@@ -603,7 +614,9 @@ class RunStore:
         except FileNotFoundError as error:  # somebody else has just deleted it
             raise _not_found(run.id) from error
         except OSError as error:
-            raise RunError(f"The run {run.id} cannot be deleted ({error.strerror}).") from error
+            raise RunError(
+                tr("The run {run} cannot be deleted ({reason}).", run=run.id, reason=str(error.strerror))
+            ) from error
         shutil.rmtree(doomed, ignore_errors=True)
 
 
@@ -643,4 +656,11 @@ def _read_object(path: Path) -> dict[str, Any]:
     try:
         return read_json(path, dict)
     except (OSError, ValueError) as error:
-        raise RunError(f"{path.name} of the run {path.parent.name} cannot be read ({error}).") from error
+        raise RunError(
+            tr(
+                "{file} of the run {run} cannot be read ({reason}).",
+                file=path.name,
+                run=path.parent.name,
+                reason=words_of(error),
+            )
+        ) from error

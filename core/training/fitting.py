@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from core.errors import WeightsError
+from core.language import tr
 from core.models.backbones import FEATURES, Backbone
 from core.models.heads import HEAD_LAYERS
 from core.models.sample_predictions import SamplePredictions
@@ -271,8 +272,11 @@ class Fitting:
     def _restore(self, found: Checkpoint) -> None:
         if found.facts["weights"] != self._outputs.weights:
             raise WeightsError(
-                "This run began with other pretrained weights than this computer has now, so it cannot be resumed. Put"
-                " the old file back into the weights folder, or start a new run."
+                tr(
+                    "This run began with other pretrained weights than this computer has now, so it cannot be"
+                    " resumed. Put"
+                    " the old file back into the weights folder, or start a new run."
+                )
             )
         self._at = Position(*found.facts["position"])
         self._epochs_done = found.facts["epochs_done"]

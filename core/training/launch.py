@@ -16,6 +16,7 @@ from core.data.scan.walk import check_photo
 from core.data.split import write_split_csv
 from core.errors import DataError, FolderError, RecipeError, RunBusy, RunError, RunNotReady
 from core.files import write_atomically
+from core.language import tr
 from core.recipe.combinations import check_combination
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import chosen_recipe
@@ -87,7 +88,7 @@ def resume(queue: Queue, run: Run, warm: WarmTrainer | None = None) -> None:
         FolderError: Its photos are gone.
     """
     if queue.store.get(run.id).read_status().state == FINISHED:
-        raise RunError("This run has finished: there is nothing left to resume. Train additional epochs instead.")
+        raise RunError(tr("This run has finished: there is nothing left to resume. Train additional epochs instead."))
     _require_own(run)
     _require_photos(chosen_recipe(run))
     queue.add(run)
@@ -106,7 +107,7 @@ def extend(queue: Queue, run: Run, epochs: int, warm: WarmTrainer | None = None)
     """
     _require_own(run)
     if not queue.store.get(run.id).has_checkpoint():
-        raise RunNotReady("This run has no checkpoint to resume from. Start a new one with more epochs.")
+        raise RunNotReady(tr("This run has no checkpoint to resume from. Start a new one with more epochs."))
     recipe = chosen_recipe(run)
     _require_photos(recipe)
     longer = replace(recipe, more_epochs=(*recipe.more_epochs, epochs), minutes=0)
@@ -134,26 +135,42 @@ def move_photos(run: Run, folder: str, settings: Settings) -> Path:
         DataError: It is not known which photos the run had.
     """
     if run.state in LIVE:
-        raise RunBusy("This run is active or queued. Wait until it has ended, or stop it.")
+        raise RunBusy(tr("This run is active or queued. Wait until it has ended, or stop it."))
     recipe = chosen_recipe(run)
     root = check_inside(folder, settings.dataset_roots)
     paths = learned_and_judged(run, root)[0].paths
     gone = [path for path in paths if not (root / path).is_file()]
     if gone:
         raise FolderError(
-            f"{len(gone):,} of the {len(paths):,} photos of this run are not in {root}, for example “{gone[0]}”. Choose"
-            " the folder to which all of them were moved."
+            tr(
+                "{missing} of the {total} photos of this run are not in {folder}, for example “{example}”. Choose"
+                " the folder to which all of them were moved.",
+                missing=len(gone),
+                total=len(paths),
+                folder=str(root),
+                example=gone[0],
+            )
         )
     known = known_digests(settings.index_folder, Path(recipe.dataset))
     listed = [path for path in paths if path in known]
     if not listed:
         raise DataError(
-            f"What was in {recipe.dataset} is not known any more, so the photos in {root} cannot be compared with it."
-            " Move them back to their former folder."
+            tr(
+                "What was in {former} is not known any more, so the photos in {folder} cannot be compared with it."
+                " Move them back to their former folder.",
+                former=recipe.dataset,
+                folder=str(root),
+            )
         )
     for path in listed[:: -(-len(listed) // COMPARED)]:
         if _digest(check_photo(root / path, settings.dataset_roots)) != known[path].digest:
-            raise FolderError(f"“{path}” in {root} is another photo than the one of this run. Choose another folder.")
+            raise FolderError(
+                tr(
+                    "“{file}” in {folder} is another photo than the one of this run. Choose another folder.",
+                    file=str(path),
+                    folder=str(root),
+                )
+            )
     write_atomically(run.recipe_file, replace(recipe, dataset=str(root)).to_json())
     return root
 
@@ -162,7 +179,9 @@ def _digest(path: Path) -> bytes:
     try:
         return file_digest(path)
     except OSError as error:
-        raise FolderError(f"{path} cannot be read ({error.strerror}).") from error
+        raise FolderError(
+            tr("{file} cannot be read ({reason}).", file=str(path), reason=str(error.strerror))
+        ) from error
 
 
 def _filling(
@@ -171,8 +190,11 @@ def _filling(
     check_combination(recipe)
     if recipe.unlabelled and pseudo is None:
         raise RecipeError(
-            "This recipe uses the unlabelled photos, too, and this dataset has none: they come from the page “Label”."
-            " Switch them off in the recipe, or choose a folder that is labelled there."
+            tr(
+                "This recipe uses the unlabelled photos, too, and this dataset has none: they come from the page"
+                " “Label”."
+                " Switch them off in the recipe, or choose a folder that is labelled there."
+            )
         )
 
     def fill(run: Run) -> None:
@@ -191,14 +213,20 @@ def _filling(
 def _require_own(run: Run) -> None:
     if run.is_imported:
         raise RunNotReady(
-            "This run was trained elsewhere and imported without a checkpoint: its model can be used, but its training"
-            " cannot be resumed. Start a new run with its recipe."
+            tr(
+                "This run was trained elsewhere and imported without a checkpoint: its model can be used, but its"
+                " training"
+                " cannot be resumed. Start a new run with its recipe."
+            )
         )
 
 
 def _require_photos(recipe: Recipe) -> None:
     if not Path(recipe.dataset).is_dir():
         raise FolderError(
-            f"The photos of this run were in {recipe.dataset}, and that folder no longer exists. Put it back, then"
-            " resume the run."
+            tr(
+                "The photos of this run were in {former}, and that folder no longer exists. Put it back, then"
+                " resume the run.",
+                former=recipe.dataset,
+            )
         )

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from core.errors import WeightsError
+from core.language import tr
 from core.models import weights
 from core.models.backbones import Backbone, backbone
 from core.models.heads import AVERAGE, Head
@@ -99,7 +100,10 @@ class Network:
 
         if self._expected and weights_hash(model, self._chosen) != self._expected:
             raise WeightsError(
-                f"The weights of {self._chosen.name} have been replaced while the run was starting. Start it again."
+                tr(
+                    "The weights of {network} have been replaced while the run was starting. Start it again.",
+                    network=self._chosen.name,
+                )
             )
         return model
 

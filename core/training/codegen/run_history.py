@@ -11,6 +11,7 @@ import numpy as np
 from core.data.images import HEIF_SUFFIXES
 from core.data.subsets import SUBSETS, TRAINING
 from core.errors import RunError
+from core.language import tr
 from core.models import weights
 from core.models.backbones import Backbone, backbone
 from core.recipe.plan import PhasePlan, plan_phases, starts_from_nothing, starts_with_regression
@@ -167,13 +168,15 @@ def read_run_history(run: Run, settings: Settings) -> RunHistory:
     kept = parts[readable]
     counts = {subset: int((kept == number).sum()) for number, subset in enumerate(SUBSETS)}
     if not all(counts.values()):
-        raise RunError(f"The split of the run {run.id} has a subset without photos, so there is no script of it.")
+        raise RunError(
+            tr("The split of the run {run} has a subset without photos, so there is no script of it.", run=run.id)
+        )
     validations = tuple(row for row in run.read_metrics() if "val_loss" in row)
     facts = Checkpoints(run.checkpoints_folder).facts()
     if not validations:
-        raise RunError("This run has no validated epoch yet. Its script is available after the first one.")
+        raise RunError(tr("This run has no validated epoch yet. Its script is available after the first one."))
     if not facts or "version" not in validations[0]:
-        raise RunError("This run did not record everything that its script needs. Repeat the run to get a script.")
+        raise RunError(tr("This run did not record everything that its script needs. Repeat the run to get a script."))
     unclear = not all(path.lower().endswith(PLAIN) for path in folder.paths)
     heif = any(PurePosixPath(path).suffix.lower() in HEIF_SUFFIXES for path in folder.paths)
     counted = float(certainty[readable & (parts == TRAINING)].sum())

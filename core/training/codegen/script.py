@@ -21,6 +21,7 @@ import numpy as np
 
 from core.data import encodings
 from core.errors import RunError, WeightsNotFound
+from core.language import tr
 from core.models import weights
 from core.models.heads import POOLING_LAYERS
 from core.models.torch_checkpoint import read_torch_file
@@ -108,7 +109,14 @@ def _lite_arrays(history: RunHistory, settings: Settings) -> bytes:
 def _environment(run: Run) -> dict[str, Any]:
     found = run.environment()
     if missing := [name for name in PROGRAMS if name not in found]:
-        raise RunError(f"{run.environment_file.name} of the run {run.id} does not say which {missing[0]} it used.")
+        raise RunError(
+            tr(
+                "{file} of the run {run} does not say which {package} it used.",
+                file=run.environment_file.name,
+                run=run.id,
+                package=missing[0],
+            )
+        )
     return found
 
 

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.scan.folder import Scan
-from core.errors import RunError, RunNotReady, UnfreezeError
+from core.errors import RunError, RunNotReady, UnfreezeError, words_of
 from core.json_values import checked, read_json
+from core.language import tr
 from core.models.backbones import backbone
 from core.runs import trainers
 from core.runs.messages import Message
@@ -57,7 +58,13 @@ class Request:
         """Check the fields."""
         backbone(self.backbone)
         if len(self.paths) != len(self.digests):
-            raise RunError(f"Expected a digest for each of {len(self.paths)} photos; got {len(self.digests)}.")
+            raise RunError(
+                tr(
+                    "Expected a digest for each of {photos} photos; got {digests}.",
+                    photos=len(self.paths),
+                    digests=len(self.digests),
+                )
+            )
 
     @classmethod
     def of(cls, scan: Scan, key: str) -> "Request":
@@ -126,7 +133,9 @@ def read_request(run: Run) -> Request:
         listed = _texts(read_json(run.folder / PHOTOS, dict), "paths", "digests")
         return Request(**run.recipe_values(), paths=listed["paths"], digests=listed["digests"])
     except (OSError, ValueError, TypeError) as error:
-        raise RunError(f"What {run.id} was asked for cannot be read ({error}). Start again.") from error
+        raise RunError(
+            tr("What {run} was asked for cannot be read ({reason}). Start again.", run=run.id, reason=words_of(error))
+        ) from error
 
 
 def read_features(run: Run) -> Features:
@@ -138,9 +147,11 @@ def read_features(run: Run) -> Features:
         checked(unread, dict.fromkeys(unread, str), {})
         values = np.load(run.folder / ROWS, mmap_mode="r")
     except (OSError, ValueError, KeyError) as error:
-        raise RunNotReady(f"The features that were computed cannot be read ({error}). Compute them again.") from error
+        raise RunNotReady(
+            tr("The features that were computed cannot be read ({reason}). Compute them again.", reason=words_of(error))
+        ) from error
     if values.ndim != 2 or len(values) != len(digests):
-        raise RunNotReady("The features that were computed are incomplete. Compute them again.")
+        raise RunNotReady(tr("The features that were computed are incomplete. Compute them again."))
     return Features(values, {digest: row for row, digest in enumerate(digests)}, unread)
 
 

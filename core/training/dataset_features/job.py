@@ -14,6 +14,7 @@ from core.data.scan.folder import check_inside
 from core.data.scan.index import known_digests
 from core.errors import DataError, FeatureCacheError
 from core.files import write_atomically
+from core.language import tr
 from core.models.backbones import FEATURES, Backbone, backbone
 from core.recipe.plan import ORIGINAL
 from core.runs.messages import Message
@@ -100,7 +101,9 @@ def _write(run: Run, request: Request, photos: Photos, digests: Sequence[bytes],
         if digest not in readable
     }
     if not len(read):
-        raise DataError(f"No photo in {request.dataset} can be read any more. Check the folder and start again.")
+        raise DataError(
+            tr("No photo in {folder} can be read any more. Check the folder and start again.", folder=request.dataset)
+        )
     gather = outputs.gather(FEATURES, ORIGINAL)
     rows: NDArray[np.float32] | None = None
     for start, chunk in enumerate(in_chunks(read, COPIED)):

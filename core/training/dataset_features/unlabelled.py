@@ -9,6 +9,7 @@ from core.data.dataset import Dataset
 from core.errors import DataError, RunError
 from core.labelling.for_training import ForTraining, require_unlabelled, spread_to_unlabelled
 from core.labelling.pool import Pool
+from core.language import tr
 from core.models.backbones import BACKBONES
 from core.runs.store import Run, RunStore
 from core.training.dataset_features import features
@@ -38,8 +39,10 @@ def unlabelled_photos(
     run = newest_features(dataset, jobs)
     if run is None:
         raise DataError(
-            "The unlabelled photos have not been looked at, so labels cannot spread to them. Open the page “Label”"
-            " once; it does that."
+            tr(
+                "The unlabelled photos have not been looked at, so labels cannot spread to them. Open the page “Label”"
+                " once; it does that."
+            )
         )
     try:
         found = read(run)

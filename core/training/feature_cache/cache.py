@@ -36,8 +36,9 @@ from numpy.typing import NDArray
 
 from core.data.images import DIGEST_BYTES
 from core.data.intake.incoming import DISK_FULL, in_words
-from core.errors import DataError, FeatureCacheError, NoRoom, ShardBusy
+from core.errors import DataError, FeatureCacheError, NoRoom, ShardBusy, words_of
 from core.files import write_atomically
+from core.language import tr
 from core.processes.locks import is_locked
 from core.settings import GIGABYTE
 
@@ -101,7 +102,9 @@ class _Place:
 
     def __post_init__(self) -> None:
         if not all(side > 0 for side in self.row_shape):
-            raise DataError(f"Expected a shape of rows with all sides above 0; got {self.row_shape}.")
+            raise DataError(
+                tr("Expected a shape of rows with all sides above 0; got {shape}.", shape=str(self.row_shape))
+            )
 
     @cached_property
     def folder(self) -> Path:
@@ -230,7 +233,11 @@ class Shard:
             return np.fromiter((self._row_of[digest] for digest in digests), np.intp, len(digests))
         except KeyError as error:
             raise DataError(
-                f"The photo {error.args[0].hex()} has no row among the {len(self)} that are kept. Add it first."
+                tr(
+                    "The photo {digest} has no row among the {count} that are kept. Add it first.",
+                    digest=error.args[0].hex(),
+                    count=len(self),
+                )
             ) from error
 
     def array(self) -> NDArray[Any]:
@@ -262,7 +269,15 @@ class Shard:
         expected = (count, *self._place.row_shape)
         kind = self._place.dtype
         if rows.dtype != kind or rows.shape != expected:
-            raise DataError(f"Expected rows of {kind} {expected}, one for each digest; got {rows.dtype} {rows.shape}.")
+            raise DataError(
+                tr(
+                    "Expected rows of {expected_type} {expected_shape}, one for each digest; got {type} {shape}.",
+                    expected_type=str(kind),
+                    expected_shape=str(expected),
+                    type=str(rows.dtype),
+                    shape=str(rows.shape),
+                )
+            )
 
 
 @dataclass(frozen=True)
@@ -368,7 +383,7 @@ class FeatureCache:
 
     def _require_room_at_all(self) -> None:
         if self.limit == 0:
-            raise NoRoom("The feature cache is switched off: the limit feature_cache_bytes is 0.")
+            raise NoRoom(tr("The feature cache is switched off: the limit feature_cache_bytes is 0."))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -452,11 +467,18 @@ def _locked(path: Path, seconds: float) -> Iterator[None]:
         lock.acquire()
     except portalocker.AlreadyLocked as error:
         raise ShardBusy(
-            f"Another run is using the feature cache in {path.parent}. Wait until it has ended, or train without it."
+            tr(
+                "Another run is using the feature cache in {folder}. Wait until it has ended, or train without it.",
+                folder=str(path.parent),
+            )
         ) from error
     except portalocker.LockException as error:
         raise FeatureCacheError(
-            f"{path.parent} is on a disk without file locks ({error}), so there is no feature cache."
+            tr(
+                "{folder} is on a disk without file locks ({reason}), so there is no feature cache.",
+                folder=str(path.parent),
+                reason=words_of(error),
+            )
         ) from error
     try:
         yield
@@ -467,7 +489,13 @@ def _locked(path: Path, seconds: float) -> Iterator[None]:
 def _require_digests(digests: Sequence[bytes]) -> None:
     wrong = next((each for each in digests if not isinstance(each, bytes) or len(each) != DIGEST_BYTES), None)
     if wrong is not None:
-        raise DataError(f"Expected digests of {DIGEST_BYTES} bytes each, as a scan finds them; got {wrong!r}.")
+        raise DataError(
+            tr(
+                "Expected digests of {bytes} bytes each, as a scan finds them; got {found}.",
+                bytes=DIGEST_BYTES,
+                found=repr(wrong),
+            )
+        )
 
 
 def _first_unknown(digests: Sequence[bytes], known: Container[bytes]) -> NDArray[np.intp]:

@@ -21,6 +21,7 @@ from core.data.subsets import SUBSETS, TRAINING
 from core.errors import DataError, PhotoError, PhotoOutOfReach
 from core.files import saving
 from core.formatting import size
+from core.language import tr
 from core.models.backbones import Backbone
 from core.recipe.recipe import Recipe
 from core.runs.store import Run
@@ -170,7 +171,9 @@ def _with_spread(folder: ImageFolder, spread: PseudoLabels) -> ImageFolder:
     number = {name: label for label, name in enumerate(folder.class_names)}
     strange = next((name for name in spread.classes if name not in number), None)
     if strange is not None:
-        raise DataError(f"A label has spread that is none of the classes of the run: “{strange}”. Start a new run.")
+        raise DataError(
+            tr("A label has spread that is none of the classes of the run: “{label}”. Start a new run.", label=strange)
+        )
     labels = np.array([number[name] for name in spread.classes], np.int32)
     return ImageFolder(
         folder.root, folder.class_names, (*folder.paths, *spread.paths), np.concatenate([folder.labels, labels])
@@ -188,8 +191,13 @@ def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed * 1.1:
         raise DataError(
-            f"Decoding the photos needs {size(needed)} of free disk space under {folder.parent}, and "
-            f"{size(free)} are free. Free some space, or choose a variant with a smaller resolution."
+            tr(
+                "Decoding the photos needs {needed} of free disk space under {folder}, and "
+                "{free} are free. Free some space, or choose a variant with a smaller resolution.",
+                needed=size(needed),
+                folder=str(folder.parent),
+                free=size(free),
+            )
         )
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from core.data.scan.folder import ImageFolder
 from core.errors import RunBusy
 from core.json_values import LARGEST, fits
+from core.language import tr
 from core.recipe.recipe import Recipe
 from core.runs import trainers
 from core.runs.json_lines import GrowingFiles
@@ -70,7 +71,7 @@ def start(store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[n
     """
     with store.exclusive():
         if store.active():
-            raise RunBusy("Learning rates are being tried out already. Wait for the result, or stop it.")
+            raise RunBusy(tr("Learning rates are being tried out already. Wait for the result, or stop it."))
         for old in store.runs():
             store.remove(old)
         store.sweep()

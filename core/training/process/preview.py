@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import PreviewError
+from core.language import tr
 from core.processes.children import NO_GPU, module_command
 from core.processes.responder import Responder, ResponderDied, read_exactly, read_line
 from core.recipe.augmentations import AUGMENTATION_OF, Choice
@@ -75,8 +76,10 @@ class PreviewWorker:
             return self._responder.ask(lambda requests: requests.write(message), read)
         except (ResponderDied, OSError) as error:
             raise PreviewError(
-                "The preview's process ended before it answered, perhaps for lack of memory. Move a slider to try"
-                " again; training is not affected."
+                tr(
+                    "The preview's process ended before it answered, perhaps for lack of memory. Move a slider to try"
+                    " again; training is not affected."
+                )
             ) from error
 
     def close(self) -> None:

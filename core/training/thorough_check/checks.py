@@ -12,9 +12,10 @@ import numpy as np
 
 from core.arrays import read_arrays
 from core.data.dataset import Dataset
-from core.errors import RunBusy, RunError, RunNotReady, UnfreezeError
+from core.errors import RunBusy, RunError, RunNotReady, UnfreezeError, words_of
 from core.json_values import read_json
 from core.labels.dataset_check import HeldOutScores, labelled_photos
+from core.language import tr
 from core.models.backbones import Backbone, backbone
 from core.recipe.recipe import unfreeze_point_for
 from core.runs import trainers
@@ -66,7 +67,9 @@ class Request:
         backbone(self.backbone)
         counts = {len(self.paths), len(self.digests), len(self.labels), len(self.groups)}
         if len(counts) != 1 or not all(0 <= label < len(self.class_names) for label in self.labels):
-            raise RunError(f"Expected a digest, a label and a group for each of {len(self.paths)} photos.")
+            raise RunError(
+                tr("Expected a digest, a label and a group for each of {photos} photos.", photos=len(self.paths))
+            )
 
     @classmethod
     def of(cls, dataset: Dataset, key: str) -> "Request":
@@ -131,7 +134,7 @@ def stop(queue: Queue, run: Run) -> None:
 def checks_of(queue: Queue) -> RunStore:
     """Where a queue's checks are."""
     if queue.checks is None:
-        raise RunError("This queue takes no label checks.")
+        raise RunError(tr("This queue takes no label checks."))
     return queue.checks
 
 
@@ -159,7 +162,9 @@ def read_request(run: Run) -> Request:
         listed: dict[str, Any] = {name: tuple(values) for name, values in read_json(run.folder / PHOTOS, dict).items()}
         return Request(**run.recipe_values(), class_names=run.class_names(), **listed)
     except (OSError, ValueError, TypeError) as error:
-        raise RunError(f"What {run.id} was asked for cannot be read ({error}). Start again.") from error
+        raise RunError(
+            tr("What {run} was asked for cannot be read ({reason}). Start again.", run=run.id, reason=words_of(error))
+        ) from error
 
 
 def read_scores(run: Run) -> HeldOutScores:

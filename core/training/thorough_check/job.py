@@ -20,6 +20,7 @@ from core.files import replacing
 from core.labels.held_out import Fold, by_fold, divide
 from core.labels.label_noise import FIRST_SHARPNESS, likely_true
 from core.labels.logistic_regression import fitted
+from core.language import tr
 from core.models.backbones import FEATURES, Backbone, backbone
 from core.models.heads import HEAD_LAYERS, Head
 from core.models.trainable import changing, choose_learning, learner_of, values_of
@@ -102,7 +103,12 @@ def _carry_out(run: Run, settings: Settings, recorder: Recorder) -> None:
         throughput.remember(settings.home, chosen.key, outputs.timed, outputs.seconds)
         usable = np.array([i for i in range(len(photos)) if i not in photos.failures], np.intp)
         if len(usable) < 2:
-            raise DataError(f"No photo in {request.dataset} can be read any more. Check the folder and start again.")
+            raise DataError(
+                tr(
+                    "No photo in {folder} can be read any more. Check the folder and start again.",
+                    folder=request.dataset,
+                )
+            )
         found = np.full((len(photos), len(request.class_names)), np.nan, np.float32)
         found[usable] = FineTunings(run, request, network.model(), chosen, outputs, usable, recorder).carry_out()
     with replacing(run.folder / SCORES) as written:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from core.arrays import read_array
 from core.data.intake.zip_reader import Entry, ZipReader
 from core.errors import DataError, TransferError
+from core.language import tr
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -40,9 +41,16 @@ def read_npz(path: Path, schema: Schema | None = None) -> Arrays:
     except DataError as error:
         raise TransferError(f"“{path.name}” is not a readable file of arrays: {error}") from error
     if repeated:
-        raise TransferError(f"“{path.name}” holds two arrays of the same name.")
+        raise TransferError(tr("“{file}” holds two arrays of the same name.", file=path.name))
     if schema is not None and set(found) != set(schema):
-        raise TransferError(f"“{path.name}” holds {', '.join(found)[:100]}; expected {', '.join(schema)}.")
+        raise TransferError(
+            tr(
+                "“{file}” holds {found}; expected {expected}.",
+                file=path.name,
+                found=", ".join(found)[:100],
+                expected=", ".join(schema),
+            )
+        )
     arrays = {name: array_of(content, f"{name} in {path.name}") for name, content in found.items()}
     for name, (kinds, dimensions) in (schema or {}).items():
         if arrays[name].dtype.kind not in kinds or arrays[name].ndim != dimensions:
@@ -71,5 +79,5 @@ def array_of(content: bytes, name: str) -> NDArray[Any]:
 
 def _content(reader: ZipReader, entry: Entry) -> bytes:
     if entry.method or entry.size != entry.packed or entry.is_encrypted or not entry.name.endswith(SUFFIX):
-        raise DataError(f"“{entry.name[:80]}” in it is compressed, encrypted or not an array.")
+        raise DataError(tr("“{name}” in it is compressed, encrypted or not an array.", name=entry.name[:80]))
     return b"".join(reader.content(entry))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from core.data.subsets import SUBSETS
 from core.errors import TransferError
+from core.language import tr
 from core.runs.embeddings import Embeddings, write_embeddings
 from core.runs.store import Run
 from core.training.transfer.array_file import INTEGER, REAL, Schema, read_npy, read_npz
@@ -71,7 +72,7 @@ def _write_embeddings(file: Path, run: Run, classes: int, photos: frozenset[str]
     fits = probabilities.shape[1] == classes and _are_shares(probabilities) and bool(np.isfinite(embedding).all())
     fits = fits and _in_range(labels, classes - 1) and _in_range(parts, len(SUBSETS) - 1)
     if not fits or len(set(paths)) < len(paths) or not photos.issuperset(paths):
-        raise TransferError("The embeddings of this run do not fit its classes and photos.")
+        raise TransferError(tr("The embeddings of this run do not fit its classes and photos."))
     found = (labels.astype(np.int32), parts.astype(np.int8), embedding.astype(np.float32))
     try:
         write_embeddings(run, Embeddings(paths, *found, probabilities.astype(np.float32)))
@@ -83,7 +84,7 @@ def _write_prediction_history(folder: Path, run: Run, classes: int, validations:
     """A file for each validation, `(3, N)`: predicted class, its probability, and that of the given class."""
     files = sorted(folder.iterdir(), key=lambda file: int(file.stem))
     if [int(file.stem) for file in files] != list(range(1, len(files) + 1)) or len(files) > validations:
-        raise TransferError("The prediction history of this run does not have one file for each validation.")
+        raise TransferError(tr("The prediction history of this run does not have one file for each validation."))
     shapes = set()
     for file in files:
         found = read_npy(file)

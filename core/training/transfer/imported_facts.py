@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from core.data.intake.incoming import UNSEEN
-from core.errors import TransferError
+from core.errors import TransferError, words_of
 from core.files import write_atomically
 from core.json_values import LARGEST, fits, parsed
+from core.language import tr
 from core.recipe.phases import PHASE_KEYS
 from core.runs.messages import Message
 from core.runs.metrics import checked_metrics
@@ -51,7 +52,7 @@ def class_names(unpacked: Path) -> tuple[str, ...]:
     listed = names if isinstance(names, list) else []
     valid = all(isinstance(name, str) and 0 < len(name) <= LONGEST_NAME for name in listed)
     if not valid or len(listed) < 2 or listed != sorted(set(listed)):
-        raise TransferError("The classes of this run must be two or more names, sorted and all different.")
+        raise TransferError(tr("The classes of this run must be two or more names, sorted and all different."))
     return tuple(listed)
 
 
@@ -63,7 +64,7 @@ def status(unpacked: Path, has_model: bool, tested: TestResult | None) -> Status
     try:
         known = status_from(ours if ended else {**ours, "state": STOPPED})
     except ValueError as error:
-        raise TransferError(f"The status of this run cannot be used: {error}.") from error
+        raise TransferError(tr("The status of this run cannot be used: {reason}.", reason=words_of(error))) from error
     found: dict[str, Any] = {
         name: _text(value) if isinstance(value, str) else value for name, value in vars(known).items()
     }
@@ -72,7 +73,9 @@ def status(unpacked: Path, has_model: bool, tested: TestResult | None) -> Status
         if any(found[name] is None for name in names):
             found |= dict.fromkeys(names)
     if found["state"] == FINISHED and not (has_model and tested):
-        raise TransferError("The status of this run is “finished”, but the file lacks its model or its test results.")
+        raise TransferError(
+            tr("The status of this run is “finished”, but the file lacks its model or its test results.")
+        )
     found["message"] = Message("finished" if found["state"] == FINISHED else "exported-unfinished")
     found["created"] = found["created"] or time.time()
     found["ended"] = found["ended"] or found["created"]
@@ -107,7 +110,7 @@ def write_left_out(unpacked: Path, run: Run) -> None:
         return
     rows = read_json(file, list)
     if not all(isinstance(row, dict) for row in rows):
-        raise TransferError(f"“{file.name}” must be a list of photos with reasons.")
+        raise TransferError(tr("“{file}” must be a list of photos with reasons.", file=file.name))
     kept = [{name: _text(row.get(name)) for name in ("file", "reason")} for row in rows]
     write_atomically(run.left_out_file, json.dumps(kept, indent=1, ensure_ascii=False))
 
@@ -150,7 +153,9 @@ def _metrics_row(line: str, what: str) -> dict[str, Any]:
 
 def _message(found: Message) -> Message:
     if len(found.values) > MAX_FACTS or not all(_is_plain(each) for each in found.values.values()):
-        raise TransferError("The status of this run has a message or a way with too many values, or too large ones.")
+        raise TransferError(
+            tr("The status of this run has a message or a way with too many values, or too large ones.")
+        )
     values = {_without_markup(name): _without_markup(each) for name, each in found.values.items()}
     return Message(_without_markup(found.key), values)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.errors import TransferError, UnfreezeError
+from core.language import tr
 from core.models.backbones import backbone
 from core.models.heads import feature_width
 from core.models.serving import write_graph
@@ -86,8 +87,12 @@ def _require_enough(arrays: Arrays, numbers: int) -> None:
     found = sum(values.size for values in arrays.values())
     if found < numbers:
         raise TransferError(
-            f"The weights do not belong to the network of the recipe: there are {found:,} of them, but its last layer"
-            f" alone has {numbers:,}."
+            tr(
+                "The weights do not belong to the network of the recipe: there are {found} of them, but its last layer"
+                " alone has {last}.",
+                found=found,
+                last=numbers,
+            )
         )
 
 
@@ -101,18 +106,31 @@ def _fill(places: "h5py.File", arrays: Arrays) -> None:
     odd = sorted(known.keys() ^ arrays.keys())
     if odd:
         raise TransferError(
-            f"The weights do not belong to the network of the recipe: {len(odd)} arrays are missing or unknown, the"
-            f" first is {odd[0][:80]}. They may come from another version of Unfreeze."
+            tr(
+                "The weights do not belong to the network of the recipe: {count} arrays are missing or unknown, the"
+                " first is {first}. They may come from another version of Unfreeze.",
+                count=len(odd),
+                first=odd[0][:80],
+            )
         )
     for name, place in known.items():
         values = arrays[name]
         if values.shape != place.shape or values.dtype != place.dtype:
             raise TransferError(
-                f"The weights do not belong to the network of the recipe: {name} is {values.dtype} {values.shape},"
-                f" expected {place.dtype} {place.shape}."
+                tr(
+                    "The weights do not belong to the network of the recipe: {name} is {type} {shape},"
+                    " expected {expected_type} {expected_shape}.",
+                    name=name,
+                    type=str(values.dtype),
+                    shape=str(values.shape),
+                    expected_type=str(place.dtype),
+                    expected_shape=str(place.shape),
+                )
             )
         if not np.isfinite(values).all():
-            raise TransferError(f"The weights are damaged: {name} holds values that are not finite numbers.")
+            raise TransferError(
+                tr("The weights are damaged: {name} holds values that are not finite numbers.", name=name)
+            )
         place[...] = values
 
 

@@ -20,7 +20,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import RunBusy, RunError
+from core.errors import RunBusy, RunError, words_of
+from core.language import tr
 from core.models.serving import PROBABILITIES, ServingGraph
 from core.recipe.run_recipe import read_recipe
 from core.runs.store import ACTIVE, QUEUED, Run
@@ -102,7 +103,9 @@ def export_run(run: Run, target: BinaryIO, on_progress: Callable[[int, int], Non
             archive.writestr(MANIFEST, json.dumps(_manifest(run, listed), indent=1), zipfile.ZIP_DEFLATED)
         on_progress(len(files), len(files))
     except OSError as error:
-        raise RunError(f"The run {run.id} cannot be exported ({error.strerror or error}).") from error
+        raise RunError(
+            tr("The run {run} cannot be exported ({reason}).", run=run.id, reason=error.strerror or words_of(error))
+        ) from error
 
 
 def exported_bytes(run: Run) -> bytes:
@@ -115,9 +118,11 @@ def exported_bytes(run: Run) -> bytes:
 def _require_rest(run: Run) -> None:
     state = run.read_status().state
     if state in ACTIVE:
-        raise RunBusy("This run is in progress. Stop it, pause it or wait until it has finished; then export it.")
+        raise RunBusy(tr("This run is in progress. Stop it, pause it or wait until it has finished; then export it."))
     if state == QUEUED:
-        raise RunBusy("This run is queued. Remove it from the queue, or wait until it has finished; then export it.")
+        raise RunBusy(
+            tr("This run is queued. Remove it from the queue, or wait until it has finished; then export it.")
+        )
 
 
 def _files(run: Run) -> Iterator[tuple[str, Callable[[], bytes]]]:
@@ -154,7 +159,9 @@ def weights_of(best_file: Path) -> dict[str, NDArray[Any]]:
         with zipfile.ZipFile(best_file) as archive, archive.open("model.weights.h5") as file, h5py.File(file) as arrays:
             arrays.visititems(note)
     except (OSError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
-        raise RunError(f"The weights in {best_file} cannot be read ({error}).") from error
+        raise RunError(
+            tr("The weights in {file} cannot be read ({reason}).", file=str(best_file), reason=words_of(error))
+        ) from error
     return {name: np.asarray(values) for name, values in found.items()}
 
 

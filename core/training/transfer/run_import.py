@@ -25,6 +25,7 @@ from core.data.scan.walk import check_inside
 from core.data.split import read_split_csv, write_split_csv
 from core.errors import DataError, FolderError, PhotoError, RecipeError, TransferError
 from core.inference import decision
+from core.language import tr
 from core.models.backbones import backbone
 from core.models.serving import PROBABILITIES, ServingGraph
 from core.recipe.recipe import Recipe
@@ -182,7 +183,7 @@ def _unpack(reader: ZipReader, entries: Mapping[str, Entry], folder: Path, on_pr
 
 def _check_manifest(manifest: Mapping[str, Any], digests: Mapping[str, str]) -> None:
     if manifest.get("format") != FORMAT:
-        raise TransferError("This is not an exported run: its manifest belongs to something else.")
+        raise TransferError(tr("This is not an exported run: its manifest belongs to something else."))
     if manifest.get("version") != VERSION:
         raise TransferError(
             f"This run was exported in version {manifest.get('version')!s:.20} of the format; this Unfreeze reads"
@@ -312,6 +313,9 @@ def _build_model(unpacked: Path, run: Run, proof: Any, on_progress: Progress) ->
         raise TransferError(f"The reference outputs of the model cannot be read. {DAMAGED}") from error
     if expected.size and (expected.shape != found.shape or not np.abs(expected - found).max() <= TOLERANCE):
         raise TransferError(
-            "The model rebuilt from these weights gives other outputs than the exported one, so nothing was imported."
-            " Import the run with the version of Unfreeze that exported it."
+            tr(
+                "The model rebuilt from these weights gives other outputs than the exported one, so nothing was"
+                " imported."
+                " Import the run with the version of Unfreeze that exported it."
+            )
         )
