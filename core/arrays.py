@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.language import tr
+
 DAMAGE = (
     *(ValueError, TypeError, LookupError, EOFError, SyntaxError, ArithmeticError, MemoryError, RuntimeError),
     *(AttributeError, TokenError, struct.error, zlib.error, zipfile.BadZipFile),
@@ -30,7 +32,7 @@ def read_arrays(source: Path | bytes, *names: str) -> dict[str, NDArray[Any]]:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             return {name: np.asarray(file[name]) for name in names or file.files}
     except (OSError, *DAMAGE) as error:
-        raise ValueError(f"it is damaged: {str(error)[:200]}") from error
+        raise ValueError(tr("it is damaged: {reason}", reason=str(error)[:200])) from error
 
 
 def read_array(source: Path | bytes) -> NDArray[Any]:
@@ -39,4 +41,4 @@ def read_array(source: Path | bytes) -> NDArray[Any]:
     try:
         return np.asarray(np.lib.format.read_array(io.BytesIO(content), allow_pickle=False))
     except (OSError, *DAMAGE) as error:
-        raise ValueError(f"it is damaged: {str(error)[:200]}") from error
+        raise ValueError(tr("it is damaged: {reason}", reason=str(error)[:200])) from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from core.errors import FolderGone, StorageError
+from core.language import tr
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -50,7 +51,7 @@ def _without_links(path: str, flags: int) -> int:
         handle = os.open(name, flags | os.O_NONBLOCK | os.O_NOFOLLOW, dir_fd=folder)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            raise OSError(errno.ELOOP, "a link has taken its place since it was looked at", path) from error
+            raise OSError(errno.ELOOP, tr("a link has taken its place since it was looked at"), path) from error
         raise
     finally:
         os.close(folder)
@@ -64,7 +65,7 @@ def _regular(handle: int, path: str) -> int:
     os.close(handle)
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    raise OSError(errno.EINVAL, "this is neither a file nor a folder", path)
+    raise OSError(errno.EINVAL, tr("this is neither a file nor a folder"), path)
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -115,17 +116,33 @@ def saving(path: Path) -> Iterator[None]:
 
 def storage_error(path: Path, error: OSError) -> StorageError:
     """The sentence for what the system said when a file or folder was to be written."""
-    what, reason = f"{path.name} cannot be saved in {path.parent}", error.strerror or str(error)
+    file, folder, reason = path.name, str(path.parent), error.strerror or str(error)
     if isinstance(error, FileNotFoundError):
-        told: StorageError = FolderGone(f"{what}: that folder is no longer there.")
+        told: StorageError = FolderGone(
+            tr("{file} cannot be saved in {folder}: that folder is no longer there.", file=file, folder=folder)
+        )
     elif error.errno in FULL:
-        told = StorageError(f"The disk is full: {what} ({reason}). Free some space, then try again.")
+        told = StorageError(
+            tr(
+                "The disk is full: {file} cannot be saved in {folder} ({reason}). Free some space, then try again.",
+                file=file,
+                folder=folder,
+                reason=reason,
+            )
+        )
     elif error.errno in READ_ONLY:
         told = StorageError(
-            f"{what}: it cannot be written to ({reason}). Make that folder writable, or choose another one"
-            " (UNFREEZE_HOME names the folder that Unfreeze writes to)."
+            tr(
+                "{file} cannot be saved in {folder}: it cannot be written to ({reason}). Make that folder writable, or"
+                " choose another one (UNFREEZE_HOME names the folder that Unfreeze writes to).",
+                file=file,
+                folder=folder,
+                reason=reason,
+            )
         )
     else:
-        told = StorageError(f"{what} ({reason}).")
+        told = StorageError(
+            tr("{file} cannot be saved in {folder} ({reason}).", file=file, folder=folder, reason=reason)
+        )
     told.errno = error.errno
     return told

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from core.files import open_regular
+from core.language import tr
 
 LARGEST = 1e12
 """The limit for numbers that have no limit of their own."""
@@ -31,11 +32,11 @@ def parsed(text: str | bytes, kind: type[T]) -> T:
         found = json.loads(text, parse_constant=_refuse)
         json.dumps(found, ensure_ascii=False, allow_nan=False).encode()  # which refuses 1e999 and lone surrogates
     except RecursionError as error:
-        raise ValueError("it is not valid JSON (its brackets are nested too deeply)") from error
+        raise ValueError(tr("it is not valid JSON (its brackets are nested too deeply)")) from error
     except ValueError as error:
-        raise ValueError(f"it is not valid JSON ({str(error)[:200]})") from error
+        raise ValueError(tr("it is not valid JSON ({reason})", reason=str(error)[:200])) from error
     if type(found) is not kind:
-        raise ValueError(f"it is not a JSON {NAMES.get(kind, kind.__name__)}")
+        raise ValueError(tr("it is not a JSON {kind}", kind=NAMES.get(kind, kind.__name__)))
     return found
 
 
@@ -60,7 +61,7 @@ def checked(
     for name, value in found.items():
         if not fits(value, kinds[name], *ranges.get(name, (0, LARGEST))):
             shown = value if isinstance(value, str | int | float) else type(value).__name__
-            raise ValueError(f"{name} = {str(shown)[:40]!r} is not possible")
+            raise ValueError(tr("{name} = {value} is not possible", name=name, value=repr(str(shown)[:40])))
     return found
 
 

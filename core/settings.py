@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import SettingsError, words_of
-from core.language import tr
+from core.language import tr, tr_mark
 
 MEGABYTE = 1_000_000
 GIGABYTE = 1_000 * MEGABYTE
@@ -137,13 +137,13 @@ class Settings:
 
 FILE_NAME = "settings.toml"
 KINDS: Mapping[str, tuple[type, str]] = {
-    "datasets": (list, "a list of folders"),
-    "weights": (str, "a folder"),
-    "offline": (bool, "true or false"),
-    "warm": (bool, "true or false"),
-    "parallel": (int, "a whole number from 1 to 16"),
-    "hosts": (list, "a list of names"),
-    "limits": (dict, "a table of limits"),
+    "datasets": (list, tr_mark("a list of folders")),
+    "weights": (str, tr_mark("a folder")),
+    "offline": (bool, tr_mark("true or false")),
+    "warm": (bool, tr_mark("true or false")),
+    "parallel": (int, tr_mark("a whole number from 1 to 16")),
+    "hosts": (list, tr_mark("a list of names")),
+    "limits": (dict, tr_mark("a table of limits")),
 }
 """What a settings file may hold."""
 
@@ -181,22 +181,22 @@ def settings_from(environ: Mapping[str, str] = os.environ, *, shared: bool = Fal
                 " Unfreeze may write to."
             )
         )
-    home = _folder(environ.get("UNFREEZE_HOME") or f"{user}/unfreeze", "The variable UNFREEZE_HOME")
+    home = _folder(environ.get("UNFREEZE_HOME") or f"{user}/unfreeze", WRONG_VARIABLE, name="UNFREEZE_HOME")
     filed = _from_file(home / FILE_NAME)
     listed = [part for part in environ.get("UNFREEZE_DATASETS", "").split(os.pathsep) if part]
     own = [] if shared or user is None else [str(user)]
-    in_file = f"In the settings file {home / FILE_NAME}, a folder"
-    roots = [_folder(root, "A folder in UNFREEZE_DATASETS") for root in listed] or [
-        _folder(root, in_file) for root in filed.get("datasets") or own
+    file = str(home / FILE_NAME)
+    roots = [_folder(root, WRONG_IN_VARIABLE, name="UNFREEZE_DATASETS") for root in listed] or [
+        _folder(root, WRONG_IN_FILE, file=file) for root in filed.get("datasets") or own
     ]
     weights = environ.get("UNFREEZE_WEIGHTS")
     return Settings(
         home=home,
         dataset_roots=tuple(dict.fromkeys((home / "datasets", *roots))),
-        weights_folder=_folder(weights, "The variable UNFREEZE_WEIGHTS")
+        weights_folder=_folder(weights, WRONG_VARIABLE, name="UNFREEZE_WEIGHTS")
         if weights
-        else _folder(filed.get("weights") or str(home / "weights"), in_file),
-        keras_cache=_folder(environ.get("KERAS_HOME") or f"{user or home}/.keras", "The variable KERAS_HOME")
+        else _folder(filed.get("weights") or str(home / "weights"), WRONG_IN_FILE, file=file),
+        keras_cache=_folder(environ.get("KERAS_HOME") or f"{user or home}/.keras", WRONG_VARIABLE, name="KERAS_HOME")
         / "models",
         allow_downloads=not _switch(environ, "UNFREEZE_OFFLINE", filed.get("offline", False)),
         keep_warm=_switch(environ, "UNFREEZE_WARM", filed.get("warm", True)),
@@ -229,15 +229,27 @@ def home_of_user() -> Path | None:
         return None
 
 
-def _folder(path: str, what: str) -> Path:
-    """The folder that a setting names; raises `SettingsError`, which begins with what it is, where it can be none."""
+WRONG_VARIABLE = tr_mark(
+    "The variable {name} is {path}, which cannot be a folder ({reason}). Correct it, or remove it."
+)
+WRONG_IN_VARIABLE = tr_mark(
+    "A folder in {name} is {path}, which cannot be a folder ({reason}). Correct it, or remove it."
+)
+WRONG_IN_FILE = tr_mark(
+    "In the settings file {file}, a folder is {path}, which cannot be a folder ({reason}). Correct it, or remove it."
+)
+"""What is told of a setting that names no folder, by where it was set."""
+
+
+def _folder(path: str, wrong: str, **where: str) -> Path:
+    """The folder that a setting names; raises `SettingsError` with the sentence given where it can be none."""
     try:
         if path.strip():
             return Path(path).expanduser().resolve()
-        reason = "it is empty"
+        reason: str = tr("it is empty")
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error)
-    raise SettingsError(f"{what} is {_shown(path)}, which cannot be a folder ({reason}). Correct it, or remove it.")
+    raise SettingsError(tr(wrong, path=_shown(path), reason=reason, **where))
 
 
 def _from_file(file: Path) -> dict[str, Any]:
@@ -245,7 +257,7 @@ def _from_file(file: Path) -> dict[str, Any]:
         return {}
     try:
         if file.exists() and not file.is_file():  # a pipe would wait for somebody to write into it
-            raise OSError("it is no file")
+            raise OSError(tr("it is no file"))
         values = tomllib.loads(file.read_text("utf-8"))
     except FileNotFoundError:
         return {}
@@ -258,10 +270,18 @@ def _from_file(file: Path) -> dict[str, Any]:
             )
         ) from error
     for name, value in values.items():
-        kind, words = KINDS.get(name, (type(None), f"one of {', '.join(KINDS)}"))
+        kind, words = KINDS.get(name, (type(None), tr_mark("one of {known}")))
         texts = value if isinstance(value, list) else []
         if not isinstance(value, kind) or not all(isinstance(text, str) for text in texts):
-            raise SettingsError(f"The settings file {file} has {name} = {_shown(value)}; it must be {words}.")
+            raise SettingsError(
+                tr(
+                    "The settings file {file} has {name} = {value}; it must be {expected}.",
+                    file=str(file),
+                    name=name,
+                    value=_shown(value),
+                    expected=tr(words, known=", ".join(KINDS)),
+                )
+            )
     return values
 
 
@@ -270,7 +290,7 @@ def _shown(value: Any) -> str:
     try:
         text = repr(value)
     except ValueError:
-        return "a number with thousands of digits"
+        return tr("a number with thousands of digits")
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]} …"
 
 
@@ -289,10 +309,24 @@ def _switch(environ: Mapping[str, str], name: str, filed: bool) -> bool:
 
 
 def _parallel(file: Path, filed: Any, variable: str) -> int:
-    said = f"The variable UNFREEZE_PARALLEL is {variable!r}" if variable else f"{file} has parallel = {_shown(filed)}"
     number = variable or _shown(filed)
     if not number.isdecimal() or len(number) > LONGEST_SHOWN or not 1 <= int(number) <= MOST_PARALLEL:
-        raise SettingsError(f"{said}; it must be a whole number from 1 to {MOST_PARALLEL}.")
+        if variable:
+            raise SettingsError(
+                tr(
+                    "The variable UNFREEZE_PARALLEL is {value}; it must be a whole number from 1 to {most}.",
+                    value=repr(variable),
+                    most=MOST_PARALLEL,
+                )
+            )
+        raise SettingsError(
+            tr(
+                "{file} has parallel = {value}; it must be a whole number from 1 to {most}.",
+                file=str(file),
+                value=_shown(filed),
+                most=MOST_PARALLEL,
+            )
+        )
     return int(number)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from core.errors import ExportError
-from core.language import tr
+from core.language import tr, tr_mark
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class ExportFormat:
 
     Attributes:
         key: Short stable name, also of files.
-        name: Name for people.
-        purpose: What it is for, in plain language.
+        title: Name for people, in English; `name` is in the reader's language.
+        meant_for: What it is for, in plain English; `purpose` is in the reader's language.
         model: Name of the model's file or folder in the ZIP file.
         write: Name of the function in `core.export.writers` that writes it.
         loader: Key of `core.export.predict_script.LOADERS`: how `predict.py` runs it.
@@ -53,8 +53,8 @@ class ExportFormat:
     """
 
     key: str
-    name: str
-    purpose: str
+    title: str
+    meant_for: str
     model: str
     write: str
     loader: str
@@ -62,6 +62,16 @@ class ExportFormat:
     precision: Precision
     needs: tuple[str, ...] = ()
     extra: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name for people."""
+        return tr(self.title)
+
+    @property
+    def purpose(self) -> str:
+        """What it is for."""
+        return tr(self.meant_for)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -82,8 +92,10 @@ _TENSORFLOW = (
 FORMATS: tuple[ExportFormat, ...] = (
     ExportFormat(
         key="openvino",
-        name="OpenVINO",
-        purpose="For ordinary computers without TensorFlow: small to install, and fast on Intel and AMD processors.",
+        title="OpenVINO",
+        meant_for=tr_mark(
+            "For ordinary computers without TensorFlow: small to install, and fast on Intel and AMD processors."
+        ),
         model="model.xml",
         write="openvino",
         loader="openvino",
@@ -92,8 +104,8 @@ FORMATS: tuple[ExportFormat, ...] = (
     ),
     ExportFormat(
         key="onnx",
-        name="ONNX",
-        purpose="For programs in many languages, such as C#, Java, JavaScript or Python without TensorFlow.",
+        title="ONNX",
+        meant_for=tr_mark("For programs in many languages, such as C#, Java, JavaScript or Python without TensorFlow."),
         model="model.onnx",
         write="onnx",
         loader="onnx",
@@ -104,8 +116,10 @@ FORMATS: tuple[ExportFormat, ...] = (
     ),
     ExportFormat(
         key="litert",
-        name="LiteRT",
-        purpose="For apps on phones, and for small computers such as a Raspberry Pi; in full precision (fp32).",
+        title="LiteRT",
+        meant_for=tr_mark(
+            "For apps on phones, and for small computers such as a Raspberry Pi; in full precision (fp32)."
+        ),
         model="model.tflite",
         write="litert",
         loader="litert",
@@ -114,8 +128,10 @@ FORMATS: tuple[ExportFormat, ...] = (
     ),
     ExportFormat(
         key="litert-fp16",
-        name="LiteRT, half size",
-        purpose="For phones: half the size of LiteRT, in half precision (fp16), with nearly the same predictions.",
+        title=tr_mark("LiteRT, half size"),
+        meant_for=tr_mark(
+            "For phones: half the size of LiteRT, in half precision (fp16), with nearly the same predictions."
+        ),
         model="model.tflite",
         write="litert_half",
         loader="litert",
@@ -124,9 +140,11 @@ FORMATS: tuple[ExportFormat, ...] = (
     ),
     ExportFormat(
         key="litert-int8",
-        name="LiteRT, quarter size",
-        purpose="For slow phones and microcontrollers: a quarter of the size, in 8-bit integers (int8). It loses some"
-        " accuracy: check how much.",
+        title=tr_mark("LiteRT, quarter size"),
+        meant_for=tr_mark(
+            "For slow phones and microcontrollers: a quarter of the size, in 8-bit integers (int8). It loses some"
+            " accuracy: check how much."
+        ),
         model="model.tflite",
         write="litert_int8",
         loader="litert",
@@ -135,8 +153,8 @@ FORMATS: tuple[ExportFormat, ...] = (
     ),
     ExportFormat(
         key="keras",
-        name="Keras",
-        purpose="For programming in Keras, and for training the model further.",
+        title="Keras",
+        meant_for=tr_mark("For programming in Keras, and for training the model further."),
         model="model.keras",
         write="keras_file",
         loader="keras",
@@ -145,8 +163,8 @@ FORMATS: tuple[ExportFormat, ...] = (
     ),
     ExportFormat(
         key="savedmodel",
-        name="TensorFlow SavedModel",
-        purpose="For servers: TensorFlow Serving, and other TensorFlow tools.",
+        title="TensorFlow SavedModel",
+        meant_for=tr_mark("For servers: TensorFlow Serving, and other TensorFlow tools."),
         model="saved_model",
         write="saved_model",
         loader="saved_model",

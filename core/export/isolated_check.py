@@ -53,8 +53,9 @@ def run_isolated(
                 rows.append(json.loads(line))
                 on_photo(len(rows))
     if process.returncode and not any("error" in row for row in rows):
-        message = last_line(log_file, LONGEST_MESSAGE) or "it ended without a message; memory may have run out."
-        raise ExportError(f"predict.py failed: {message}")
+        if message := last_line(log_file, LONGEST_MESSAGE):
+            raise ExportError(tr("predict.py failed: {message}", message=message))
+        raise ExportError(tr("predict.py failed: it ended without a message; memory may have run out."))
     return _answers(rows, photos)
 
 

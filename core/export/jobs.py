@@ -21,7 +21,7 @@ from core.export.formats import FORMATS, ExportFormat
 from core.export.parity import ParityReport
 from core.files import FULL, saving, storage_error, write_atomically
 from core.json_values import parsed
-from core.language import tr
+from core.language import from_json, kept, sentences, tr, tr_mark
 from core.models.serving import GRAPH
 from core.processes.children import (
     BACKGROUND,
@@ -60,7 +60,7 @@ LONGEST_REASON = 300
 # What converters raise on networks that they cannot take, and what a full disk does.
 CONVERSION_ERRORS = (OSError, ValueError, RuntimeError, TypeError, LookupError, AttributeError)
 
-DIED = "The export process ended unexpectedly; memory may have run out, or the disk may be full. Try again."
+DIED = tr_mark("The export process ended unexpectedly; memory may have run out, or the disk may be full. Try again.")
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ class Export:
 
     def to_json(self) -> str:
         """As it is kept."""
-        values = {**vars(self), "stage": asdict(self.stage)}
+        values = {**vars(self), "stage": asdict(self.stage), "error": kept(self.error)}
         parity: ParityReport | None = values.pop("parity")
-        return json.dumps({**values, "certificate": parity.to_values() if parity else None}, indent=1)
+        return json.dumps({**values, "certificate": parity.to_json() if parity else None}, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "Export":
@@ -98,6 +98,7 @@ class Export:
             values = parsed(text, dict)
             parity = values.pop("certificate")
             values["stage"] = Message.from_json(values["stage"])
+            values["error"] = from_json(values.get("error", ""))
             return cls(**values, parity=ParityReport.from_values(parity) if parity else None)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ExportError(
@@ -123,7 +124,13 @@ def request(run: Run, formats: Sequence[ExportFormat]) -> None:
         raise RunBusy(tr("This run is still training, so its model is changing. Wait until it has ended, or stop it."))
     for chosen in formats:
         if chosen.missing:
-            raise ExportError(f"{chosen.name} needs more packages. Start Unfreeze with: {chosen.install}")
+            raise ExportError(
+                tr(
+                    "{format} needs more packages. Start Unfreeze with: {command}",
+                    format=chosen.name,
+                    command=chosen.install,
+                )
+            )
     with saving(run.exports_folder):
         run.exports_folder.mkdir(exist_ok=True)
         known = read_exports(run)
@@ -139,7 +146,7 @@ def read_exports(run: Run) -> dict[str, Export]:
     found = {chosen.key: _look_at(run, chosen) for chosen in FORMATS}
     if any(export.state == WAITING for export in found.values()):
         if _has_died_at_its_start(run):
-            _fail_all(run, WAITING, DIED)
+            _fail_all(run, WAITING, tr(DIED))
             return {chosen.key: _look_at(run, chosen) for chosen in FORMATS}
         _start_if_needed(run)
     return found
@@ -160,7 +167,7 @@ def _look_at(run: Run, chosen: ExportFormat) -> Export:
         found = _read(run, chosen)  # it may have finished between our two looks
         if found.state == MAKING:
             cancelled = _cancel_file(run, chosen).exists()
-            return Export() if cancelled else replace(found, state=FAILED, error=DIED)
+            return Export() if cancelled else replace(found, state=FAILED, error=tr(DIED))
     if found.state in (PROVEN, FAILED) and found.model != version_of(run):
         return replace(found, state=STALE)
     if found.state == PROVEN and not zip_file(run, chosen).exists():
@@ -174,7 +181,7 @@ def _read(run: Run, chosen: ExportFormat) -> Export:
     except FileNotFoundError:
         return Export()
     except (OSError, ExportError) as error:
-        return Export(FAILED, error=str(error), model=version_of(run))
+        return Export(FAILED, error=words_of(error), model=version_of(run))
 
 
 def version_of(run: Run) -> int:
@@ -225,7 +232,7 @@ def _start(run: Run) -> None:
         log_file.unlink(missing_ok=True)
         start_logged_job(command, log_file, environ={**os.environ, **QUIET, **NO_GPU})
     except OSError as error:
-        raise RunError(not_started("The export", error)) from error
+        raise RunError(not_started(tr("The export"), error)) from error
 
 
 def make_all(run: Run, settings: Settings) -> None:
@@ -246,7 +253,7 @@ def make_all(run: Run, settings: Settings) -> None:
 def _make_waiting(run: Run, work: Path, settings: Settings) -> None:
     from core.export.exporter import Exporter
 
-    _fail_all(run, MAKING, DIED)  # what a process before this one has not finished
+    _fail_all(run, MAKING, tr(DIED))  # what a process before this one has not finished
     exporter = Exporter(run, work, settings)
     while chosen := next((each for each in FORMATS if _read(run, each).state == WAITING), None):
         done = threading.Event()
@@ -272,26 +279,28 @@ def make(exporter: "Exporter", chosen: ExportFormat) -> None:
         why = _why_not(chosen, made, error)
         return _write_state(run, chosen, Export(FAILED, error=why, model=model))
     if version_of(run) != model:
-        _write_state(
-            run,
-            chosen,
-            Export(FAILED, error="The run was trained further meanwhile, and has another model now.", model=model),
-        )
+        why = tr("The run was trained further meanwhile, and has another model now.")
+        _write_state(run, chosen, Export(FAILED, error=why, model=model))
     elif parity.proven:
         os.replace(made, zip_file(run, chosen))
         _write_state(run, chosen, Export(PROVEN, model=model, parity=parity))
     else:
-        why = " ".join(parity.failures)
+        why = sentences(*parity.failures)
         _write_state(run, chosen, Export(FAILED, error=why, model=model, parity=parity))
 
 
 def _why_not(chosen: ExportFormat, made: Path, error: Exception) -> str:
     if isinstance(error, UnfreezeError):
-        return str(error)
+        return error.text
     if isinstance(error, OSError) and error.errno in FULL:
-        return str(storage_error(made, error))
+        return storage_error(made, error).text
     first = next(iter(str(error).split("\n")))[:LONGEST_REASON]
-    return f"The model could not be converted to {chosen.name} ({type(error).__name__}: {first})."
+    return tr(
+        "The model could not be converted to {format} ({kind}: {reason}).",
+        format=chosen.name,
+        kind=type(error).__name__,
+        reason=first,
+    )
 
 
 def _end_when_cancelled(run: Run, chosen: ExportFormat, exporter: "Exporter", done: threading.Event) -> None:

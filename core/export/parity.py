@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from core.errors import ExportError, words_of
 from core.export.formats import Precision
-from core.language import tr
+from core.language import from_json, kept, number, retold, tr, tr_mark
+
+SENTENCES = ("failures", "warnings")
 
 
 @dataclass(frozen=True)
@@ -59,17 +61,22 @@ class ParityReport:
         return not self.failures
 
     def to_values(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
+        """Plain JSON values, with sentences in the reader's language."""
+        values = asdict(self)
+        return {**values, **{name: [retold(text) for text in values[name]] for name in SENTENCES}}
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values that keep of each sentence what it was made of."""
+        return {**asdict(self), **{name: [kept(text) for text in vars(self)[name]] for name in SENTENCES}}
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> "ParityReport":
-        """What `to_values` gave; raises `ExportError` for anything else."""
+        """What `to_values` or `to_json` gave; raises `ExportError` for anything else."""
         try:
             given = {each.name: values[each.name] for each in fields(cls)}
-            lists = {name: tuple(given[name]) for name in ("failures", "warnings")}
+            lists = {name: tuple(from_json(each) for each in given[name]) for name in SENTENCES}
             return cls(**{**given, **lists})
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ExportError(
                 tr(
                     "The certificate of an export cannot be read ({reason}). Make the export again.",
@@ -127,26 +134,38 @@ class PairedPredictions:
 def failures(pairs: PairedPredictions, precision: Precision) -> tuple[str, ...]:
     """Where an export does not reach what its precision requires, a sentence each."""
     if not pairs.usable:
-        return (f"It did not give {pairs.expected.shape[1]} probabilities for each photo.",)
+        return (tr("It did not give {count} probabilities for each photo.", count=pairs.expected.shape[1]),)
     found = []
     if precision.most_difference is not None and pairs.max_difference > precision.most_difference:
         found.append(
-            f"A probability differs from the run's by {pairs.max_difference:.2g}; at most"
-            f" {precision.most_difference:g} is accepted ({precision.name})."
+            tr(
+                "A probability differs from the run's by {difference}; at most {most} is accepted ({precision}).",
+                difference=f"{pairs.max_difference:.2g}",
+                most=f"{precision.most_difference:g}",
+                precision=precision.name,
+            )
         )
     if pairs.equal_top1 < precision.least_equal:
         changed = round((1 - pairs.equal_top1) * len(pairs.given))
-        accepted = (
-            f"at most {1 - precision.least_equal:.0%} are accepted" if precision.least_equal < 1 else "none may be"
-        )
-        found.append(
-            f"{changed} of {len(pairs.given)} photos get another class than from the run's own model;"
-            f" {accepted} ({precision.name})."
-        )
+        if precision.least_equal < 1:
+            message = tr_mark(
+                "{count} of {total} photos get another class than from the run's own model; at most {share} are"
+                " accepted ({precision})."
+            )
+        else:
+            message = tr_mark(
+                "{count} of {total} photos get another class than from the run's own model; none may be ({precision})."
+            )
+        accepted, total = f"{1 - precision.least_equal:.0%}", len(pairs.given)
+        found.append(tr(message, count=changed, total=total, share=accepted, precision=precision.name))
     if precision.most_loss is not None and pairs.lost > precision.most_loss:
         found.append(
-            f"It loses {pairs.lost:.1f} percentage points of accuracy against the run's own model; at most"
-            f" {precision.most_loss:g} are accepted."
+            tr(
+                "It loses {points} percentage points of accuracy against the run's own model; at most {most} are"
+                " accepted.",
+                points=number(pairs.lost, 1),
+                most=f"{precision.most_loss:g}",
+            )
         )
     return tuple(found)
 
@@ -154,7 +173,8 @@ def failures(pairs: PairedPredictions, precision: Precision) -> tuple[str, ...]:
 def warnings(pairs: PairedPredictions, precision: Precision) -> tuple[str, ...]:
     """What somebody should know before using the export, a sentence each."""
     if precision.worrying_loss is not None and pairs.usable and pairs.lost > precision.worrying_loss:
-        return (f"It loses {pairs.lost:.1f} percentage points of accuracy, which is a lot.",)
+        points = number(pairs.lost, 1)
+        return (tr("It loses {points} percentage points of accuracy, which is a lot.", points=points),)
     return ()
 
 
@@ -204,4 +224,5 @@ def _accuracies(found: ParityReport) -> list[tuple[str, str]]:
 
 def share(value: float) -> str:
     """A share in percent; 100 % only where it is all of them."""
-    return f"{min(round(100 * value, 1), 99.9) if value < 1 else 100:g} %"
+    rounded = min(round(100 * value, 1), 99.9) if value < 1 else 100
+    return tr("{number} %", number=number(rounded, 0 if rounded == round(rounded) else 1))

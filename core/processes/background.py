@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from core.errors import DataError, UnfreezeError
+from core.errors import DataError, UnfreezeError, words_of
+from core.language import tr
 
 
 class Cancelled(Exception):
@@ -61,7 +62,14 @@ class BackgroundWork:
         except Exception as error:
             # The thread is about to end: whatever it was, the page must hear of it.
             logging.exception(failed)
-            self.error = DataError(f"{failed}: an unexpected {type(error).__name__} ({error}).")
+            self.error = DataError(
+                tr(
+                    "{failed}: an unexpected {kind} ({reason}).",
+                    failed=failed,
+                    kind=type(error).__name__,
+                    reason=words_of(error),
+                )
+            )
         finally:
             self._end()
 

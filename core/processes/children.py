@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from core.files import saving
+from core.language import tr
 
 PYTHON = sys.executable
 """The interpreter that runs this process and its children."""
@@ -125,8 +126,9 @@ def start_logged_job(
 
 
 def not_started(what: str, error: OSError) -> str:
-    """The message for a process that the system refused to start; `what` is the beginning of its first sentence."""
-    return f"{what} could not be started ({error.strerror}). Is memory or the disk full?"
+    """The message for a process that the system refused to start; `what` was to be started, as "The trainer"."""
+    reason = str(error.strerror)
+    return tr("{what} could not be started ({reason}). Is memory or the disk full?", what=what, reason=reason)
 
 
 @contextmanager

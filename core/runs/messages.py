@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.formatting import size, whole
-from core.language import placeholders, tr, tr_context, tr_mark
+from core.language import from_json, kept, placeholders, retold, tr, tr_context, tr_mark
 
 Value = str | int | float
 
@@ -101,9 +101,15 @@ class Message:
         key, values = (value.get("key"), value.get("values")) if isinstance(value, dict) else (None, None)
         if not isinstance(key, str) or not isinstance(values, dict):
             raise ValueError(f"a message must be a key with values, not {str(value)[:80]}")
+        values = {name: from_json(each) if isinstance(each, dict) else each for name, each in values.items()}
         if not all(isinstance(each, str | int | float) for each in values.values()):
             raise ValueError(f"the values of the message {key[:80]} must be texts and numbers")
         return cls(key, values)
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` reads; a text among the values is kept as what it was made of."""
+        values = {name: kept(each) if isinstance(each, str) else each for name, each in self.values.items()}
+        return {"key": self.key, "values": values}
 
     def __bool__(self) -> bool:
         """Whether there is something to tell."""
@@ -118,7 +124,7 @@ def text_of(message: Message, *, with_share: bool = True) -> str:
     if not message:
         return ""
     values = {
-        name: str(value) if isinstance(value, str) else AS_TEXT.get(name, str)(value)
+        name: retold(value) if isinstance(value, str) else AS_TEXT.get(name, str)(value)
         for name, value in message.values.items()
     }
     known = TEXTS.get(message.key, "")

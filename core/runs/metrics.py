@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.json_values import LARGEST, checked
+from core.language import tr
 
 REQUIRED: Mapping[str, type] = {
     "phase": str,
@@ -30,7 +31,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
 def checked_metrics(row: Mapping[str, Any]) -> dict[str, Any]:
     """The known values of a line; raises `ValueError` where one is missing or not possible."""
     if missing := [name for name in REQUIRED if name not in row]:
-        raise ValueError(f"it has no {missing[0]}")
+        raise ValueError(tr("it has no {name}", name=missing[0]))
     return checked(row, METRICS, RANGES)
 
 

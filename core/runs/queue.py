@@ -17,7 +17,7 @@ from pathlib import Path
 from core.errors import RunBusy, RunError, StorageError
 from core.files import write_atomically
 from core.json_values import read_json
-from core.language import tr
+from core.language import sentences, tr
 from core.runs.messages import Message
 from core.runs.store import ACTIVE, QUEUED, STARTING, Run, RunStore, Status
 from core.settings import Settings
@@ -155,7 +155,8 @@ class Queue:
                 start(run)
             except RunError as error:
                 self._put_first(run, waited)
-                raise RunError(f"{error} The run keeps its place in the queue and will be tried again.") from error
+                why = tr("The run keeps its place in the queue and will be tried again.")
+                raise RunError(sentences(error.text, why)) from error
             shutil.rmtree(run.former_folder, ignore_errors=True)
             begun.append(run)
         return begun

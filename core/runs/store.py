@@ -20,7 +20,7 @@ from typing import Any, get_type_hints
 from core.errors import RunBusy, RunError, RunNotFound, words_of
 from core.files import saving, write_atomically
 from core.json_values import checked, read_json
-from core.language import tr
+from core.language import Text, from_json, kept, retold, tr
 from core.processes.locks import is_locked, locked
 from core.processes.logs import tail
 from core.runs.json_lines import GrowingFiles
@@ -133,7 +133,9 @@ def _message_of(name: str, value: Any) -> Message:
     try:
         return Message.from_json(value)
     except ValueError as error:
-        raise ValueError(f"{STORED_AS.get(name, name)} is not possible: {error}") from error
+        raise ValueError(
+            tr("{name} is not possible: {reason}", name=STORED_AS.get(name, name), reason=words_of(error))
+        ) from error
 
 
 LATEST = 32_503_680_000.0
@@ -158,11 +160,19 @@ def status_from(values: Mapping[str, Any]) -> Status:
     messages: dict[str, Any] = {
         name: _message_of(name, found.pop(name)) for name in ("message", "caching") if name in found
     }
+    if isinstance(found.get("error"), dict):
+        messages["error"] = from_json(found.pop("error"))
     status = Status(**{**checked(found, kinds, RANGES), **messages})
     if status.state not in STATES:
-        raise ValueError(f"there is no state {status.state[:40]!r}")
+        raise ValueError(tr("there is no state {state}", state=repr(status.state[:40])))
     if (status.test_correct or 0) > (status.test_count or 0) or status.test_count == 0:
-        raise ValueError(f"{status.test_correct} correct of {status.test_count} is not possible")
+        raise ValueError(
+            tr(
+                "{count} correct of {total} is not possible",
+                count=str(status.test_correct),
+                total=str(status.test_count),
+            )
+        )
     return status
 
 
@@ -395,7 +405,8 @@ class Run:
 
     def _written_status(self) -> Status:
         try:
-            return _STATUSES.get(lambda: status_from(read_json(self.status_file, dict)), self.folder, STATUS)
+            found = _STATUSES.get(lambda: status_from(read_json(self.status_file, dict)), self.folder, STATUS)
+            return replace(found, error=retold(found.error)) if isinstance(found.error, Text) else found
         except (OSError, ValueError) as error:
             raise RunError(
                 tr("The run {run} has no readable status ({reason}).", run=self.id, reason=words_of(error))
@@ -406,8 +417,10 @@ class Run:
         if status.state not in LIVE:
             with saving(self.reserve_file):
                 self.reserve_file.unlink(missing_ok=True)
-        values = {STORED_AS.get(name, name): value for name, value in asdict(status).items()}
-        write_atomically(self.status_file, json.dumps(values, indent=1))
+        messages = {"message": status.message.to_json(), "caching": status.caching.to_json()}
+        values = {**asdict(status), **messages, "error": kept(status.error)}
+        stored = {STORED_AS.get(name, name): value for name, value in values.items()}
+        write_atomically(self.status_file, json.dumps(stored, indent=1))
 
     def keep_reserve(self) -> None:
         """Take the room on the disk that telling how the run ended may need."""
@@ -464,10 +477,11 @@ class Run:
         """The photos that could not be read while it trained; raises `RunError` where the list cannot be read."""
         try:
             rows = read_json(self.left_out_file, list)
-            return tuple(LeftOutPhoto(**checked(row, _kinds_of(LeftOutPhoto), {})) for row in rows)
+            told = ({**row, "reason": str(from_json(row["reason"]))} for row in rows)
+            return tuple(LeftOutPhoto(**checked(row, _kinds_of(LeftOutPhoto), {})) for row in told)
         except FileNotFoundError:
             return ()
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise RunError(
                 tr(
                     "The list of photos that the run {run} left out cannot be read ({reason}).",
@@ -621,7 +635,9 @@ class RunStore:
 
 
 def _not_found(run_id: str) -> RunNotFound:
-    return RunNotFound(f"There is no run “{run_id[:40]}”; it may have been deleted. Choose one from the list.")
+    return RunNotFound(
+        tr("There is no run “{run}”; it may have been deleted. Choose one from the list.", run=run_id[:40])
+    )
 
 
 def _label_in(file: Path) -> Label:

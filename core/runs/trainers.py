@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from core.errors import RunError
+from core.language import tr
 from core.processes.children import QUIET, module_command, not_started, start_job, start_logged_job
 from core.runs.queue import Queue
 from core.runs.store import Run
@@ -52,7 +53,7 @@ def start(run: Run, warm: Standby | None = None, environ: Mapping[str, str] = os
     Raises `RunError` when the system refuses to start one.
     """
     if warm is None or not warm.hand_over(run):
-        _start_cold(run, (), "The trainer", environ)
+        _start_cold(run, (), tr("The trainer"), environ)
 
 
 def start_side_job(run: Run, flag: str, what: str) -> None:
@@ -82,7 +83,7 @@ def advance(queue: Queue, warm: Standby | None = None, environ: Mapping[str, str
 
     def begin(run: Run) -> None:
         if queue.is_check(run):
-            _start_cold(run, (CHECK_LABELS,), "The label check", environ)
+            _start_cold(run, (CHECK_LABELS,), tr("The label check"), environ)
         else:
             start(run, warm, environ)
 

@@ -108,7 +108,7 @@ def start(store: RunStore, request: Request) -> Run:
                 return old
         sweep(store, request.dataset, request.backbone)
         run = store.create(lambda making: _write_request(making, request), FIRST)
-    trainers.start_side_job(run, COMPUTE, "The work")
+    trainers.start_side_job(run, COMPUTE, tr("The work"))
     return run
 
 

@@ -76,7 +76,7 @@ def start(store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[n
             store.remove(old)
         store.sweep()
         run = create_run(store, replace(recipe, unlabelled=False), folder, parts)
-    trainers.start_side_job(run, FIND_RATE, "The search")
+    trainers.start_side_job(run, FIND_RATE, tr("The search"))
     return run
 
 
