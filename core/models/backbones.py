@@ -21,7 +21,7 @@ import re
 from dataclasses import dataclass
 
 from core.errors import RecipeError
-from core.language import tr
+from core.language import tr, tr_mark
 
 HEAD = "head"
 """What `Backbone.block_of` returns for the layers that `core.models.heads` adds."""
@@ -180,8 +180,12 @@ class Backbone:
         if point in _NO_BOUNDARY:
             others = ", ".join(name for name in self.unfreeze_points if name not in _NO_BOUNDARY)
             raise RecipeError(
-                f"At the unfreeze point {point!r} of {self.name}, {_NO_BOUNDARY[point]}, so no map goes from a block"
-                f" that stays as it is to one that learns; points with such a map: {others or '(there are none)'}."
+                tr(
+                    _NO_BOUNDARY[point],
+                    point=repr(point),
+                    network=self.name,
+                    others=others or tr("(there are none)"),
+                )
             )
         before = self.blocks[-len(learning) - 1]
         return before.side, before.channels
@@ -213,7 +217,18 @@ class Backbone:
         )
 
 
-_NO_BOUNDARY = {"none": "no block learns", "all": "every block learns"}
+_NO_BOUNDARY = {
+    "none": tr_mark(
+        "At the unfreeze point {point} of {network}, no block learns, so no map goes from a block that stays as it is"
+        " to"
+        " one that learns; points with such a map: {others}."
+    ),
+    "all": tr_mark(
+        "At the unfreeze point {point} of {network}, every block learns, so no map goes from a block that stays as it"
+        " is"
+        " to one that learns; points with such a map: {others}."
+    ),
+}
 
 # Layer names, as regular expressions, and the block that they belong to. Keras numbers unnamed layers differently
 # from one build to the next, so those are matched with any number.

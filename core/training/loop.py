@@ -18,6 +18,7 @@ import numpy as np
 from core.data.scan.folder import check_inside
 from core.errors import StorageError, TrainingDiverged, UnfreezeError, WeightsNotFound
 from core.files import FULL, write_atomically
+from core.language import sentences, tr
 from core.models import weights
 from core.models.backbones import FEATURES, backbone
 from core.models.openvino_runtime import BATCH, OpenVINOModel
@@ -114,7 +115,10 @@ def _fit(run: Run, given: Ready, recorder: Recorder) -> bool:
         fitting.callback.settle()
         finish(run, given, recorder)
         raise TrainingDiverged(
-            f"{error} The best model until then, of epoch {recorder.status.best_epoch}, is kept."
+            sentences(
+                error.text,
+                tr("The best model until then, of epoch {epoch}, is kept.", epoch=recorder.status.best_epoch or 0),
+            )
         ) from error
     fitting.callback.settle()
     return stopped
@@ -203,15 +207,19 @@ def _fail(run: Run, recorder: Recorder, error: Exception) -> None:
 
 def _in_words(error: Exception, run: Run) -> str:
     if isinstance(error, UnfreezeError) and not isinstance(error, StorageError):
-        return str(error)
+        return error.text
     if _is_full(run.folder) or (isinstance(error, OSError) and error.errno in FULL):
-        return "The disk is full. Free some space, then resume the run: at most one epoch is lost."
+        return tr("The disk is full. Free some space, then resume the run: at most one epoch is lost.")
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-        return "This computer ran out of memory. Choose a smaller variant or a smaller batch size, and start again."
+        return tr("This computer ran out of memory. Choose a smaller variant or a smaller batch size, and start again.")
     if isinstance(error, StorageError):
-        return str(error)
+        return error.text
     first_line = str(error).strip().splitlines()[:1]
-    return f"The trainer ended with an unexpected {type(error).__name__}: {' '.join(first_line)[:300]}"
+    return tr(
+        "The trainer ended with an unexpected {kind}: {reason}",
+        kind=type(error).__name__,
+        reason=" ".join(first_line)[:300],
+    )
 
 
 def _is_full(folder: Path) -> bool:

@@ -16,6 +16,7 @@ from core.data.scan.folder import ImageFolder
 from core.data.subsets import SUBSETS
 from core.errors import DataError
 from core.files import write_atomically
+from core.language import kept, tr, tr_mark
 from core.models import weights
 from core.models.backbones import Backbone, backbone
 from core.recipe.plan import PhasePlan, boundaries_of, first_versions, plan_phases, starts_from_nothing
@@ -37,6 +38,18 @@ if TYPE_CHECKING:
     import keras
 
     from core.training.inputs.data_loader import DataLoader, TrainingData
+
+
+NONE_LEFT = {
+    "training": tr_mark(
+        "No readable photo is left in the training subset of {folder}. Check the folder and start again."
+    ),
+    "validation": tr_mark(
+        "No readable photo is left in the validation subset of {folder}. Check the folder and start again."
+    ),
+    "test": tr_mark("No readable photo is left in the test subset of {folder}. Check the folder and start again."),
+}
+"""What is told where a subset has no photo that can be read."""
 
 
 @dataclass(frozen=True)
@@ -128,10 +141,7 @@ def _training_data(run: Run, recipe: Recipe, given: RunPhotos, recorder: Recorde
     }
     for name, positions in subsets.items():
         if not len(positions):
-            raise DataError(
-                f"No readable photo is left in the {name} subset of {given.folder.root}. Check the folder and start"
-                " again."
-            )
+            raise DataError(tr(NONE_LEFT[name], folder=str(given.folder.root)))
     _require_every_class(given.folder, subsets["training"], failures)
     classes = len(given.folder.class_names)
     weights = photo_weights(given.folder.labels, given.certainty, subsets["training"], classes, recipe.class_weights)
@@ -169,17 +179,22 @@ def _require_every_class(folder: ImageFolder, training: NDArray[np.intp], failur
     if empty:
         label = folder.class_names.index(empty[0])
         reasons = (reason for index, reason in sorted(failures.items()) if folder.labels[index] == label)
-        reason = next(reasons, "none was in the training subset")
+        reason = next(reasons, tr("none was in the training subset"))
         raise DataError(
-            f"No readable training photo is left of “{empty[0]}” in {folder.root} ({reason}). Check the folder and"
-            " start again."
+            tr(
+                "No readable training photo is left of “{label}” in {folder} ({reason}). Check the folder and start"
+                " again.",
+                label=empty[0],
+                folder=str(folder.root),
+                reason=reason,
+            )
         )
 
 
 def report_left_out(run: Run, folder: ImageFolder, failures: dict[int, str], recorder: Recorder) -> None:
     """Write which photos could not be read, and why; what could not be read before, and can be now, is forgotten."""
     if failures or run.left_out_file.exists():
-        rows = [{"file": folder.paths[index], "reason": failures[index]} for index in sorted(failures)]
+        rows = [{"file": folder.paths[index], "reason": kept(failures[index])} for index in sorted(failures)]
         write_atomically(run.left_out_file, json.dumps(rows, indent=1, ensure_ascii=False))
         recorder.tell(left_out=len(rows))
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.errors import TrainingDiverged
+from core.language import tr, tr_mark
 from core.recipe.phases import Phase
 from core.runs.messages import NO_MESSAGE, Message
 from core.runs.prediction_history import validations
@@ -20,6 +21,16 @@ SMOOTHING = 0.9
 """Weight of the past in the exponential moving average of the training loss and accuracy of single batches."""
 
 BEST = ("best_epoch", "best_val_loss", "best_val_accuracy")
+
+LOSS_DIVERGED = tr_mark(
+    "The loss became {loss} in epoch {epoch}: the steps were too large. Start again with a learning rate ten times"
+    " smaller than {rate}."
+)
+VALIDATION_LOSS_DIVERGED = tr_mark(
+    "The validation loss became {loss} in epoch {epoch}: the steps were too large. Start again with a learning rate ten"
+    " times smaller than {rate}."
+)
+"""What is told where one of them is not a number."""
 
 
 def begun(before: Status, now: float) -> Status:
@@ -151,7 +162,7 @@ class Recorder:
 
         Raises `TrainingDiverged` when the loss is not a number any more.
         """
-        self._check_finite("loss", loss, epoch)
+        self._check_finite(LOSS_DIVERGED, loss, epoch)
         seconds = time.perf_counter() - self._step_began
         phase = self._present()
         if step < self._steps or self._steps == 1:  # the last batch of an epoch may be smaller
@@ -180,7 +191,7 @@ class Recorder:
         Returns whether it is the best so far by validation loss. Raises `TrainingDiverged` when the validation loss is
         not a number: the last step spoilt the model.
         """
-        self._check_finite("validation loss", val_loss, epoch)
+        self._check_finite(VALIDATION_LOSS_DIVERGED, val_loss, epoch)
         self.estimator.validation(self._present(), val_seconds)
         self._append(epoch, step, rate, version=version, val_loss=val_loss, val_accuracy=val_accuracy)
         self.validations += 1
@@ -216,11 +227,15 @@ class Recorder:
         if self._log is not None:
             self._log(row, number * self._steps + step)
 
-    def _check_finite(self, name: str, loss: float, epoch: int) -> None:
+    def _check_finite(self, diverged: str, loss: float, epoch: int) -> None:
         if not math.isfinite(loss):
             raise TrainingDiverged(
-                f"The {name} became {loss} in epoch {self._epochs_before() + epoch + 1}: the steps were too large. "
-                f"Start again with a learning rate ten times smaller than {self._present().learning_rate:.1e}."
+                tr(
+                    diverged,
+                    loss=str(loss),
+                    epoch=self._epochs_before() + epoch + 1,
+                    rate=f"{self._present().learning_rate:.1e}",
+                )
             )
 
     def _present(self) -> Phase:

@@ -10,6 +10,7 @@ from threading import Lock
 
 from core.files import write_atomically
 from core.json_values import checked, read_json
+from core.language import number, tr
 from core.recipe.augmentations import AUGMENTATION_OF, Choice
 
 SLOW = 5.0
@@ -62,10 +63,17 @@ class AugmentationCosts:
 def describe_costs(milliseconds: float | None, photos: int) -> str:
     """What a pass over this many photos costs, as a sentence for the screen; None where it is not known."""
     if milliseconds is None:
-        return "Their cost on this machine is measured when the Augmentations page is opened."
+        return tr("Their cost on this machine is measured when the Augmentations page is opened.")
     seconds = milliseconds * photos / 1000
-    time = "less than a second" if seconds < 1 else f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-    return (
-        f"They take {milliseconds:.1f} ms a photo on this machine: {time} for each pass over your {photos:,} training"
-        " photos."
+    if seconds < 1:
+        time = tr("less than a second")
+    elif seconds < 120:
+        time = tr("{seconds} s", seconds=number(seconds))
+    else:
+        time = tr("{minutes} min", minutes=str(round(seconds / 60)))
+    return tr(
+        "They take {milliseconds} ms a photo on this machine: {time} for each pass over your {count} training photos.",
+        milliseconds=number(milliseconds, 1),
+        time=time,
+        count=photos,
     )

@@ -9,7 +9,7 @@ from core.data.dataset import Dataset
 from core.errors import DataError, RunError
 from core.labelling.for_training import ForTraining, require_unlabelled, spread_to_unlabelled
 from core.labelling.pool import Pool
-from core.language import tr
+from core.language import sentences, tr
 from core.models.backbones import BACKBONES
 from core.runs.store import Run, RunStore
 from core.training.dataset_features import features
@@ -47,7 +47,7 @@ def unlabelled_photos(
     try:
         found = read(run)
     except RunError as error:
-        raise DataError(f"{error} The page “Label” does that.") from error
+        raise DataError(sentences(error.text, tr("The page “Label” does that."))) from error
     return spread_to_unlabelled(Pool.of(dataset.scan, found.values, found.row_of), dataset, parts, without)
 
 

@@ -428,10 +428,16 @@ class FeatureCache:
 
     def _no_room(self, needed: int) -> str:
         free, spare = self._disk()
-        return (
-            f"The feature cache in {self.root} needs {in_words(needed)} more. The limit feature_cache_bytes allows"
-            f" {in_words(self.limit)} in all, {in_words(self.used())} are used, and the disk has {in_words(free)} free,"
-            f" of which {in_words(spare)} are kept free. Free some space, or raise the limit."
+        return tr(
+            "The feature cache in {folder} needs {needed} more. The limit feature_cache_bytes allows {limit} in all,"
+            " {used} are used, and the disk has {free} free, of which {spare} are kept free. Free some space, or raise"
+            " the limit.",
+            folder=str(self.root),
+            needed=in_words(needed),
+            limit=in_words(self.limit),
+            used=in_words(self.used()),
+            free=in_words(free),
+            spare=in_words(spare),
         )
 
     def _idle(self, ours: frozenset[Path] = frozenset()) -> list[tuple[Path, int]]:
@@ -514,9 +520,15 @@ def _write(file: FileIO, left: memoryview) -> None:
 
 def _in_words(error: OSError, folder: Path) -> FeatureCacheError:
     if error.errno in DISK_FULL:
-        return NoRoom(f"The disk is full: the feature cache in {folder} cannot grow. Free some space.")
+        return NoRoom(
+            tr("The disk is full: the feature cache in {folder} cannot grow. Free some space.", folder=str(folder))
+        )
     return FeatureCacheError(
-        f"The feature cache in {folder} cannot be used ({error.strerror}). Make sure that it is writable."
+        tr(
+            "The feature cache in {folder} cannot be used ({reason}). Make sure that it is writable.",
+            folder=str(folder),
+            reason=str(error.strerror),
+        )
     )
 
 

@@ -57,7 +57,7 @@ class FirstPass:
             try:
                 self._compute(plans)
             except FeatureCacheError as error:
-                reason = Message("cache-failed", {"error": str(error)})
+                reason = Message("cache-failed", {"error": error.text})
                 plans = [replace(plan, boundary="", views=0, reason=reason) for plan in plans]
         if not all(plan.cached for plan in plans):
             self._decode("training", "validation")

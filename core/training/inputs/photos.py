@@ -93,7 +93,7 @@ class Photos:
             self._pixels[position] = decode(file, self.shape[0], self._max_pixels)
             self._decoded[position] = True
         except PhotoError as error:
-            self.failures[int(position)] = str(error)
+            self.failures[int(position)] = error.text
 
     def _digest(self, position: int, known: KnownDigest | None) -> bytes:
         try:
@@ -102,10 +102,10 @@ class Photos:
                 return known.digest
             return file_digest(path)
         except PhotoOutOfReach as error:
-            self.failures[position] = str(error)
+            self.failures[position] = error.text
         except OSError:
             self._decode(position)  # which finds the words for it
-            self.failures.setdefault(position, "the file cannot be read")
+            self.failures.setdefault(position, tr("the file cannot be read"))
         return b""
 
 

@@ -44,7 +44,7 @@ def held_with_message(run: Run, message: Message) -> Iterator[None]:
             run.write_status(replace(status, phase="preparing", message=message))
         except StorageError as error:
             run.write_status(
-                replace(status, state=FAILED, message=Message("failed"), error=str(error), ended=time.time())
+                replace(status, state=FAILED, message=Message("failed"), error=error.text, ended=time.time())
             )
             raise
         yield

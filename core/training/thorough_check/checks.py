@@ -174,7 +174,9 @@ def read_scores(run: Run) -> HeldOutScores:
         labels = np.array(request.labels, np.int32)
         return HeldOutScores(request.class_names, request.digests, labels, scores.astype(np.float32))
     except (OSError, ValueError, UnfreezeError) as error:
-        raise RunNotReady(f"The result of the label check cannot be read ({error}). Check again.") from error
+        raise RunNotReady(
+            tr("The result of the label check cannot be read ({reason}). Check again.", reason=words_of(error))
+        ) from error
 
 
 def seconds(chosen: Backbone, photos: int, throughput: Throughput) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.arrays import read_array
 from core.data.intake.zip_reader import Entry, ZipReader
-from core.errors import DataError, TransferError
+from core.errors import DataError, TransferError, words_of
 from core.language import tr
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -39,7 +39,9 @@ def read_npz(path: Path, schema: Schema | None = None) -> Arrays:
             found = {entry.name.removesuffix(SUFFIX): _content(reader, entry) for entry in reader.entries}
             repeated = len(found) < len(reader.entries)
     except DataError as error:
-        raise TransferError(f"“{path.name}” is not a readable file of arrays: {error}") from error
+        raise TransferError(
+            tr("“{file}” is not a readable file of arrays: {reason}", file=path.name, reason=error.text)
+        ) from error
     if repeated:
         raise TransferError(tr("“{file}” holds two arrays of the same name.", file=path.name))
     if schema is not None and set(found) != set(schema):
@@ -51,11 +53,20 @@ def read_npz(path: Path, schema: Schema | None = None) -> Arrays:
                 expected=", ".join(schema),
             )
         )
-    arrays = {name: array_of(content, f"{name} in {path.name}") for name, content in found.items()}
+    arrays = {
+        name: array_of(content, tr("{array} in {file}", array=name, file=path.name)) for name, content in found.items()
+    }
     for name, (kinds, dimensions) in (schema or {}).items():
         if arrays[name].dtype.kind not in kinds or arrays[name].ndim != dimensions:
-            came = f"{arrays[name].dtype} with {arrays[name].ndim} dimensions"
-            raise TransferError(f"{name} in {path.name} is {came}, which does not fit an exported run.")
+            raise TransferError(
+                tr(
+                    "{array} in {file} is {type} with {count} dimensions, which does not fit an exported run.",
+                    array=name,
+                    file=path.name,
+                    type=str(arrays[name].dtype),
+                    count=arrays[name].ndim,
+                )
+            )
     return arrays
 
 
@@ -67,13 +78,15 @@ def read_npy(path: Path) -> NDArray[Any]:
 def array_of(content: bytes, name: str) -> NDArray[Any]:
     """The array in the bytes of a `.npy` file; `name` is for the message of `TransferError`."""
     if not content.startswith(MAGIC):  # `numpy.load` would try archives and pickles
-        raise TransferError(f"{name} is not a NumPy array.")
+        raise TransferError(tr("{array} is not a NumPy array.", array=name))
     try:
         array = read_array(content)
     except ValueError as error:
-        raise TransferError(f"{name} is not a plain array ({error}).") from error
+        raise TransferError(
+            tr("{array} is not a plain array ({reason}).", array=name, reason=words_of(error))
+        ) from error
     if array.dtype.kind not in INTEGER + REAL:
-        raise TransferError(f"{name} holds {str(array.dtype)[:80]}; expected plain numbers.")
+        raise TransferError(tr("{array} holds {type}; expected plain numbers.", array=name, type=str(array.dtype)[:80]))
     return array
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.subsets import SUBSETS
-from core.errors import TransferError
-from core.language import tr
+from core.errors import TransferError, words_of
+from core.language import tr, tr_mark
 from core.runs.embeddings import Embeddings, write_embeddings
 from core.runs.store import Run
 from core.training.transfer.array_file import INTEGER, REAL, Schema, read_npy, read_npz
@@ -24,6 +24,12 @@ EMBEDDINGS: Schema = {
     "embedding": (REAL, 2),
     "probabilities": (REAL, 2),
 }
+
+UNFIT = {
+    "validation": tr_mark("The predictions for the validation photos do not fit the run's classes and photos."),
+    "test": tr_mark("The predictions for the test photos do not fit the run's classes and photos."),
+}
+"""What is told of predictions for a subset that are not the run's."""
 
 ROUNDING = 1e-3
 """How far probabilities that were stored in half precision may be out of range."""
@@ -56,7 +62,7 @@ def _write_predictions(file: Path, run: Run, subset: str, classes: int, photos: 
     count = len(labels)
     fits = probabilities.shape == (count, classes) and 0 < count <= photos
     if not fits or not _in_range(labels, classes - 1) or not _are_shares(probabilities):
-        raise TransferError(f"The predictions for the {subset} photos do not fit the run's classes and photos.")
+        raise TransferError(tr(UNFIT[subset]))
     np.savez(run.predictions_file(subset), probabilities=probabilities, labels=labels.astype(np.int32))
     return TestResult(int((probabilities.argmax(1) == labels).sum()), count)
 
@@ -77,7 +83,9 @@ def _write_embeddings(file: Path, run: Run, classes: int, photos: frozenset[str]
     try:
         write_embeddings(run, Embeddings(paths, *found, probabilities.astype(np.float32)))
     except ValueError as error:
-        raise TransferError(f"The embeddings of this run cannot be used: {error}.") from error
+        raise TransferError(
+            tr("The embeddings of this run cannot be used: {reason}.", reason=words_of(error))
+        ) from error
 
 
 def _write_prediction_history(folder: Path, run: Run, classes: int, validations: int) -> None:
@@ -91,7 +99,9 @@ def _write_prediction_history(folder: Path, run: Run, classes: int, validations:
         shapes.add(found.shape)
         fits = found.ndim == 2 and len(found) == 3 and len(shapes) == 1 and _are_shares(found[1:])
         if not fits or not _in_range(found[0], classes - 1) or (found[0] != np.floor(found[0])).any():
-            raise TransferError(f"{PREDICTION_HISTORY}{file.name} does not fit the run's classes and photos.")
+            raise TransferError(
+                tr("{file} does not fit the run's classes and photos.", file=f"{PREDICTION_HISTORY}{file.name}")
+            )
         run.timeline_folder.mkdir(exist_ok=True)
         np.save(run.timeline_folder / file.name, found.astype(np.float32))
 

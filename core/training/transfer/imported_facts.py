@@ -11,7 +11,7 @@ from core.data.intake.incoming import UNSEEN
 from core.errors import TransferError, words_of
 from core.files import write_atomically
 from core.json_values import LARGEST, fits, parsed
-from core.language import tr
+from core.language import ENGLISH, from_json, reading, tr
 from core.recipe.phases import PHASE_KEYS
 from core.runs.messages import Message
 from core.runs.metrics import checked_metrics
@@ -43,7 +43,10 @@ class TestResult:
 
 def read_json(path: Path, kind: type = dict) -> Any:
     """The JSON object, or other kind of value, in a file; raises `TransferError` for anything else."""
-    return _parsed(path.read_text("utf-8", errors="replace"), f"“{path.name}”", kind)
+    try:
+        return parsed(path.read_text("utf-8", errors="replace"), kind)
+    except ValueError as error:
+        raise TransferError(tr("“{file}” cannot be used: {reason}.", file=path.name, reason=words_of(error))) from error
 
 
 def class_names(unpacked: Path) -> tuple[str, ...]:
@@ -62,7 +65,8 @@ def status(unpacked: Path, has_model: bool, tested: TestResult | None) -> Status
     ours = {name: value for name, value in values.items() if name not in COUNTED}
     ended = ours.get("state") in (FINISHED, FAILED)
     try:
-        known = status_from(ours if ended else {**ours, "state": STOPPED})
+        with reading(ENGLISH):  # what it was made of is not taken over
+            known = status_from(ours if ended else {**ours, "state": STOPPED})
     except ValueError as error:
         raise TransferError(tr("The status of this run cannot be used: {reason}.", reason=words_of(error))) from error
     found: dict[str, Any] = {
@@ -97,7 +101,7 @@ def write_metrics(unpacked: Path, run: Run) -> int:
         for number, line in enumerate(lines, start=1):
             if not line.endswith("\n"):  # cut short by a power failure; `read_metrics` passes it over, too
                 break
-            row = _metrics_row(line, f"Line {number:,} of the metrics")
+            row = _metrics_row(line, number)
             validations += "val_loss" in row
             kept.write(json.dumps(row) + "\n")
     return validations
@@ -111,8 +115,16 @@ def write_left_out(unpacked: Path, run: Run) -> None:
     rows = read_json(file, list)
     if not all(isinstance(row, dict) for row in rows):
         raise TransferError(tr("“{file}” must be a list of photos with reasons.", file=file.name))
-    kept = [{name: _text(row.get(name)) for name in ("file", "reason")} for row in rows]
+    kept = [{"file": _text(row.get("file")), "reason": _reason(row.get("reason"))} for row in rows]
     write_atomically(run.left_out_file, json.dumps(kept, indent=1, ensure_ascii=False))
+
+
+def _reason(value: Any) -> str:
+    try:
+        with reading(ENGLISH):
+            return _text(from_json(value))
+    except ValueError:
+        return ""
 
 
 def environment(unpacked: Path) -> dict[str, Any]:
@@ -134,20 +146,15 @@ def moment(value: Any) -> float:
     return float(value) if fits(value, float, 0, LATEST) else time.time()
 
 
-def _parsed(text: str, what: str, kind: type = dict) -> Any:
-    try:
-        return parsed(text, kind)
-    except ValueError as error:
-        raise TransferError(f"{what} cannot be used: {error}.") from error
-
-
-def _metrics_row(line: str, what: str) -> dict[str, Any]:
+def _metrics_row(line: str, number: int) -> dict[str, Any]:
     try:
         row = checked_metrics(parsed(line, dict))
     except ValueError as error:
-        raise TransferError(f"{what} cannot be used: {error}.") from error
+        raise TransferError(
+            tr("Line {number} of the metrics cannot be used: {reason}.", number=number, reason=words_of(error))
+        ) from error
     if row["phase"] not in PHASE_KEYS:
-        raise TransferError(f"{what} has an unknown phase.")
+        raise TransferError(tr("Line {number} of the metrics has an unknown phase.", number=number))
     return row
 
 

@@ -4,17 +4,19 @@ Nothing that was imported is executed: the network is our own, and the names and
 this network has. Importing this module brings no TensorFlow; `rebuild` does.
 """
 
+import json
 import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.errors import TransferError, UnfreezeError
-from core.language import tr
+from core.language import from_json, kept, tr
 from core.models.backbones import backbone
 from core.models.heads import feature_width
 from core.models.serving import write_graph
@@ -53,9 +55,16 @@ def rebuild_in_child(run: Run, still_wanted: Callable[[], None] = lambda: None) 
         child.kill()
         message = child.communicate()[0].decode(errors="replace").strip()
     if child.returncode == REFUSED:
-        raise TransferError(message)
+        raise TransferError(_told(message))
     if child.returncode:
-        raise TransferError(f"The model could not be rebuilt. {run.log_tail(300).strip()}")
+        raise TransferError(tr("The model could not be rebuilt. {message}", message=run.log_tail(300).strip()))
+
+
+def _told(message: str) -> str:
+    """What the child printed, in the reader's language."""
+    with suppress(ValueError):
+        return from_json(json.loads(message))
+    return message
 
 
 def rebuild(run: Run) -> None:
@@ -141,7 +150,7 @@ def main(folder: str) -> int:
         with without_scikit_learn():
             rebuild(Run(Path(folder)))
     except UnfreezeError as error:
-        print(error)
+        print(json.dumps(kept(error.text)))
         return REFUSED
     return 0
 

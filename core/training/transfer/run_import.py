@@ -23,9 +23,10 @@ from core.data.intake.zip_reader import Entry, ZipReader
 from core.data.pseudo_labels import read_pseudo_csv, write_pseudo_csv
 from core.data.scan.walk import check_inside
 from core.data.split import read_split_csv, write_split_csv
-from core.errors import DataError, FolderError, PhotoError, RecipeError, TransferError
+from core.errors import DataError, FolderError, PhotoError, RecipeError, TransferError, words_of
+from core.formatting import listed
 from core.inference import decision
-from core.language import tr
+from core.language import sentences, tr, tr_mark
 from core.models.backbones import backbone
 from core.models.serving import PROBABILITIES, ServingGraph
 from core.recipe.recipe import Recipe
@@ -52,7 +53,7 @@ MAX_ENTRIES = 5_000
 MAX_MANIFEST_BYTES = 5 * MEGABYTE
 HISTORY_NAME = re.compile(re.escape(PREDICTION_HISTORY) + r"[1-9][0-9]{0,5}\.npy")
 
-DAMAGED = "The file may be damaged, or was changed. Export the run again."
+DAMAGED = tr_mark("The file may be damaged, or was changed. Export the run again.")
 
 TOLERANCE = 1e-3
 """How far probabilities of the rebuilt model may be from those in the manifest."""
@@ -82,10 +83,12 @@ class ImportedRun:
     @property
     def sentence(self) -> str:
         """What it can be used for."""
-        model = "It can predict and be compared" if self.has_model else "It has no model; its curves can be viewed"
+        use = tr("It has no model; its curves can be viewed.")
+        if self.has_model:
+            use = tr("It can predict and be compared.")
         if self.photos is None:
-            return f"{model}. Its photos are not on this computer, so they cannot be shown."
-        return f"{model}. Its photos were found in {self.photos}."
+            return sentences(use, tr("Its photos are not on this computer, so they cannot be shown."))
+        return sentences(use, tr("Its photos were found in {folder}.", folder=str(self.photos)))
 
 
 def import_run(
@@ -109,7 +112,7 @@ def import_run(
     try:
         reader = ZipReader(archive, MAX_ENTRIES)
     except DataError as error:
-        raise TransferError(str(error)) from error
+        raise TransferError(error.text) from error
     entries = _by_name(reader.entries, settings.limits)
     with unfinished(settings.home / FOLDER, 2 * sum(entry.size for entry in entries.values())) as folder:
         unpacked, run = folder / "came", Run(folder / "run")
@@ -130,32 +133,41 @@ def _by_name(entries: Sequence[Entry], limits: Limits) -> dict[str, Entry]:
         if entry.name in (PREDICTION_HISTORY, ""):
             continue
         largest = most.get(entry.name, MAX_HISTORY_BYTES if HISTORY_NAME.fullmatch(entry.name) else None)
-        problem = _problem(entry, largest, limits.ratio) or ("it occurs twice" if entry.name in found else "")
+        problem = _problem(entry, largest, limits.ratio) or (tr("it occurs twice") if entry.name in found else "")
         if problem:
             raise TransferError(
-                f"“{shown(entry.name)[:80]}” in this file cannot be imported: {problem}. Nothing was imported."
+                tr(
+                    "“{name}” in this file cannot be imported: {reason}. Nothing was imported.",
+                    name=shown(entry.name)[:80],
+                    reason=problem,
+                )
             )
         found[entry.name] = entry
     missing = [name for name in (MANIFEST, *(file.name for file in RUN_FILES if file.required)) if name not in found]
     if missing:
+        together = listed(missing)
         raise TransferError(
-            f"This is not an exported run: {' and '.join(missing)} is missing. Choose a file that was made with"
-            " “Export this run”."
+            tr(
+                "This is not an exported run: {missing} is missing. Choose a file that was made with “Export this"
+                " run”.",
+                missing=together,
+            )
         )
     return found
 
 
 def _problem(entry: Entry, largest: int | None, ratio: int) -> str:
     if largest is None:
-        return "it is not part of an exported run"
+        return tr("it is not part of an exported run")
     if entry.is_special or entry.is_folder:
-        return "it is a link or a device, not a file"
+        return tr("it is a link or a device, not a file")
     if entry.is_encrypted or entry.unread_method:
-        return "it is encrypted, or compressed by an unsupported method"
+        return tr("it is encrypted, or compressed by an unsupported method")
     if entry.size > largest:
-        return f"it has {in_words(entry.size)}; at most {in_words(largest)} are allowed"
+        return tr("it has {size}; at most {most} are allowed", size=in_words(entry.size), most=in_words(largest))
     if entry.size > MEGABYTE and entry.size > ratio * entry.packed:
-        return f"it would unpack to {entry.size // max(1, entry.packed):,} times its size, which may be an attack"
+        times = entry.size // max(1, entry.packed)
+        return tr("it would unpack to {count} times its size, which may be an attack", count=times)
     return ""
 
 
@@ -171,9 +183,11 @@ def _unpack(reader: ZipReader, entries: Mapping[str, Entry], folder: Path, on_pr
                 for chunk in reader.content(entry):
                     digest.update(chunk)
                     done += file.write(chunk)
-                    on_progress("Unpacking", min(1.0, done / total))
+                    on_progress(tr("Unpacking"), min(1.0, done / total))
         except PhotoError as error:
-            raise TransferError(f"“{name}” cannot be unpacked: {error}. {DAMAGED}") from error
+            raise TransferError(
+                sentences(tr("“{file}” cannot be unpacked: {reason}.", file=name, reason=error.text), tr(DAMAGED))
+            ) from error
         digests[name] = digest.hexdigest()
     del digests[MANIFEST]
     manifest: dict[str, Any] = imported_facts.read_json(folder / MANIFEST)
@@ -186,15 +200,23 @@ def _check_manifest(manifest: Mapping[str, Any], digests: Mapping[str, str]) -> 
         raise TransferError(tr("This is not an exported run: its manifest belongs to something else."))
     if manifest.get("version") != VERSION:
         raise TransferError(
-            f"This run was exported in version {manifest.get('version')!s:.20} of the format; this Unfreeze reads"
-            f" version {VERSION}. Update Unfreeze."
+            tr(
+                "This run was exported in version {found} of the format; this Unfreeze reads version {known}. Update"
+                " Unfreeze.",
+                found=f"{manifest.get('version')!s:.20}",
+                known=VERSION,
+            )
         )
     listed = manifest.get("files")
     if not isinstance(listed, dict) or listed.keys() != digests.keys():
-        raise TransferError(f"The files are not those that the manifest lists. {DAMAGED}")
+        raise TransferError(sentences(tr("The files are not those that the manifest lists."), tr(DAMAGED)))
     for name, digest in digests.items():
         if not isinstance(listed[name], dict) or listed[name].get("sha256") != digest:
-            raise TransferError(f"“{name}” is not the file that was exported: its SHA-256 differs. {DAMAGED}")
+            raise TransferError(
+                sentences(
+                    tr("“{file}” is not the file that was exported: its SHA-256 differs.", file=name), tr(DAMAGED)
+                )
+            )
 
 
 def _build(
@@ -206,12 +228,12 @@ def _build(
     on_progress: Progress,
 ) -> ImportedRun:
     """Check each file, and write the run's folder from what was read."""
-    on_progress("Checking the files", None)
+    on_progress(tr("Checking the files"), None)
     former_id = f"{manifest.get('id')!s:.40}"
     try:
         recipe = Recipe.from_values(imported_facts.read_json(unpacked / "recipe.json"))
     except RecipeError as error:
-        raise TransferError(f"The recipe of this run cannot be used: {error}") from error
+        raise TransferError(tr("The recipe of this run cannot be used: {reason}", reason=error.text)) from error
     class_names = imported_facts.class_names(unpacked)
     paths = _split(unpacked, run, class_names, settings.limits)
     _spread(unpacked, run, class_names, settings.limits)
@@ -237,11 +259,13 @@ def _split(unpacked: Path, run: Run, class_names: Sequence[str], limits: Limits)
     try:
         folder, parts = read_split_csv(unpacked / "split.csv", run.folder)
     except (DataError, csv.Error) as error:
-        raise TransferError(f"The split of this run cannot be used: {error}") from error
+        raise TransferError(tr("The split of this run cannot be used: {reason}", reason=words_of(error))) from error
     if not set(folder.class_names) <= set(class_names) or len(folder) > limits.files:
-        raise TransferError(f"The split of this run has classes that its model lacks, or too many photos. {DAMAGED}")
+        raise TransferError(
+            sentences(tr("The split of this run has classes that its model lacks, or too many photos."), tr(DAMAGED))
+        )
     if any("\0" in path for path in folder.paths):
-        raise TransferError(f"The split of this run has a file name with a zero byte. {DAMAGED}")
+        raise TransferError(sentences(tr("The split of this run has a file name with a zero byte."), tr(DAMAGED)))
     write_split_csv(run.split_file, folder, parts)
     return folder.paths
 
@@ -254,13 +278,17 @@ def _spread(unpacked: Path, run: Run, class_names: Sequence[str], limits: Limits
     try:
         spread = read_pseudo_csv(file)
     except DataError as error:
-        raise TransferError(f"The spread labels of this run cannot be used: {error}") from error
+        raise TransferError(tr("The spread labels of this run cannot be used: {reason}", reason=error.text)) from error
     if not set(spread.classes) <= set(class_names) or len(spread) > limits.files:
         raise TransferError(
-            f"The spread labels of this run have classes that its model lacks, or too many photos. {DAMAGED}"
+            sentences(
+                tr("The spread labels of this run have classes that its model lacks, or too many photos."), tr(DAMAGED)
+            )
         )
     if any("\0" in path or path.startswith("/") or ".." in path.split("/") for path in spread.paths):
-        raise TransferError(f"The spread labels of this run have a file name that leads outside its folder. {DAMAGED}")
+        raise TransferError(
+            sentences(tr("The spread labels of this run have a file name that leads outside its folder."), tr(DAMAGED))
+        )
     write_pseudo_csv(run.pseudo_file, spread)
 
 
@@ -293,16 +321,17 @@ def _write_origin(unpacked: Path, run: Run, recipe: Recipe, former_id: str, mani
     run.environment_file.write_text(json.dumps(environment, indent=2, ensure_ascii=False), "utf-8")
     label = imported_facts.label(unpacked)
     dataset = PureWindowsPath(recipe.dataset).name or recipe.dataset
-    name = label.name or f"{backbone(recipe.backbone).name} on {dataset}"
-    run.write_label(Label(f"{name} (imported)", label.group, label.variant))
+    network = backbone(recipe.backbone).name
+    name = label.name or tr("{network} on {dataset}", network=network, dataset=dataset)
+    run.write_label(Label(tr("{name} (imported)", name=name), label.group, label.variant))
 
 
 def _build_model(unpacked: Path, run: Run, proof: Any, on_progress: Progress) -> None:
     """Rebuild the model, and check that its outputs are those of the exported one."""
     weights = run.folder / WEIGHTS
     (unpacked / WEIGHTS).replace(weights)
-    on_progress("Building the network", None)
-    rebuild_in_child(run, lambda: on_progress("Building the network", None))
+    on_progress(tr("Building the network"), None)
+    rebuild_in_child(run, lambda: on_progress(tr("Building the network"), None))
     weights.unlink()
     run.log_file.unlink(missing_ok=True)
     graph = ServingGraph(run.serving_folder)
@@ -310,7 +339,7 @@ def _build_model(unpacked: Path, run: Run, proof: Any, on_progress: Progress) ->
     try:
         expected = np.asarray(proof, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise TransferError(f"The reference outputs of the model cannot be read. {DAMAGED}") from error
+        raise TransferError(sentences(tr("The reference outputs of the model cannot be read."), tr(DAMAGED))) from error
     if expected.size and (expected.shape != found.shape or not np.abs(expected - found).max() <= TOLERANCE):
         raise TransferError(
             tr(
