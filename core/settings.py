@@ -177,8 +177,7 @@ def settings_from(environ: Mapping[str, str] = os.environ, *, shared: bool = Fal
         raise SettingsError(
             tr(
                 "There is no home directory: HOME is not set, and this user has none. Set UNFREEZE_HOME to a folder"
-                " that"
-                " Unfreeze may write to."
+                " that Unfreeze may write to."
             )
         )
     home = _folder(environ.get("UNFREEZE_HOME") or f"{user}/unfreeze", WRONG_VARIABLE, name="UNFREEZE_HOME")
@@ -213,8 +212,8 @@ def make_home(settings: Settings) -> None:
     except OSError as error:
         raise SettingsError(
             tr(
-                "Unfreeze keeps what it makes in {folder}, which cannot be used ({reason}). Set"
-                " UNFREEZE_HOME to a folder that may be written to.",
+                "Unfreeze keeps what it makes in {folder}, which cannot be used ({reason}). Set UNFREEZE_HOME to a"
+                " folder that may be written to.",
                 folder=str(settings.home),
                 reason=str(error.strerror),
             )
@@ -350,8 +349,8 @@ def _limits(file: Path, filed: Mapping[str, Any]) -> Limits:
         if type(value) is not int or not low <= value <= high:
             raise SettingsError(
                 tr(
-                    "The settings file {file} has the limit {name} = {value}; it must be a whole number from"
-                    " {lowest} to {highest}.",
+                    "The settings file {file} has the limit {name} = {value}; it must be a whole number from {lowest}"
+                    " to {highest}.",
                     file=str(file),
                     name=name,
                     value=_shown(value),

@@ -32,7 +32,7 @@ STORES = GROUND | {"core.processes", "core.data", "core.models", "core.runs"}
 ANSWERS = STORES | {"core.recipe", "core.evaluation"}
 
 LAYERS: dict[str, frozenset[str]] = {
-    "core.arrays": frozenset(),
+    "core.arrays": frozenset({"core.language"}),
     "core.language": frozenset(),
     "core.csv_files": frozenset(),
     "core.errors": frozenset({"core.language"}),

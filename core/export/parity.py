@@ -180,46 +180,55 @@ def warnings(pairs: PairedPredictions, precision: Precision) -> tuple[str, ...]:
 
 def as_text(found: ParityReport) -> str:
     """The report for people to read."""
-    verdict = "PASSED" if found.proven else "FAILED"
     lines = [
-        f"Parity certificate: {verdict}",
+        tr("Parity certificate: PASSED") if found.proven else tr("Parity certificate: FAILED"),
         "",
-        f"Run {found.run}, format {found.format} ({found.precision}), {found.made}.",
+        tr(
+            "Run {run}, format {format} ({precision}), {time}.",
+            run=found.run,
+            format=found.format,
+            precision=found.precision,
+            time=found.made,
+        ),
         "",
-        f"A separate process with nothing but the content of this ZIP file ran predict.py on {found.photos} photos,",
-        "and its predictions were compared with those of the model in Unfreeze.",
+        tr(
+            "A separate process with nothing but the content of this ZIP file ran predict.py on {count} photos,\n"
+            "and its predictions were compared with those of the model in Unfreeze.",
+            count=found.photos,
+        ),
         "",
         *(f"  {name}: {value}" for name, value in figures(found)),
         "",
-        "Photos:",
-        *(f"  {count} {kind}" for kind, count in found.kinds.items()),
+        tr("Photos:"),
+        *(f"  {count} {tr(kind)}" for kind, count in found.kinds.items()),
         "",
-        "Versions:",
+        tr("Versions:"),
         *(f"  {name} {version}" for name, version in found.versions.items()),
     ]
-    for title, sentences in (("Why it failed:", found.failures), ("Note:", found.warnings)):
-        if sentences:
-            lines += ["", title, *(f"  {sentence}" for sentence in sentences)]
+    for title, told in ((tr("Why it failed:"), found.failures), (tr("Note:"), found.warnings)):
+        if told:
+            lines += ["", title, *(f"  {retold(sentence)}" for sentence in told)]
     return "\n".join(lines) + "\n"
 
 
 def figures(found: ParityReport) -> list[tuple[str, str]]:
     """What was measured, with a name each."""
+    same = tr("{share} of {count} photos", share=share(found.equal_top1), count=found.photos)
     return [
-        ("Largest difference in a probability", f"{found.max_difference:.1e}"),
-        ("Mean difference", f"{found.mean_difference:.1e}"),
-        ("Same predicted class", f"{share(found.equal_top1)} of {found.photos} photos"),
+        (tr("Largest difference in a probability"), f"{found.max_difference:.1e}"),
+        (tr("Mean difference"), f"{found.mean_difference:.1e}"),
+        (tr("Same predicted class"), same),
         *_accuracies(found),
-        ("Milliseconds per photo", f"{found.milliseconds:.0f}"),
-        ("Model size", f"{found.bytes / 1e6:.1f} MB"),
+        (tr("Milliseconds per photo"), f"{found.milliseconds:.0f}"),
+        (tr("Model size"), tr("{number} MB", number=number(found.bytes / 1e6, 1))),
     ]
 
 
 def _accuracies(found: ParityReport) -> list[tuple[str, str]]:
     if found.accuracy is None or found.run_accuracy is None:
         return []
-    words = f"{share(found.accuracy)} (the run: {share(found.run_accuracy)})"
-    return [(f"Accuracy on {found.tested} test photos", words)]
+    words = tr("{share} (the run: {original})", share=share(found.accuracy), original=share(found.run_accuracy))
+    return [(tr("Accuracy on {count} test photos", count=found.tested), words)]
 
 
 def share(value: float) -> str:

@@ -15,7 +15,7 @@ from core.data.scan.walk import check_photo
 from core.data.split import read_split_csv
 from core.data.subsets import TEST, TRAINING, VALIDATION
 from core.errors import ExportError, PhotoError
-from core.language import tr
+from core.language import tr, tr_mark
 from core.recipe.run_recipe import read_recipe
 from core.runs.store import Run
 from core.settings import Settings
@@ -64,16 +64,25 @@ def _sixteen_bits(image: Image.Image) -> bytes:
 
 
 VARIANTS: Mapping[str, tuple[str, Callable[[Image.Image], bytes]]] = {
-    **{f"JPEG rotated by its EXIF data ({number})": (".jpg", _turned(number)) for number in range(2, 9)},
-    "JPEG in greyscale": (".jpg", lambda image: _saved(image.convert("L"), "JPEG", quality=92)),
-    "JPEG in CMYK": (".jpg", lambda image: _saved(image.convert("CMYK"), "JPEG", quality=92)),
-    "large JPEG": (".jpg", lambda image: _saved(image.resize((8 * WIDTH, 8 * HEIGHT)), "JPEG", quality=85)),
-    "PNG with transparency": (".png", lambda image: _saved(_with_alpha(image), "PNG")),
-    "PNG in greyscale with transparency": (".png", lambda image: _saved(_with_alpha(image).convert("LA"), "PNG")),
-    "PNG with a palette": (".png", lambda image: _saved(image.quantize(64), "PNG")),
-    "PNG with a palette and transparency": (".png", _transparent_palette),
-    "PNG with 16 bits": (".png", _sixteen_bits),
-    "PNG in black and white": (".png", lambda image: _saved(image.convert("1"), "PNG")),
+    tr_mark("JPEG rotated by its EXIF data (2)"): (".jpg", _turned(2)),
+    tr_mark("JPEG rotated by its EXIF data (3)"): (".jpg", _turned(3)),
+    tr_mark("JPEG rotated by its EXIF data (4)"): (".jpg", _turned(4)),
+    tr_mark("JPEG rotated by its EXIF data (5)"): (".jpg", _turned(5)),
+    tr_mark("JPEG rotated by its EXIF data (6)"): (".jpg", _turned(6)),
+    tr_mark("JPEG rotated by its EXIF data (7)"): (".jpg", _turned(7)),
+    tr_mark("JPEG rotated by its EXIF data (8)"): (".jpg", _turned(8)),
+    tr_mark("JPEG in greyscale"): (".jpg", lambda image: _saved(image.convert("L"), "JPEG", quality=92)),
+    tr_mark("JPEG in CMYK"): (".jpg", lambda image: _saved(image.convert("CMYK"), "JPEG", quality=92)),
+    tr_mark("large JPEG"): (".jpg", lambda image: _saved(image.resize((8 * WIDTH, 8 * HEIGHT)), "JPEG", quality=85)),
+    tr_mark("PNG with transparency"): (".png", lambda image: _saved(_with_alpha(image), "PNG")),
+    tr_mark("PNG in greyscale with transparency"): (
+        ".png",
+        lambda image: _saved(_with_alpha(image).convert("LA"), "PNG"),
+    ),
+    tr_mark("PNG with a palette"): (".png", lambda image: _saved(image.quantize(64), "PNG")),
+    tr_mark("PNG with a palette and transparency"): (".png", _transparent_palette),
+    tr_mark("PNG with 16 bits"): (".png", _sixteen_bits),
+    tr_mark("PNG in black and white"): (".png", lambda image: _saved(image.convert("1"), "PNG")),
     "GIF": (".gif", lambda image: _saved(image.quantize(64), "GIF")),
     "WebP": (".webp", lambda image: _saved(image, "WEBP", quality=80)),
     "TIFF": (".tif", lambda image: _saved(image, "TIFF")),
@@ -133,11 +142,11 @@ def write_trial_photos(run: Run, side: int, folder: Path, settings: Settings) ->
 
     labels = []
     for label, content, suffix in source.some(TEST, MOST_TESTED):
-        add(content, suffix, "test photo, unchanged")
+        add(content, suffix, tr_mark("test photo, unchanged"))
         labels.append(run.class_names().index(source.folder.class_names[label]))
     if len(photos) < LEAST:
         for _, content, suffix in source.some(VALIDATION, LEAST - len(photos)):
-            add(content, suffix, "validation photo, unchanged")
+            add(content, suffix, tr_mark("validation photo, unchanged"))
     fitted = [decode(content, side, settings.limits.pixels) for _, content, _ in source.some(TRAINING, FITTED)]
     if not photos or not fitted:
         raise ExportError(

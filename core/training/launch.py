@@ -143,8 +143,8 @@ def move_photos(run: Run, folder: str, settings: Settings) -> Path:
     if gone:
         raise FolderError(
             tr(
-                "{missing} of the {total} photos of this run are not in {folder}, for example “{example}”. Choose"
-                " the folder to which all of them were moved.",
+                "{missing} of the {total} photos of this run are not in {folder}, for example “{example}”. Choose the"
+                " folder to which all of them were moved.",
                 missing=len(gone),
                 total=len(paths),
                 folder=str(root),
@@ -156,8 +156,8 @@ def move_photos(run: Run, folder: str, settings: Settings) -> Path:
     if not listed:
         raise DataError(
             tr(
-                "What was in {former} is not known any more, so the photos in {folder} cannot be compared with it."
-                " Move them back to their former folder.",
+                "What was in {former} is not known any more, so the photos in {folder} cannot be compared with it. Move"
+                " them back to their former folder.",
                 former=recipe.dataset,
                 folder=str(root),
             )
@@ -192,8 +192,7 @@ def _filling(
         raise RecipeError(
             tr(
                 "This recipe uses the unlabelled photos, too, and this dataset has none: they come from the page"
-                " “Label”."
-                " Switch them off in the recipe, or choose a folder that is labelled there."
+                " “Label”. Switch them off in the recipe, or choose a folder that is labelled there."
             )
         )
 
@@ -215,8 +214,7 @@ def _require_own(run: Run) -> None:
         raise RunNotReady(
             tr(
                 "This run was trained elsewhere and imported without a checkpoint: its model can be used, but its"
-                " training"
-                " cannot be resumed. Start a new run with its recipe."
+                " training cannot be resumed. Start a new run with its recipe."
             )
         )
 
@@ -225,8 +223,8 @@ def _require_photos(recipe: Recipe) -> None:
     if not Path(recipe.dataset).is_dir():
         raise FolderError(
             tr(
-                "The photos of this run were in {former}, and that folder no longer exists. Put it back, then"
-                " resume the run.",
+                "The photos of this run were in {former}, and that folder no longer exists. Put it back, then resume"
+                " the run.",
                 former=recipe.dataset,
             )
         )

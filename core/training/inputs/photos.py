@@ -192,8 +192,8 @@ def _check_room(folder: Path, needed: int) -> None:
     if free < needed * 1.1:
         raise DataError(
             tr(
-                "Decoding the photos needs {needed} of free disk space under {folder}, and "
-                "{free} are free. Free some space, or choose a variant with a smaller resolution.",
+                "Decoding the photos needs {needed} of free disk space under {folder}, and {free} are free. Free some"
+                " space, or choose a variant with a smaller resolution.",
                 needed=size(needed),
                 folder=str(folder.parent),
                 free=size(free),

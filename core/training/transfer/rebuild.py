@@ -127,8 +127,8 @@ def _fill(places: "h5py.File", arrays: Arrays) -> None:
         if values.shape != place.shape or values.dtype != place.dtype:
             raise TransferError(
                 tr(
-                    "The weights do not belong to the network of the recipe: {name} is {type} {shape},"
-                    " expected {expected_type} {expected_shape}.",
+                    "The weights do not belong to the network of the recipe: {name} is {type} {shape}, expected"
+                    " {expected_type} {expected_shape}.",
                     name=name,
                     type=str(values.dtype),
                     shape=str(values.shape),

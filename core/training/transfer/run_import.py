@@ -344,7 +344,6 @@ def _build_model(unpacked: Path, run: Run, proof: Any, on_progress: Progress) ->
         raise TransferError(
             tr(
                 "The model rebuilt from these weights gives other outputs than the exported one, so nothing was"
-                " imported."
-                " Import the run with the version of Unfreeze that exported it."
+                " imported. Import the run with the version of Unfreeze that exported it."
             )
         )
