@@ -4,6 +4,7 @@ import streamlit as st
 from streamlit import runtime
 
 from core import language
+from core.language import tr, tr_mark
 from pages.components.cached import runs
 from pages.components.server import serve, uploads
 from pages.components.shared import elements, state
@@ -12,21 +13,21 @@ from pages.components.way import navigation
 
 PAGES = {
     "Photos": [
-        ("pages/prepare/dataset.py", "Dataset", ":material/photo_library:"),
-        ("pages/prepare/collect.py", "Collect", ":material/add_a_photo:"),
-        ("pages/prepare/label.py", "Label", ":material/label:"),
-        ("pages/prepare/augmentations.py", "Augmentations", ":material/auto_fix_high:"),
+        ("pages/prepare/dataset.py", tr_mark("Dataset"), ":material/photo_library:"),
+        ("pages/prepare/collect.py", tr_mark("Collect"), ":material/add_a_photo:"),
+        ("pages/prepare/label.py", tr_mark("Label"), ":material/label:"),
+        ("pages/prepare/augmentations.py", tr_mark("Augmentations"), ":material/auto_fix_high:"),
     ],
     "Train": [
-        ("pages/train/train.py", "Train", ":material/local_fire_department:"),
-        ("pages/train/runs.py", "Runs", ":material/history:"),
-        ("pages/train/compare.py", "Compare", ":material/balance:"),
+        ("pages/train/train.py", tr_mark("Train"), ":material/local_fire_department:"),
+        ("pages/train/runs.py", tr_mark("Runs"), ":material/history:"),
+        ("pages/train/compare.py", tr_mark("Compare"), ":material/balance:"),
     ],
     "Try": [
-        ("pages/use/predict.py", "Predict", ":material/image_search:"),
-        ("pages/use/evaluate.py", "Evaluate", ":material/troubleshoot:"),
-        ("pages/use/label_check.py", "Label check", ":material/fact_check:"),
-        ("pages/use/export.py", "Export", ":material/ios_share:"),
+        ("pages/use/predict.py", tr_mark("Predict"), ":material/image_search:"),
+        ("pages/use/evaluate.py", tr_mark("Evaluate"), ":material/troubleshoot:"),
+        ("pages/use/label_check.py", tr_mark("Label check"), ":material/fact_check:"),
+        ("pages/use/export.py", tr_mark("Export"), ":material/ios_share:"),
     ],
 }
 """File, title and icon of each page by the step of the way that it belongs to, the step's own page first.
@@ -41,7 +42,7 @@ def draw() -> None:
     st.html(elements.READABLE)
     st.logo("pages/components/shared/logo.svg", size="large")
     listed = {
-        section: [st.Page(file, title=title, icon=icon) for file, title, icon in rows]
+        section: [st.Page(file, title=tr(title), icon=icon) for file, title, icon in rows]
         for section, rows in PAGES.items()
     }
     page = st.navigation(listed, position="hidden")

@@ -23,6 +23,7 @@ from core.labelling.pool import Labels, Pool
 from core.labelling.rounds import Round, next_round
 from core.labelling.spreading import SpreadLabels, spread
 from core.labels.dataset_check import DatasetCheck
+from core.language import tr
 from core.recipe.recipe import Recipe
 from core.runs.store import RunStore
 from core.training.dataset_features import features as dataset_features
@@ -35,13 +36,13 @@ TINY, THUMBNAIL, LARGE = 80, 160, 480
 """Pixels a side of small photos."""
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def reviews() -> ReviewStore:
     """What was decided about photos."""
     return ReviewStore(services.settings().reviews_folder)
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def _datasets() -> OrderedDict[tuple[str, str], Dataset]:
     return OrderedDict()
 
@@ -97,26 +98,39 @@ def pool(scan: Scan, network: str, _features: dataset_features.Features) -> Pool
     return Pool.of(scan, _features.values, _features.row_of)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Choosing the photos that teach most…")
-def next_photos(
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _next_photos(
     pool_token: str, labels_token: str, passed_over: tuple[str, ...], _pool: Pool, _labels: Labels
 ) -> Round:
-    """The next round of labelling."""
     return next_round(_pool, _labels, passed_over)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Spreading the labels…")
-def spread_labels(pool_token: str, labels_token: str, _pool: Pool, _labels: Labels) -> SpreadLabels:
-    """Labels spread to the others; raises as `core.labelling.spreading.spread` does."""
+def next_photos(pool_token: str, labels_token: str, passed_over: tuple[str, ...], pool: Pool, labels: Labels) -> Round:
+    """The next round of labelling."""
+    with st.spinner(tr("Choosing the photos that teach most…")):
+        return _next_photos(pool_token, labels_token, passed_over, pool, labels)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _spread_labels(pool_token: str, labels_token: str, _pool: Pool, _labels: Labels) -> SpreadLabels:
     return spread(_pool, _labels)
 
 
-@st.cache_resource(
-    max_entries=8, show_spinner="Spreading the labels…", hash_funcs={Dataset: lambda dataset: dataset.token}
-)
+def spread_labels(pool_token: str, labels_token: str, pool: Pool, labels: Labels) -> SpreadLabels:
+    """Labels spread to the others; raises as `core.labelling.spreading.spread` does."""
+    with st.spinner(tr("Spreading the labels…")):
+        return _spread_labels(pool_token, labels_token, pool, labels)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={Dataset: lambda dataset: dataset.token})
+def _unlabelled_photos(dataset: Dataset, parts: NDArray[np.int8], without: tuple[str, ...] = ()) -> ForTraining:
+    return unlabelled.unlabelled_photos(dataset, parts, without, feature_jobs(), lambda run: features(run.id))
+
+
 def unlabelled_photos(dataset: Dataset, parts: NDArray[np.int8], without: tuple[str, ...] = ()) -> ForTraining:
     """What a run with these parts, `(M,)`, may learn from unlabelled photos; raises as in `core` does."""
-    return unlabelled.unlabelled_photos(dataset, parts, without, feature_jobs(), lambda run: features(run.id))
+    with st.spinner(tr("Spreading the labels…")):
+        return _unlabelled_photos(dataset, parts, without)
 
 
 def pseudo_labels_for(dataset: Dataset, recipe: Recipe, parts: NDArray[np.int8]) -> PseudoLabels | None:
@@ -126,7 +140,7 @@ def pseudo_labels_for(dataset: Dataset, recipe: Recipe, parts: NDArray[np.int8])
     return unlabelled_photos(dataset, parts, recipe.without_classes).labels
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def label_checks() -> OrderedDict[tuple[str, str], DatasetCheck]:
     """The last checks by the token of a scan and the key of a network or the id of a thorough check, newest last."""
     return OrderedDict()
@@ -141,9 +155,8 @@ def keep_label_check(scan_token: str, key: str, check: DatasetCheck) -> None:
         kept.popitem(last=False)
 
 
-@st.cache_resource(max_entries=16, show_spinner="Making small photos for the map…")
-def tiny_photos(root: Path, paths: tuple[str, ...]) -> list[bytes]:
-    """Photos of a dataset as very small JPEGs, in order; empty for what can no longer be read."""
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _tiny_photos(root: Path, paths: tuple[str, ...]) -> list[bytes]:
 
     def tiny(path: str) -> bytes:
         try:
@@ -157,7 +170,13 @@ def tiny_photos(root: Path, paths: tuple[str, ...]) -> list[bytes]:
         return list(pool.map(tiny, paths))
 
 
-@st.cache_resource
+def tiny_photos(root: Path, paths: tuple[str, ...]) -> list[bytes]:
+    """Photos of a dataset as very small JPEGs, in order; empty for what can no longer be read."""
+    with st.spinner(tr("Making small photos for the map…")):
+        return _tiny_photos(root, paths)
+
+
+@st.cache_resource(show_spinner=False)
 def dataset_exports() -> dict[Path, ExportJob]:
     """The last export of each dataset, by its folder."""
     return {}

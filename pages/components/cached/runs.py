@@ -13,6 +13,7 @@ from core.evaluation.metrics import Evaluation
 from core.evaluation.training_dynamics import TrainingDynamics, read_training_dynamics
 from core.inference.decision import temperature_of
 from core.inference.external_test import ExternalTest, read_test
+from core.language import tr
 from core.reports.card_facts import CardFacts, read_card_facts
 from core.reports.facts import ReportContext, read_report_facts
 from core.reports.report import Report, report_of
@@ -105,10 +106,15 @@ def embeddings(run_id: str, modified: int) -> Embeddings:
     return read_embeddings(store().get(run_id))
 
 
-@st.cache_resource(max_entries=16, show_spinner="Placing the photos on the map…")
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _embedding_map(run_id: str, part: str, modified: int) -> EmbeddingMap:
+    return map_of(embeddings(run_id, modified).of(SUBSETS.index(part)))
+
+
 def embedding_map(run_id: str, part: str, modified: int) -> EmbeddingMap:
     """Photos of a part of a run on a map; `modified` is when its embeddings were written, in nanoseconds."""
-    return map_of(embeddings(run_id, modified).of(SUBSETS.index(part)))
+    with st.spinner(tr("Placing the photos on the map…")):
+        return _embedding_map(run_id, part, modified)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -123,14 +129,19 @@ def dynamics_so_far(run_id: str, validations: int, seconds: float) -> TrainingDy
     return read_training_dynamics(store().get(run_id), MOST_VALIDATIONS)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Making the report…", hash_funcs={ReportContext: repr})
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs={ReportContext: repr})
+def _report(run_id: str, ended: float | None, context: ReportContext, there: bool) -> Report:
+    limits, roots = services.settings().limits, services.settings().dataset_roots
+    return report_of(read_report_facts(store().get(run_id), context, roots, limits.pixels))
+
+
 def report(run_id: str, ended: float | None, context: ReportContext, there: bool) -> Report:
     """The report of a run as a file, made anew where the dataset (`there`) has gone or come back.
 
     Raises as `core.reports.facts.read_report_facts` does.
     """
-    limits, roots = services.settings().limits, services.settings().dataset_roots
-    return report_of(read_report_facts(store().get(run_id), context, roots, limits.pixels))
+    with st.spinner(tr("Making the report…")):
+        return _report(run_id, ended, context, there)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -49,19 +49,19 @@ def upload_totals() -> UploadTotals:
     return UploadTotals(limits.session_upload_bytes, limits.server_upload_bytes)
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def scanner() -> Scanner:
     """What scans folders in the background, shared by all sessions."""
     return Scanner(settings())
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def preview_worker() -> PreviewWorker:
     """The child process that draws augmentations, shared by all sessions."""
     return PreviewWorker(settings().keras_home)
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def augmentation_costs() -> AugmentationCosts:
     """What augmentations cost on this machine."""
     return AugmentationCosts(settings().augmentation_costs_file)
@@ -96,7 +96,7 @@ def fitted_to_minutes(
     return fitting, seconds_of(fitting, backbone(fitting.backbone), speed, counts)
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def feature_cache() -> FeatureCache:
     """What the frozen parts of networks have computed."""
     return FeatureCache(settings().feature_cache_folder, settings().limits.feature_cache_bytes)
@@ -107,7 +107,7 @@ def recipe_book() -> RecipeBook:
     return RecipeBook(settings().recipes_folder)
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def folder_jobs() -> FolderJobs:
     """What models make of whole folders, shared by all sessions."""
     return FolderJobs(settings())

@@ -1,5 +1,6 @@
 """A card for each class of a dataset that is being collected, and the button that leads on to training."""
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from core.data.intake import collect
 from core.data.intake.collect import ENOUGH, Readiness
 from core.data.intake.incoming import Intake
 from core.errors import FolderError, PhotoError, UnfreezeError
+from core.language import retold, tr, tr_context, tr_plural
 from pages.components.cached import datasets, services
 from pages.components.collect import collecting
 from pages.components.collect.class_card import Card, class_card
@@ -21,9 +23,9 @@ from pages.components.collect.intake_report import look_at, report
 from pages.components.shared import markdown, state, upload_limits
 from pages.components.shared.report_errors import ask, reporting, tell
 
-NEW = "A new dataset"
-CHECKING = "Checking the photos…"
-DROP = "or drop photos here"
+NEW = ""
+"""In place of the name of a dataset: a new one."""
+
 LATEST = 9
 PER_PAGE = 8
 
@@ -36,7 +38,7 @@ def show() -> None:
     if state.take(collecting.MADE_NOW):
         st.rerun()  # the steps beside the page name the dataset
     st.html(STYLE)
-    st.html(f"<style>.st-key-collect-cards{{--drop-words:'{DROP}'}}</style>")
+    st.html(f"<style>.st-key-collect-cards{{--drop-words:{_in_css(tr('or drop photos here'))}}}</style>")
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         _choose_dataset()
         place = st.container(key="lead-on", horizontal=True, vertical_alignment="center", width="content")
@@ -44,7 +46,7 @@ def show() -> None:
     below = st.container(horizontal=True, vertical_alignment="center")
     path, token = collecting.here(), collecting.token()
     with reporting():
-        counts = dict.fromkeys(collecting.DRAFT_CLASSES, 0) if path is None else _counts(path)
+        counts = dict.fromkeys(collecting.draft_classes(), 0) if path is None else _counts(path)
         with place:
             _lead_on(path, collect.readiness(counts))
         slots = collecting.slots(token, counts)
@@ -53,21 +55,27 @@ def show() -> None:
             with cards, st.container(border=True, key=f"collect-card-{slots[class_name]}"):
                 _card(token, path, class_name, counts, slots[class_name])
         with cards, st.container(border=True, key="collect-add"):
-            st.button("Add a class", icon=":material/add:", on_click=ask, args=(_add_class, token))
+            st.button(tr("Add a class"), key="add-class", icon=":material/add:", on_click=ask, args=(_add_class, token))
         with below:
             _more(path, counts)
 
 
+def _in_css(text: str) -> str:
+    """A text as a string of CSS; signs that could end it, or the style, are left out."""
+    return "'" + re.sub(r"[^\w ,.…-]", "", text) + "'"
+
+
 def missing(found: Readiness) -> str:
     """What is missing before training, or would make it better, as Markdown; empty where nothing is."""
-    lacking = ", ".join(
-        f"{formatting.photos(count)} of {markdown.escape(name)}" for name, count in found.missing.items()
-    )
+    lacking = ""
+    for name, count in found.missing.items():
+        photos = tr_plural("{count} photo of {name}", "{count} photos of {name}", count, name=markdown.escape(name))
+        lacking = tr_context("list", "{before}, {next}", before=lacking, next=photos) if lacking else photos
     if found.ready:
-        return f"It can be trained. Better with {lacking} more." if lacking else ""
+        return tr("It can be trained. Better with {photos} more.", photos=lacking) if lacking else ""
     if found.more_classes:
-        return f"Two classes with {ENOUGH} photos each are needed: add a class."
-    return f"Still needed before training: {lacking}."
+        return tr("Two classes with {count} photos each are needed: add a class.", count=ENOUGH)
+    return tr("Still needed before training: {photos}.", photos=lacking)
 
 
 def _counts(path: Path) -> dict[str, int]:
@@ -79,18 +87,19 @@ def _choose_dataset() -> None:
     path, token = collecting.here(), collecting.token()
     options = [NEW, *collecting.names()]
     known = NEW if path is None else path.name
-    words = "Choose one, or type the name of a new one."
+    words = tr("Choose one, or type the name of a new one.")
     chosen = st.selectbox(
-        "Dataset",
+        tr("Dataset"),
         options,
         index=options.index(known),
+        format_func=lambda name: name or tr("A new dataset"),
         accept_new_options=True,
         placeholder=words,
         help=words,
         width=260,
         key=f"collecting-{token}-{len(options)}-{state.recall(collecting.REFUSED, 0)}",
     )
-    if chosen and chosen != known:
+    if chosen is not None and chosen != known:
         if chosen == NEW:
             collecting.begin_new()
         elif chosen in options:
@@ -103,7 +112,9 @@ def _choose_dataset() -> None:
 def _lead_on(path: Path | None, found: Readiness) -> None:
     """The button to training, which lights up when two classes have enough photos, and what is missing until then."""
     st.caption(missing(found) or "&nbsp;", width="content")  # always there, so that it changes with the button
-    label = f"Train on these {found.photos:,} photos" if found.ready else "Train"
+    label = tr("Train")
+    if found.ready:
+        label = tr_plural("Train on this photo", "Train on these {count} photos", found.photos)
     icon = ":material/local_fire_department:"
     pressed = st.button(label, icon=icon, type="primary", key="lead-on-to", disabled=not found.ready)
     if pressed and path is not None:
@@ -144,7 +155,7 @@ def _card(token: str, path: Path | None, class_name: str, counts: Mapping[str, i
         last=len(state.recall(f"hold-{slot}", ("", ()))[1]),
         undo=removed[-1][2] if removed else 0,
         removable=len(counts) > 2,
-        problem=state.recall(f"problem-{slot}", ""),
+        problem=retold(state.recall(f"problem-{slot}", "")),
     )
     class_card(f"class-card-{slot}", card, lambda order: collecting.carry_out(slot, order))
     _from_files(token, class_name, slot)
@@ -164,7 +175,7 @@ def _from_files(token: str, class_name: str, slot: int) -> None:
     """Photos from the disk, added as soon as they have come."""
     most, number = services.settings().limits, state.recall(f"upload-number-{slot}", 0)
     files = st.file_uploader(
-        f"Photos for {markdown.escape(class_name)}",
+        tr("Photos for {name}", name=markdown.escape(class_name)),
         type=sorted(PHOTO_SUFFIXES),
         accept_multiple_files=True,
         key=f"files-{slot}-{number}",
@@ -172,10 +183,11 @@ def _from_files(token: str, class_name: str, slot: int) -> None:
         label_visibility="collapsed",
     )
     if files:
-        bar = st.progress(0.0, CHECKING)
+        checking = tr("Checking the photos…")
+        bar = st.progress(0.0, checking)
 
         def on_progress(done: int, total: int) -> None:
-            bar.progress(min(1.0, done / max(1, total)), CHECKING)
+            bar.progress(min(1.0, done / max(1, total)), checking)
 
         sent = [(file.name, file) for file in files]
         came: Intake | str
@@ -183,14 +195,14 @@ def _from_files(token: str, class_name: str, slot: int) -> None:
             dataset = collecting.dataset_of(token)
             came = collect.add_photos(dataset, class_name, sent, most, on_progress, datasets_folder=folder())
         except UnfreezeError as error:
-            came = str(error)
+            came = error.text
         upload_limits.release(files)
         state.remember(f"upload-report-{slot}", came)
         state.remember(f"upload-number-{slot}", number + 1)
         st.rerun()
     last = state.recall(f"upload-report-{slot}", None)
     if isinstance(last, str):
-        tell(last)
+        tell(retold(last))
     elif last is not None:
         report(last, markdown.escape(class_name))
 
@@ -200,7 +212,8 @@ def _more(path: Path | None, counts: Mapping[str, int]) -> None:
     discarded = state.recall(collecting.DISCARDED, None)
     if discarded is not None and discarded[0] == path:
         st.button(
-            f"Put {markdown.escape(discarded[1])} back",
+            tr("Put {name} back", name=markdown.escape(discarded[1])),
+            key="put-class-back",
             icon=":material/undo:",
             on_click=ask,
             args=(collecting.put_class_back,),
@@ -208,6 +221,9 @@ def _more(path: Path | None, counts: Mapping[str, int]) -> None:
     if path is not None and sum(count > 0 for count in counts.values()) >= 2:
         look_at(path, "secondary")
     most = services.settings().limits
-    st.caption(
-        f"Up to {most.uploads:,} files at a time, each up to {formatting.size(most.file_bytes)}.", width="content"
+    words = tr(
+        "Up to {count} files at a time, each up to {size}.",
+        count=most.uploads,
+        size=formatting.size(most.file_bytes),
     )
+    st.caption(words, width="content")

@@ -5,7 +5,8 @@ from pathlib import Path
 import streamlit as st
 
 from core.data.intake import catalogue
-from core.data.intake.catalogue import Fetch
+from core.data.intake.catalogue import Fetch, Offer
+from core.language import number, retold, tr, tr_context
 from pages.components.cached import services
 from pages.components.collect.intake_report import look_at
 from pages.components.shared import elements, markdown
@@ -16,7 +17,10 @@ def show() -> None:
     """A dataset by its name in the catalogue of TensorFlow Datasets."""
     if not catalogue.is_installed():
         st.info(
-            f"This needs an additional package. Quit the app, and start it once with `{catalogue.INSTALL}`.",
+            tr(
+                "This needs an additional package. Quit the app, and start it once with {command}.",
+                command=f"`{catalogue.INSTALL}`",
+            ),
             icon=":material/extension:",
         )
         return
@@ -24,28 +28,34 @@ def show() -> None:
     if going is not None:
         _fetching(going)
         return
-    st.markdown("Public datasets, downloaded with [TensorFlow Datasets](https://www.tensorflow.org/datasets).")
+    link = "[TensorFlow Datasets](https://www.tensorflow.org/datasets)"
+    st.markdown(tr("Public datasets, downloaded with {link}.", link=link))
     offers = {offer.name: offer for offer in catalogue.OFFERED}
     name = st.selectbox(
-        "Dataset",
+        tr("Dataset"),
         list(offers),
-        format_func=lambda name: f"{offers[name].title} ({name})" if name in offers else name,
+        format_func=lambda name: _title(offers[name]) if name in offers else name,
         accept_new_options=True,
-        help="Choose one, or type any other name from the catalogue.",
+        help=tr("Choose one, or type any other name from the catalogue."),
+        key="catalogue-name",
     )
     if name in offers:
         offer = offers[name]
         elements.facts(
             [
-                ("Classes", f"{offer.classes:,}"),
-                ("Photos", f"{offer.photos:,}"),
-                ("Download", f"about {offer.megabytes:,} MB"),
+                (tr("Classes"), number(offer.classes)),
+                (tr("Photos"), number(offer.photos)),
+                (tr("Download"), tr("about {size} MB", size=offer.megabytes)),
             ]
         )
-    if st.button("Download", type="primary", icon=":material/download:"):
+    if st.button(tr("Download"), key="catalogue-download", type="primary", icon=":material/download:"):
         with reporting():
             catalogue.start(str(name), services.settings())
         st.rerun()
+
+
+def _title(offer: Offer) -> str:
+    return tr_context("dataset", "{title} ({name})", title=tr(offer.title), name=offer.name)
 
 
 def _fetching(fetch: Fetch) -> None:
@@ -55,12 +65,14 @@ def _fetching(fetch: Fetch) -> None:
         _fetch_progress(fetch)
         return
     if progress.state == catalogue.FINISHED:
-        st.success(f"{markdown.escape(progress.words)}.", icon=":material/check_circle:")
+        words = tr_context("sentence", "{words}.", words=markdown.escape(retold(progress.words)))
+        st.success(words, icon=":material/check_circle:")
         look_at(Path(progress.folder))
     else:
-        st.warning(markdown.escape(progress.error or progress.words), icon=":material/info:")
-    again = "Download something else" if progress.state == catalogue.FINISHED else "Try again, or choose another"
-    if st.button(again, icon=":material/refresh:"):
+        st.warning(markdown.escape(retold(progress.error or progress.words)), icon=":material/info:")
+    finished = progress.state == catalogue.FINISHED
+    again = tr("Download something else") if finished else tr("Try again, or choose another")
+    if st.button(again, key="catalogue-again", icon=":material/refresh:"):
         with reporting():
             fetch.dismiss()
         st.rerun()
@@ -72,9 +84,9 @@ def _fetch_progress(fetch: Fetch) -> None:
     progress = fetch.read()
     if progress.state != catalogue.RUNNING:
         st.rerun()
-    st.progress(progress.share or 0.0, markdown.escape(progress.words))
-    st.caption("You can leave this page; the download continues.")
-    if st.button("Cancel", icon=":material/stop:"):
+    st.progress(progress.share or 0.0, markdown.escape(retold(progress.words)))
+    st.caption(tr("You can leave this page; the download continues."))
+    if st.button(tr("Cancel"), key="catalogue-cancel", icon=":material/stop:"):
         with reporting():
             fetch.cancel()
         st.rerun()

@@ -20,7 +20,7 @@ function create(root, texts) {
   const session = Math.random().toString(36).slice(2);
   const showSettings = settings(root, texts);
   const card = { data: {}, post: () => {} };
-  const user = { video, lost: () => { release(); say(""); }, failed: (problem) => say(`${texts[problem]} ${texts.instead}`), changed };
+  const user = { video, lost: () => { release(); say(""); }, failed: (problem) => say(texts.troubles[problem]), changed };
   const queue = [];
   let sent = null, number = 0, hold = 0, held = false, timer = null;
 
@@ -111,8 +111,8 @@ function create(root, texts) {
   // ---- what is known of the class
 
   function tell() {
-    const { count: there, problem } = card.data;
-    count.textContent = fill(there + waiting() === 1 ? texts.one : texts.many, { count: there + waiting() });
+    const { problem } = card.data;
+    count.textContent = texts.counts[Math.min(waiting(), texts.counts.length - 1)];
     if (problem) say(problem);
   }
 
@@ -143,6 +143,9 @@ function create(root, texts) {
   card.update = (data) => {
     const before = card.data;
     card.data = data;
+    Object.assign(texts, data.texts);
+    name.setAttribute("aria-label", texts.name);
+    list.setAttribute("aria-label", texts.photos);
     if (sent && data.received === sent.id) sent = null;
     if (before.problem && !data.problem && words.textContent === before.problem) say("");
     if (name !== root.getRootNode().activeElement && !isComing("rename")) name.value = data.class_name;
@@ -151,9 +154,9 @@ function create(root, texts) {
     discard.setAttribute("aria-label", fill(texts.discard, { name: data.class_name }));
     discard.title = texts.discard_this;
     last.hidden = data.last < 2;
-    last.textContent = fill(texts.last, { count: data.last });
+    last.textContent = texts.last;
     undo.hidden = !data.undo;
-    undo.textContent = fill(data.undo === 1 ? texts.undo_one : texts.undo, { count: data.undo });
+    undo.textContent = texts.undo;
     showPhotos(data.photos);
     flush();
     tell();
@@ -161,8 +164,6 @@ function create(root, texts) {
   card.stop = () => { release(); camera.leave(user); window.removeEventListener("blur", release); };
 
   camera.join(user);
-  name.setAttribute("aria-label", texts.name);
-  list.setAttribute("aria-label", texts.photos);
   window.addEventListener("blur", release);
   shutter.addEventListener("pointerdown", (event) => { if (!event.button) press(event); });
   for (const event of ["pointerup", "pointercancel", "lostpointercapture", "blur", "keyup"])

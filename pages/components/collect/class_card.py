@@ -7,6 +7,8 @@ from typing import Any
 
 import streamlit as st
 
+from core import formatting
+from core.language import sentences, tr, tr_mark, tr_plural
 from pages.components.camera import parts
 from pages.components.shared import state
 
@@ -40,29 +42,29 @@ HTML = f"""
   </div>
 </div>
 """
-TEXTS = {
-    **parts.TEXTS,
-    "instead": "Or add photos from files, below.",
-    "open": "Open the camera",
-    "hold": "Hold to record",
-    "recording": "Recording…",
-    "waiting": "Waiting for the camera…",
-    "saving": "Saving what was recorded. One moment…",
-    "ready": "Now hold the button, and show it the thing.",
-    "ready_mirror": "Now hold the button, and show it the thing. What you see is a mirror; photos are not mirrored.",
-    "name": "Name of this class",
-    "photos": "Latest photos",
-    "one": "{count} photo",
-    "many": "{count} photos",
-    "remove": "Remove the photo {name}",
-    "remove_this": "Remove this photo",
-    "last": "Remove the last {count}",
-    "undo_one": "Put the photo back",
-    "undo": "Put {count} photos back",
-    "discard": "Remove the class {name}",
-    "discard_this": "Remove this class",
+TEXTS: Mapping[str, str] = {
+    "open": tr_mark("Open the camera"),
+    "hold": tr_mark("Hold to record"),
+    "recording": tr_mark("Recording…"),
+    "waiting": tr_mark("Waiting for the camera…"),
+    "saving": tr_mark("Saving what was recorded. One moment…"),
+    "ready": tr_mark("Now hold the button, and show it the thing."),
+    "ready_mirror": tr_mark(
+        "Now hold the button, and show it the thing. What you see is a mirror; photos are not mirrored."
+    ),
+    "name": tr_mark("Name of this class"),
+    "photos": tr_mark("Latest photos"),
+    "remove": tr_mark("Remove the photo {name}"),
+    "remove_this": tr_mark("Remove this photo"),
+    "discard": tr_mark("Remove the class {name}"),
+    "discard_this": tr_mark("Remove this class"),
 }
+INSTEAD = tr_mark("Or add photos from files, below.")
+
 MOST_AT_ONCE = 20
+
+MOST_COMING = 80
+"""As many photos as a browser may hold that are not saved yet, and more."""
 
 _HERE = Path(__file__).parent
 
@@ -135,7 +137,26 @@ def class_card(key: str, card: Card, carry_out: Callable[[Order], None]) -> None
             carry_out(order)
 
     photos = [{"name": name, "picture": parts.address_of(jpeg)} for name, jpeg in card.photos]
-    _component(key=key, data={**vars(card), "photos": photos, "texts": TEXTS}, on_order_change=ordered)
+    texts = {**_texts_of(parts.TEXTS), **_texts_of(TEXTS), **_counted(card), "troubles": _troubles()}
+    _component(key=key, data={**vars(card), "photos": photos, "texts": texts}, on_order_change=ordered)
+
+
+def _texts_of(marked: Mapping[str, str]) -> dict[str, str]:
+    return {name: tr(message) for name, message in marked.items()}
+
+
+def _troubles() -> dict[str, str]:
+    """What is said of each trouble with the camera, by its name, and what helps."""
+    return {name: sentences(tr(message), tr(INSTEAD)) for name, message in parts.TEXTS.items()}
+
+
+def _counted(card: Card) -> dict[str, str | list[str]]:
+    """Texts with a number in them; the browser says how many photos there are while some are on their way."""
+    return {
+        "counts": [formatting.photos(card.count + coming) for coming in range(MOST_COMING + 1)],
+        "last": tr("Remove the last {count}", count=card.last),
+        "undo": tr_plural("Put the photo back", "Put {count} photos back", card.undo),
+    }
 
 
 def _order(values: Any) -> Order | None:

@@ -11,13 +11,13 @@ from pathlib import Path
 from core.data.intake import collect, removal
 from core.data.intake.own_datasets import class_folder, own_dataset_names, rename_class
 from core.errors import DataError, FolderError, UnfreezeError
+from core.language import tr
 from pages.components.cached import datasets, services
 from pages.components.collect import class_card
 from pages.components.collect.class_card import Order
 from pages.components.shared import run_descriptions, state
 
 DRAFT = "draft-"
-DRAFT_NAME, DRAFT_CLASSES = "My photos", ("Class 1", "Class 2")
 
 ORDERS_KEPT = 500
 """How many orders a session remembers as carried out, in case one is sent again."""
@@ -25,6 +25,20 @@ ORDERS_KEPT = 500
 NEW, NUMBER, SLOT, ORDERS, DISCARDED, MADE_NOW, REFUSED = (
     f"collect-{name}" for name in ("new", "number", "slot", "orders", "discarded", "made-now", "refused")
 )
+
+
+def draft_name() -> str:
+    """What the dataset of a draft is called."""
+    return str(tr("My photos"))
+
+
+def draft_classes() -> tuple[str, str]:
+    """The classes of a draft."""
+    return _numbered(1), _numbered(2)
+
+
+def _numbered(number: int) -> str:
+    return str(tr("Class {number}", number=str(number)))
 
 
 def folder() -> Path:
@@ -72,7 +86,7 @@ def dataset_of(token: str) -> Path:
 
 def _make(token: str) -> Path:
     """Make a draft's dataset, which is now the chosen one; its cards stay where they are."""
-    path = collect.begin_dataset(folder(), DRAFT_NAME, DRAFT_CLASSES)
+    path = collect.begin_dataset(folder(), draft_name(), draft_classes())
     state.remember(f"made-{token}", str(path))
     state.remember(f"slots-{path}", state.recall(f"slots-{token}", {}))
     state.remember(NUMBER, state.recall(NUMBER, 0) + 1)
@@ -85,7 +99,7 @@ def make_named(name: str) -> None:
     """Make a dataset under this name, and collect it."""
     state.remember(REFUSED, state.recall(REFUSED, 0) + 1)  # until it is made
     path = collect.new_dataset(folder(), name)
-    for class_name in DRAFT_CLASSES:
+    for class_name in draft_classes():
         collect.new_class(path, class_name, datasets_folder=folder())
     take_up(path)
 
@@ -114,9 +128,9 @@ def free_class_name(taken: Iterable[str]) -> str:
     """“Class 3”, if there are two classes; the next number that is free."""
     known = {name.casefold() for name in taken}
     number = len(known) + 1
-    while f"class {number}" in known:
+    while _numbered(number).casefold() in known:
         number += 1
-    return f"Class {number}"
+    return _numbered(number)
 
 
 def add_class(token: str) -> None:
@@ -135,7 +149,7 @@ def carry_out(slot: int, order: Order) -> None:
         try:
             ACTIONS[order.kind](slot, order)
         except UnfreezeError as error:
-            state.remember(f"problem-{slot}", str(error))
+            state.remember(f"problem-{slot}", error.text)
     state.remember(f"received-{slot}", order.id)
 
 
@@ -143,7 +157,7 @@ def put_class_back() -> None:
     """Bring back the class that was removed last."""
     dataset, _, ticket = state.take(DISCARDED)
     if not removal.put_back(dataset, ticket, datasets_folder=folder()):
-        raise DataError("This class can no longer be put back: what is removed is kept for a day.")
+        raise DataError(tr("This class can no longer be put back: what is removed is kept for a day."))
 
 
 def _add(slot: int, order: Order) -> None:
@@ -158,10 +172,17 @@ def _add(slot: int, order: Order) -> None:
             photo = collect.add_camera_photo(dataset, order.class_name, jpeg, limits, datasets_folder=folder())
             names = (*names, photo.name)
         except UnfreezeError as error:
-            problems.append(str(error))
+            problems.append(error.text)
     state.remember(f"hold-{slot}", (order.hold, names))
     if problems:
-        raise DataError(f"{len(problems)} of {len(order.photos)} photos were not saved. {problems[0]}")
+        raise DataError(
+            tr(
+                "{count} of {total} photos were not saved. {reason}",
+                count=len(problems),
+                total=len(order.photos),
+                reason=problems[0],
+            )
+        )
 
 
 def _remove(slot: int, order: Order) -> None:
@@ -186,7 +207,7 @@ def _undo(slot: int, order: Order) -> None:
     *earlier, (dataset, ticket, _) = state.recall(f"removed-{slot}", ())
     state.remember(f"removed-{slot}", tuple(earlier))
     if not removal.put_back(dataset, ticket, datasets_folder=folder()):
-        raise DataError("These photos can no longer be put back: what is removed is kept for a day.")
+        raise DataError(tr("These photos can no longer be put back: what is removed is kept for a day."))
 
 
 def _rename(slot: int, order: Order) -> None:
@@ -201,13 +222,17 @@ def _check_renaming(dataset: Path) -> None:
     """Raise `DataError` where somebody relies on the photos' present paths."""
     if any(Path(shown.recipe.dataset).resolve() == dataset.resolve() for shown in run_descriptions.all_runs()[0]):
         raise DataError(
-            "A run has been trained on these photos and finds them by the names of their classes, so the names stay."
-            " Add a class with the new name instead."
+            tr(
+                "A run has been trained on these photos and finds them by the names of their classes, so the names"
+                " stay. Add a class with the new name instead."
+            )
         )
     if datasets.reviews().read(dataset.resolve()).decisions:
         raise DataError(
-            "There are decisions about these photos, which go by the names of their classes, so the names stay. Undo"
-            " the decisions on the Dataset page, or add a class with the new name."
+            tr(
+                "There are decisions about these photos, which go by the names of their classes, so the names stay."
+                " Undo the decisions on the Dataset page, or add a class with the new name."
+            )
         )
 
 

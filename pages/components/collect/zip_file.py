@@ -9,6 +9,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from core import formatting
 from core.data.intake import archive, file_names
 from core.data.scan.walk import check_file
+from core.language import tr
 from pages.components.cached import services
 from pages.components.collect.intake_report import look_at, report
 from pages.components.shared import markdown, state, upload_limits
@@ -18,42 +19,49 @@ from pages.components.shared.report_errors import reporting
 def show() -> None:
     """A ZIP file becomes a dataset."""
     most = services.settings().limits
-    st.markdown("A ZIP file with one folder for each class, or with the folders train, val and test.")
+    st.markdown(tr("A ZIP file with one folder for each class, or with the folders train, val and test."))
     left, right = st.columns(2, gap="large")
     with left:
         key = f"zip-{state.recall('zip-number', 0)}"
-        file = upload_limits.archive_uploader("Upload a ZIP file", key)
+        file = upload_limits.archive_uploader(tr("Upload a ZIP file"), key)
     with right:
         typed = st.text_input(
-            "Or its path, if the file is on this computer",
+            tr("Or its path, if the file is on this computer"),
+            key="zip-path",
             placeholder=str(services.settings().dataset_roots[-1] / "Downloads" / "flowers.zip"),
-            help="Better for large files: nothing passes through the browser.",
+            help=tr("Better for large files: nothing passes through the browser."),
         )
     if file is not None or typed.strip():
         origin = file.name if file is not None else Path(typed.strip()).name
-        name = st.text_input("Name of the dataset", Path(file_names.safe_name(origin)).stem, key=f"zip-name-{origin}")
-        if st.button("Unpack", type="primary", icon=":material/unarchive:"):
+        name = st.text_input(
+            tr("Name of the dataset"), Path(file_names.safe_name(origin)).stem, key=f"zip-name-{origin}"
+        )
+        if st.button(tr("Unpack"), key="unpack", type="primary", icon=":material/unarchive:"):
             _unpack(file, typed.strip().strip("\"'"), name)
     last = state.recall("zip-report", None)
     if last:
-        report(last, f"the dataset {markdown.escape(last.folder.name)}")
+        report(last, tr("the dataset {name}", name=markdown.escape(last.folder.name)))
         with st.container(horizontal=True):
             look_at(last.folder)
             _label_them(last.folder)
     st.caption(
-        f"Up to {most.files:,} files and {formatting.size(most.total_bytes)} unpacked. Every photo is checked;"
-        " files that cannot be used are left out and listed."
+        tr(
+            "Up to {count} files and {size} unpacked. Every photo is checked; files that cannot be used are left out"
+            " and listed.",
+            count=most.files,
+            size=formatting.size(most.total_bytes),
+        )
     )
     upload_limits.show_limits()
 
 
 def _unpack(file: UploadedFile | None, path: str, name: str) -> None:
     """Unpack an archive while a bar shows how far it is."""
-    bar = st.progress(0.0, "Unpacking and checking…")
+    bar = st.progress(0.0, tr("Unpacking and checking…"))
 
     def on_progress(done: int, total: int) -> None:
-        megabytes = f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
-        bar.progress(min(1.0, done / max(1, total)), f"Unpacking and checking: {megabytes}")
+        words = tr("Unpacking and checking: {done} of {total} MB", done=round(done / 1e6), total=round(total / 1e6))
+        bar.progress(min(1.0, done / max(1, total)), words)
 
     with reporting(), ExitStack() as stack:
         stream = file or stack.enter_context(check_file(path, services.settings().dataset_roots).open("rb"))
@@ -68,6 +76,6 @@ def _unpack(file: UploadedFile | None, path: str, name: str) -> None:
 
 def _label_them(dataset: Path) -> None:
     """A button that opens photos without classes on the Label page."""
-    if st.button("They have no classes: label them", icon=":material/label:", key=f"label-{dataset}"):
+    if st.button(tr("They have no classes: label them"), icon=":material/label:", key=f"label-{dataset}"):
         state.choose_dataset(str(dataset))
         st.switch_page("pages/prepare/label.py")

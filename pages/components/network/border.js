@@ -21,7 +21,7 @@ function create(root) {
     handle = row.querySelector(".border");
     blocks.classList.add("movable");
     for (const [name, value] of Object.entries({
-      role: "slider", tabindex: "0", "aria-label": border.data.label, "aria-orientation": "horizontal",
+      role: "slider", tabindex: "0", "aria-orientation": "horizontal",
       "aria-valuemin": "0", "aria-valuemax": String(cells.length - 1),
     })) handle.setAttribute(name, value);
     handle.addEventListener("keydown", press);
@@ -40,12 +40,12 @@ function create(root) {
       cell.className = `block ${partly ? "partly" : number < frozen ? "frozen" : "learns"}`;
       cell.style.setProperty("--cut", `${Math.round(100 * cut)}%`);
     });
-    const { learns, cold, warm } = words[frozen];
+    const { learns, cold, warm, told } = words[frozen];
     root.querySelector(".cold").textContent = cold;
     root.querySelector(".warm").textContent = warm;
     root.querySelector(".what").textContent = learns;
     handle.setAttribute("aria-valuenow", frozen);
-    handle.setAttribute("aria-valuetext", `${learns}: ${warm}, ${cold}`);
+    handle.setAttribute("aria-valuetext", told);
   }
 
   function send(frozen) {
@@ -92,6 +92,9 @@ function create(root) {
     const drawn = border.data && border.data.html === data.html;
     border.data = data;
     if (!drawn) draw(data.html);
+    handle.setAttribute("aria-label", data.label);
+    root.querySelector(".hint").title = data.block;
+    root.querySelector(".how").textContent = data.how;
     if (border.sent === data.taken) border.sent = null;
     root.setAttribute("aria-busy", border.sent !== null);
     show(before !== null ? border.frozen : border.sent ?? data.taken);

@@ -7,22 +7,23 @@ from typing import Any
 
 import streamlit as st
 
+from core.language import tr, tr_mark
 from pages.components.network.picture import STYLE, Sides
 from pages.components.shared import glossary, state
 
-HTML = f"""
+HTML = """
 <div class="uf-network">
   <div class="picture"></div>
   <div class="sides">
     <p class="frozen"><i class="mark"></i><span class="cold"></span></p>
     <p class="learns"><i class="mark"></i><span class="warm"></span></p>
   </div>
-  <p class="hint" title="{glossary.MEANINGS[glossary.BLOCK]}">
-    <span><b class="what" role="status"></b> · Drag the border, or move it with the arrow keys.</span>
+  <p class="hint">
+    <span><b class="what" role="status"></b> · <span class="how"></span></span>
   </p>
 </div>
 """
-LABEL = "Border between frozen and trainable blocks"
+LABEL = tr_mark("Border between frozen and trainable blocks")
 
 _component = st.components.v2.component(
     "unfreeze_border", html=HTML, css=STYLE, js=(Path(__file__).parent / "border.js").read_text("utf-8")
@@ -40,7 +41,15 @@ def border(key: str, row: str, places: Sequence[Sides], frozen: int, cut: float,
         cut: Share of the first block behind it that stays frozen as well, 0 to 1.
         move: Called with a new place before the page is drawn again.
     """
-    facts = {"html": row, "words": [asdict(place) for place in places], "taken": frozen, "cut": cut, "label": LABEL}
+    facts = {
+        "html": row,
+        "words": [{**asdict(place), "told": place.told} for place in places],
+        "taken": frozen,
+        "cut": cut,
+        "label": tr(LABEL),
+        "block": glossary.meaning(glossary.BLOCK),
+        "how": tr("Drag the border, or move it with the arrow keys."),
+    }
 
     def moved() -> None:
         place = _place(state.widget(key), len(places))

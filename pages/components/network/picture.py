@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from core.language import tr
 from core.models.architecture import Layer
 from core.models.backbones import Backbone
 from pages.components.shared import glossary
@@ -30,6 +31,11 @@ class Sides:
     learns: str
     cold: str
     warm: str
+
+    @property
+    def told(self) -> str:
+        """All of it, to be read out."""
+        return tr("{learns}: {warm}, {cold}", learns=self.learns, warm=self.warm, cold=self.cold)
 
 
 def frozen_blocks(chosen: Backbone, point: str) -> int:
@@ -57,18 +63,20 @@ def sides(chosen: Backbone, head: Sequence[Layer], frozen: int, layer: str = "",
     total = sum(block.learnable + block.fixed for block in chosen.blocks) + width
     return Sides(
         learns_from(chosen, frozen, layer),
-        f"{count(total - learnable - top)} parameters stay frozen",
-        f"{count(learnable + top)} parameters learn",
+        tr("{number} parameters stay frozen", number=count(total - learnable - top)),
+        tr("{number} parameters learn", number=count(learnable + top)),
     )
 
 
 def learns_from(chosen: Backbone, frozen: int, layer: str = "") -> str:
     """What learns with so many frozen blocks, in a few words; `layer` as in `sides`."""
     if layer:
-        return f"learns from {layer} on"
+        return tr("learns from {place} on", place=layer)
     if frozen == 0:
-        return "everything learns"
-    return f"learns from {chosen.block_names[frozen]} on" if frozen < len(chosen.blocks) else "only the head learns"
+        return tr("everything learns")
+    if frozen == len(chosen.blocks):
+        return tr("only the head learns")
+    return tr("learns from {place} on", place=chosen.block_names[frozen])
 
 
 @dataclass(frozen=True)
@@ -89,23 +97,23 @@ def row(chosen: Backbone, frozen: int, example: Example = NO_EXAMPLE, *, small: 
         _cell(block.name, "" if small else count(block.learnable), number >= frozen, size)
         for number, (block, size) in enumerate(zip(chosen.blocks, sizes, strict=True))
     ]
-    cells.append(_cell("head", "" if small else "new", True, LOWEST))
+    cells.append(_cell(tr("head"), "" if small else tr("new"), True, LOWEST))
     photo = base64.b64encode(example.photo).decode()
-    seen = f'<img src="data:image/jpeg;base64,{photo}" alt="">' if photo else "<span>photo</span>"
+    seen = f'<img src="data:image/jpeg;base64,{photo}" alt="">' if photo else f"<span>{tr('photo')}</span>"
     return (
         f'<div class="row{" small" if small else ""}" style="--cells:{len(cells)};--frozen:{frozen}">'
         f'<div class="end">{seen}</div><i class="way"></i><div class="blocks">{"".join(cells)}'
         f'<div class="border"><i class="grip"></i></div></div>'
-        f'<i class="way"></i><div class="end"><span>{escape(example.answer or "answer")}</span></div></div>'
+        f'<i class="way"></i><div class="end"><span>{escape(example.answer or tr("answer"))}</span></div></div>'
     )
 
 
 def still(chosen: Backbone, drawn: str, words: str) -> str:
     """HTML of a `row` that cannot be changed, with what it shows in words."""
-    label = f"{escape(chosen.name)}: {escape(words)}"
+    label = tr("{name}: {words}", name=escape(chosen.name), words=escape(words))
     return (
         f'<style>{STYLE}</style><div class="uf-network still" role="img" aria-label="{label}"'
-        f' title="{glossary.MEANINGS[glossary.BLOCK]}">{drawn}</div>'
+        f' title="{glossary.meaning(glossary.BLOCK)}">{drawn}</div>'
     )
 
 

@@ -8,6 +8,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.language import tr
+
 THIS_COMPUTER = frozenset({"localhost", "127.0.0.1", "::1"})
 
 OPENED_BY_A_PERSON = ("navigate", "document")
@@ -52,16 +54,17 @@ class Gate:
         host, origin = _parts(headers.get("host", "")), headers.get("origin")
         name = (host.hostname or "").rstrip(".") if host else ""
         if host is None or name not in THIS_COMPUTER | self.names | {own}:
-            return (
-                f"This server is not known as {name[:100]!r}. Open it by its address, or have whoever runs it add the"
-                " name to UNFREEZE_HOSTS."
+            return tr(
+                "This server is not known as {name}. Open it by its address, or have whoever runs it add the name to"
+                " UNFREEZE_HOSTS.",
+                name=repr(name[:100]),
             )
         page = _parts(origin.partition("://")[2]) if origin is not None else host
         if not page or (page.netloc != host.netloc and page.hostname not in self.names):
-            return "This request comes from a page of another site. Open this server in a tab of its own."
+            return tr("This request comes from a page of another site. Open this server in a tab of its own.")
         how = headers.get("sec-fetch-mode", ""), headers.get("sec-fetch-dest", "")
         if headers.get("sec-fetch-site") in ("cross-site", "same-site") and how != OPENED_BY_A_PERSON:
-            return "Another site asks for this. Open this server in a tab of its own."
+            return tr("Another site asks for this. Open this server in a tab of its own.")
         return ""
 
 

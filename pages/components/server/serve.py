@@ -16,6 +16,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import cli
 
 from core.errors import SettingsError
+from core.language import sentences, tr
 from core.settings import home_of_user, settings_from
 from pages.components.cached import runs, services
 from pages.components.server.gate import Gate
@@ -59,7 +60,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Say where the server is and who can do what there, and open a browser unless that was forbidden."""
     address = services.server_address()
     url = url_at("localhost" if address in EVERYWHERE else address)
-    print(f"\n  Unfreeze is at {url}")
+    print(f"\n  {tr('Unfreeze is at {url}', url=url)}")
     if services.is_shared():
         print(shared_words())
     print(flush=True)
@@ -73,13 +74,22 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 
 def shared_words() -> str:
     """What others can see and do on a server that more than this computer can reach."""
-    roots = "\n".join(f"    {root}" for root in services.settings().dataset_roots)
-    others = f", at {url_at(found)}" if (found := reached_at()) else ""
-    return f"""
-  Other computers can reach it{others}. There is no password. Whoever opens it can
-  see all runs, datasets and decisions, train models, delete runs, move and leave out photos, and download models.
-  They can pick datasets in these folders (UNFREEZE_DATASETS names others; your home is not offered by itself):
-{roots}"""
+    found = reached_at()
+    who = sentences(
+        tr("Other computers can reach it, at {url}.", url=url_at(found))
+        if found
+        else tr("Other computers can reach it."),
+        tr("There is no password."),
+    )
+    what = tr(
+        "Whoever opens it can see all runs, datasets and decisions, train models, delete runs, move and leave out"
+        " photos, and download models."
+    )
+    where = tr(
+        "They can pick datasets in these folders (UNFREEZE_DATASETS names others; your home is not offered by itself):"
+    )
+    roots = (f"  {root}" for root in services.settings().dataset_roots)
+    return "\n" + "\n".join(f"  {line}" for line in (who, what, where, *roots))
 
 
 def url_at(host: str) -> str:

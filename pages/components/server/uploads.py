@@ -12,6 +12,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.data.intake.upload_totals import UploadTotals
+from core.language import retold, tr
 from pages.components.cached import services
 from pages.components.shared import state
 from pages.components.shared.upload_limits import held
@@ -53,7 +54,9 @@ class Uploads:
         length = Headers(scope=scope).get("content-length", "")
         size = int(length) if length.isdecimal() else None
         known = held(runtime.get_instance().uploaded_file_mgr)
-        refusal = "An upload must say how long it is." if size is None else self.totals.refusal(session, size, known)
+        refusal = (
+            tr("An upload must say how long it is.") if size is None else self.totals.refusal(session, size, known)
+        )
         if size is None or refusal:
             self.totals.refused.setdefault(session, []).append(refusal)
             while (await receive()).get("more_body"):  # a browser that cannot send to the end reads no answer
@@ -128,4 +131,4 @@ def show_refused() -> None:
 
 def _say_refused(session: str) -> None:
     for sentence in services.upload_totals().refused.pop(session, []):
-        st.toast(sentence, icon=":material/info:", duration="infinite")
+        st.toast(retold(sentence), icon=":material/info:", duration="infinite")

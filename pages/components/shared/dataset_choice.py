@@ -11,6 +11,7 @@ from core.data.scan.folder import Scan, check_inside
 from core.data.scan.layout import Layout
 from core.data.scan.scanner import ScanJob
 from core.errors import UndecidedLayout, UnfreezeError
+from core.language import tr
 from pages.components.cached import datasets, services
 from pages.components.shared import markdown, state
 from pages.components.shared.report_errors import reporting, tell
@@ -25,7 +26,9 @@ def say_why(root: Path, error: UnfreezeError) -> None:
     """Say why a folder cannot be used as it is, and where that can be changed."""
     tell(error)
     if isinstance(error, UndecidedLayout):
-        st.page_link("pages/prepare/dataset.py", label="Choose on the page “Dataset”", icon=":material/arrow_forward:")
+        st.page_link(
+            "pages/prepare/dataset.py", label=tr("Choose on the page “Dataset”"), icon=":material/arrow_forward:"
+        )
 
 
 def dataset_or_stop(
@@ -38,8 +41,8 @@ def dataset_or_stop(
     """
     path = state.dataset()
     if not path:
-        st.info("Choose a dataset first.", icon=":material/photo_library:")
-        st.page_link("pages/prepare/dataset.py", label="Choose a dataset", icon=":material/arrow_forward:")
+        st.info(tr("Choose a dataset first."), icon=":material/photo_library:")
+        st.page_link("pages/prepare/dataset.py", label=tr("Choose a dataset"), icon=":material/arrow_forward:")
         st.stop()
     with reporting():
         root = check_inside(path, services.settings().dataset_roots)
@@ -57,18 +60,24 @@ def dataset_or_stop(
 
 def _show_unlabelled(dataset: Dataset) -> None:
     st.info(
-        f"The photos of {markdown.escape(dataset.folder.root.name)} are labelled by hand, and so far"
-        f" {len(dataset.folder):,} of {len(dataset.scan.folder):,} have a label. Two classes are needed.",
+        tr(
+            "The photos of {dataset} are labelled by hand, and so far {count} of {total} have a label. Two classes are"
+            " needed.",
+            dataset=markdown.escape(dataset.folder.root.name),
+            count=len(dataset.folder),
+            total=len(dataset.scan.folder),
+        ),
         icon=":material/label:",
     )
-    st.page_link("pages/prepare/label.py", label="Label photos", icon=":material/arrow_forward:")
+    st.page_link("pages/prepare/label.py", label=tr("Label photos"), icon=":material/arrow_forward:")
 
 
 def scan_or_stop(path: str, layout: Layout) -> Scan:
     """The scan of a folder; while it goes on, the page ends with how far it is."""
     if state.recall("scan-stopped", "") == path:
-        st.info("The scan was stopped. What it had found so far is kept.", icon=":material/pause:")
-        st.button("Continue", icon=":material/play_arrow:", type="primary", on_click=state.remember, args=GO_ON)
+        st.info(tr("The scan was stopped. What it had found so far is kept."), icon=":material/pause:")
+        icon = ":material/play_arrow:"
+        st.button(tr("Continue"), key="go-on", icon=icon, type="primary", on_click=state.remember, args=GO_ON)
         st.stop()
     job = services.scanner().request(path, layout, again=bool(state.take("scan-again")))
     if not job.wait(MOMENT):
@@ -87,14 +96,31 @@ def scan_progress(job: ScanJob) -> None:
     if job.ended is not None:
         st.rerun()
     if job.comparing:
-        st.progress(1.0, "Comparing the photos with each other…")
+        st.progress(1.0, tr("Comparing the photos with each other…"))
     elif job.done is None:
-        st.progress(0.0, "Listing the folders…")
+        st.progress(0.0, tr("Listing the folders…"))
     else:
-        left = job.seconds_left()
-        remaining = f" · about {formatting.duration(left)} left" if left is not None else ""
-        st.progress(job.done / max(1, job.total), f"Checking every photo: {job.done:,} of {job.total:,}{remaining}")
-    st.button("Stop", icon=":material/stop:", on_click=stop_scan, args=(job,), disabled=job.comparing)
+        st.progress(job.done / max(1, job.total), _checking(job))
+    st.button(
+        tr("Stop"),
+        key="stop-scan",
+        icon=":material/stop:",
+        on_click=stop_scan,
+        args=(job,),
+        disabled=job.comparing,
+    )
+
+
+def _checking(job: ScanJob) -> str:
+    done, left = job.done or 0, job.seconds_left()
+    if left is None:
+        return tr("Checking every photo: {count} of {total}", count=done, total=job.total)
+    return tr(
+        "Checking every photo: {count} of {total} · about {duration} left",
+        count=done,
+        total=job.total,
+        duration=formatting.duration(left),
+    )
 
 
 def stop_scan(job: ScanJob) -> None:

@@ -8,6 +8,7 @@ from html import escape
 from itertools import groupby
 
 from core.formatting import percent as percent
+from core.language import number, tr, tr_mark, tr_plural
 from core.models.architecture import Architecture, Layer, Place
 from core.models.backbones import Backbone
 from pages.components.shared.colours import ANSWER, EDGE, FROZEN, LEARNS, OTHER
@@ -83,16 +84,19 @@ BARS_STYLE = f"""
 """However long the names are, a bar has at least half of the width."""
 
 
-STATES = {"plain": "no weights", "learns": "trainable", "frozen": "frozen"}
+STATES = {"plain": tr_mark("no weights"), "learns": tr_mark("trainable"), "frozen": tr_mark("frozen")}
 """What the kinds of layers are called, by the end of their CSS class."""
 
 
-def count(number: int) -> str:
+UNITS = ((1_000_000_000, tr_mark("{number} G")), (1_000_000, tr_mark("{number} M")), (1_000, tr_mark("{number} k")))
+
+
+def count(parameters: int) -> str:
     """A number of parameters as people say it: 950, 12.3 k, 4.0 M, 390 M."""
-    for limit, unit in ((1_000_000_000, " G"), (1_000_000, " M"), (1_000, " k")):
-        if number >= limit:
-            return f"{number / limit:.{0 if number >= 100 * limit else 1}f}{unit}"
-    return str(number)
+    for limit, unit in UNITS:
+        if parameters >= limit:
+            return tr(unit, number=number(parameters / limit, 0 if parameters >= 100 * limit else 1))
+    return str(parameters)
 
 
 def architecture_diagram(
@@ -112,10 +116,10 @@ def architecture_diagram(
         for block in chosen.blocks
     ]
     top = [Place(layer, False, "") for layer in head]
-    parts.append(_block_part("head", top, [layer.name for layer in head], unfolded=True))
+    parts.append(_block_part(tr("head"), top, [layer.name for layer in head], unfolded=True))
     return (
-        f'{KIND_STYLE}{ARCHITECTURE_STYLE}<div class="uf-arch"><p class="uf-end">photo</p>{"".join(parts)}'
-        '<p class="uf-end">a probability for each class</p></div>'
+        f'{KIND_STYLE}{ARCHITECTURE_STYLE}<div class="uf-arch"><p class="uf-end">{tr("photo")}</p>{"".join(parts)}'
+        f'<p class="uf-end">{tr("a probability for each class")}</p></div>'
     )
 
 
@@ -129,11 +133,11 @@ def _block_part(name: str, places: Sequence[Place], learning: Collection[str], *
     able = [layer.name for layer in layers if layer.learnable]
     begun = [each for each in able if each in learning]
     kind = "partly" if 0 < len(begun) < len(able) else _kind(bool(begun))
-    words = f"trainable from {escape(begun[0])} on" if kind == "partly" else STATES[kind]
+    words = tr("trainable from {layer} on", layer=escape(begun[0])) if kind == "partly" else tr(STATES[kind])
     groups = [(key, list(members)) for key, members in groupby(places, key=lambda place: place.layer.group)]
     inside = "".join(
-        _group_part(key, members, learning, unfolded=number == 0) if key else _rows(members, learning)
-        for number, (key, members) in enumerate(groups)
+        _group_part(key, members, learning, unfolded=place == 0) if key else _rows(members, learning)
+        for place, (key, members) in enumerate(groups)
     )
     return (
         f'<details class="uf-part uf-{kind}"{" open" if unfolded else ""}><summary><b>{escape(name)}</b>'
@@ -142,24 +146,28 @@ def _block_part(name: str, places: Sequence[Place], learning: Collection[str], *
 
 
 def _facts(layers: Sequence[Layer], *more: str) -> str:
-    number = "1 layer" if len(layers) == 1 else f"{len(layers)} layers"
-    total = sum(layer.parameters for layer in layers)
-    weights = f"{count(total)} parameters"
-    return "".join(f"<span>{words}</span>" for words in (*more, number, _shape(layers[-1].shape), weights))
+    how_many = tr_plural("{count} layer", "{count} layers", len(layers))
+    weights = tr("{number} parameters", number=count(sum(layer.parameters for layer in layers)))
+    return "".join(f"<span>{words}</span>" for words in (*more, how_many, _shape(layers[-1].shape), weights))
 
 
 def _group_part(name: str, places: Sequence[Place], learning: Collection[str], *, unfolded: bool) -> str:
     """A repeated part of a block; what a skip connection leads past has a bracket."""
-    joined = next((number for number, place in enumerate(places) if place.skip), None)
-    words = ["skip connection"] if joined is not None else []
-    words += [f"with {_side_branch(places)}"] if any(place.aside for place in places) else []
+    joined = next((which for which, place in enumerate(places) if place.skip), None)
+    words = [tr("skip connection")] if joined is not None else []
+    if any(place.aside for place in places):
+        words.append(
+            tr("with squeeze-and-excitation") if _squeezes(places) else tr("with a convolution on the shortcut")
+        )
     if joined is None:
         inside = _rows(places, learning)
     else:
-        source = escape(places[joined].skip)
+        note = tr(
+            "skip connection: the output of {layer} also bypasses these layers and is added at the end",
+            layer=escape(places[joined].skip),
+        )
         inside = (
-            f'<div class="uf-skip"><p class="uf-note">skip connection: the output of {source} also bypasses these'
-            f" layers and is added at the end</p>{_rows(places[: joined + 1], learning)}</div>"
+            f'<div class="uf-skip"><p class="uf-note">{note}</p>{_rows(places[: joined + 1], learning)}</div>'
             f"{_rows(places[joined + 1 :], learning)}"
         )
     layers = [place.layer for place in places]
@@ -169,9 +177,14 @@ def _group_part(name: str, places: Sequence[Place], learning: Collection[str], *
     )
 
 
+def _squeezes(places: Sequence[Place]) -> bool:
+    return any(place.layer.kind == "Multiply" for place in places)
+
+
 def _side_branch(places: Sequence[Place]) -> str:
-    squeezes = any(place.layer.kind == "Multiply" for place in places)
-    return "squeeze-and-excitation" if squeezes else "a convolution on the shortcut"
+    if _squeezes(places):
+        return tr("side branch: squeeze-and-excitation")
+    return tr("side branch: a convolution on the shortcut")
 
 
 def _rows(places: Sequence[Place], learning: Collection[str]) -> str:
@@ -179,14 +192,14 @@ def _rows(places: Sequence[Place], learning: Collection[str]) -> str:
     found = []
     for aside, members in groupby(places, key=lambda place: place.aside):
         rows = "".join(_row(place.layer, learning) for place in members)
-        words = f'<p class="uf-note">side branch: {_side_branch(places)}</p>' if aside else ""
+        words = f'<p class="uf-note">{_side_branch(places)}</p>' if aside else ""
         found.append(f'<div class="uf-aside">{words}<ul>{rows}</ul></div>' if aside else f"<ul>{rows}</ul>")
     return "".join(found)
 
 
 def _row(layer: Layer, learning: Collection[str]) -> str:
     kind = "plain" if not layer.parameters else _kind(layer.name in learning)
-    state = STATES[kind]
+    state = tr(STATES[kind])
     weights = count(layer.parameters) if layer.parameters else "–"
     return (
         f'<li><i class="uf-dot uf-{kind}" role="img" aria-label="{state}" title="{state}"></i>'

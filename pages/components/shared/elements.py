@@ -9,12 +9,21 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.csv_files import csv_of_named
 from core.data.scan.walk import LeftOut
+from core.language import tr, tr_mark
 from pages.components.shared import glossary, markdown, state
 
 Option = TypeVar("Option")
 Rows = Sequence[Mapping[str, str]]
 
 ROWS_SHOWN, ROWS_WRAPPED = 1000, 20
+
+HEADINGS = {
+    "file": tr_mark("file"),
+    "reason": tr_mark("reason"),
+    "why it was left out": tr_mark("why it was left out"),
+    "named in the table": tr_mark("named in the table"),
+}
+"""Columns of lists as a page shows them; in a file to download they keep their English names."""
 
 READABLE = Path(__file__).with_name("readable.css")
 """A style for all pages: text that can be read where Streamlit's own cannot."""
@@ -98,22 +107,34 @@ def long_list(rows: Sequence[Mapping[str, str]], file_name: str) -> None:
     A short one wraps its texts, so that on a phone no reason is cut off.
     """
     if len(rows) > ROWS_SHOWN:
-        st.caption(f"Showing the first {ROWS_SHOWN:,} of {len(rows):,}; the download contains all of them.")
+        shown = tr(
+            "Showing the first {count} of {total}; the download contains all of them.",
+            count=ROWS_SHOWN,
+            total=len(rows),
+        )
+        st.caption(shown)
     if len(rows) <= ROWS_WRAPPED:
-        plain = [{name: markdown.escape(text) for name, text in row.items()} for row in rows]
+        plain = [{_heading(name): markdown.escape(text) for name, text in row.items()} for row in rows]
         st.table(plain, border="horizontal", hide_index=True)
     else:
-        st.dataframe(rows[:ROWS_SHOWN], hide_index=True)
+        st.dataframe(
+            [{_heading(name): text for name, text in row.items()} for row in rows[:ROWS_SHOWN]], hide_index=True
+        )
     download_list(rows, file_name)
+
+
+def _heading(name: str) -> str:
+    return tr(HEADINGS[name]) if name in HEADINGS else name
 
 
 def download_list(rows: Rows | Callable[[], Rows], file_name: str) -> None:
     """A button that downloads rows, perhaps made only then, as a CSV file."""
     st.download_button(
-        "Download the list (CSV)",
+        tr("Download the list (CSV)"),
         lambda: csv_of_named(rows() if callable(rows) else rows),
         file_name,
         "text/csv",
+        key=f"download-{file_name}",
         icon=":material/download:",
         on_click="ignore",
     )

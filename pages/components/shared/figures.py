@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from core.data.subsets import NO_SUBSET, SUBSETS
 from core.formatting import whole
+from core.language import number, tr, tr_mark, tr_plural
 from core.recipe.phases import FINE_TUNE, FROM_SCRATCH, HEAD
 from core.training.lr_finder.finder import Sweep
 from pages.components.shared import colours
 
+SUBSET_NAMES = dict(zip(SUBSETS, (tr_mark("training"), tr_mark("validation"), tr_mark("test")), strict=True))
+PHASE_NAMES = {HEAD: tr_mark("head"), FINE_TUNE: tr_mark("fine-tune"), FROM_SCRATCH: tr_mark("from scratch")}
 SUBSET_COLOURS = dict(zip(SUBSETS, (colours.TRAINING, colours.VALIDATION, colours.TEST), strict=True))
 ROW_PIXELS = 30
 MOST_NAMES = 60
@@ -28,6 +31,10 @@ SMALLEST_TEXT = 12
 """Of a chart, in pixels; a number that has no room of this size is left out."""
 
 MOST_REASONS = 8
+
+SPECIAL = re.compile("[:(;\uff1a\uff08\uff1b]")
+"""What begins the part of a reason that is special to one file; wide ones stand in Chinese."""
+
 CELLS_PER_DOUBLING = 4
 SIZE_TICKS = (1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 
@@ -73,12 +80,12 @@ def class_counts(class_names: Sequence[str], labels: NDArray[np.int32], parts: N
             name=name,
             orientation="h",
             marker={**look, "line": GAP},
-            text=[f"{count:,}" if count else "" for count in counts],
+            text=[number(count) if count else "" for count in counts],
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,
             insidetextfont={"color": colours.label_on(look["color"]), "size": SMALLEST_TEXT},
-            hovertemplate="%{y}: %{x} photos, " + name + "<extra></extra>",
+            hovertemplate=_hover("%{y}", "%{x}", name),
         )
     figure.update_layout(
         barmode="stack",
@@ -87,21 +94,26 @@ def class_counts(class_names: Sequence[str], labels: NDArray[np.int32], parts: N
         height=min(900, 110 + ROW_PIXELS * len(class_names)),
         margin={"l": 0, "r": 8, "t": 8, "b": 0},
         legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
-        xaxis={"title": "photos", "fixedrange": True},
+        xaxis={"title": tr("photos"), "fixedrange": True},
         yaxis={"autorange": "reversed", "fixedrange": True, "type": "category", "ticksuffix": "  "},
     )
     return figure
 
 
+def _hover(class_name: str, count: str, subset: str) -> str:
+    words = tr("{class_name}: {count} photos, {subset}", class_name=class_name, count=count, subset=subset)
+    return f"{words}<extra></extra>"
+
+
 def _uses(parts: NDArray[np.int8]) -> list[tuple[str, dict[str, Any], NDArray[np.bool_]]]:
     """Each part with its looks and its photos, and what is not used if there is any; without colours, hatches tell."""
     uses: list[tuple[str, dict[str, Any], NDArray[np.bool_]]] = [
-        (name, {"color": SUBSET_COLOURS[name]}, parts == number) for number, name in enumerate(SUBSETS)
+        (tr(SUBSET_NAMES[name]), {"color": SUBSET_COLOURS[name]}, parts == part) for part, name in enumerate(SUBSETS)
     ]
     unused = parts == NO_SUBSET
     uses[-1][1]["pattern"] = {"shape": "/", "solidity": 0.12, "fgcolor": colours.PAPER, "fillmode": "overlay"}
     look = {"color": colours.OTHER, "pattern": {"shape": "x"}}
-    return [*uses, ("not used yet", look, unused)] if unused.any() else uses
+    return [*uses, (tr("not used yet"), look, unused)] if unused.any() else uses
 
 
 def _class_profile(class_names: Sequence[str], labels: NDArray[np.int32], parts: NDArray[np.int8]) -> go.Figure:
@@ -110,7 +122,7 @@ def _class_profile(class_names: Sequence[str], labels: NDArray[np.int32], parts:
     figure = go.Figure()
     for name, look, chosen in _uses(parts):
         counts = np.bincount(labels[chosen], minlength=len(class_names))[order]
-        hover = "%{customdata}: %{y} photos, " + name + "<extra></extra>"
+        hover = _hover("%{customdata}", "%{y}", name)
         figure.add_bar(y=counts, name=name, customdata=names, marker=look, hovertemplate=hover)
     figure.update_layout(
         barmode="stack",
@@ -118,8 +130,12 @@ def _class_profile(class_names: Sequence[str], labels: NDArray[np.int32], parts:
         height=320,
         margin={"l": 0, "r": 8, "t": 8, "b": 0},
         legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
-        xaxis={"title": f"{len(class_names):,} classes, largest first", "showticklabels": False, "fixedrange": True},
-        yaxis={"title": "photos", "fixedrange": True},
+        xaxis={
+            "title": tr("{count} classes, largest first", count=len(class_names)),
+            "showticklabels": False,
+            "fixedrange": True,
+        },
+        yaxis={"title": tr("photos"), "fixedrange": True},
     )
     figure.update_traces(marker_line_width=0)
     return figure
@@ -136,7 +152,13 @@ def photo_sizes(sizes: NDArray[np.int32]) -> go.Figure:
     np.add.at(typical, which.reshape(-1), sizes)
     width, height = np.rint(typical / counts[:, None]).T
     words = [
-        f"{count:,} photo{'s' if count > 1 else ''} of about {w:,.0f} × {h:,.0f} pixels"
+        tr_plural(
+            "{count} photo of about {width} × {height} pixels",
+            "{count} photos of about {width} × {height} pixels",
+            count,
+            width=int(w),
+            height=int(h),
+        )
         for count, w, h in zip(counts.tolist(), width, height, strict=True)
     ]
     low, high = 0.8 * min(sizes.min(initial=64), 64), 1.25 * max(sizes.max(initial=256), 256)
@@ -156,7 +178,7 @@ def photo_sizes(sizes: NDArray[np.int32]) -> go.Figure:
             "size": 7 + 38 * np.sqrt(counts / max(1, counts.max(initial=1))),
         },
     )
-    for x, y, text in ((0.93, 0.2, "wide"), (0.2, 0.93, "tall"), (0.97, 0.9, "square")):
+    for x, y, text in ((0.93, 0.2, tr("wide")), (0.2, 0.93, tr("tall")), (0.97, 0.9, tr("square"))):
         figure.add_annotation(x=x, y=y, xref="paper", yref="paper", text=text, showarrow=False, xanchor="right")
     ticks = [value for value in SIZE_TICKS if low <= value <= high]
     axis = {"type": "log", "range": [np.log10(low), np.log10(high)], "tickvals": ticks, "fixedrange": True}
@@ -164,15 +186,15 @@ def photo_sizes(sizes: NDArray[np.int32]) -> go.Figure:
         height=380,
         showlegend=False,
         margin={"l": 0, "r": 8, "t": 8, "b": 0},
-        xaxis={**axis, "title": "width in pixels"},
-        yaxis={**axis, "title": "height in pixels"},
+        xaxis={**axis, "title": tr("width in pixels")},
+        yaxis={**axis, "title": tr("height in pixels")},
     )
     return figure
 
 
 def general(reason: str) -> str:
     """A reason why a file is left out, without what is special to that file."""
-    return re.split(r"[:(;]", reason)[0].strip()
+    return SPECIAL.split(reason)[0].strip()
 
 
 def reasons(counts: Mapping[str, int]) -> go.Figure:
@@ -180,14 +202,15 @@ def reasons(counts: Mapping[str, int]) -> go.Figure:
     ordered = sorted(counts.items(), key=lambda pair: -pair[1])
     rest = ordered[MOST_REASONS:]
     if rest:
-        ordered = [*ordered[:MOST_REASONS], (f"{len(rest)} other reasons", sum(count for _, count in rest))]
+        others = tr_plural("{count} other reason", "{count} other reasons", len(rest))
+        ordered = [*ordered[:MOST_REASONS], (others, sum(count for _, count in rest))]
     figure = go.Figure()
     figure.add_bar(
         x=[count for _, count in ordered],
         y=list(range(len(ordered))),
         orientation="h",
         marker_color=colours.OTHER,
-        text=[f"{escape(reason)} · {count:,}" for reason, count in ordered],
+        text=[f"{escape(reason)} · {number(count)}" for reason, count in ordered],
         textposition="outside",
         cliponaxis=False,
         hovertemplate="%{text}<extra></extra>",
@@ -209,20 +232,24 @@ def rate_data(sweeps: Sequence[Sweep]) -> pd.DataFrame:
     for sweep in sweeps:
         lowest = np.minimum.accumulate(sweep.losses) * MOST_OF_LOWEST
         for rate, loss, most in zip(sweep.rates, sweep.losses, lowest, strict=True):
-            rows.append((sweep.phase, rate, min(loss, most), ""))
+            rows.append((_phase_name(sweep), rate, min(loss, most), ""))
         if sweep.suggestion is not None:
             near = int(np.argmin(np.abs(np.log(sweep.rates / sweep.suggestion))))
-            rows.append((sweep.phase, sweep.suggestion, float(sweep.losses[near]), f"{sweep.suggestion:.2g}"))
+            rows.append((_phase_name(sweep), sweep.suggestion, float(sweep.losses[near]), f"{sweep.suggestion:.2g}"))
     return pd.DataFrame(rows, columns=["phase", "rate", "loss", "mark"])
+
+
+def _phase_name(sweep: Sweep) -> str:
+    return tr(PHASE_NAMES[sweep.phase]) if sweep.phase in PHASE_NAMES else sweep.phase
 
 
 def rate_chart() -> dict[str, Any]:
     """Vega-Lite specification of the loss over the learning rate, for the data of `rate_data`; depends on no data."""
     rate = {"field": "rate", "type": "quantitative"}
-    phases = [HEAD, FINE_TUNE, FROM_SCRATCH]
+    phases = [tr(name) for name in PHASE_NAMES.values()]
     curve = {
-        "x": {**rate, "title": "learning rate", "scale": {"type": "log"}, "axis": {"format": "~g", "grid": False}},
-        "y": {"field": "loss", "type": "quantitative", "title": "loss", "scale": {"zero": False}},
+        "x": {**rate, "title": tr("learning rate"), "scale": {"type": "log"}, "axis": {"format": "~g", "grid": False}},
+        "y": {"field": "loss", "type": "quantitative", "title": tr("loss"), "scale": {"zero": False}},
         "color": {
             "field": "phase",
             "type": "nominal",
@@ -230,9 +257,9 @@ def rate_chart() -> dict[str, Any]:
             "legend": {"title": None, "orient": "top"},
         },
         "tooltip": [
-            {"field": "phase", "type": "nominal"},
-            {**rate, "title": "learning rate", "format": ".2g"},
-            {"field": "loss", "type": "quantitative", "format": ".3f"},
+            {"field": "phase", "type": "nominal", "title": tr("phase")},
+            {**rate, "title": tr("learning rate"), "format": ".2g"},
+            {"field": "loss", "type": "quantitative", "title": tr("loss"), "format": ".3f"},
         ],
     }
     marked, between = {"filter": "datum.mark !== ''"}, {"filter": "datum.mark === ''"}

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.language import number, tr, tr_mark
 from pages.components.shared.colours import AGAINST, EDGE, FOR
-from pages.components.shared.glossary import LOGIT, MEANINGS
+from pages.components.shared.glossary import LOGIT, meaning
 
 STRONGEST = 0.8
 """How much of a photo the colour covers where the evidence is strongest."""
@@ -19,11 +20,23 @@ LEAST_LIMIT = 1e-6
 """The end of the scale where there is no evidence at all."""
 
 NINTHS = (
-    ("in the upper left", "at the top", "in the upper right"),
-    ("on the left", "in the middle", "on the right"),
-    ("in the lower left", "at the bottom", "in the lower right"),
+    (
+        tr_mark("Most of the evidence for {name} is in the upper left."),
+        tr_mark("Most of the evidence for {name} is at the top."),
+        tr_mark("Most of the evidence for {name} is in the upper right."),
+    ),
+    (
+        tr_mark("Most of the evidence for {name} is on the left."),
+        tr_mark("Most of the evidence for {name} is in the middle."),
+        tr_mark("Most of the evidence for {name} is on the right."),
+    ),
+    (
+        tr_mark("Most of the evidence for {name} is in the lower left."),
+        tr_mark("Most of the evidence for {name} is at the bottom."),
+        tr_mark("Most of the evidence for {name} is in the lower right."),
+    ),
 )
-"""What the places of a photo are called, from top to bottom."""
+"""What is said of the places of a photo, from top to bottom."""
 
 
 def evidence(maps: NDArray[np.float32], label: int) -> NDArray[np.float32]:
@@ -64,11 +77,11 @@ def overlay(photo: NDArray[np.uint8], found: NDArray[np.float32], limit: float) 
 def summary(found: NDArray[np.float32], class_name: str) -> str:
     """Where in a photo most of the evidence for a class is, as a sentence; `(h, w)` as `evidence` gives it."""
     place = _strongest_ninth(found)
-    return f"Most of the evidence for {class_name} is {place}." if place else f"There is no evidence for {class_name}."
+    return tr(place, name=class_name) if place else tr("There is no evidence for {name}.", name=class_name)
 
 
 def _strongest_ninth(found: NDArray[np.float32]) -> str:
-    """The ninth of a photo with most evidence for the class, `(h, w)`, each 3 or more; empty where there is none."""
+    """One of `NINTHS`, with most evidence for the class, `(h, w)`, each 3 or more; empty where there is none."""
     rows = np.array_split(np.maximum(found, 0), 3)
     sums = np.array([[part.sum() for part in np.array_split(row, 3, axis=1)] for row in rows])
     row, column = divmod(int(sums.argmax()), 3)
@@ -78,10 +91,13 @@ def _strongest_ninth(found: NDArray[np.float32]) -> str:
 def scale(limit: float) -> str:
     """HTML of the colour scale; its ends are in logits, and stand for stronger evidence, too."""
     far = f"{limit:.0f}" if limit >= 10 else f"{limit:.2g}"
-    ends = "".join(f"<span>{text}</span>" for text in (f"against (−{far} logits)", "neither", f"for (+{far} logits)"))
-    words = f"Scale: purple is evidence against the class, blue evidence for it, up to {far} logits"
+    if "e" not in far:
+        far = number(float(far), len(far.partition(".")[2]))
+    texts = tr("against (−{limit} logits)", limit=far), tr("neither"), tr("for (+{limit} logits)", limit=far)
+    ends = "".join(f"<span>{text}</span>" for text in texts)
+    words = tr("Scale: purple is evidence against the class, blue evidence for it, up to {limit} logits", limit=far)
     return (
-        f'<div style="max-width:24rem;font-size:.85rem" title="{MEANINGS[LOGIT]}" role="img" aria-label="{words}">'
+        f'<div style="max-width:24rem;font-size:.85rem" title="{meaning(LOGIT)}" role="img" aria-label="{words}">'
         '<div style="height:.8rem;border-radius:4px;'
         f'border:1px solid {EDGE};background:linear-gradient(90deg,{AGAINST},{EDGE},{FOR})"></div>'
         f'<div style="display:flex;justify-content:space-between">{ends}</div></div>'

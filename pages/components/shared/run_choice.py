@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.language import tr
 from pages.components.shared import elements, run_descriptions, state
 from pages.components.shared.run_descriptions import LoadedRun
 
@@ -16,10 +17,10 @@ def choose_run(*, labelled: bool = True) -> LoadedRun | None:
     """
     ready = {shown.run.id: shown for shown in run_descriptions.all_runs()[0] if shown.run.serving_folder.is_dir()}
     if not ready:
-        st.info("There is no trained model yet.", icon=":material/model_training:")
-        st.page_link("pages/train/train.py", label="Train one", icon=":material/local_fire_department:")
+        st.info(tr("There is no trained model yet."), icon=":material/model_training:")
+        st.page_link("pages/train/train.py", label=tr("Train one"), icon=":material/local_fire_department:")
         return None
     if state.run_id() in ready:
         state.remember(KEY, state.run_id())
     labels = {name: run_descriptions.describe_with_accuracy(shown) for name, shown in ready.items()}
-    return ready[elements.choose("Model", labels, KEY, state.open_run, labelled=labelled)]
+    return ready[elements.choose(tr("Model"), labels, KEY, state.open_run, labelled=labelled)]

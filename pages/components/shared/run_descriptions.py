@@ -1,17 +1,42 @@
 """Runs with what is known of them, and the names they go by on the screen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from core.errors import UnfreezeError
 from core.formatting import whole
+from core.language import retold, tr, tr_mark
 from core.models.backbones import backbone
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import read_recipe
-from core.runs.store import Run, Status
+from core.runs.store import (
+    CRASHED,
+    FAILED,
+    FINISHED,
+    PAUSED,
+    QUEUED,
+    RUNNING,
+    STARTING,
+    STOPPED,
+    Run,
+    Status,
+)
 from core.training.thorough_check import checks
 from pages.components.cached import runs
+
+STATES: Mapping[str, str] = {
+    QUEUED: tr_mark("queued"),
+    STARTING: tr_mark("starting"),
+    RUNNING: tr_mark("running"),
+    PAUSED: tr_mark("paused"),
+    FINISHED: tr_mark("finished"),
+    STOPPED: tr_mark("stopped"),
+    FAILED: tr_mark("failed"),
+    CRASHED: tr_mark("crashed"),
+}
+"""What the states of a run are called."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +55,13 @@ def all_runs() -> tuple[list[LoadedRun], list[tuple[str, str]]]:
         try:
             readable.append(LoadedRun(run, run.read_status(), read_recipe(run)))
         except UnfreezeError as error:
-            broken.append((run.id, str(error)))
+            broken.append((run.id, retold(error.text)))
     return readable, broken
 
 
 def describe(recipe: Recipe) -> str:
     """A run in a few words; not yet safe as Markdown."""
-    return f"{backbone(recipe.backbone).name} on {Path(recipe.dataset).name}"
+    return tr("{network} on {dataset}", network=backbone(recipe.backbone).name, dataset=Path(recipe.dataset).name)
 
 
 def name_of(run: Run, recipe: Recipe) -> str:
@@ -49,7 +74,7 @@ def name_of(run: Run, recipe: Recipe) -> str:
 def name_or_id(run: Run) -> str:
     """The same for a run whose recipe is not at hand, or a label check; its id where it cannot be read."""
     if runs.queue().is_check(run):
-        return f"Label check of {Path(checks.dataset_of(run)).name}"
+        return tr("Label check of {dataset}", dataset=Path(checks.dataset_of(run)).name)
     try:
         return name_of(run, read_recipe(run))
     except UnfreezeError:
@@ -64,8 +89,15 @@ def rename(run: Run, name: str) -> None:
 def describe_with_accuracy(shown: LoadedRun) -> str:
     """A run in a few words, with its grade and when it was made, to choose it from a list."""
     status = shown.status
-    grade = f" · {whole(status.test_accuracy)} on test" if status.test_accuracy is not None else ""
-    return f"{name_of(shown.run, shown.recipe)}{grade} · {made(shown)}"
+    name, date = name_of(shown.run, shown.recipe), made(shown)
+    if status.test_accuracy is None:
+        return f"{name} · {date}"
+    return tr("{run} · {accuracy} on test · {date}", run=name, accuracy=whole(status.test_accuracy), date=date)
+
+
+def state_in_words(state: str) -> str:
+    """A state of a run, one of `core.runs.store.STATES`, in a word."""
+    return tr(STATES[state])
 
 
 def made(shown: LoadedRun) -> str:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.errors import UnfreezeError
 from core.inference import embeddings_job
+from core.language import retold, tr
 from core.runs.embeddings import Embeddings
 from core.runs.store import Run
 from pages.components.cached import runs
@@ -25,10 +26,19 @@ def embeddings_of(run: Run) -> Embeddings | None:
         return None
     if progress.error:
         st.warning(
-            f"The embeddings of this run's photos could not be computed: {markdown.escape(progress.error)}",
+            tr(
+                "The embeddings of this run's photos could not be computed: {reason}",
+                reason=markdown.escape(retold(progress.error)),
+            ),
             icon=":material/info:",
         )
-        st.button("Try again", icon=":material/refresh:", on_click=ask, args=(embeddings_job.retry, run))
+        st.button(
+            tr("Try again"),
+            key="retry-embeddings",
+            icon=":material/refresh:",
+            on_click=ask,
+            args=(embeddings_job.retry, run),
+        )
     else:
         st.fragment(_watch, run_every=1.0)(run)
     return None
@@ -42,4 +52,5 @@ def _watch(run: Run) -> None:
     if progress is None or progress.error:
         st.rerun()
     share = progress.done / progress.total if progress.total else 0.0
-    st.progress(share, f"Computing the embeddings of all photos: {progress.done:,} of {progress.total:,}")
+    words = tr("Computing the embeddings of all photos: {count} of {total}", count=progress.done, total=progress.total)
+    st.progress(share, words)

@@ -15,6 +15,8 @@ from PIL import Image
 from core.data.scan.folder import ImageFolder
 from core.data.scan.walk import check_photo
 from core.errors import PhotoError
+from core.formatting import listed
+from core.language import retold, tr, tr_context
 from pages.components.cached import datasets
 from pages.components.shared import markdown
 
@@ -67,7 +69,7 @@ def thumbnails(folder: ImageFolder, indices: Sequence[int]) -> list[tuple[bytes,
         try:
             return thumbnail(folder, index), ""
         except (PhotoError, FileNotFoundError) as error:
-            return b"", str(error)
+            return b"", retold(error)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(shown, indices))
@@ -78,6 +80,11 @@ def show_thumbnails(folder: ImageFolder, indices: Sequence[int], width: int = PH
     found = list(zip((folder.paths[index] for index in indices), thumbnails(folder, indices), strict=True))
     readable = [(name, photo) for name, (photo, _) in found if photo]
     photo_row([photo for _, photo in readable], [name for name, _ in readable], width=width)
-    lost = [f"{markdown.escape(name)} ({markdown.escape(reason)})" for name, (photo, reason) in found if not photo]
+    lost = [
+        tr_context("file", "{name} ({reason})", name=markdown.escape(name), reason=markdown.escape(reason))
+        for name, (photo, reason) in found
+        if not photo
+    ]
     if lost:
-        st.caption(f":material/broken_image: No longer readable: {', '.join(lost)}")
+        words = tr("No longer readable: {files}", files=listed(lost, len(lost)))
+        st.caption(f":material/broken_image: {words}")

@@ -11,6 +11,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileMa
 
 from core import formatting
 from core.errors import PhotoError
+from core.language import number, tr
 from core.settings import FILE_NAME
 from pages.components.cached import services
 from pages.components.shared import elements, markdown
@@ -20,7 +21,9 @@ from pages.components.shared.report_errors import ask
 def check_upload_size(size: int, most: int) -> None:
     """Raise `PhotoError` for an upload above the limit; a widget's own limit is not enforced by the server."""
     if size > most:
-        raise PhotoError(f"The file is {size / 1e6:.0f} MB; the limit is {most / 1e6:.0f} MB.")
+        raise PhotoError(
+            tr("The file is {size} MB; the limit is {most} MB.", size=f"{size / 1e6:.0f}", most=f"{most / 1e6:.0f}")
+        )
 
 
 def held(manager: UploadedFileManager) -> dict[str, int]:
@@ -59,32 +62,46 @@ def show_limits() -> None:
     """How much is taken in and kept, how to change that, and a way to empty the feature cache."""
     most, cache = services.settings().limits, services.feature_cache()
     used = cache.used()
-    with st.expander("Limits", icon=":material/straighten:"):
+    with st.expander(tr("Limits"), key="limits", icon=":material/straighten:"):
         elements.facts(
             [
-                ("Photos in a dataset", f"{most.files:,}"),
-                ("Size of a photo", formatting.size(most.file_bytes)),
-                ("Pixels per photo", f"{most.pixels:,}"),
-                ("Folder depth", f"{most.depth:,}"),
-                ("Size of an upload, unpacked", formatting.size(most.total_bytes)),
-                ("Photos per upload", f"{most.uploads:,}"),
-                ("Uploads held by a browser tab", formatting.size(most.session_upload_bytes)),
-                ("Uploads held in all", formatting.size(most.server_upload_bytes)),
-                ("Feature cache", f"{formatting.size(used)} of {formatting.size(most.feature_cache_bytes)}"),
-                ("ZIP compression ratio", f"{most.ratio:,} : 1"),
+                (tr("Photos in a dataset"), number(most.files)),
+                (tr("Size of a photo"), formatting.size(most.file_bytes)),
+                (tr("Pixels per photo"), number(most.pixels)),
+                (tr("Folder depth"), number(most.depth)),
+                (tr("Size of an upload, unpacked"), formatting.size(most.total_bytes)),
+                (tr("Photos per upload"), number(most.uploads)),
+                (tr("Uploads held by a browser tab"), formatting.size(most.session_upload_bytes)),
+                (tr("Uploads held in all"), formatting.size(most.server_upload_bytes)),
+                (
+                    tr("Feature cache"),
+                    tr(
+                        "{used} of {most}",
+                        used=formatting.size(used),
+                        most=formatting.size(most.feature_cache_bytes),
+                    ),
+                ),
+                (tr("ZIP compression ratio"), f"{number(most.ratio)} : 1"),
             ]
         )
         st.caption(
-            "Whatever exceeds a limit is left out and listed with the reason. To change a limit, set it in"
-            f" {markdown.code(services.settings().home / FILE_NAME)} under `[limits]`, for example `files = 500000`,"
-            " and restart the app."
+            tr(
+                "Whatever exceeds a limit is left out and listed with the reason. To change a limit, set it in {file}"
+                " under {section}, for example {example}, and restart the app.",
+                file=markdown.code(services.settings().home / FILE_NAME),
+                section="`[limits]`",
+                example="`files = 500000`",
+            )
         )
         st.button(
-            "Empty the feature cache",
+            tr("Empty the feature cache"),
+            key="empty-feature-cache",
             icon=":material/delete_sweep:",
             disabled=not used,
-            help="It holds what frozen layers made of photos, and networks converted for that. Runs are not affected:"
-            " the next one computes again what it needs.",
+            help=tr(
+                "It holds what frozen layers made of photos, and networks converted for that. Runs are not affected:"
+                " the next one computes again what it needs."
+            ),
             on_click=ask,
             args=(cache.clear,),
         )

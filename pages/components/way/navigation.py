@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.language import tr
 from pages.components.way import reader_language
 from pages.components.way.steps import Step, is_live, steps
 
@@ -30,7 +31,7 @@ def draw(pages: Mapping[str, Sequence[Row]]) -> None:
         for name, rows in pages.items():
             places.append(st.container(key=f"way-step-{name.lower()}"))
             for page, title, icon in rows[1:]:
-                st.page_link(page, label=title, icon=icon, width="stretch")
+                st.page_link(page, label=tr(title), icon=icon, width="stretch")
         reader_language.draw()
         _close_on_phone(key="close-on-phone")
     st.fragment(_show_steps, run_every=LOOK_EVERY_SECONDS if is_live() else None)(places, line)

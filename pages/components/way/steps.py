@@ -7,9 +7,10 @@ from pathlib import Path
 
 from core import formatting
 from core.errors import RunError
+from core.language import tr
 from core.runs.store import ACTIVE, CRASHED, FAILED, LIVE, PAUSED, QUEUED, Run, Status
 from pages.components.cached import runs
-from pages.components.shared import drawings, markdown, state
+from pages.components.shared import markdown, run_descriptions, state
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Step:
 def steps() -> tuple[Step, Step, Step]:
     """The three steps as they are now."""
     found, dataset = run_on_the_way(), state.dataset()
-    photos, train = Step("Photos", "pages/prepare/dataset.py"), Step("Train", "pages/train/train.py")
+    photos, train = Step(tr("Photos"), "pages/prepare/dataset.py"), Step(tr("Train"), "pages/train/train.py")
     if found is not None:
         run, status = found
         train = replace(train, words=describe_run(status, time.time()), shown={state.RUN: run.id})
@@ -40,7 +41,7 @@ def steps() -> tuple[Step, Step, Step]:
             photos = replace(photos, shown={state.DATASET: dataset})
     if dataset:
         photos = replace(photos, words=describe_dataset(dataset))
-    return photos, train, Step("Try", "pages/use/predict.py")
+    return photos, train, Step(tr("Try"), "pages/use/predict.py")
 
 
 def run_on_the_way() -> tuple[Run, Status] | None:
@@ -65,17 +66,18 @@ def describe_dataset(path: str) -> str:
 
 def describe_run(status: Status, now: float) -> str:
     """How far a run is, or what came of it, as Markdown."""
-    best = f"best {drawings.percent(status.best_val_accuracy)}" if status.best_val_accuracy is not None else ""
+    accuracy = status.best_val_accuracy
+    best = tr("best {accuracy}", accuracy=formatting.percent(accuracy)) if accuracy is not None else ""
     if status.state in ACTIVE:
         share = share_done(status, now)
-        return " · ".join(part for part in ("starting" if share is None else formatting.whole(share), best) if part)
+        return " · ".join(part for part in (tr("starting") if share is None else formatting.whole(share), best) if part)
     if status.state == QUEUED:
-        return "in the queue"
+        return tr("in the queue")
     if status.state == PAUSED:
-        return " · ".join(part for part in ("paused", best) if part)
+        return " · ".join(part for part in (tr("paused"), best) if part)
     if status.test_accuracy is not None:
-        return f":green[✓] {drawings.percent(status.test_accuracy)}"
-    return status.state if status.state in (FAILED, CRASHED) else ""
+        return f":green[✓] {formatting.percent(status.test_accuracy)}"
+    return run_descriptions.state_in_words(status.state) if status.state in (FAILED, CRASHED) else ""
 
 
 def share_done(status: Status, now: float) -> float | None:
