@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from core.errors import DataError
 from core.files import write_atomically
+from core.language import tr
 
 Row = TypeVar("Row")
 
@@ -42,13 +43,23 @@ def read_rows(
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = csv.reader(stream, strict=True)
             if next(rows, []) != list(columns):
-                raise DataError(f"{path} must begin with the columns {', '.join(columns)}.")
+                begins = ", ".join(columns)
+                raise DataError(tr("{file} must begin with the columns {columns}.", file=str(path), columns=begins))
             found = []
             for number, cells in enumerate(rows, start=2):
                 row = checked(cells) if len(cells) == len(columns) else None
                 if row is None:
-                    raise DataError(f"{path}, row {number}: expected {expected}; got {cells}.")
+                    raise DataError(
+                        tr(
+                            "{file}, row {row}: expected {expected}; got {found}.",
+                            file=str(path),
+                            row=str(number),
+                            expected=expected,
+                            found=str(cells),
+                        )
+                    )
                 found.append(row)
             return found
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as a CSV file in UTF-8 ({error}).") from error
+        unread = tr("{file} cannot be read as a CSV file in UTF-8 ({reason}).", file=str(path), reason=str(error))
+        raise DataError(unread) from error

@@ -16,8 +16,9 @@ from core.data.scan.folder import ImageFolder, Scan
 from core.data.scan.layout import BY_HAND
 from core.data.scan.subset_folders import plain_name
 from core.data.split import complete_subsets
-from core.data.subsets import NO_SUBSET, SUBSETS, TEST, TRAINING, VALIDATION
+from core.data.subsets import NO_SUBSET, SUBSETS, TEST, TRAINING, VALIDATION, subset_name
 from core.errors import DataError
+from core.language import placeholders, tr, tr_mark
 
 SERIAL_SHARE = 0.7
 """Where one set of look-alikes is more than this share of a class, training alone could not hold it."""
@@ -34,22 +35,40 @@ class Kind:
 
     Attributes:
         key: Its name in code.
-        title: Its name on the screen.
+        title_message: Its name on the screen, in English.
         icon: Its picture on the screen, by its name in Material Symbols.
-        means: Why it matters.
-        done: What happens to these photos unless somebody decides otherwise.
+        means_message: Why it matters, in English, with the placeholders of `LIMITS`.
+        done_message: What happens to these photos unless somebody decides otherwise, in English.
         sure: Whether it is a fault rather than a hint.
         together: Whether photos come in sets to be seen side by side, rather than one by one.
     """
 
     key: str
-    title: str
+    title_message: str
     icon: str
-    means: str
-    done: str
+    means_message: str
+    done_message: str
     sure: bool = False
     together: bool = False
 
+    @property
+    def title(self) -> str:
+        """Its name on the screen."""
+        return tr(self.title_message)
+
+    @property
+    def means(self) -> str:
+        """Why it matters."""
+        return tr(self.means_message, **{name: LIMITS[name] for name in placeholders(self.means_message)})
+
+    @property
+    def done(self) -> str:
+        """What happens to these photos unless somebody decides otherwise."""
+        return tr(self.done_message)
+
+
+LIMITS = {"pixels": str(quality.TINY_SIDE), "times": f"{quality.STRIP_RATIO:g}"}
+"""What the texts of `KINDS` name."""
 
 CONFLICT, LEAK, COPIES, ALIKE_CONFLICT, ALIKE = "conflict", "leak", "copies", "alike_conflict", "alike"
 NEVER_LEARNED, SAME_NAME = "never_learned", "same_name"
@@ -57,110 +76,122 @@ NEVER_LEARNED, SAME_NAME = "never_learned", "same_name"
 KINDS: tuple[Kind, ...] = (
     Kind(
         NEVER_LEARNED,
-        "Classes without a training photo",
+        tr_mark("Classes without a training photo"),
         "label_off",
-        "The dataset has its own split, and these classes are only in its validation or test set, perhaps because their"
-        " names are written otherwise there. The model could never learn them.",
-        "Their photos are not used until you join each class with the one that is meant.",
+        tr_mark(
+            "The dataset has its own split, and these classes are only in its validation or test set, perhaps because"
+            " their names are written otherwise there. The model could never learn them."
+        ),
+        tr_mark("Their photos are not used until you join each class with the one that is meant."),
         sure=True,
         together=True,
     ),
     Kind(
         SAME_NAME,
-        "Classes with nearly the same name",
+        tr_mark("Classes with nearly the same name"),
         "difference",
-        "The names of these classes differ only in case, spaces, “-” or “_”.",
-        "They are used as different classes.",
+        tr_mark("The names of these classes differ only in case, spaces, “-” or “_”."),
+        tr_mark("They are used as different classes."),
         together=True,
     ),
     Kind(
         CONFLICT,
-        "The same photo in two classes",
+        tr_mark("The same photo in two classes"),
         "error",
-        "The same file is in more than one class, so at least one of the labels is wrong.",
-        "None of them is used until you choose the right class.",
+        tr_mark("The same file is in more than one class, so at least one of the labels is wrong."),
+        tr_mark("None of them is used until you choose the right class."),
         sure=True,
         together=True,
     ),
     Kind(
         LEAK,
-        "Shared between training and test",
+        tr_mark("Shared between training and test"),
         "swap_horiz",
-        "The dataset has its own split, and these photos, or nearly identical ones, are on both sides of it. The model"
-        " would be tested on photos that it has seen in training.",
-        "Only the photo in the test set, or else in the validation set, is used.",
+        tr_mark(
+            "The dataset has its own split, and these photos, or nearly identical ones, are on both sides of it. The"
+            " model would be tested on photos that it has seen in training."
+        ),
+        tr_mark("Only the photo in the test set, or else in the validation set, is used."),
         sure=True,
         together=True,
     ),
     Kind(
         COPIES,
-        "Exact copies",
+        tr_mark("Exact copies"),
         "content_copy",
-        "The same file is in a class more than once, so it counts more than other photos.",
-        "All are used, always in the same subset.",
+        tr_mark("The same file is in a class more than once, so it counts more than other photos."),
+        tr_mark("All are used, always in the same subset."),
         sure=True,
         together=True,
     ),
     Kind(
         ALIKE_CONFLICT,
-        "Look-alikes in different classes",
+        tr_mark("Look-alikes in different classes"),
         "compare",
-        "These photos are nearly identical, but their labels differ. One of the labels may be wrong.",
-        "All are used, always in the same subset.",
+        tr_mark("These photos are nearly identical, but their labels differ. One of the labels may be wrong."),
+        tr_mark("All are used, always in the same subset."),
         together=True,
     ),
     Kind(
         ALIKE,
-        "Look-alikes",
+        tr_mark("Look-alikes"),
         "burst_mode",
-        "These photos are nearly identical: resized, saved again, or taken in a burst.",
-        "All are used, always in the same subset.",
+        tr_mark("These photos are nearly identical: resized, saved again, or taken in a burst."),
+        tr_mark("All are used, always in the same subset."),
         together=True,
     ),
     Kind(
         quality.BLANK,
-        "Blank",
+        tr_mark("Blank"),
         "check_box_outline_blank",
-        "These photos are of one brightness all over: empty pages, a covered lens, or files whose pixels were lost.",
-        "They are used as they are.",
+        tr_mark(
+            "These photos are of one brightness all over: empty pages, a covered lens, or files whose pixels were lost."
+        ),
+        tr_mark("They are used as they are."),
     ),
     Kind(
         quality.BLURRED,
-        "Blurred",
+        tr_mark("Blurred"),
         "blur_on",
-        "These photos have no sharp edges.",
-        "They are used as they are.",
+        tr_mark("These photos have no sharp edges."),
+        tr_mark("They are used as they are."),
     ),
     Kind(
         quality.DARK,
-        "Very dark",
+        tr_mark("Very dark"),
         "dark_mode",
-        "These photos are so dark that little can be seen.",
-        "They are used as they are.",
+        tr_mark("These photos are so dark that little can be seen."),
+        tr_mark("They are used as they are."),
     ),
     Kind(
         quality.TINY,
-        "Tiny",
+        tr_mark("Tiny"),
         "photo_size_select_small",
-        f"The shorter side has fewer than {quality.TINY_SIDE} pixels, so the network sees only a few large blocks.",
-        "They are enlarged and used.",
+        tr_mark("The shorter side has fewer than {pixels} pixels, so the network sees only a few large blocks."),
+        tr_mark("They are enlarged and used."),
     ),
     Kind(
         quality.STRIP,
-        "Very long or very tall",
+        tr_mark("Very long or very tall"),
         "panorama_horizontal",
-        f"One side is more than {quality.STRIP_RATIO:g} times as long as the other. The network sees the central"
-        " square; the rest is cropped.",
-        "The central square is used.",
+        tr_mark(
+            "One side is more than {times} times as long as the other. The network sees the central"
+            " square; the rest is cropped."
+        ),
+        tr_mark("The central square is used."),
     ),
     Kind(
         quality.ASSUMED,
-        "Pixels that can be read in more than one way",
+        tr_mark("Pixels that can be read in more than one way"),
         "help",
-        "These files leave open what their numbers mean: they use 8 to 15 of 16 bits, have a fourth band that does not"
-        " look like transparency or a transparency that hides everything, or begin with a thumbnail.",
-        "Brightness is scaled to the bits that the file names, or else to 8, 10, 12, 14 or 16, whichever hold its"
-        " largest value; the band or transparency is ignored, and the largest page is used. Check a few of them.",
+        tr_mark(
+            "These files leave open what their numbers mean: they use 8 to 15 of 16 bits, have a fourth band that"
+            " does not look like transparency or a transparency that hides everything, or begin with a thumbnail."
+        ),
+        tr_mark(
+            "Brightness is scaled to the bits that the file names, or else to 8, 10, 12, 14 or 16, whichever hold its"
+            " largest value; the band or transparency is ignored, and the largest page is used. Check a few of them."
+        ),
     ),
 )
 
@@ -239,13 +270,21 @@ class Dataset:
         usable = np.setdiff1d(np.arange(len(self.folder)), list(self.withheld))
         left = np.unique(self.folder.labels[usable])
         if len(left) < 2:
-            names = ", ".join(self.folder.class_names[label] for label in left) or "no class"
+            names = ", ".join(self.folder.class_names[label] for label in left) or tr("no class")
             if self.by_hand:
                 raise DataError(
-                    f"At least two classes are needed; the photos that are labelled so far have {names}. Label more of"
-                    " them on the page “Label”."
+                    tr(
+                        "At least two classes are needed; the photos that are labelled so far have {classes}. Label"
+                        " more of them on the page “Label”.",
+                        classes=names,
+                    )
                 )
-            raise DataError(f"At least two classes are needed; your decisions leave {names}. Undo some of them.")
+            raise DataError(
+                tr(
+                    "At least two classes are needed; your decisions leave {classes}. Undo some of them.",
+                    classes=names,
+                )
+            )
         subsets = np.full(len(self.folder), NO_SUBSET, dtype=np.int8)
         subsets[usable] = complete_subsets(
             self.folder.labels[usable], self.given[usable], seed, groups=self.groups[usable]
@@ -268,8 +307,13 @@ class Dataset:
         chosen = (subsets != NO_SUBSET) & ~np.isin(self.folder.labels, off)
         left = np.unique(self.folder.labels[chosen])
         if off and len(left) < 2:
-            names = ", ".join(self.folder.class_names[label] for label in left) or "no class"
-            raise DataError(f"At least two classes are needed; without those that are left out there is {names}.")
+            names = ", ".join(self.folder.class_names[label] for label in left) or tr("no class")
+            raise DataError(
+                tr(
+                    "At least two classes are needed; without those that are left out there is {classes}.",
+                    classes=names,
+                )
+            )
         return _without_empty_classes(self.folder.subset(chosen)), subsets[chosen]
 
     def classes_to_join(self, finding: "Finding", group: NDArray[np.intp]) -> list[str]:
@@ -329,10 +373,15 @@ def prepare(scan: Scan, review: Review) -> Dataset:
         **_hints(scan, members),
     }
     found = {key: tuple(group for group in sets if not settled[group].all()) for key, sets in found.items()}
-    withheld = {int(i): "the same photo is in several classes" for group in found[CONFLICT] for i in group}
-    withheld |= {i: f"a nearly identical photo is in the {name} set" for i, name in _leaking(found[LEAK], given)}
+    withheld: dict[int, str] = {
+        int(i): tr("the same photo is in several classes") for group in found[CONFLICT] for i in group
+    }
+    withheld |= {
+        i: tr("a nearly identical photo is in the {part} set", part=subset_name(name))
+        for i, name in _leaking(found[LEAK], given)
+    }
     unknown = _never_learned(folder.labels, given, withheld)
-    withheld |= {i: "its class has no training photo" for group in unknown for i in group.tolist()}
+    withheld |= {i: tr("its class has no training photo") for group in unknown for i in group.tolist()}
     found |= {NEVER_LEARNED: unknown, SAME_NAME: _of_one_name(folder, unknown, settled)}
     findings = tuple(Finding(kind, found[kind.key]) for kind in KINDS if found.get(kind.key))
     groups, serial = _groups_to_divide(exact, near, folder.labels)
@@ -351,15 +400,15 @@ def _decided(
     labels: dict[int, str] = {}
     kept = np.ones(len(scan.folder), dtype=bool)
     settled = np.zeros(len(scan.folder), dtype=bool)
-    lost = []
+    lost: list[tuple[str, str]] = []
     standing, by_hand = review.standing(), review.labels_by_hand() if _by_hand(scan) else {}
     position = {path: i for i, path in enumerate(scan.folder.paths)} if standing else {}
     for path, decision in standing.items():
         i = position.get(path)
         if i is None:
-            lost.append((path, "the photo is no longer there, or can no longer be read"))
+            lost.append((path, tr("the photo is no longer there, or can no longer be read")))
         elif scan.digests[i].tobytes().hex() != decision.photos[path]:
-            lost.append((path, "a different photo now has this name"))
+            lost.append((path, tr("a different photo now has this name")))
         else:
             kept[i] = decision.action != EXCLUDE
             settled[i] = decision.action == KEEP

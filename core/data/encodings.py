@@ -66,7 +66,21 @@ def with_heif() -> bool:
     return True
 
 
-PART_MISSING = "the photo is cut off: part of the file is missing"
+class Reason(str):
+    """Why a photo is not read, in English, with the message and the values of which it is made."""
+
+    message: str
+    values: Mapping[str, str]
+
+
+def _because(message: str, **values: object) -> Reason:
+    """Fill values into a message."""
+    filled = Reason(message.format(**values))
+    filled.message, filled.values = message, {name: str(value) for name, value in values.items()}
+    return filled
+
+
+PART_MISSING = _because("the photo is cut off: part of the file is missing")
 
 
 class UnclearPixels(ValueError):
@@ -157,12 +171,14 @@ def _photo_page(image: ImageFile.ImageFile) -> int:
         if (marked or similar or small) and image.size[0] * image.size[1] > most:
             best, most = page, image.size[0] * image.size[1]
     if marked and not best:
-        raise UnclearPixels("only a thumbnail of it can be read: save the photo itself as 8-bit RGB")
+        raise UnclearPixels(_because("only a thumbnail of it can be read: save the photo itself as 8-bit RGB"))
     return best
 
 
 def _too_many_bands(bands: int) -> str:
-    return f"this TIFF image has {bands} bands; a photo has 1, 3 or 4: save red, green and blue as 8-bit RGB"
+    return _because(
+        "this TIFF image has {bands} bands; a photo has 1, 3 or 4: save red, green and blue as 8-bit RGB", bands=bands
+    )
 
 
 def _loaded(image: ImageFile.ImageFile) -> tuple[Image.Image, bool]:
@@ -180,7 +196,7 @@ def _loaded(image: ImageFile.ImageFile) -> tuple[Image.Image, bool]:
     if tags.get(PLANAR, 1) == 2 and tiles[0].codec_name != "raw":
         if not np.asarray(image)[..., dim].any() or np.asarray(image)[..., dim].max() >= NEXT_TO_NOTHING:
             return image, bool(np.asarray(image)[..., dim].any())
-        raise UnclearPixels("it uses only the lowest of its 16 bits: save it as 8-bit RGB or grey")
+        raise UnclearPixels(_because("it uses only the lowest of its 16 bits: save it as 8-bit RGB or grey"))
     # Pillow keeps the high byte of 16 bits. Here it holds little, so the low byte is read as if it were high.
     with Image.open(stream, formats=(str(image.format),)) as again:
         again.seek(page)
@@ -211,7 +227,9 @@ def _mended(raw: str, tile: ImageFile._Tile, tags: Mapping[int, Any]) -> str:
         by_pillow = tile.codec_name == "raw"  # which takes one letter of the raw mode for each band
         ignored = len(extra) if extra and not max(extra) and not by_pillow else 0
         if bands > 1 and (kind != 2 or bands - ignored != 3):
-            raise UnclearPixels(f"it stores {bands} bands one after the other: save it as 8-bit RGB or grey")
+            raise UnclearPixels(
+                _because("it stores {bands} bands one after the other: save it as 8-bit RGB or grey", bands=bands)
+            )
         order = getattr(tags, "prefix", b"II")
         if bands == 1 and by_pillow:
             return TiffImagePlugin.OPEN_INFO[(order, kind, tags.get(FORMAT, (1,)), 1, bits, ())][1]
@@ -308,7 +326,8 @@ def why_unread(stream: BinaryIO) -> str:
     stream.seek(8)
     if start == PNG_START:
         damaged = next((kind for kind, whole, _ in _chunks(stream) if not whole), b"").decode("latin-1")
-        return f"this PNG photo is damaged: the checksum of its part “{damaged}” is wrong" if damaged.isalpha() else ""
+        text = "this PNG photo is damaged: the checksum of its part “{part}” is wrong"
+        return _because(text, part=damaged) if damaged.isalpha() else ""
     if start[:4] not in (b"II*\0", b"MM\0*"):
         return ""
     tags = TiffImagePlugin.ImageFileDirectory_v2(start)
@@ -320,8 +339,10 @@ def why_unread(stream: BinaryIO) -> str:
         return ""
     if bands > MOST_BANDS:
         return _too_many_bands(bands)
-    return (
-        f"this TIFF image stores its pixels in a way that is not read ({bands} × {bits[0]} bits): save it as 8-bit RGB"
+    return _because(
+        "this TIFF image stores its pixels in a way that is not read ({bands} × {bits} bits): save it as 8-bit RGB",
+        bands=bands,
+        bits=bits[0],
     )
 
 

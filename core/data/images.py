@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError, features
 
 from core.data import quality
-from core.data.encodings import PART_MISSING, UnclearPixels, eight_bit, why_unread, with_heif, with_photo
+from core.data.encodings import PART_MISSING, Reason, UnclearPixels, eight_bit, why_unread, with_heif, with_photo
 from core.errors import DataError, PhotoError, PhotoOutOfReach
 from core.files import open_resolved
+from core.language import tr, tr_mark
 from core.settings import Limits
 
 logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what it has to say about a file is in the error, too
@@ -74,25 +75,40 @@ TURNS = {
 SIDEWAYS = frozenset({5, 6, 7, 8})
 """Values of the EXIF tag Orientation that exchange width and height."""
 
-NO_HEIF = "HEIC photos are not supported on this computer: save it as JPEG"
+NO_HEIF = tr_mark("HEIC photos are not supported on this computer: save it as JPEG")
 
 NOT_PHOTOS = {
-    rb"\s*<(!doctype html|html|head|body)": "this is a web page (HTML), not a photo",
-    rb"\s*<(\?xml|svg)": "this is a drawing or text (SVG, XML), not a photo",
-    rb"(?s).{128}DICM": "this is a DICOM image, which is not read: export it as PNG or JPEG",
-    rb"%PDF": "this is a PDF document, not a photo",
-    rb"PK\x03\x04": "this is a ZIP archive, not a photo",
-    rb"(?s)....ftyp(mp4|isom|iso2|qt|M4V|avc1|3gp)": "this is a video, not a photo",
-    rb"(?s)....ftyp(hei|hev|mif1)": "this HEIC photo is damaged, or of a kind that is not read: save it as JPEG"
+    rb"\s*<(!doctype html|html|head|body)": tr_mark("this is a web page (HTML), not a photo"),
+    rb"\s*<(\?xml|svg)": tr_mark("this is a drawing or text (SVG, XML), not a photo"),
+    rb"(?s).{128}DICM": tr_mark("this is a DICOM image, which is not read: export it as PNG or JPEG"),
+    rb"%PDF": tr_mark("this is a PDF document, not a photo"),
+    rb"PK\x03\x04": tr_mark("this is a ZIP archive, not a photo"),
+    rb"(?s)....ftyp(mp4|isom|iso2|qt|M4V|avc1|3gp)": tr_mark("this is a video, not a photo"),
+    rb"(?s)....ftyp(hei|hev|mif1)": tr_mark(
+        "this HEIC photo is damaged, or of a kind that is not read: save it as JPEG"
+    )
     if HEIF in FORMATS
     else NO_HEIF,
 }
 """How files that are often mistaken for photos begin, as regular expressions, and what to say of them."""
 
+OF_ENCODINGS = (
+    tr_mark("the photo is cut off: part of the file is missing"),
+    tr_mark("only a thumbnail of it can be read: save the photo itself as 8-bit RGB"),
+    tr_mark("this TIFF image has {bands} bands; a photo has 1, 3 or 4: save red, green and blue as 8-bit RGB"),
+    tr_mark("it uses only the lowest of its 16 bits: save it as 8-bit RGB or grey"),
+    tr_mark("it stores {bands} bands one after the other: save it as 8-bit RGB or grey"),
+    tr_mark("this PNG photo is damaged: the checksum of its part “{part}” is wrong"),
+    tr_mark(
+        "this TIFF image stores its pixels in a way that is not read ({bands} × {bits} bits): save it as 8-bit RGB"
+    ),
+)
+"""What `core.data.encodings` says, which cannot mark its texts: exported scripts hold its source."""
+
 FILE_TROUBLE: dict[type[OSError], str] = {
-    FileNotFoundError: "the file is no longer there",
-    PermissionError: "the file may not be read: permission denied",
-    IsADirectoryError: "this is a folder, not a photo",
+    FileNotFoundError: tr_mark("the file is no longer there"),
+    PermissionError: tr_mark("the file may not be read: permission denied"),
+    IsADirectoryError: tr_mark("this is a folder, not a photo"),
 }
 
 # What Pillow raises on damaged bytes. The first row was seen on 170,000 randomly damaged files of all formats; the
@@ -142,7 +158,7 @@ def decode(source: Path | bytes, size: int, max_pixels: int = MAX_PIXELS) -> NDA
         DataError: `size` is less than 1.
     """
     if size < 1:
-        raise DataError(f"A photo was asked for at {size} pixels a side; at least 1 is needed.")
+        raise DataError(tr("A photo was asked for at {size} pixels a side; at least 1 is needed.", size=str(size)))
 
     def shown(image: ImageFile.ImageFile) -> NDArray[np.uint8]:
         # A JPEG can be decoded at a half, quarter or eighth. One and a half times the size is kept, in either
@@ -211,7 +227,7 @@ def _read(stream: BinaryIO, max_pixels: int, use: Callable[[ImageFile.ImageFile]
     """Open a photo whose size and pixel mode are acceptable, and return what `use` makes of it, not yet loaded."""
     start = stream.read(512)
     if not start:
-        raise PhotoError("the file is empty")
+        raise PhotoError(tr("the file is empty"))
 
     def checked(image: ImageFile.ImageFile) -> Result:
         _check(image, max_pixels)
@@ -222,9 +238,10 @@ def _read(stream: BinaryIO, max_pixels: int, use: Callable[[ImageFile.ImageFile]
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PhotoError(_too_many_pixels(_first_number(error), max_pixels)) from error
     except UnclearPixels as error:
-        raise PhotoError(str(error)) from error
+        raise PhotoError(_of_encoding(error.args[0])) from error
     except UnidentifiedImageError as error:
-        raise PhotoError(why_unread(stream) or _what_it_is(start)) from error
+        why = why_unread(stream)
+        raise PhotoError(_of_encoding(why) if why else _what_it_is(start)) from error
     except BROKEN as error:
         raise PhotoError(_what_broke(error)) from error
 
@@ -247,37 +264,49 @@ def _content(source: Path) -> bytes:
 
 
 def _out_of_reach(error: OSError) -> PhotoOutOfReach:
-    return PhotoOutOfReach(FILE_TROUBLE.get(type(error), f"the file cannot be read: {error.strerror}"))
+    known = FILE_TROUBLE.get(type(error))
+    return PhotoOutOfReach(tr(known) if known else tr("the file cannot be read: {reason}", reason=str(error.strerror)))
+
+
+def _of_encoding(reason: str) -> str:
+    """The reason that `core.data.encodings` gives, in the reader's language."""
+    return tr(reason.message, **reason.values) if isinstance(reason, Reason) else reason
 
 
 def _check(image: Image.Image, max_pixels: int) -> None:
     width, height = image.size
     if width * height > max_pixels:
-        raise PhotoError(_too_many_pixels(f"{width:,} × {height:,}", max_pixels))
+        raise PhotoError(_too_many_pixels(tr("{width} × {height}", width=width, height=height), max_pixels))
     if width < 1 or height < 1:
-        raise PhotoError(f"the photo has no pixels: {width} × {height}")
+        raise PhotoError(tr("the photo has no pixels: {width} × {height}", width=width, height=height))
     if image.mode not in MODES:
-        raise PhotoError(f"its pixel type ({image.mode}) has no fixed brightness range: save it as 8-bit RGB or grey")
+        raise PhotoError(
+            tr(
+                "its pixel type ({mode}) has no fixed brightness range: save it as 8-bit RGB or grey",
+                mode=str(image.mode),
+            )
+        )
 
 
 def _too_many_pixels(found: str, most: int) -> str:
-    return f"too many pixels: {found}; the limit is {most:,}"
+    return tr("too many pixels: {found}; the limit is {limit}", found=found, limit=most)
 
 
 def _first_number(error: Exception | Warning) -> str:
-    number = re.search(r"\d+", str(error))
-    return f"{int(number[0]):,}" if number else "far too many"
+    found = re.search(r"\d+", str(error))
+    return tr("{number}", number=int(found[0])) if found else tr("far too many")
 
 
 def _what_it_is(start: bytes) -> str:
     matches = (name for pattern, name in NOT_PHOTOS.items() if re.match(pattern, start, re.IGNORECASE))
-    return next(matches, f"this is not a photo that can be read ({', '.join(FORMATS)})")
+    known = next(matches, "")
+    return tr(known) if known else tr("this is not a photo that can be read ({formats})", formats=", ".join(FORMATS))
 
 
 def _what_broke(error: BaseException) -> str:
     if CUT_OFF.search(str(error)):
-        return PART_MISSING
-    return f"the photo is damaged ({error})"
+        return _of_encoding(PART_MISSING)
+    return tr("the photo is damaged ({reason})", reason=str(error))
 
 
 def _orientation(image: Image.Image) -> int:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from core.data.csv_rows import read_rows, write_rows
 from core.errors import DataError
+from core.language import tr
 
 COLUMNS = ("file", "class", "certainty")
 
@@ -33,11 +34,15 @@ class PseudoLabels:
         """Check the fields."""
         if not len(self.paths) == len(self.classes) == len(self.certainty):
             raise DataError(
-                f"Expected a class and a certainty for each of {len(self.paths)} photos; got {len(self.classes)} and"
-                f" {len(self.certainty)}."
+                tr(
+                    "Expected a class and a certainty for each of {photos} photos; got {classes} and {certainties}.",
+                    photos=len(self.paths),
+                    classes=len(self.classes),
+                    certainties=len(self.certainty),
+                )
             )
         if not ((self.certainty > 0) & (self.certainty <= 1)).all():
-            raise DataError("The certainty of a spread label must be more than 0 and at most 1.")
+            raise DataError(tr("The certainty of a spread label must be more than 0 and at most 1."))
 
     def __len__(self) -> int:
         """How many photos there are, P."""
@@ -60,7 +65,7 @@ def read_pseudo_csv(path: Path) -> PseudoLabels:
     Raises:
         DataError: The file cannot be read or holds something else.
     """
-    rows = read_rows(path, COLUMNS, _checked, "a file, a class and a certainty up to 1")
+    rows = read_rows(path, COLUMNS, _checked, tr("a file, a class and a certainty up to 1"))
     certainty = np.array([value for _, _, value in rows], np.float32)
     return PseudoLabels(tuple(file for file, _, _ in rows), tuple(name for _, name, _ in rows), certainty)
 

@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from core.data.csv_rows import read_rows, write_rows
 from core.data.scan.folder import ImageFolder
-from core.data.subsets import NO_SUBSET, SUBSETS, TEST, TRAINING, VALIDATION
+from core.data.subsets import NO_SUBSET, SUBSETS, TEST, TRAINING, VALIDATION, subset_name, subset_names
 from core.errors import DataError
+from core.language import tr, tr_context
 
 PRIORITY = (TRAINING, TEST, VALIDATION)
 """Which subset gets the photos of a class that has fewer than three."""
@@ -48,7 +49,7 @@ def assign_subsets(
     classes = _whole_numbers(labels, "labels")
     _check_fractions(fractions)
     if seed < 0:
-        raise DataError(f"The seed of a split must be 0 or more; got {seed}.")
+        raise DataError(tr("The seed of a split must be 0 or more; got {seed}.", seed=str(seed)))
     ids = np.arange(len(classes)) if groups is None else _whole_numbers(groups, "groups")
     if len(ids) != len(classes):
         raise DataError(f"Expected one group for each of {len(classes)} photos; got {len(ids)}.")
@@ -135,7 +136,7 @@ def read_split_csv(path: Path, root: Path) -> tuple[ImageFolder, NDArray[np.int8
     Raises:
         DataError: The file cannot be read or holds something else.
     """
-    rows = read_rows(path, COLUMNS, _checked, f"a file, a class and one of {', '.join(SUBSETS)}")
+    rows = read_rows(path, COLUMNS, _checked, tr("a file, a class and one of {parts}", parts=", ".join(SUBSETS)))
     names = tuple(sorted({name for _, name, _ in rows}))
     label, subset_number = _positions(names), _positions(SUBSETS)
     labels = np.array([label[name] for _, name, _ in rows], dtype=np.int32)
@@ -224,16 +225,32 @@ def _require_all_subsets(subsets: NDArray[np.int8], labels: NDArray[np.int64], g
     if empty:
         largest = max((len(np.unique(groups[labels == label])) for label in np.unique(labels)), default=0)
         raise DataError(
-            f"No photo is left for {' and '.join(empty)}: the largest class has {largest} different photos, and at"
-            " least one class needs 3 or more. Add photos."
+            tr(
+                "No photo is left for {parts}: the largest class has {count} different photos, and at least one class"
+                " needs 3 or more. Add photos.",
+                parts=_joined_by_and(empty),
+                count=largest,
+            )
         )
+
+
+def _joined_by_and(subsets: Sequence[str]) -> str:
+    joined = subset_name(subsets[0])
+    for name in subsets[1:]:
+        joined = tr_context("list", "{before} and {last}", before=joined, last=subset_name(name))
+    return joined
 
 
 def _check_fractions(fractions: Sequence[float]) -> None:
     fits = len(fractions) == len(SUBSETS) and min(fractions) > 0 and abs(sum(fractions) - 1) < 1e-6
     if not fits:
-        given = ", ".join(f"{fraction:g}" for fraction in fractions)
-        raise DataError(f"Fractions of {', '.join(SUBSETS)} must each be more than 0 and add up to 1; got {given}.")
+        raise DataError(
+            tr(
+                "Fractions of {parts} must each be more than 0 and add up to 1; got {fractions}.",
+                parts=subset_names(SUBSETS),
+                fractions=", ".join(f"{fraction:g}" for fraction in fractions),
+            )
+        )
 
 
 def _whole_numbers(values: ArrayLike, name: str) -> NDArray[np.int64]:

@@ -4,7 +4,9 @@ import numpy as np
 
 from core.data.dataset import NEVER_LEARNED, SAME_NAME, Dataset
 from core.data.scan.layout import TABLE
-from core.data.subsets import SUBSETS
+from core.data.subsets import SUBSETS, subset_name, subset_names
+from core.formatting import photos
+from core.language import sentences, tr, tr_context, tr_plural
 
 NAMED = 3
 """So many classes are named at most."""
@@ -19,52 +21,116 @@ def split_in_words(dataset: Dataset) -> str:
     usable[list(dataset.withheld)] = False
     lost = [number for number, members in given.items() if not usable[members].any()]
     unused = sum(int((~usable[members]).sum()) for number, members in given.items() if number not in lost)
-    kept = "which is kept" + (f" but for {_photos(unused)} not used" if unused else "")
-    instead = [
-        f"but none of its {_photos(int(given[number].sum()))} for {SUBSETS[number]} can be used, so others are taken"
-        " from training"
-        for number in lost
-    ]
-    brought = ", ".join(SUBSETS[number] for number in given)
+    brought = subset_names(SUBSETS[number] for number in given)
+    if lost:
+        split = tr(
+            "The dataset has its own split ({parts}), {unusable}.",
+            parts=brought,
+            unusable=_unusable({number: int(given[number].sum()) for number in lost}),
+        )
+    elif unused:
+        split = tr_plural(
+            "The dataset has its own split ({parts}), which is kept but for {count} photo not used.",
+            "The dataset has its own split ({parts}), which is kept but for {count} photos not used.",
+            unused,
+            parts=brought,
+        )
+    else:
+        split = tr("The dataset has its own split ({parts}), which is kept.", parts=brought)
     drawn = [name for number, name in enumerate(SUBSETS) if number not in given]
-    what = "subset" if dataset.scan.layout.label_by == TABLE else "folder"
-    made = f" There is no {' and no '.join(drawn)} {what}, so its photos are taken from training." if drawn else ""
-    return f"The dataset has its own split ({brought}), {', '.join(instead) or kept}.{made}"
+    return sentences(split, _drawn_from_training(drawn, dataset.scan.layout.label_by == TABLE) if drawn else "")
 
 
-def _photos(count: int) -> str:
-    return f"{count:,} photo{'s' if count != 1 else ''}"
+def _unusable(counts: dict[int, int]) -> str:
+    """Say of each subset by its number that none of so many photos can be used."""
+    said = ""
+    for number, count in counts.items():
+        each = tr_plural(
+            "but none of its {count} photo for {part} can be used, so others are taken from training",
+            "but none of its {count} photos for {part} can be used, so others are taken from training",
+            count,
+            part=subset_name(SUBSETS[number]),
+        )
+        said = tr_context("list", "{before}, {next}", before=said, next=each) if said else each
+    return said
+
+
+def _drawn_from_training(drawn: list[str], by_table: bool) -> str:
+    """Say that there is nothing of one or two subsets."""
+    first, last = subset_name(drawn[0]), subset_name(drawn[-1])
+    if len(drawn) == 1 and by_table:
+        return tr("There is no {part} subset, so its photos are taken from training.", part=first)
+    if len(drawn) == 1:
+        return tr("There is no {part} folder, so its photos are taken from training.", part=first)
+    if by_table:
+        return tr(
+            "There is no {first} and no {last} subset, so its photos are taken from training.", first=first, last=last
+        )
+    return tr(
+        "There is no {first} and no {last} folder, so its photos are taken from training.", first=first, last=last
+    )
 
 
 def _random_split(dataset: Dataset) -> str:
     if not dataset.serial:
-        return "Split at random within each class. Copies and look-alikes stay together."
-    names = ", ".join(f"“{name}”" for name in dataset.serial[:NAMED])
-    more = f" and {len(dataset.serial) - NAMED} more" if len(dataset.serial) > NAMED else ""
-    return (
-        f"Nearly all photos of {names}{more} look alike, as if taken in one burst. They are split in the order of"
-        " their file names, so the test accuracy will be too optimistic; more varied photos would help."
+        return tr("Split at random within each class. Copies and look-alikes stay together.")
+    named = ""
+    for name in dataset.serial[:NAMED]:
+        quoted = tr("“{name}”", name=name)
+        named = tr_context("list", "{before}, {next}", before=named, next=quoted) if named else quoted
+    if len(dataset.serial) > NAMED:
+        more = tr("{count} more", count=len(dataset.serial) - NAMED)
+        named = tr_context("list", "{before} and {last}", before=named, last=more)
+    return tr(
+        "Nearly all photos of {classes} look alike, as if taken in one burst. They are split in the order of"
+        " their file names, so the test accuracy will be too optimistic; more varied photos would help.",
+        classes=named,
     )
 
 
 def class_findings(dataset: Dataset) -> list[str]:
     """Return a sentence for each class that has no training photo, or nearly the name of another one."""
-    sentences = []
+    found = []
     for finding in dataset.findings:
         if finding.kind.key not in (NEVER_LEARNED, SAME_NAME):
             continue
         for group in finding.sets:
             name = dataset.folder.class_names[dataset.folder.labels[group[0]]]
             near = dataset.classes_to_join(finding, group)
-            said = f"“{name}” ({_photos(len(group))})"
-            said += " has no training photo, so it is not used" if finding.kind.key == NEVER_LEARNED else ""
-            nearest = f"the nearest class is “{near[0]}”" if near else "no class is named alike"
-            sentences.append(f"{said}; {nearest}.")
-    return sentences
+            found.append(_class_finding(name, photos(len(group)), finding.kind.key, near[0] if near else ""))
+    return found
+
+
+def _class_finding(name: str, count: str, kind: str, near: str) -> str:
+    if kind == NEVER_LEARNED and near:
+        return tr(
+            "“{name}” ({photos}) has no training photo, so it is not used; the nearest class is “{near}”.",
+            name=name,
+            photos=count,
+            near=near,
+        )
+    if kind == NEVER_LEARNED:
+        return tr(
+            "“{name}” ({photos}) has no training photo, so it is not used; no class is named alike.",
+            name=name,
+            photos=count,
+        )
+    if near:
+        return tr("“{name}” ({photos}); the nearest class is “{near}”.", name=name, photos=count, near=near)
+    return tr("“{name}” ({photos}); no class is named alike.", name=name, photos=count)
 
 
 def rows_without_photo(dataset: Dataset) -> str:
     """Return how many rows of the table of labels name photos that are not there; empty for none."""
     count = len(dataset.scan.rows_without_photo)
-    rows = "1 row of {} names a photo that is" if count == 1 else f"{count:,} rows of {{}} name photos that are"
-    return f"{rows.format(' and '.join(dataset.scan.tables))} not in the folder" if count else ""
+    if not count:
+        return ""
+    tables = ""
+    for table in dataset.scan.tables:
+        tables = tr_context("list", "{before} and {last}", before=tables, last=table) if tables else table
+    return tr_plural(
+        "{count} row of {tables} names a photo that is not in the folder",
+        "{count} rows of {tables} name photos that are not in the folder",
+        count,
+        tables=tables,
+    )

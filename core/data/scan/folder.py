@@ -23,6 +23,7 @@ from core.data.scan.subset_folders import FolderTree, wrappers
 from core.data.scan.walk import LeftOut, PhotoFile, Walk, check_inside
 from core.data.subsets import NO_SUBSET
 from core.errors import DataError, FolderError
+from core.language import kept, sentences, tr, tr_context
 from core.settings import Limits
 
 __all__ = ["ImageFolder", "LeftOut", "Scan", "check_inside", "nothing", "scan"]
@@ -144,17 +145,18 @@ class Scan:
     @cached_property
     def rows_without_photo(self) -> tuple[LeftOut, ...]:
         """Those of `left_out` that are no files: rows of the table that name photos which are not in the folder."""
-        return tuple(entry for entry in self.left_out if entry.reason == NOT_THERE)
+        return tuple(entry for entry in self.left_out if entry.is_because(NOT_THERE))
 
     @cached_property
     def files_left_out(self) -> tuple[LeftOut, ...]:
         """The others of `left_out`."""
-        return tuple(entry for entry in self.left_out if entry.reason != NOT_THERE)
+        return tuple(entry for entry in self.left_out if not entry.is_because(NOT_THERE))
 
     @cached_property
     def token(self) -> str:
         """A short text that is the same for two scans that found the same."""
-        facts = repr((self.folder.root, self.layout, self.folder.class_names, self.folder.paths, self.left_out))
+        left_out = [(entry.path, kept(entry.given)) for entry in self.left_out]
+        facts = repr((self.folder.root, self.layout, self.folder.class_names, self.folder.paths, left_out))
         arrays = self.folder.labels.tobytes() + self.digests.tobytes() + self.given.tobytes()
         return hashlib.blake2b(facts.encode() + arrays, digest_size=16).hexdigest()
 
@@ -201,14 +203,14 @@ def scan(
     placed = place(layout, resolved, photos, walk.folders)
     files = [file for file in walk.files if file.path in placed.classes]
     check = _require_photos if layout.label_by == BY_HAND else partial(_require_classes, least_classes)
-    check(resolved, placed, placed.classes, "photos", [*walk.left_out, *placed.left_out])
+    check(resolved, placed, placed.classes, False, [*walk.left_out, *placed.left_out])
     index = PhotoIndex(index_folder, resolved, limits.pixels)
     try:
         found = _Found(files, index, resolved, allowed, limits.pixels, on_progress)
         index.forget_others(file.path for file in walk.files)
     finally:
         index.close()
-    names = check(resolved, placed, found.paths, "readable photos", found.broken)
+    names = check(resolved, placed, found.paths, True, found.broken)
     order = sorted(range(len(found.paths)), key=lambda i: (placed.classes[found.paths[i]], found.paths[i]))
     paths = tuple(found.paths[i] for i in order)
     left_out = [entry for entry in (*walk.left_out, *placed.left_out) if entry.path not in placed.tables]
@@ -333,11 +335,9 @@ def _empty_classes(placed: Placed, paths: Sequence[str], left_out: Sequence[Left
     mentioned = {folder for path in paths for folder in _folders_above(path)} | {entry.path for entry in left_out}
     empty = [folder for folder in placed.class_folders if folder not in mentioned]
     known = {placed.classes[path] for path in paths}
-    reason = "no photo in this folder can be read"
-    return [
-        LeftOut(path, reason if path.rpartition("/")[2] in known else f"{reason}, so it is not a class")
-        for path in empty
-    ]
+    still = tr("no photo in this folder can be read")
+    no_class = tr("no photo in this folder can be read, so it is not a class")
+    return [LeftOut(path, still if path.rpartition("/")[2] in known else no_class) for path in empty]
 
 
 def _folders_above(path: str) -> Iterator[str]:
@@ -364,7 +364,7 @@ def _dataset_inside(paths: Sequence[str]) -> str:
 
 
 def _require_classes(
-    least: int, root: Path, placed: Placed, paths: Iterable[str], what: str, left_out: Sequence[LeftOut]
+    least: int, root: Path, placed: Placed, paths: Iterable[str], were_read: bool, left_out: Sequence[LeftOut]
 ) -> tuple[str, ...]:
     """Return the sorted class names of these photos.
 
@@ -376,16 +376,26 @@ def _require_classes(
     if len(names) >= least:
         return names
     advice = _dataset_inside(listed) if not placed.tables and not placed.part_folders else ""
-    first = min(left_out, default=None)
-    raise FolderError(
-        f"{_what_was_found(root, placed, names, what, least)}"
-        + (f" Left out: {len(left_out)}, first {first.path}: {first.reason}." if first else "")
-        + (f" Its subfolder {advice} looks like a dataset: pick {root / advice} instead." if advice else "")
+    pick = tr(
+        "Its subfolder {subfolder} looks like a dataset: pick {path} instead.",
+        subfolder=advice,
+        path=str(root / advice),
     )
+    found = _classes_of_table(root, placed.tables, names, were_read) if placed.tables else ""
+    found = found or _classes_of_folders(root, names, were_read)
+    expected = _expected(least, bool(placed.tables))
+    raise FolderError(sentences(found, expected, _first_left_out(left_out), pick if advice else ""))
+
+
+def _first_left_out(left_out: Sequence[LeftOut]) -> str:
+    first = min(left_out, default=None)
+    if first is None:
+        return ""
+    return tr("Left out: {count}, first {path}: {reason}.", count=len(left_out), path=first.path, reason=first.given)
 
 
 def _require_photos(
-    root: Path, placed: Placed, paths: Iterable[str], what: str, left_out: Sequence[LeftOut]
+    root: Path, placed: Placed, paths: Iterable[str], were_read: bool, left_out: Sequence[LeftOut]
 ) -> tuple[str, ...]:
     """Return the one class of photos that are labelled by hand.
 
@@ -394,20 +404,65 @@ def _require_photos(
     """
     if next(iter(paths), None) is not None:
         return (NO_CLASS,)
-    first = min(left_out, default=None)
-    raise FolderError(
-        f"The folder {root} contains no {what}. Choose a folder with photos to label."
-        + (f" Left out: {len(left_out)}, first {first.path}: {first.reason}." if first else "")
-    )
+    if were_read:
+        none = tr(
+            "The folder {folder} contains no readable photos. Choose a folder with photos to label.", folder=str(root)
+        )
+    else:
+        none = tr("The folder {folder} contains no photos. Choose a folder with photos to label.", folder=str(root))
+    raise FolderError(sentences(none, _first_left_out(left_out)))
 
 
-def _what_was_found(root: Path, placed: Placed, names: Sequence[str], what: str, least: int) -> str:
-    if placed.tables:
-        found = f"only one class ({names[0]})" if names else "no class"
-        named = " and ".join(placed.tables)
-        fewest = "two classes or more" if least == 2 else "a class for each photo"
-        return f"The table {named} gives {found} with {what} in {root}. Expected {fewest}."
-    found = f"only one class folder with {what} ({names[0]})" if names else f"no class folder with {what}"
-    fewest = "at least two subfolders, one" if least == 2 else "a subfolder"
-    wanted = f"Expected {fewest} for each class, with its photos inside."
-    return f"The folder {root} contains {found}. {wanted}"
+def _classes_of_table(root: Path, tables: Sequence[str], names: Sequence[str], were_read: bool) -> str:
+    """Say which class a table gives, if any, with photos; those that can be read where that is known."""
+    named = ""
+    for table in tables:
+        named = tr_context("list", "{before} and {last}", before=named, last=table) if named else table
+    folder = str(root)
+    if names and were_read:
+        return tr(
+            "The table {table} gives only one class ({class_name}) with readable photos in {folder}.",
+            table=named,
+            class_name=names[0],
+            folder=folder,
+        )
+    if names:
+        return tr(
+            "The table {table} gives only one class ({class_name}) with photos in {folder}.",
+            table=named,
+            class_name=names[0],
+            folder=folder,
+        )
+    if were_read:
+        return tr("The table {table} gives no class with readable photos in {folder}.", table=named, folder=folder)
+    return tr("The table {table} gives no class with photos in {folder}.", table=named, folder=folder)
+
+
+def _classes_of_folders(root: Path, names: Sequence[str], were_read: bool) -> str:
+    """Say which class folder there is, if any, with photos; those that can be read where that is known."""
+    folder = str(root)
+    if names and were_read:
+        return tr(
+            "The folder {folder} contains only one class folder with readable photos ({class_name}).",
+            folder=folder,
+            class_name=names[0],
+        )
+    if names:
+        return tr(
+            "The folder {folder} contains only one class folder with photos ({class_name}).",
+            folder=folder,
+            class_name=names[0],
+        )
+    if were_read:
+        return tr("The folder {folder} contains no class folder with readable photos.", folder=folder)
+    return tr("The folder {folder} contains no class folder with photos.", folder=folder)
+
+
+def _expected(least: int, by_table: bool) -> str:
+    if by_table and least == 2:
+        return tr("Expected two classes or more.")
+    if by_table:
+        return tr("Expected a class for each photo.")
+    if least == 2:
+        return tr("Expected at least two subfolders, one for each class, with its photos inside.")
+    return tr("Expected a subfolder for each class, with its photos inside.")

@@ -1,6 +1,7 @@
 """What is known of the photos of a folder, kept in a file, so that the next scan reads only what has changed."""
 
 import hashlib
+import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from core.data.images import FORMATS, PhotoInfo
 from core.data.scan.walk import PhotoFile
 from core.files import replacing
+from core.language import Text, from_json, kept
 
 VERSION = 4
 
@@ -183,7 +185,8 @@ def file_stem(root: Path) -> str:
 
 
 def _columns(outcome: Outcome) -> tuple[object, ...]:
-    columns: tuple[object, ...] = (outcome, *[None] * 7)
+    reason = json.dumps(kept(outcome)) if isinstance(outcome, Text) else outcome
+    columns: tuple[object, ...] = (reason, *[None] * 7)
     if isinstance(outcome, PhotoInfo):
         facts = (outcome.width, outcome.height, outcome.digest, outcome.fingerprint)
         columns = (None, *facts, outcome.sharpness, outcome.contrast, int(outcome.assumed))
@@ -196,7 +199,7 @@ def _outcome(check: object, *found: Any) -> Outcome:
         raise ValueError("a row of the index is damaged")
     reason, width, height, digest, fingerprint, sharpness, contrast, assumed = found
     if reason is not None:
-        return str(reason)
+        return from_json(json.loads(reason)) if reason.startswith("{") else str(reason)
     return PhotoInfo(width, height, digest, fingerprint, sharpness, contrast, bool(assumed))
 
 

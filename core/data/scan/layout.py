@@ -6,9 +6,10 @@ from pathlib import Path
 
 from core.data.scan.subset_folders import FolderTree, are_surely_parts, base_name, one_form, read_parts
 from core.data.scan.table_labels import TableLabels, TableSource, read_labels
-from core.data.scan.text_encoding import TITLES
+from core.data.scan.text_encoding import title_of
 from core.data.scan.walk import LeftOut
 from core.errors import DataError
+from core.language import tr, tr_context, tr_mark, tr_plural
 
 FIRST, TOP, PARTS, INNERMOST, TABLE, BY_HAND = "first", "top", "parts", "innermost", "table", "hand"
 LABEL_BY = (FIRST, TOP, PARTS, INNERMOST, TABLE, BY_HAND)
@@ -16,7 +17,9 @@ LABEL_BY = (FIRST, TOP, PARTS, INNERMOST, TABLE, BY_HAND)
 NO_CLASS = ""
 """The class of all photos that are labelled by hand, before anybody has."""
 
-IN_NO_CLASS = "it is next to the class folders, not in one of them"
+IN_NO_CLASS = tr_mark("it is next to the class folders, not in one of them")
+SEVERAL_LABELS = tr_mark("the table gives it several labels: {labels}")
+"""Why photos are left out; these go through `tr`."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,15 @@ class Layout:
     def __post_init__(self) -> None:
         """Check the fields."""
         if self.label_by not in LABEL_BY:
-            raise DataError(f"Labels come from “{self.label_by}”; it must be one of {', '.join(LABEL_BY)}.")
+            raise DataError(
+                tr(
+                    "Labels come from “{given}”; it must be one of {expected}.",
+                    given=str(self.label_by),
+                    expected=", ".join(LABEL_BY),
+                )
+            )
         if self.label_by == TABLE and not (self.table and self.file_column and self.label_column):
-            raise DataError("Labels from a table need the table, its column of files, and its column of labels.")
+            raise DataError(tr("Labels from a table need the table, its column of files, and its column of labels."))
 
 
 @dataclass(frozen=True)
@@ -98,7 +107,7 @@ def place(layout: Layout, root: Path, paths: Sequence[str], folders: Sequence[st
 
 def _by_top(paths: Sequence[str], folders: Sequence[str]) -> Placed:
     classes = {path: one_form(path.partition("/")[0]) for path in paths if "/" in path}
-    left_out = tuple(LeftOut(path, IN_NO_CLASS) for path in paths if path not in classes)
+    left_out = tuple(LeftOut(path, tr(IN_NO_CLASS)) for path in paths if path not in classes)
     return Placed(classes, {}, left_out, tuple(folder for folder in folders if "/" not in folder))
 
 
@@ -112,7 +121,9 @@ def _by_parts(paths: Sequence[str], folders: Sequence[str], tree: FolderTree) ->
 
 def _why_without_class(path: str, tree: FolderTree) -> str:
     top = path.partition("/")[0]
-    return IN_NO_CLASS if path.count("/") < 1 or tree.is_divided(top) else f"the folder {top} has no class folders"
+    if path.count("/") < 1 or tree.is_divided(top):
+        return tr(IN_NO_CLASS)
+    return tr("the folder {folder} has no class folders", folder=top)
 
 
 def _by_innermost(paths: Sequence[str], folders: Sequence[str]) -> Placed:
@@ -125,7 +136,7 @@ def _by_innermost(paths: Sequence[str], folders: Sequence[str]) -> Placed:
         for path, folder in inside.items()
         if folder and not (subsets and folder in parts.folders)
     }
-    left_out = tuple(LeftOut(path, IN_NO_CLASS) for path in paths if path not in classes)
+    left_out = tuple(LeftOut(path, tr(IN_NO_CLASS)) for path in paths if path not in classes)
     holding = {folder.rpartition("/")[0] for folder in folders}
     named = tuple(folder for folder in folders if folder not in holding)
     return Placed(classes, {path: subsets[path] for path in classes} if subsets else {}, left_out, named)
@@ -136,16 +147,24 @@ def _by_table(layout: Layout, root: Path, paths: Sequence[str]) -> Placed:
     found = read_labels(source, root, paths)
     classes = {path: next(iter(labels)) for path, labels in found.labels.items() if len(labels) == 1}
     left_out = found.left_out + [
-        LeftOut(path, f"the table gives it several labels: {', '.join(sorted(labels))}")
+        LeftOut(path, tr(SEVERAL_LABELS, labels=", ".join(sorted(labels))))
         for path, labels in found.labels.items()
         if len(labels) > 1
     ]
     left_out = [entry for entry in left_out if entry.path not in classes]
     listed = {entry.path for entry in left_out}
     missing = [path for path in paths if path not in classes and path not in listed]
-    left_out += [LeftOut(path, f"no row of {' or '.join(found.tables)} names it") for path in missing]
+    unnamed = tr("no row of {tables} names it", tables=_either(found.tables))
+    left_out += [LeftOut(path, unnamed) for path in missing]
     subsets = {path: found.subsets[path] for path in classes} if found.subsets else {}
     return Placed(classes, subsets, tuple(left_out), tables=found.tables, notes=_notes(found))
+
+
+def _either(names: Sequence[str]) -> str:
+    named = ""
+    for name in names:
+        named = tr_context("list", "{before} or {last}", before=named, last=name) if named else name
+    return named
 
 
 def _notes(found: TableLabels) -> tuple[str, ...]:
@@ -153,20 +172,32 @@ def _notes(found: TableLabels) -> tuple[str, ...]:
     notes = []
     several = [", ".join(sorted(labels)) for labels in found.labels.values() if len(labels) > 1]
     if several:
-        count, photos = len(several), "photo has" if len(several) == 1 else "photos have"
         notes.append(
-            f"{count:,} {photos} several labels, for example {min(several)}. One class is learned for each photo, so"
-            f" the {len(found.labels) - count:,} photos with exactly one label are used."
+            tr_plural(
+                "{count} photo has several labels, for example {labels}. One class is learned for each photo, so the"
+                " {used} photos with exactly one label are used.",
+                "{count} photos have several labels, for example {labels}. One class is learned for each photo, so the"
+                " {used} photos with exactly one label are used.",
+                len(several),
+                labels=min(several),
+                used=len(found.labels) - len(several),
+            )
         )
     if found.unread_split and not found.subsets:
         notes.append(
-            f"The column “{found.unread_split}” holds numbers, which do not say which photos are for training and which"
-            " for test, so it is not used. To keep that split, write train, val and test into it."
+            tr(
+                "The column “{column}” holds numbers, which do not say which photos are for training and which for"
+                " test, so it is not used. To keep that split, write train, val and test into it.",
+                column=found.unread_split,
+            )
         )
     foreign = next((name for name in found.encodings.values() if not name.startswith("utf")), "")
     if foreign:
         notes.append(
-            f"The table is not in Unicode and was read as {TITLES.get(foreign, foreign)}. If the names of the classes"
-            " look wrong, choose another encoding."
+            tr(
+                "The table is not in Unicode and was read as {encoding}. If the names of the classes look wrong, choose"
+                " another encoding.",
+                encoding=title_of(foreign),
+            )
         )
     return tuple(notes)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.data.scan.joined_lists import read_joined
-from core.data.scan.layout import BY_HAND, FIRST, INNERMOST, PARTS, TABLE, TOP, Layout, Placed, place
+from core.data.scan.layout import BY_HAND, FIRST, INNERMOST, PARTS, SEVERAL_LABELS, TABLE, TOP, Layout, Placed, place
 from core.data.scan.photo_finder import Finder
 from core.data.scan.subset_folders import (
     FolderTree,
@@ -19,8 +19,10 @@ from core.data.scan.subset_folders import (
 from core.data.scan.table_columns import NO_SPLIT, guess_columns
 from core.data.scan.table_labels import table_family
 from core.data.scan.tables import tables_in
-from core.data.subsets import NO_SUBSET, SUBSETS
+from core.data.subsets import NO_SUBSET, SUBSETS, subset_name, subset_names
 from core.errors import FolderError, UndecidedLayout
+from core.formatting import photos
+from core.language import retold, sentences, tr, tr_context, tr_plural
 
 NEARLY_ALL, MANY = 0.8, 0.3
 """Shares of the photos that a table names: so that a person is asked, and so that it is offered where one is asked
@@ -38,20 +40,37 @@ class LayoutChoice:
 
     Attributes:
         layout: What to keep where a person chooses it.
-        words: What it comes to, such as "2 classes in 2 parts".
-        tree: The same as lines of text, with the number of photos of each part and class.
-        notes: What else a person should know before choosing it.
+        summary: What it comes to, such as "2 classes in 2 parts", in the language of whoever made it.
+        drawn: The same as lines: parts and classes, each with its number of photos.
+        remarks: What else a person should know before choosing it, in the language of whoever made it.
         folder: Where another folder, inside this one, is to be opened instead; relative, else empty.
     """
 
     layout: Layout
-    words: str
-    tree: str
-    notes: tuple[str, ...] = ()
+    summary: str = ""
+    drawn: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
     folder: str = ""
 
+    @property
+    def words(self) -> str:
+        """What it comes to, in the language of the present reader."""
+        return retold(self.summary)
 
-NO_CHOICE = LayoutChoice(Layout(), "", "")
+    @property
+    def tree(self) -> str:
+        """The same as lines of text, with the number of photos of each part and class."""
+        lines = [(retold(name), retold(value)) for name, value in self.drawn]
+        width = max((len(name) for name, _ in lines), default=0) + 2
+        return "\n".join(f"{name:<{width}}{value}".rstrip() for name, value in lines)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What else a person should know before choosing it, in the language of the present reader."""
+        return tuple(retold(note) for note in self.remarks)
+
+
+NO_CHOICE = LayoutChoice(Layout())
 
 
 def decide(layout: Layout, root: Path, paths: Sequence[str], folders: Sequence[str]) -> Layout:
@@ -90,37 +109,50 @@ def decide(layout: Layout, root: Path, paths: Sequence[str], folders: Sequence[s
 def described(layout: Layout, placed: Placed) -> LayoutChoice:
     """Describe what a layout makes of the photos."""
     if layout.label_by == BY_HAND:
-        return LayoutChoice(layout, f"{len(placed.classes):,} photos to be labelled by hand", "")
+        by_hand = tr_plural(
+            "{count} photo to be labelled by hand", "{count} photos to be labelled by hand", len(placed.classes)
+        )
+        return LayoutChoice(layout, by_hand)
     parts = sorted({subset for subset in placed.subsets.values() if subset != NO_SUBSET})
-    classes = len(set(placed.classes.values()))
-    words = f"{classes:,} {'class' if classes == 1 else 'classes'}"
-    if layout.label_by == TABLE:
-        words += f" from the table{'s' if len(placed.tables) > 1 else ''} {' and '.join(placed.tables)}"
+    names = sorted(set(placed.classes.values()))
     tops = _by_part(placed)
+    words: str = tr_plural("{count} class", "{count} classes", len(names))
+    if layout.label_by == TABLE:
+        words = _from_tables(words, placed.tables)
     if placed.part_folders and len(tops) > 1:
-        words += f" in {len(tops)} parts"
+        words = tr("{classes} in {count} parts", classes=words, count=len(tops))
     if parts:
-        words += f" ({', '.join(SUBSETS[part] for part in parts)})"
+        words = tr("{what} ({parts})", what=words, parts=subset_names(SUBSETS[part] for part in parts))
     elif layout.label_by == TOP:
-        words += f": {_some(sorted(set(placed.classes.values())))}"
+        words = tr("{what}: {classes}", what=words, classes=_some(names))
     return LayoutChoice(layout, words, _draw(placed), placed.notes)
 
 
-def _draw(placed: Placed) -> str:
-    """Draw the parts and classes as lines of text, each with its number of photos; short enough for a phone."""
+def _from_tables(classes: str, tables: Sequence[str]) -> str:
+    if len(tables) == 1:
+        return tr("{classes} from the table {table}", classes=classes, table=tables[0])
+    named = ""
+    for name in tables:
+        named = tr_context("list", "{before} and {last}", before=named, last=name) if named else name
+    return tr("{classes} from the tables {tables}", classes=classes, tables=named)
+
+
+def _draw(placed: Placed) -> tuple[tuple[str, str], ...]:
+    """Draw the parts and classes as lines, each with its number of photos; short enough for a phone."""
     lines: list[tuple[str, str]] = []
     parts = _by_part(placed)
     for number, (part, counts) in enumerate(parts.items()):
         if number == PARTS_DRAWN:
-            lines.append((f"… {len(parts) - number:,} more parts", ""))
+            more = tr_plural("… {count} more part", "… {count} more parts", len(parts) - number)
+            lines.append((more, ""))
             break
         name, subset = part
         if name:
-            lines.append((_shortened(name), SUBSETS[subset] if subset != NO_SUBSET else ""))
+            title = subset_name(name) if name in SUBSETS and subset == NO_SUBSET else _shortened(name)
+            lines.append((title, subset_name(SUBSETS[subset]) if subset != NO_SUBSET else ""))
         lines += _classes(counts, indented=bool(name))
-    lines += [(_shortened(name), "not used") for name in _unused(placed)]
-    width = max((len(name) for name, _ in lines), default=0) + 2
-    return "\n".join(f"{name:<{width}}{value}".rstrip() for name, value in lines)
+    lines += [(_shortened(name), tr("not used")) for name in _unused(placed)]
+    return tuple(lines)
 
 
 def _by_part(placed: Placed) -> dict[tuple[str, int], Counter[str]]:
@@ -157,12 +189,15 @@ def _tops(placed: Placed) -> list[str]:
 def _classes(counts: Mapping[str, int], *, indented: bool) -> list[tuple[str, str]]:
     names = sorted(counts)
     drawn = names if len(names) <= CLASSES_DRAWN + 1 else names[:CLASSES_DRAWN]
-    lines = [(_shortened(name), f"{counts[name]:,} photo{'s' if counts[name] > 1 else ''}") for name in drawn]
+    lines: list[tuple[str, str]] = [(_shortened(name), photos(counts[name])) for name in drawn]
     if len(names) > len(drawn):
-        lines.append((f"… {len(names) - len(drawn):,} more", ""))
+        lines.append((tr("… {count} more", count=len(names) - len(drawn)), ""))
     if not indented:
         return lines
-    return [(f"{'└' if at == len(lines) - 1 else '├'} {name}", value) for at, (name, value) in enumerate(lines)]
+    return [
+        (tr("└ {name}", name=name) if at == len(lines) - 1 else tr("├ {name}", name=name), value)
+        for at, (name, value) in enumerate(lines)
+    ]
 
 
 def _shortened(name: str) -> str:
@@ -211,7 +246,7 @@ def _by_tables(root: Path, paths: Sequence[str]) -> list[tuple[Layout, Placed]]:
 def _named(placed: Placed, paths: Sequence[str]) -> float:
     """Return the share of photos that a table names, whether it gives them one label or several."""
     here = set(paths)
-    several = sum(entry.path in here and entry.reason.startswith("the table gives") for entry in placed.left_out)
+    several = sum(entry.path in here and entry.is_because(SEVERAL_LABELS) for entry in placed.left_out)
     return (len(placed.classes) + several) / max(1, len(paths))
 
 
@@ -254,16 +289,28 @@ def _of_folder(inner: str, paths: Sequence[str], folders: Sequence[str]) -> Layo
     tree = FolderTree(inside)
     layout = Layout(PARTS if are_surely_parts(read_parts(inside, tree), tree) else TOP)
     inside_it = described(layout, place(layout, Path(), inside, below))
-    return LayoutChoice(Layout(), f"only the folder {inner}: {inside_it.words}", inside_it.tree, folder=inner)
+    words = tr("only the folder {folder}: {what}", folder=inner, what=inside_it.summary)
+    return LayoutChoice(Layout(), words, inside_it.drawn, folder=inner)
 
 
 def _question(root: Path, choices: Sequence[LayoutChoice], parts_alone: Sequence[str]) -> str:
     if parts_alone and (not choices or choices[0].layout.label_by == TOP):
-        return (
-            f"{_some(parts_alone)} in {root} look like parts of a dataset, not like its classes, and hold no class"
-            " folders. Put the photos of each class into a folder of its own, or add a table (CSV) that names each file"
-            f" and its class.{' They may also be your classes.' if choices else ''}"
+        alone = tr(
+            "{parts} in {folder} look like parts of a dataset, not like its classes, and hold no class folders. Put the"
+            " photos of each class into a folder of its own, or add a table (CSV) that names each file and its class.",
+            parts=_some(parts_alone),
+            folder=str(root),
         )
+        return sentences(alone, tr("They may also be your classes.") if choices else "")
     first, *others = choices
-    either = f" It could also be {' or '.join(each.words for each in others)}." if others else ""
-    return f"It is not certain where the classes in {root} are to be found. This looks like: {first.words}.{either}"
+    either = ""
+    for each in others:
+        either = tr_context("list", "{before} or {last}", before=either, last=each.summary) if either else each.summary
+    return sentences(
+        tr(
+            "It is not certain where the classes in {folder} are to be found. This looks like: {what}.",
+            folder=str(root),
+            what=first.summary,
+        ),
+        tr("It could also be {others}.", others=either) if either else "",
+    )

@@ -12,11 +12,13 @@ from urllib.parse import unquote
 from core.data.images import PHOTO_SUFFIXES
 from core.data.scan.subset_folders import one_form, subset_named
 from core.data.subsets import NO_SUBSET
+from core.language import tr_mark
 
-NOT_THERE = "a row of the table names it, but it is not in the folder"
+NOT_THERE = tr_mark("a row of the table names it, but it is not in the folder")
 """Why a row of a table is left out that names a photo which is not there."""
 
-SEVERAL = "several photos have this name: the table must give the folder, too"
+SEVERAL = tr_mark("several photos have this name: the table must give the folder, too")
+NO_FILE = tr_mark("this row of the table names no file")
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Match:
 
     Attributes:
         path: The photo, relative to the dataset's folder; empty for none.
-        problem: Why there is none; else empty.
+        problem: Why there is none, as a message that goes through `tr`; else empty.
         sure: Whether no other folder was named than the one that the photo lies in.
     """
 
@@ -82,7 +84,7 @@ class Finder:
         """Find the photo that a cell means; where several have the name, the one in a folder of this subset."""
         named = one_form(_without_address(cell.replace("\\", "/")).removeprefix("./"))
         if not named:
-            return Match(problem="this row of the table names no file")
+            return Match(problem=NO_FILE)
         for path in (named, posixpath.normpath(posixpath.join(self.beside, named))):
             if path in self.paths.by_path:
                 return Match(self.paths.by_path[path])

@@ -18,6 +18,7 @@ from core.data.images import PhotoInfo, inspect
 from core.data.scan.index import Outcome
 from core.data.scan.walk import PhotoFile, check_photo
 from core.errors import PhotoError, PhotoOutOfReach
+from core.language import from_json, kept, tr, tr_mark
 from core.processes.children import ATTENDED, module_command, settle_in
 from core.processes.responder import Responder, ResponderDied, read_line
 
@@ -27,7 +28,7 @@ FEW = 256
 CHUNK, CHUNK_BYTES = 32, 8_000_000
 """Photos that are handed over at a time: so many, or fewer where they are large."""
 
-FATAL = "reading it crashed the reader, so the photo is treated as damaged"
+FATAL = tr_mark("reading it crashed the reader, so the photo is treated as damaged")
 
 Reading = tuple[Outcome, bool]
 """What a photo is, or why it cannot be used, and whether that stays so as long as the file is the same."""
@@ -80,7 +81,7 @@ class Readers:
             return self._in_thread(paths)
         except ResponderDied:
             if len(paths) == 1:
-                return [(FATAL, False)]
+                return [(tr(FATAL), False)]
             return [reading for path in paths for reading in self._in_child([path])]
 
     def _responder(self) -> Responder:
@@ -96,9 +97,9 @@ def read(path: Path, roots: Sequence[Path], max_pixels: int) -> Reading:
     try:
         return inspect(check_photo(path, roots), max_pixels), True
     except PhotoOutOfReach as error:
-        return str(error), False
+        return error.text, False
     except PhotoError as error:
-        return str(error), True
+        return error.text, True
 
 
 def _chunks(files: Sequence[PhotoFile]) -> Iterator[list[str]]:
@@ -128,7 +129,7 @@ def _ask(responder: Responder, paths: Sequence[str]) -> list[Reading]:
 
 def _received(row: list[object]) -> Reading:
     if len(row) == 2:
-        return str(row[0]), bool(row[1])
+        return from_json(row[0]), bool(row[1])
     width, height, digest, fingerprint, sharpness, contrast, assumed = row
     info = PhotoInfo(
         int(str(width)),
@@ -145,7 +146,7 @@ def _received(row: list[object]) -> Reading:
 def _sent(reading: Reading) -> list[object]:
     found, lasting = reading
     if isinstance(found, str):
-        return [found, lasting]
+        return [kept(found), lasting]
     texts = (base64.b64encode(value).decode() for value in (found.digest, found.fingerprint))
     return [found.width, found.height, *texts, found.sharpness, found.contrast, found.assumed]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core.data.scan.folder import Scan, check_inside, scan
 from core.data.scan.layout import Layout
+from core.language import tr
 from core.processes.background import BackgroundWork
 from core.settings import Settings
 
@@ -63,7 +64,7 @@ class ScanJob(BackgroundWork):
 
     def run(self, look: Callable[["ScanJob"], Scan]) -> None:
         """Carry it out in this thread."""
-        with self.telling_how_it_ends(f"The folder {self.root} could not be looked through"):
+        with self.telling_how_it_ends(tr("The folder {folder} could not be looked through", folder=self.root)):
             self.result = look(self)
 
     def _end(self) -> None:

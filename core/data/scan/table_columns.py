@@ -9,15 +9,22 @@ from core.data.scan.photo_finder import SEVERAL, Finder
 from core.data.scan.subset_folders import base_name, subset_named
 from core.data.scan.tables import FILE_COLUMNS, LABEL_COLUMNS, SPLIT_COLUMNS, Table, is_photo_name, plain_column
 from core.data.subsets import NO_SUBSET, TEST, TRAINING
+from core.language import tr, tr_mark
 
-ONE_HOT = "(one column for each class)"
+ONE_HOT = tr_mark("(one column for each class)")
 """In place of the column of classes: each class has a column, with a 1 in the rows of its photos."""
 
-FOLDER = "(the folder of each photo)"
+FOLDER = tr_mark("(the folder of each photo)")
 """In place of the column of classes: the table says which photos are used, and the folder of each is its class."""
 
-NO_SPLIT = "(none)"
+NO_SPLIT = tr_mark("(none)")
 """In place of the column of subsets: the table has none."""
+
+
+def column_title(column: str) -> str:
+    """What a column, or what stands in its place, is called on the screen."""
+    return tr(column) if column in (ONE_HOT, FOLDER, NO_SPLIT) else column
+
 
 ROWS_LOOKED_AT = 500
 

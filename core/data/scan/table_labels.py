@@ -24,6 +24,7 @@ from core.data.scan.tables import Table, tables_in
 from core.data.scan.walk import LeftOut
 from core.data.subsets import NO_SUBSET
 from core.errors import FolderError
+from core.language import tr
 
 
 @dataclass(frozen=True)
@@ -127,9 +128,11 @@ def _read(table: Table, name: str, source: TableSource, subset: int, find: Finde
         of_row = subset if split_at is None else subset_of_cell(row[split_at], split)
         match = find.photo(row[file_at], of_row)
         labels = [] if match.problem else labels_of(row, match.path)
-        problem = match.problem or ("" if labels else f"line {line} of the table gives it no label")
-        if problem:
-            found.left_out.append(LeftOut(match.path or row[file_at] or f"{name}, line {line}", problem))
+        if match.problem or not labels:
+            unlabelled = tr("line {line} of the table gives it no label", line=str(line))
+            problem = tr(match.problem) if match.problem else unlabelled
+            where = match.path or row[file_at] or tr("{table}, line {line}", table=name, line=str(line))
+            found.left_out.append(LeftOut(where, problem))
         elif match.sure:
             _add(found, match.path, labels, of_row)
         else:
@@ -137,7 +140,7 @@ def _read(table: Table, name: str, source: TableSource, subset: int, find: Finde
     named = set(found.labels)
     for cell, path, labels, of_row in unsure:
         if path in named:  # another row means this very photo, so this row means one that is gone
-            found.left_out.append(LeftOut(cell, NOT_THERE))
+            found.left_out.append(LeftOut(cell, tr(NOT_THERE)))
         else:
             _add(found, path, labels, of_row)
 
@@ -154,7 +157,9 @@ def labels_of_rows(table: Table, name: str, source: TableSource) -> Callable[[Se
     if source.label_column == ONE_HOT:
         columns = class_columns(table, (source.file_column, source.split_column))
         if not columns:
-            raise FolderError(f"The table {name} has no columns with 1 or 0 for each class. Choose another.")
+            raise FolderError(
+                tr("The table {table} has no columns with 1 or 0 for each class. Choose another.", table=name)
+            )
         classes = [(table.columns.index(column), one_form(column)) for column in columns]
         return lambda row, path: [label for at, label in classes if row[at].casefold() in YES]
     at = _position(table, name, source.label_column)
@@ -169,4 +174,11 @@ def _position(table: Table, name: str, column: str) -> int:
     first = () if table.has_names else table.rows[0][1]
     if column in first:
         return first.index(column)
-    raise FolderError(f"The table {name} has no column “{column}”; it has {', '.join(table.columns)}. Choose another.")
+    raise FolderError(
+        tr(
+            "The table {table} has no column “{column}”; it has {columns}. Choose another.",
+            table=name,
+            column=column,
+            columns=", ".join(table.columns),
+        )
+    )

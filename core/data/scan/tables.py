@@ -17,6 +17,7 @@ from core.data.scan.walk import is_housekeeping
 from core.data.subsets import NO_SUBSET
 from core.errors import FolderError
 from core.files import open_resolved
+from core.language import tr
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 LIST_SUFFIX = ".txt"
@@ -111,15 +112,20 @@ def read_table(root: Path, name: str, encoding: str = "", *, max_bytes: int = MA
     try:
         resolved = path.resolve(strict=True)
         if not resolved.is_relative_to(root) or not _is_table(path.name):
-            raise FolderError(f"The table {name} is not a CSV file in the folder {root}.")
+            raise FolderError(
+                tr("The table {table} is not a CSV file in the folder {folder}.", table=name, folder=str(root))
+            )
         if resolved.stat().st_size > max_bytes:
-            raise FolderError(f"The table {name} is too large; the limit is {max_bytes // 10**6} MB.")
+            most = tr("{number} MB", number=str(max_bytes // 10**6))
+            raise FolderError(tr("The table {table} is too large; the limit is {limit}.", table=name, limit=most))
         with open_resolved(resolved) as file:
             content = file.read()
         parse = _parsed if len(content) <= MAX_REMEMBERED_BYTES else parse_table
         return parse(content, name, encoding)
     except (OSError, RuntimeError, ValueError, LookupError) as error:
-        raise FolderError(f"The table {path} cannot be read ({error}).") from error
+        raise FolderError(
+            tr("The table {table} cannot be read ({reason}).", table=str(path), reason=str(error))
+        ) from error
 
 
 @lru_cache(4)
@@ -141,12 +147,16 @@ def parse_table(content: bytes, name: str, encoding: str = "") -> Table:
         numbered = csv.reader(lines, delimiter=_delimiter(lines))
         rows = _from_names([(numbered.line_num, _cells(row)) for row in numbered if any(cell.strip() for cell in row)])
     except csv.Error as error:
-        raise FolderError(f"The table {name} cannot be read as CSV ({error}).") from error
+        raise FolderError(
+            tr("The table {table} cannot be read as CSV ({reason}).", table=name, reason=str(error))
+        ) from error
     first = rows[0][1] if rows else ()
     named = len(first) < 2 or not _is_like_the_others(first, [row for _, row in rows[1:]])
     columns = _each_once(first) if named else _numbered(len(first))
     if len(columns) < 2 or not rows[named:]:
-        raise FolderError(f"The table {name} must have a first row with the names of two or more columns, then rows.")
+        raise FolderError(
+            tr("The table {table} must have a first row with the names of two or more columns, then rows.", table=name)
+        )
     return Table(columns, tuple((line, _fitted(row, len(columns))) for line, row in rows[named:]), encoding, named)
 
 
@@ -178,7 +188,7 @@ def _list_of_files(lines: Sequence[str], name: str, encoding: str) -> Table:
     filled = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
     filled = [(number, line) for number, line in filled if not line.startswith("#") or is_photo_name(line)]
     if not filled:
-        raise FolderError(f"The list {name} is empty.")
+        raise FolderError(tr("The list {table} is empty.", table=name))
     pairs = [re.split(r"\s*[,;\t]\s*|\s+", line) for _, line in filled]
     if all(is_photo_name(line.rpartition(" ")[0]) for _, line in filled):
         pairs = [line.rsplit(None, 1) for _, line in filled]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from charset_normalizer import from_bytes
 
+from core.language import tr, tr_mark
+
 SAMPLE_BYTES = 200_000
 
 WORD = re.compile(r"[^\W\d_]+")
@@ -19,7 +21,7 @@ class Encoding:
 
     Attributes:
         key: Its name in Python.
-        title: Its name on the screen.
+        title: Its name on the screen, in English; it goes through `tr` where it is shown.
         likely: How much a word of its letters, at least one of them not ASCII, looks like one of a person, 0 to 1.
     """
 
@@ -53,13 +55,13 @@ def _western(word: str) -> float:
 
 
 ENCODINGS = (
-    Encoding("gb18030", "Chinese, simplified (GBK)", _frequent("gb18030", (0xB0, 0xD7))),
-    Encoding("big5", "Chinese, traditional (Big5)", _frequent("big5", (0xA4, 0xC6))),
-    Encoding("cp932", "Japanese (Shift-JIS)", _frequent("cp932", (0x82, 0x83), (0x88, 0x97))),
-    Encoding("cp949", "Korean (EUC-KR)", _frequent("cp949", (0xB0, 0xC8))),
-    Encoding("cp1251", "Cyrillic (Windows-1251)", _cyrillic),
-    Encoding("cp1252", "Western (Windows-1252)", _western),
-    Encoding("cp1250", "Central European (Windows-1250)", lambda word: 0.5 * _western(word)),
+    Encoding("gb18030", tr_mark("Chinese, simplified (GBK)"), _frequent("gb18030", (0xB0, 0xD7))),
+    Encoding("big5", tr_mark("Chinese, traditional (Big5)"), _frequent("big5", (0xA4, 0xC6))),
+    Encoding("cp932", tr_mark("Japanese (Shift-JIS)"), _frequent("cp932", (0x82, 0x83), (0x88, 0x97))),
+    Encoding("cp949", tr_mark("Korean (EUC-KR)"), _frequent("cp949", (0xB0, 0xC8))),
+    Encoding("cp1251", tr_mark("Cyrillic (Windows-1251)"), _cyrillic),
+    Encoding("cp1252", tr_mark("Western (Windows-1252)"), _western),
+    Encoding("cp1250", tr_mark("Central European (Windows-1250)"), lambda word: 0.5 * _western(word)),
 )
 
 NO_LETTERS = ("Cc", "Co", "Cn")
@@ -70,8 +72,17 @@ DOUBLE_BYTE = ("gb18030", "big5", "cp932", "cp949")
 RARE_LETTERS = frozenset(map(chr, range(0x180, 0x300))) - set("ơưƠƯșțȘȚǎǐǒǔǚǘǜǖ")
 """Letters of two bytes in UTF-8 that hardly any language uses."""
 
-TITLES = {"utf-8": "Unicode (UTF-8)", "utf-16": "Unicode (UTF-16)", **{row.key: row.title for row in ENCODINGS}}
-"""What encodings are called on the screen, by their name in Python."""
+TITLES = {
+    "utf-8": tr_mark("Unicode (UTF-8)"),
+    "utf-16": tr_mark("Unicode (UTF-16)"),
+    **{row.key: row.title for row in ENCODINGS},
+}
+"""What encodings are called on the screen, by their name in Python; these go through `title_of`."""
+
+
+def title_of(encoding: str) -> str:
+    """What an encoding is called on the screen; one without a title by its name in Python."""
+    return tr(TITLES[encoding]) if encoding in TITLES else encoding
 
 
 def decoded(content: bytes, encoding: str = "") -> tuple[str, str]:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from core.data.images import HEIF_SUFFIXES, NO_HEIF, PHOTO_SUFFIXES
 from core.errors import FolderError, PhotoOutOfReach
+from core.language import Text, number, retold, sentences, tr, tr_mark
 from core.settings import MEGABYTE, Limits
 
 HOUSEKEEPING = frozenset(
@@ -29,16 +30,16 @@ HOUSEKEEPING = frozenset(
 
 SUFFIX_HINTS = {
     **dict.fromkeys(HEIF_SUFFIXES, NO_HEIF),
-    ".avif": "AVIF photos are not supported by this installation: save it as JPEG",
-    ".dcm": "DICOM images are not read: export them as PNG or JPEG",
-    ".dicom": "DICOM images are not read: export them as PNG or JPEG",
-    ".zip": "this is a ZIP archive: upload it on the page “Collect”, or unpack it first",
-    ".csv": "this is a table, not a photo",
-    ".tsv": "this is a table, not a photo",
-    ".xlsx": "this is a spreadsheet: save it as CSV, and its rows can name photos and their classes",
-    ".xls": "this is a spreadsheet: save it as CSV, and its rows can name photos and their classes",
-    ".ods": "this is a spreadsheet: save it as CSV, and its rows can name photos and their classes",
-    "": "its name has no ending such as .jpg or .png",
+    ".avif": tr_mark("AVIF photos are not supported by this installation: save it as JPEG"),
+    ".dcm": tr_mark("DICOM images are not read: export them as PNG or JPEG"),
+    ".dicom": tr_mark("DICOM images are not read: export them as PNG or JPEG"),
+    ".zip": tr_mark("this is a ZIP archive: upload it on the page “Collect”, or unpack it first"),
+    ".csv": tr_mark("this is a table, not a photo"),
+    ".tsv": tr_mark("this is a table, not a photo"),
+    ".xlsx": tr_mark("this is a spreadsheet: save it as CSV, and its rows can name photos and their classes"),
+    ".xls": tr_mark("this is a spreadsheet: save it as CSV, and its rows can name photos and their classes"),
+    ".ods": tr_mark("this is a spreadsheet: save it as CSV, and its rows can name photos and their classes"),
+    "": tr_mark("its name has no ending such as .jpg or .png"),
 }
 
 
@@ -48,11 +49,20 @@ class LeftOut:
 
     Attributes:
         path: Relative to the scanned folder, with "/"; bytes that are no text appear as �.
-        reason: Why, as one phrase without a full stop.
+        given: Why, as one phrase without a full stop, in the language of whoever noticed it.
     """
 
     path: str
-    reason: str
+    given: str
+
+    @property
+    def reason(self) -> str:
+        """Why, in the language of the present reader."""
+        return retold(self.given)
+
+    def is_because(self, message: str) -> bool:
+        """Whether this message, in English, is the reason."""
+        return (self.given.message if isinstance(self.given, Text) else self.given) == message
 
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|file:(?=/)", re.IGNORECASE)
@@ -72,20 +82,30 @@ def path_named(given: Path | str) -> Path:
     if found := ADDRESS.match(text):
         if found[0].lower().removesuffix("//") != "file:":
             raise FolderError(
-                f"{text} is an address on a network, not a folder of this computer. Download the photos first, or"
-                " connect the share as a folder, and enter the path of that folder."
+                tr(
+                    "{address} is an address on a network, not a folder of this computer. Download the photos first,"
+                    " or connect the share as a folder, and enter the path of that folder.",
+                    address=text,
+                )
             )
         host, _, path = unquote(text[found.end() :]).partition("/")
         if host and host != "localhost" and not OF_WINDOWS.match(host):
             raise FolderError(
-                f"{text} is a folder of another computer. Connect it as a folder of this one, and enter the path of"
-                " that folder."
+                tr(
+                    "{address} is a folder of another computer. Connect it as a folder of this one, and enter the path"
+                    " of that folder.",
+                    address=text,
+                )
             )
         text = f"{host}/{path}" if OF_WINDOWS.match(host) else path if OF_WINDOWS.match(path) else f"/{path}"
     if os.name != "nt" and OF_WINDOWS.match(text):
         raise FolderError(
-            f"{given} is a path of a computer with Windows; this one has another system. Enter the path that the"
-            f" folder has here; paths begin with “/”, as in {Path.cwd()}."
+            tr(
+                "{path} is a path of a computer with Windows; this one has another system. Enter the path that the"
+                " folder has here; paths begin with “/”, as in {example}.",
+                path=str(given),
+                example=str(Path.cwd()),
+            )
         )
     return Path(text).expanduser()
 
@@ -97,23 +117,34 @@ def check_inside(path: Path | str, roots: Sequence[Path]) -> Path:
         FolderError: It is not inside one of `roots`, or is no folder.
     """
     if not str(path).strip():
-        raise FolderError("No folder was given. Enter the path of a folder that contains one subfolder for each class.")
+        raise FolderError(
+            tr("No folder was given. Enter the path of a folder that contains one subfolder for each class.")
+        )
     try:
         resolved = path_named(path).resolve()
         inside = is_inside(resolved, roots)
         is_folder = inside and resolved.is_dir()
     except (OSError, RuntimeError, ValueError) as error:
-        raise FolderError(f"The folder {path!s} cannot be opened ({error}).") from error
+        unopened = tr("The folder {folder} cannot be opened ({reason}).", folder=str(path), reason=str(error))
+        raise FolderError(unopened) from error
     if not inside:
         allowed = ", ".join(str(root) for root in roots)
-        whole = "" if os.path.isabs(str(path)) or str(path).startswith(("~", "file:")) else " Enter its whole path."
+        is_whole = os.path.isabs(str(path)) or str(path).startswith(("~", "file:"))
         raise FolderError(
-            f"The folder {resolved} is outside the folders that may be read ({allowed}).{whole} Move it into one of"
-            " these, or add it to UNFREEZE_DATASETS."
+            sentences(
+                tr(
+                    "The folder {folder} is outside the folders that may be read ({allowed}).",
+                    folder=str(resolved),
+                    allowed=allowed,
+                ),
+                "" if is_whole else tr("Enter its whole path."),
+                tr("Move it into one of these, or add it to UNFREEZE_DATASETS."),
+            )
         )
+    if not is_folder and resolved.exists():
+        raise FolderError(tr("The folder {folder} is a file; choose a folder.", folder=str(resolved)))
     if not is_folder:
-        what = "is a file; choose a folder" if resolved.exists() else "does not exist; check the spelling"
-        raise FolderError(f"The folder {resolved} {what}.")
+        raise FolderError(tr("The folder {folder} does not exist; check the spelling.", folder=str(resolved)))
     return resolved
 
 
@@ -128,9 +159,10 @@ def check_file(path: Path | str, roots: Sequence[Path]) -> Path:
         resolved = (check_inside(named.parent, roots) / named.name).resolve()
         may_be_read = is_inside(resolved, roots) and resolved.is_file() and os.access(resolved, os.R_OK)
     except (OSError, RuntimeError, ValueError) as error:
-        raise FolderError(f"The file {path!s} cannot be opened ({error}).") from error
+        unopened = tr("The file {file} cannot be opened ({reason}).", file=str(path), reason=str(error))
+        raise FolderError(unopened) from error
     if not may_be_read:
-        raise FolderError(f"There is no file {path!s} that may be read; check the spelling.")
+        raise FolderError(tr("There is no file {file} that may be read; check the spelling.", file=str(path)))
     return resolved
 
 
@@ -148,11 +180,11 @@ def check_photo(path: Path, roots: Iterable[Path]) -> Path:
     try:
         resolved = path.resolve(strict=True)
     except FileNotFoundError as error:
-        raise PhotoOutOfReach("the file is no longer there") from error
+        raise PhotoOutOfReach(tr("the file is no longer there")) from error
     except (OSError, RuntimeError) as error:
-        raise PhotoOutOfReach(f"the file cannot be opened ({error})") from error
+        raise PhotoOutOfReach(tr("the file cannot be opened ({reason})", reason=str(error))) from error
     if not is_inside(resolved, roots):
-        raise PhotoOutOfReach("it points outside the folders that may be read")
+        raise PhotoOutOfReach(tr("it points outside the folders that may be read"))
     return resolved
 
 
@@ -225,18 +257,20 @@ class Walk:
     def _is_near(self, path: str) -> bool:
         depth = path.count("/") + 1
         if depth > self.limits.depth:
-            self._leave_out(path, f"it is {depth} folders deep; the limit is {self.limits.depth}")
+            self._leave_out(
+                path, tr("it is {depth} folders deep; the limit is {limit}", depth=depth, limit=self.limits.depth)
+            )
         return depth <= self.limits.depth
 
     def _is_new(self, path: str, seen: set[tuple[int, int]]) -> bool:
         try:
             status = os.stat(self.root / path)
         except OSError as error:
-            self._leave_out(path, f"the folder cannot be opened ({error.strerror})")
+            self._leave_out(path, tr("the folder cannot be opened ({reason})", reason=str(error.strerror)))
             return False
         identity = (status.st_dev, status.st_ino)
         if identity in seen:
-            self._leave_out(path, "this link points to a folder of the same class that was already read")
+            self._leave_out(path, tr("this link points to a folder of the same class that was already read"))
             return False
         seen.add(identity)
         return True
@@ -251,7 +285,7 @@ class Walk:
             try:
                 status = entry.stat() if self._may_be_read(entry, inner) else None
             except OSError as error:
-                self._leave_out(inner, f"it cannot be read ({error.strerror})")
+                self._leave_out(inner, tr("it cannot be read ({reason})", reason=str(error.strerror)))
                 continue
             if status is not None and stat.S_ISDIR(status.st_mode):
                 (links if entry.is_symlink() else folders).append(inner)
@@ -265,15 +299,21 @@ class Walk:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
             if not path:
-                raise FolderError(f"The folder {self.root} cannot be opened ({error.strerror}).") from error
-            self._leave_out(path, f"the folder cannot be opened ({error.strerror})")
+                raise FolderError(
+                    tr(
+                        "The folder {folder} cannot be opened ({reason}).",
+                        folder=str(self.root),
+                        reason=str(error.strerror),
+                    )
+                ) from error
+            self._leave_out(path, tr("the folder cannot be opened ({reason})", reason=str(error.strerror)))
             return []
         kept = [entry for entry in entries if not is_housekeeping(entry.name)]
         self.ignored += len(entries) - len(kept)
         return kept
 
     def _may_be_read(self, entry: os.DirEntry[str], path: str) -> bool:
-        problem = "" if _is_text(entry.name) else "its name is not valid text (UTF-8): rename it"
+        problem: str = "" if _is_text(entry.name) else tr("its name is not valid text (UTF-8): rename it")
         if not problem and entry.is_symlink():
             problem = self._link_problem(entry)
         if problem:
@@ -284,11 +324,11 @@ class Walk:
         try:
             target = Path(entry.path).resolve(strict=True)
         except (OSError, RuntimeError):
-            return "this link is broken"
+            return tr("this link is broken")
         if not is_inside(target, self.roots):
-            return "this link points outside the folders that may be read"
+            return tr("this link points outside the folders that may be read")
         if self.root.is_relative_to(target):
-            return "this link points back to a folder that contains it"
+            return tr("this link points back to a folder that contains it")
         return ""
 
     def _sort_file(self, path: str, status: os.stat_result) -> None:
@@ -299,8 +339,12 @@ class Walk:
         self.files.append(PhotoFile(path, status.st_size, status.st_mtime_ns))
         if len(self.files) > self.limits.files:
             raise FolderError(
-                f"The folder {self.root} contains more than {self.limits.files:,} photos, the limit. Pick one of its"
-                " subfolders, or raise “files” under [limits] in settings.toml."
+                tr(
+                    "The folder {folder} contains more than {limit} photos, the limit. Pick one of its subfolders, or"
+                    " raise “files” under [limits] in settings.toml.",
+                    folder=str(self.root),
+                    limit=self.limits.files,
+                )
             )
 
     def _leave_out(self, path: str, reason: str) -> None:
@@ -311,12 +355,16 @@ def _file_problem(path: str, status: os.stat_result, max_bytes: int) -> str:
     """Return why a file is not even opened; empty when it may be."""
     suffix = PurePosixPath(path).suffix.lower()
     if not stat.S_ISREG(status.st_mode):
-        return "this is neither a file nor a folder"
+        return tr("this is neither a file nor a folder")
     if suffix not in PHOTO_SUFFIXES:
-        return SUFFIX_HINTS.get(suffix, f"{suffix} files are not photos")
+        hint = SUFFIX_HINTS.get(suffix)
+        return tr(hint) if hint else tr("{ending} files are not photos", ending=suffix)
     if status.st_size > max_bytes:
-        found, most = f"{status.st_size / MEGABYTE:.1f} MB", f"{max_bytes / MEGABYTE:g} MB"
-        return f"the file is too large: {found}; the limit is {most}"
+        return tr(
+            "the file is too large: {size}; the limit is {limit}",
+            size=tr("{number} MB", number=number(status.st_size / MEGABYTE, 1)),
+            limit=tr("{number} MB", number=f"{max_bytes / MEGABYTE:g}"),
+        )
     return ""
 
 
