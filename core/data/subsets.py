@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from core.formatting import listed
 from core.language import tr_context
 
 SUBSETS = ("training", "validation", "test")

@@ -38,6 +38,7 @@ from core.data.scan.folder import nothing
 from core.data.scan.tables import is_list_of_subset
 from core.data.scan.walk import LeftOut, is_housekeeping
 from core.errors import DataError, PhotoError
+from core.language import sentences, tr, tr_context
 from core.settings import GIGABYTE, MEGABYTE, Limits
 
 __all__ = ["Intake", "sweep_unfinished", "unpack"]
@@ -159,9 +160,9 @@ class _Plan:
 
     def _repeated(self, entry: Entry, parts: tuple[str, ...]) -> str:
         if parts in self._names:
-            return "the archive holds another file of the same name"
+            return tr("the archive holds another file of the same name")
         if entry.offset in self._offsets:
-            return "it is made of the same bytes as another entry of the archive, which is damaged or a trap"
+            return tr("it is made of the same bytes as another entry of the archive, which is damaged or a trap")
         self._names.add(parts)
         self._offsets.add(entry.offset)
         return ""
@@ -172,12 +173,14 @@ class _Plan:
             folders.update(file.parts[:end] for end in range(1, len(file.parts)))
             if len(folders) > self._limits.files:
                 raise DataError(
-                    f"This ZIP archive holds more than {self._limits.files:,} folders. Pack it with one folder for each"
-                    " class."
+                    tr(
+                        "This ZIP archive holds more than {limit} folders. Pack it with one folder for each class.",
+                        limit=self._limits.files,
+                    )
                 )
         for file in chosen:
             if file.parts in folders:
-                self.leave_out(file.entry, "the archive holds a folder of the same name")
+                self.leave_out(file.entry, tr("the archive holds a folder of the same name"))
         return [file for file in chosen if file.parts not in folders]
 
     def _without_a_trap(self, chosen: list[_Chosen]) -> list[_Chosen]:
@@ -189,9 +192,13 @@ class _Plan:
             if file.parts in dense:
                 self.leave_out(
                     file.entry,
-                    f"files that are packed more than {self._limits.ratio} times smaller make {in_words(total)} in all;"
-                    f" more than {in_words(TRAP_BYTES)} may be a trap: pack fewer at a time, or raise “ratio” under"
-                    " [limits] in settings.toml",
+                    tr(
+                        "files that are packed more than {ratio} times smaller make {size} in all; more than {limit}"
+                        " may be a trap: pack fewer at a time, or raise “ratio” under [limits] in settings.toml",
+                        ratio=str(self._limits.ratio),
+                        size=in_words(total),
+                        limit=in_words(TRAP_BYTES),
+                    ),
                 )
         return [file for file in chosen if file.parts not in dense]
 
@@ -240,7 +247,7 @@ class _Unpacking:
             path = claim(self._free_names(parts), new_file)
             write(self.reader.content(file.entry), path, self.progress, self._done)
         except PhotoError as error:
-            self.plan.leave_out(file.entry, str(error))
+            self.plan.leave_out(file.entry, error.text)
             if path is not None:
                 path.unlink()
             path = None
@@ -261,31 +268,43 @@ class _Unpacking:
 def _place_problem(entry: Entry, parts: tuple[str, ...], limits: Limits) -> str:
     """Return why nothing may be written where an entry wants to be; empty when it may."""
     if entry.name_bytes > MOST_NAME_BYTES:
-        return f"its name is too long: {entry.name_bytes:,} bytes, at most {MOST_NAME_BYTES:,} are read"
+        return tr(
+            "its name is too long: {count} bytes, at most {limit} are read",
+            count=entry.name_bytes,
+            limit=MOST_NAME_BYTES,
+        )
     if ".." in parts:
-        return "its name leads out of the archive (..)"
+        return tr("its name leads out of the archive (..)")
     if parts and (entry.name.startswith("/") or (entry.name[1:3] == ":/" and entry.name[0].isalpha())):
-        return "its name leads out of the archive: it begins with a slash or a drive"
+        return tr("its name leads out of the archive: it begins with a slash or a drive")
     if entry.is_special:
-        return "this is a link or a device, not a file"
+        return tr("this is a link or a device, not a file")
     depth = len(parts) - 1
-    return f"it lies {depth} folders deep; at most {limits.depth} are looked into" if depth > limits.depth else ""
+    if depth <= limits.depth:
+        return ""
+    return tr("it lies {depth} folders deep; at most {limit} are looked into", depth=depth, limit=limits.depth)
 
 
 def _content_problem(entry: Entry, suffix: str, limits: Limits) -> str:
     """Return why an entry of this ending is not even unpacked; empty when it is."""
     if suffix in ARCHIVE_SUFFIXES:
-        return "this is an archive inside the archive: unpack it first, and pack its photos themselves"
+        return tr("this is an archive inside the archive: unpack it first, and pack its photos themselves")
     if suffix not in KEPT_SUFFIXES and not is_list_of_subset(entry.name):
         return suffix_problem(suffix)
     if entry.is_encrypted:
-        return "it is locked with a password: pack it again without one"
+        return tr("it is locked with a password: pack it again without one")
     if entry.unread_method:
-        return f"it is packed in a way that is not read ({entry.unread_method}): pack it again as a usual ZIP archive"
+        return tr(
+            "it is packed in a way that is not read ({method}): pack it again as a usual ZIP archive",
+            method=entry.unread_method,
+        )
     if entry.size > limits.file_bytes:
         return too_large(entry.size, limits.file_bytes)
     if _is_dense(entry, limits) and suffix not in UNCOMPRESSED:
-        return f"it is packed {entry.size // max(1, entry.packed):,} times smaller; photos are not: this may be a trap"
+        return tr(
+            "it is packed {times} times smaller; photos are not: this may be a trap",
+            times=entry.size // max(1, entry.packed),
+        )
     return ""
 
 
@@ -297,9 +316,12 @@ def _is_dense(entry: Entry, limits: Limits) -> bool:
 def _check_total(needed: int, limits: Limits) -> None:
     if needed > limits.total_bytes:
         raise DataError(
-            f"The photos of this ZIP archive take {in_words(needed)} once unpacked; at most"
-            f" {in_words(limits.total_bytes)} are taken. Pack fewer, or raise “total_bytes” under [limits] in"
-            " settings.toml."
+            tr(
+                "The photos of this ZIP archive take {size} once unpacked; at most {limit} are taken. Pack fewer, or"
+                " raise “total_bytes” under [limits] in settings.toml.",
+                size=in_words(needed),
+                limit=in_words(limits.total_bytes),
+            )
         )
 
 
@@ -318,12 +340,14 @@ def _folders_around(chosen: Sequence[_Chosen]) -> int:
 
 
 def _nothing_usable(left_out: Sequence[LeftOut]) -> str:
-    expected = "Expected one folder for each class, with its photos inside."
+    expected = tr("Expected one folder for each class, with its photos inside.")
     if not left_out:
-        return f"The ZIP archive holds no photos. {expected}"
-    often = Counter(entry.reason for entry in left_out).most_common(EXAMPLES)
-    reasons = "; ".join(f"{reason} ({count:,} times)" if count > 1 else reason for reason, count in often)
-    return f"The ZIP archive holds no photo that can be used: {reasons}. {expected}"
+        return sentences(tr("The ZIP archive holds no photos."), expected)
+    reasons = ""
+    for reason, count in Counter(entry.reason for entry in left_out).most_common(EXAMPLES):
+        said = tr("{reason} ({count} times)", reason=reason, count=count) if count > 1 else reason
+        reasons = tr_context("reasons", "{before}; {next}", before=reasons, next=said) if reasons else said
+    return sentences(tr("The ZIP archive holds no photo that can be used: {reasons}.", reasons=reasons), expected)
 
 
 def _without_zip(name: str) -> str:

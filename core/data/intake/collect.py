@@ -41,6 +41,7 @@ from core.data.intake.sample import SAMPLE_NAME
 from core.data.scan.folder import nothing
 from core.data.scan.walk import LeftOut, is_housekeeping
 from core.errors import DataError, FolderError, PhotoError
+from core.language import tr
 from core.settings import Limits
 
 ENOUGH = 5
@@ -84,12 +85,12 @@ def new_dataset(datasets_folder: Path, name: str) -> Path:
     """
     cleaned = folder_name(name, "a dataset")
     if cleaned.casefold() == SAMPLE_NAME:
-        raise DataError(f"“{SAMPLE_NAME}” is the name of the sample. Give another name.")
+        raise DataError(tr("“{name}” is the name of the sample. Give another name.", name=SAMPLE_NAME))
     try:
         datasets_folder.mkdir(parents=True, exist_ok=True)
         return _new_folder(datasets_folder, cleaned, "dataset")
     except OSError as error:
-        raise FolderError(f"The dataset “{cleaned}” cannot be made in {datasets_folder} ({error.strerror}).") from error
+        raise FolderError(_dataset_not_made(cleaned, datasets_folder, error)) from error
 
 
 def begin_dataset(datasets_folder: Path, name: str, class_names: Iterable[str]) -> Path:
@@ -104,10 +105,19 @@ def begin_dataset(datasets_folder: Path, name: str, class_names: Iterable[str]) 
         datasets_folder.mkdir(parents=True, exist_ok=True)
         folder = claim(free_names(datasets_folder / cleaned), new_folder)
     except OSError as error:
-        raise FolderError(f"The dataset “{cleaned}” cannot be made in {datasets_folder} ({error.strerror}).") from error
+        raise FolderError(_dataset_not_made(cleaned, datasets_folder, error)) from error
     for class_name in class_names:
         new_class(folder, class_name, datasets_folder=datasets_folder)
     return folder
+
+
+def _dataset_not_made(name: str, folder: Path, error: OSError) -> str:
+    return tr(
+        "The dataset “{name}” cannot be made in {folder} ({reason}).",
+        name=name,
+        folder=str(folder),
+        reason=str(error.strerror),
+    )
 
 
 def new_class(dataset: Path, name: str, *, datasets_folder: Path) -> str:
@@ -122,7 +132,14 @@ def new_class(dataset: Path, name: str, *, datasets_folder: Path) -> str:
     try:
         return _new_folder(folder, cleaned, "class").name
     except OSError as error:
-        raise FolderError(f"The class “{cleaned}” cannot be made in {folder} ({error.strerror}).") from error
+        raise FolderError(
+            tr(
+                "The class “{name}” cannot be made in {folder} ({reason}).",
+                name=cleaned,
+                folder=str(folder),
+                reason=str(error.strerror),
+            )
+        ) from error
 
 
 def class_counts(dataset: Path, *, datasets_folder: Path) -> dict[str, int]:
@@ -135,7 +152,7 @@ def class_counts(dataset: Path, *, datasets_folder: Path) -> dict[str, int]:
     try:
         names = sorted(entry.name for entry in os.scandir(folder) if _is_class(entry))
     except OSError as error:
-        raise FolderError(f"The folder {folder} cannot be opened ({error.strerror}).") from error
+        raise FolderError(_not_opened(folder, error)) from error
     return {name: sum(1 for _ in _photo_names(folder / name)) for name in names}
 
 
@@ -150,8 +167,12 @@ def newest(dataset: Path, class_name: str, most: int, *, datasets_folder: Path) 
         with os.scandir(target) as entries:
             times = [(entry.stat().st_mtime_ns, entry.name) for entry in entries if is_photo_name(entry.name)]
     except OSError as error:
-        raise FolderError(f"The folder {target} cannot be opened ({error.strerror}).") from error
+        raise FolderError(_not_opened(target, error)) from error
     return [target / name for _, name in sorted(times, reverse=True)[:most]]
+
+
+def _not_opened(folder: Path, error: OSError) -> str:
+    return tr("The folder {folder} cannot be opened ({reason}).", folder=str(folder), reason=str(error.strerror))
 
 
 def add_photos(
@@ -197,7 +218,7 @@ def add_photos(
             added = _move_all(good, target)
         for path, twin in added.items():
             if twin is not None:
-                uploads.leave_out(written[path], f"the same photo is already there ({twin.name})")
+                uploads.leave_out(written[path], tr("the same photo is already there ({file})", file=twin.name))
     new = sum(twin is None for twin in added.values())
     return Intake(target, new, tuple(sorted(uploads.left_out)), uploads.ignored)
 
@@ -216,7 +237,13 @@ def add_camera_photo(dataset: Path, class_name: str, jpeg: bytes, limits: Limits
     class_folder(folder, class_name)
     _check_camera_photo(jpeg, limits)
     if sum(class_counts(dataset, datasets_folder=datasets_folder).values()) >= limits.files:
-        raise DataError(f"{_full(limits)} Build another dataset, or raise “files” under [limits] in settings.toml.")
+        raise DataError(
+            tr(
+                "The dataset holds {limit} photos, the most that are taken. Build another dataset, or raise “files”"
+                " under [limits] in settings.toml.",
+                limit=limits.files,
+            )
+        )
     with unfinished(datasets_folder, len(jpeg)) as place:
         write([jpeg], place / "photo", Progress(nothing, 0))
         with changing(folder):
@@ -257,7 +284,7 @@ class _Uploads:
                 write(chunks_of(stream, self._limits.file_bytes), path, progress, done)
                 written[path] = name
             except PhotoError as error:
-                self.leave_out(name, str(error))
+                self.leave_out(name, error.text)
             done += size
             progress.at(done)
         return written
@@ -266,7 +293,7 @@ class _Uploads:
         try:
             size = _size(stream)
         except PhotoError as error:
-            self.leave_out(name, str(error))
+            self.leave_out(name, error.text)
             return
         problem = self._problem(name, size)
         if problem:
@@ -281,10 +308,12 @@ class _Uploads:
         if problem or size > limits.file_bytes:
             return problem or too_large(size, limits.file_bytes)
         if len(self._chosen) >= limits.uploads:
-            return f"{limits.uploads:,} photos are taken at a time: add it in the next round"
+            return tr("{limit} photos are taken at a time: add it in the next round", limit=limits.uploads)
         if self.needed + size > limits.total_bytes:
-            return f"{in_words(limits.total_bytes)} are taken at a time: add it in the next round"
-        return "" if len(self._chosen) < self._room else _full(limits).lower().rstrip(".")
+            return tr("{size} are taken at a time: add it in the next round", size=in_words(limits.total_bytes))
+        if len(self._chosen) < self._room:
+            return ""
+        return tr("the dataset holds {limit} photos, the most that are taken", limit=limits.files)
 
 
 def _new_folder(parent: Path, name: str, what: str) -> Path:
@@ -307,11 +336,7 @@ def _size(stream: BinaryIO) -> int:
     try:
         return stream.seek(0, os.SEEK_END)
     except (OSError, ValueError) as error:
-        raise PhotoError(f"what was sent cannot be read ({error})") from error
-
-
-def _full(limits: Limits) -> str:
-    return f"The dataset holds {limits.files:,} photos, the most that are taken."
+        raise PhotoError(tr("what was sent cannot be read ({reason})", reason=str(error))) from error
 
 
 def _move_all(written: dict[Path, str], target: Path) -> dict[Path, Path | None]:
@@ -351,7 +376,9 @@ def _check_camera_photo(jpeg: bytes, limits: Limits) -> None:
             raise PhotoError(too_large(len(jpeg), limits.file_bytes))
         inspect(jpeg, limits.pixels)
     except PhotoError as error:
-        raise PhotoError(f"The photo from the camera was not added: {error}. Take it again.") from error
+        raise PhotoError(
+            tr("The photo from the camera was not added: {reason}. Take it again.", reason=error.text)
+        ) from error
 
 
 def _camera_names(folder: Path) -> Iterator[Path]:

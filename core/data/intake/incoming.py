@@ -23,6 +23,7 @@ from core.data.intake.file_names import LONGEST_SUFFIX, safe_name
 from core.data.scan.tables import TABLE_SUFFIXES
 from core.data.scan.walk import SUFFIX_HINTS, LeftOut, is_housekeeping
 from core.errors import DataError, FolderError, PhotoError
+from core.language import number, tr, tr_mark
 from core.settings import GIGABYTE, MEGABYTE
 
 CHUNK = 1 << 16
@@ -41,6 +42,15 @@ UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """No space left, the user's share is used up, or the file may not grow."""
+
+NAMELESS = {
+    "a dataset": tr_mark("“{name}” cannot be the name of a dataset. Give a name with at least one letter or digit."),
+    "a class": tr_mark("“{name}” cannot be the name of a class. Give a name with at least one letter or digit."),
+}
+NAMES_OF_SYSTEMS = {
+    "a dataset": tr_mark("“{name}” is a name that systems use for themselves. Give a dataset another name."),
+    "a class": tr_mark("“{name}” is a name that systems use for themselves. Give a class another name."),
+}
 
 BAD_NAME = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL})
 """What file systems say to a name that they cannot hold."""
@@ -115,10 +125,10 @@ def sweep_unfinished(datasets_folder: Path) -> None:
 
 def free_names(wanted: Path, numbers: dict[Path, int] | None = None) -> Iterator[Path]:
     """Yield "rose.jpg", "rose 2.jpg", "rose 3.jpg" and so on; `numbers` remembers where to go on the next time."""
-    for number in count((numbers or {}).get(wanted, 1)):
+    for place in count((numbers or {}).get(wanted, 1)):
         if numbers is not None:
-            numbers[wanted] = number + 1
-        yield _numbered(wanted, number)
+            numbers[wanted] = place + 1
+        yield _numbered(wanted, place)
 
 
 def claim(candidates: Iterable[Path], make: Callable[[Path], None]) -> Path:
@@ -141,7 +151,9 @@ def claim(candidates: Iterable[Path], make: Callable[[Path], None]) -> Path:
             continue
         except OSError as error:
             if error.errno in BAD_NAME:
-                raise PhotoError(f"this disk cannot hold a name like this ({error.strerror})") from error
+                raise PhotoError(
+                    tr("this disk cannot hold a name like this ({reason})", reason=str(error.strerror))
+                ) from error
             raise
         return path
     raise FileExistsError(errno.EEXIST, "all names are taken")
@@ -193,7 +205,7 @@ def chunks_of(stream: BinaryIO, most: int) -> Iterator[bytes]:
                 raise PhotoError(too_large(done, most))
             yield chunk
     except (OSError, ValueError) as error:
-        raise PhotoError(f"what was sent cannot be read ({error})") from error
+        raise PhotoError(tr("what was sent cannot be read ({reason})", reason=str(error))) from error
 
 
 def broken(paths: Sequence[Path], max_pixels: int) -> dict[Path, str]:
@@ -207,18 +219,23 @@ def suffix_problem(suffix: str) -> str:
     """Return why a file with this ending (lower case, with the dot) cannot be a photo; empty when it can."""
     if suffix in PHOTO_SUFFIXES:
         return ""
-    usual = f"{suffix} files are not photos" if len(suffix) <= LONGEST_SUFFIX else "files of this kind are not photos"
-    return SUFFIX_HINTS.get(suffix, usual)
+    if suffix in SUFFIX_HINTS:
+        return tr(SUFFIX_HINTS[suffix])
+    if len(suffix) > LONGEST_SUFFIX:
+        return tr("files of this kind are not photos")
+    return tr("{ending} files are not photos", ending=suffix)
 
 
 def too_large(found: int, most: int) -> str:
     """Say that a file has too many bytes."""
-    return f"the file is too large: {in_words(found)}; the limit is {in_words(most)}"
+    return tr("the file is too large: {size}; the limit is {limit}", size=in_words(found), limit=in_words(most))
 
 
 def in_words(size: int) -> str:
     """Return a number of bytes as people say it."""
-    return f"{size / GIGABYTE:,.1f} GB" if size >= GIGABYTE else f"{size / MEGABYTE:,.1f} MB"
+    if size >= GIGABYTE:
+        return tr("{number} GB", number=number(size / GIGABYTE, 1))
+    return tr("{number} MB", number=number(size / MEGABYTE, 1))
 
 
 def shown(name: str) -> str:
@@ -230,13 +247,14 @@ def folder_name(name: str, what: str) -> str:
     """Return what a person has typed, or the name of a file, as the name of a folder.
 
     Raises:
-        DataError: Nothing is left of it, or systems use such names for themselves; `what` says whose name it is.
+        DataError: Nothing is left of it, or systems use such names for themselves; `what` says whose name it is,
+            "a dataset" or "a class".
     """
     cleaned = safe_name(name.replace("/", "_").replace("\\", "_"))
     if not any(unicodedata.category(character)[0] in "LNS" for character in name):  # letters, numbers, symbols
-        raise DataError(f"“{name[:40]}” cannot be the name of {what}. Give a name with at least one letter or digit.")
+        raise DataError(tr(NAMELESS[what], name=name[:40]))
     if is_housekeeping(cleaned):
-        raise DataError(f"“{name[:40]}” is a name that systems use for themselves. Give {what} another name.")
+        raise DataError(tr(NAMES_OF_SYSTEMS[what], name=name[:40]))
     return cleaned
 
 
@@ -251,18 +269,18 @@ def _locked_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _numbered(path: Path, number: int) -> Path:
-    if number == 1:
+def _numbered(path: Path, place: int) -> Path:
+    if place == 1:
         return path
     suffix = path.suffix if path.suffix.lower() in KEPT_SUFFIXES else ""
-    return path.with_name(f"{path.name.removesuffix(suffix)} {number}{suffix}")
+    return path.with_name(f"{path.name.removesuffix(suffix)} {place}{suffix}")
 
 
 def _problem(path: Path, max_pixels: int) -> str:
     try:
         inspect(path, max_pixels)
     except PhotoError as error:
-        return str(error)
+        return error.text
     return ""
 
 
@@ -275,12 +293,17 @@ def _check_space(folder: Path, needed: int) -> None:
 def _what_went_wrong(error: Exception, folder: Path, needed: int) -> str:
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         return _disk_full(folder, needed, shutil.disk_usage(folder).free)
-    reason = error.strerror if isinstance(error, OSError) else error
-    return f"The folder {folder} cannot be written to ({reason}). Nothing was added."
+    reason = str(error.strerror if isinstance(error, OSError) else error)
+    return tr(
+        "The folder {folder} cannot be written to ({reason}). Nothing was added.", folder=str(folder), reason=reason
+    )
 
 
 def _disk_full(folder: Path, needed: int, free: int) -> str:
-    return (
-        f"The disk is full: the photos need up to {in_words(needed)}, and {in_words(free)} are free for {folder}."
-        " Nothing was added. Make room, or set UNFREEZE_HOME to a folder on a larger disk."
+    return tr(
+        "The disk is full: the photos need up to {needed}, and {free} are free for {folder}. Nothing was added. Make"
+        " room, or set UNFREEZE_HOME to a folder on a larger disk.",
+        needed=in_words(needed),
+        free=in_words(free),
+        folder=str(folder),
     )

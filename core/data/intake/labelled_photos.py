@@ -9,12 +9,14 @@ from core.data.images import PHOTO_SUFFIXES
 from core.data.intake.archive import usable_entries
 from core.data.intake.incoming import shown, suffix_problem, too_large
 from core.data.intake.zip_reader import Entry, ZipReader
+from core.data.scan.layout import SEVERAL_LABELS
 from core.data.scan.photo_finder import Finder
 from core.data.scan.table_columns import guess_columns
 from core.data.scan.table_labels import TableSource, labels_of_rows
 from core.data.scan.tables import TABLE_SUFFIXES, parse_table
 from core.data.scan.walk import LeftOut
 from core.errors import DataError, PhotoError, UnfreezeError
+from core.language import tr
 from core.settings import Limits
 
 ARCHIVE = ".zip"
@@ -60,7 +62,8 @@ def read_labelled_photos(files: Sequence[tuple[str, BinaryIO]], limits: Limits) 
         work.take(name, file)
     labelled = _labelled_by_tables(work.photos, work.tables, work.left_out)
     most = limits.uploads
-    work.left_out += [LeftOut(photo.name, f"at most {most:,} photos are taken at a time") for photo in labelled[most:]]
+    too_many = tr("at most {limit} photos are taken at a time", limit=most)
+    work.left_out += [LeftOut(photo.name, too_many) for photo in labelled[most:]]
     return LabelledPhotos(tuple(labelled[:most]), tuple(work.left_out))
 
 
@@ -89,7 +92,7 @@ class _Sorting:
             reader = ZipReader(file, self._limits.files)
             chosen, left_out = usable_entries(reader, self._limits)
         except DataError as error:
-            self.left_out.append(LeftOut(shown(name), str(error)))
+            self.left_out.append(LeftOut(shown(name), error.text))
             return
         self.left_out += left_out
         for parts, entry in chosen:
@@ -106,10 +109,10 @@ class _Sorting:
     def _take_table(self, name: str, read: Callable[[], bytes]) -> None:
         try:
             if len(self.tables) == MOST_TABLES:
-                raise PhotoError(f"at most {MOST_TABLES} tables are read")
+                raise PhotoError(tr("at most {limit} tables are read", limit=MOST_TABLES))
             self.tables.append((name, read()))
         except PhotoError as error:
-            self.left_out.append(LeftOut(shown(name), str(error)))
+            self.left_out.append(LeftOut(shown(name), error.text))
 
 
 def _whole(file: BinaryIO, most: int) -> bytes:
@@ -129,7 +132,7 @@ def _labelled_by_tables(
         try:
             table = parse_table(content, shown(name))
         except UnfreezeError as error:
-            left_out.append(LeftOut(shown(name), str(error)))
+            left_out.append(LeftOut(shown(name), error.text))
             continue
         find = Finder(name, [photo.name for photo in photos])
         columns = guess_columns(table, find)
@@ -138,9 +141,9 @@ def _labelled_by_tables(
             match = find.photo(file)
             found = [] if match.problem else labels_of(row, match.path)
             if match.problem:
-                left_out.append(LeftOut(file or shown(name), match.problem))
+                left_out.append(LeftOut(file or shown(name), tr(match.problem)))
             elif len(found) > 1:
-                left_out.append(LeftOut(file, f"the table gives it several labels: {', '.join(found)}"))
+                left_out.append(LeftOut(file, tr(SEVERAL_LABELS, labels=", ".join(found))))
             else:
                 labels[match.path] = shown("".join(found))
     return [replace(photo, label=labels.get(photo.name, photo.label)) for photo in photos]

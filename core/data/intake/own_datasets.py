@@ -14,6 +14,7 @@ from core.data.intake.incoming import folder_name, shown
 from core.data.intake.sample import SAMPLE_NAME
 from core.data.scan.walk import is_housekeeping
 from core.errors import DataError, FolderError
+from core.language import tr, tr_mark
 from core.processes.locks import locked
 
 LOCK = ".changing"
@@ -21,6 +22,11 @@ LOCK = ".changing"
 
 FORMER_NAMES = ".former-names"
 """In a dataset: former and new name of each class that was renamed, one a line with "/" between, the newest last."""
+
+TAKEN = {
+    "dataset": tr_mark("There is already a dataset “{name}”. Use that one, or give another name."),
+    "class": tr_mark("There is already a class “{name}”. Use that one, or give another name."),
+}
 
 PATIENCE = 10.0
 """Seconds to wait for whoever is changing the same dataset, which takes a moment."""
@@ -44,11 +50,17 @@ def own_dataset(dataset: Path, datasets_folder: Path) -> Path:
         resolved, home = dataset.resolve(), datasets_folder.resolve()
         own = resolved.parent == home and not is_housekeeping(resolved.name) and resolved.is_dir()
     except (OSError, RuntimeError, ValueError) as error:
-        raise FolderError(f"The folder {dataset} cannot be opened ({error}).") from error
+        raise FolderError(
+            tr("The folder {folder} cannot be opened ({reason}).", folder=str(dataset), reason=str(error))
+        ) from error
     if not own:
         raise FolderError(
-            f"{dataset} is not one of Unfreeze's own datasets: photos are only added to folders directly in {home}."
-            " Make a new dataset, or pick one of these."
+            tr(
+                "{folder} is not one of Unfreeze's own datasets: photos are only added to folders directly in {home}."
+                " Make a new dataset, or pick one of these.",
+                folder=str(dataset),
+                home=str(home),
+            )
         )
     return resolved
 
@@ -64,8 +76,16 @@ def class_folder(dataset: Path, name: str) -> Path:
         if is_class(dataset, now):
             return dataset / now
     except (OSError, RuntimeError, ValueError) as error:
-        raise FolderError(f"The class “{shown(name)[:40]}” cannot be opened ({error}).") from error
-    raise FolderError(f"The dataset {dataset} has no class “{shown(name)[:40]}”. Make the class first.")
+        raise FolderError(
+            tr("The class “{name}” cannot be opened ({reason}).", name=shown(name)[:40], reason=str(error))
+        ) from error
+    raise FolderError(
+        tr(
+            "The dataset {folder} has no class “{name}”. Make the class first.",
+            folder=str(dataset),
+            name=shown(name)[:40],
+        )
+    )
 
 
 def is_class(dataset: Path, name: str) -> bool:
@@ -89,7 +109,9 @@ def changing(dataset: Path) -> Iterator[None]:
     """
     with locked(dataset / LOCK, PATIENCE) as held:
         if not held:
-            raise FolderError(f"Somebody else is changing the dataset {dataset} at this moment. Try again.")
+            raise FolderError(
+                tr("Somebody else is changing the dataset {folder} at this moment. Try again.", folder=str(dataset))
+            )
         yield
 
 
@@ -112,16 +134,24 @@ def rename_class(dataset: Path, name: str, wanted: str, *, datasets_folder: Path
                     file.write(f"{source.name}/{cleaned}\n")
     except OSError as error:
         raise FolderError(
-            f"The class “{shown(name)[:40]}” cannot be renamed in {folder} ({error.strerror})."
+            tr(
+                "The class “{name}” cannot be renamed in {folder} ({reason}).",
+                name=shown(name)[:40],
+                folder=str(folder),
+                reason=str(error.strerror),
+            )
         ) from error
     return cleaned
 
 
 def check_free(parent: Path, name: str, what: str, *, besides: str = "") -> None:
-    """Raise `DataError` if something in a folder has this name, in capital or small letters, and is not `besides`."""
+    """Raise `DataError` if something in a folder has this name, in capital or small letters, and is not `besides`.
+
+    `what` is "dataset" or "class".
+    """
     for path in parent.iterdir():
         if path.name.casefold() == name.casefold() and path.name != besides:
-            raise DataError(f"There is already a {what} “{path.name}”. Use that one, or give another name.")
+            raise DataError(tr(TAKEN[what], name=path.name))
 
 
 def _name_now(dataset: Path, name: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from core.data.intake.incoming import free_names, move_in, shown
 from core.data.intake.own_datasets import changing, class_folder, is_photo_name, own_dataset
 from core.errors import FolderError
+from core.language import tr
 
 REMOVED = ".removed"
 """In a dataset: a folder for each removal, named by its time in nanoseconds since 1970 and random digits."""
@@ -55,7 +56,9 @@ def remove_photos(dataset: Path, class_name: str, names: Iterable[str], *, datas
                 os.rename(path, kept / path.name)
             return ticket
     except OSError as error:
-        raise FolderError(f"Photos cannot be removed in {folder} ({error.strerror}).") from error
+        raise FolderError(
+            tr("Photos cannot be removed in {folder} ({reason}).", folder=str(folder), reason=str(error.strerror))
+        ) from error
 
 
 def remove_class(dataset: Path, class_name: str, *, datasets_folder: Path) -> str:
@@ -73,7 +76,12 @@ def remove_class(dataset: Path, class_name: str, *, datasets_folder: Path) -> st
             return ticket
     except OSError as error:
         raise FolderError(
-            f"The class “{shown(class_name)[:40]}” cannot be removed in {folder} ({error.strerror})."
+            tr(
+                "The class “{name}” cannot be removed in {folder} ({reason}).",
+                name=shown(class_name)[:40],
+                folder=str(folder),
+                reason=str(error.strerror),
+            )
         ) from error
 
 
@@ -96,7 +104,13 @@ def put_back(dataset: Path, ticket: str, *, datasets_folder: Path) -> bool:
             kept.rmdir()
             return True
     except OSError as error:
-        raise FolderError(f"What was removed cannot be put back in {folder} ({error.strerror}).") from error
+        raise FolderError(
+            tr(
+                "What was removed cannot be put back in {folder} ({reason}).",
+                folder=str(folder),
+                reason=str(error.strerror),
+            )
+        ) from error
 
 
 def delete_old(dataset: Path) -> None:
@@ -119,7 +133,12 @@ def _new_ticket(dataset: Path) -> str:
 def _removed_folder(dataset: Path) -> Path:
     folder = dataset / REMOVED
     if folder.is_symlink():
-        raise FolderError(f"{folder} is a link to another place. Remove the link, so that nothing is moved there.")
+        raise FolderError(
+            tr(
+                "{folder} is a link to another place. Remove the link, so that nothing is moved there.",
+                folder=str(folder),
+            )
+        )
     return folder
 
 

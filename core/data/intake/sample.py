@@ -11,6 +11,7 @@ from PIL import Image
 
 from core.data.scan.walk import is_housekeeping
 from core.errors import FolderError
+from core.language import tr
 
 SAMPLE_NAME = "digits"
 SAMPLE_PHOTOS = 1797
@@ -37,7 +38,13 @@ def write_sample(datasets_folder: Path) -> Path:
             if not _is_complete_sample(target):  # another session may have been faster
                 _replace(target, unfinished)
     except OSError as error:
-        raise FolderError(f"The sample cannot be written to {target} ({error.strerror}).") from error
+        raise FolderError(
+            tr(
+                "The sample cannot be written to {folder} ({reason}).",
+                folder=str(target),
+                reason=str(error.strerror),
+            )
+        ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return target
@@ -54,7 +61,12 @@ def _is_complete_sample(target: Path) -> bool:
     files = [path for path in target.rglob("*") if path.is_file() and not is_housekeeping(path.name)]
     strange = [path for path in files if not SAMPLE_FILE.fullmatch(path.relative_to(target).as_posix())]
     if strange or target.is_symlink() or not target.is_dir():
-        raise FolderError(f"{target} is not the sample, but has its name; rename it, and add the sample again.")
+        raise FolderError(
+            tr(
+                "{folder} is not the sample, but has its name; rename it, and add the sample again.",
+                folder=str(target),
+            )
+        )
     return len(files) == SAMPLE_PHOTOS and all(path.stat().st_size for path in files)
 
 

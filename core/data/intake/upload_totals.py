@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from core import formatting
+from core.language import tr
 
 
 @dataclass
@@ -29,15 +30,20 @@ class UploadTotals:
         coming = list(self.coming.values())
         mine = held.get(session, 0) + sum(bytes_ for owner, bytes_ in coming if owner == session)
         everyone = sum(held.values()) + sum(bytes_ for _, bytes_ in coming)
-        came = f"An upload of {formatting.size(size)} was refused:"
         if mine + size > self.per_session:
-            return (
-                f"{came} this browser tab holds {formatting.size(mine)} already and may hold"
-                f" {formatting.size(self.per_session)}. Remove uploaded files, or reload the page."
+            return tr(
+                "An upload of {size} was refused: this browser tab holds {held} already and may hold {limit}. Remove"
+                " uploaded files, or reload the page.",
+                size=formatting.size(size),
+                held=formatting.size(mine),
+                limit=formatting.size(self.per_session),
             )
         if everyone + size > self.in_all:
-            return (
-                f"{came} all visitors together hold {formatting.size(everyone)} already and may hold"
-                f" {formatting.size(self.in_all)}. Try again when others have closed their tabs."
+            return tr(
+                "An upload of {size} was refused: all visitors together hold {held} already and may hold {limit}. Try"
+                " again when others have closed their tabs.",
+                size=formatting.size(size),
+                held=formatting.size(everyone),
+                limit=formatting.size(self.in_all),
             )
         return ""

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from core.errors import DataError, PhotoError
+from core.language import tr, tr_mark
 
 CHUNK = 1 << 16
 """Bytes that are read, and at most unpacked, at a time."""
@@ -57,21 +58,27 @@ SPARE_BYTES = 1_000_000
 """A table of contents may have this many bytes per entry that is allowed, and in addition."""
 
 KINDS = {
-    rb"\Z": "the file is empty",
-    rb"PK\x03\x04": "this archive is cut off: its end, with the table of contents, is missing. Copy or load it anew",
-    rb"PK\x07\x08": "this is one part of an archive that was divided into several",
-    rb"Rar!": "this is a RAR archive",
-    rb"7z\xbc\xaf\x27\x1c": "this is a 7z archive",
-    rb"\x1f\x8b": "this is a gzip archive (.gz, .tgz)",
-    rb"BZh": "this is a bzip2 archive (.bz2)",
-    rb"\xfd7zXZ": "this is an XZ archive (.xz)",
-    rb"\x28\xb5\x2f\xfd": "this is a Zstandard archive (.zst)",
-    rb"(?s).{257}ustar": "this is a tar archive",
-    rb"\s*<(!doctype html|html|head|body)": "this is a web page (HTML), perhaps in place of a download that failed",
-    rb"%PDF": "this is a PDF document",
-    rb"(?s)\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP": "this is a single photo",
+    rb"\Z": tr_mark("the file is empty"),
+    rb"PK\x03\x04": tr_mark(
+        "this archive is cut off: its end, with the table of contents, is missing. Copy or load it anew"
+    ),
+    rb"PK\x07\x08": tr_mark("this is one part of an archive that was divided into several"),
+    rb"Rar!": tr_mark("this is a RAR archive"),
+    rb"7z\xbc\xaf\x27\x1c": tr_mark("this is a 7z archive"),
+    rb"\x1f\x8b": tr_mark("this is a gzip archive (.gz, .tgz)"),
+    rb"BZh": tr_mark("this is a bzip2 archive (.bz2)"),
+    rb"\xfd7zXZ": tr_mark("this is an XZ archive (.xz)"),
+    rb"\x28\xb5\x2f\xfd": tr_mark("this is a Zstandard archive (.zst)"),
+    rb"(?s).{257}ustar": tr_mark("this is a tar archive"),
+    rb"\s*<(!doctype html|html|head|body)": tr_mark(
+        "this is a web page (HTML), perhaps in place of a download that failed"
+    ),
+    rb"%PDF": tr_mark("this is a PDF document"),
+    rb"(?s)\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP": tr_mark("this is a single photo"),
 }
 """How files begin that are taken for ZIP archives, as regular expressions, and what to say of them."""
+
+DAMAGED = tr_mark("its table of contents is damaged. Copy or load it anew")
 
 OTHER_METHODS = {
     1: "Shrink",
@@ -81,7 +88,7 @@ OTHER_METHODS = {
     93: "Zstandard",
     95: "XZ",
     98: "PPMd",
-    99: "encryption (AES)",
+    99: tr_mark("encryption (AES)"),
 }
 """APPNOTE 4.4.5: ways of packing that are not read."""
 
@@ -130,8 +137,10 @@ class Entry:
     @property
     def unread_method(self) -> str:
         """How it is packed, where that way is not read; else empty."""
-        known = self.method in UNPACKERS
-        return "" if known else OTHER_METHODS.get(self.method, f"method {self.method}")
+        if self.method in UNPACKERS:
+            return ""
+        known = OTHER_METHODS.get(self.method)
+        return tr(known) if known else tr("method {number}", number=str(self.method))
 
 
 class ZipReader:
@@ -165,19 +174,22 @@ class ZipReader:
             for chunk in UNPACKERS[entry.method](self._packed(entry)):
                 done, crc = done + len(chunk), zlib.crc32(chunk, crc)
                 if done > entry.size:
-                    raise PhotoError(f"it is larger than the archive says ({entry.size:,} bytes): this may be a trap")
+                    raise PhotoError(
+                        tr("it is larger than the archive says ({count} bytes): this may be a trap", count=entry.size)
+                    )
                 yield chunk
         except (zlib.error, OSError, EOFError) as error:
-            raise PhotoError(f"it is damaged in the archive ({error})") from error
+            reason = error.args[0] if isinstance(error, EOFError) and error.args else str(error)
+            raise PhotoError(tr("it is damaged in the archive ({reason})", reason=reason)) from error
         if (done, crc) != (entry.size, entry.crc):
-            raise PhotoError("it is damaged in the archive (its checksum or its size is wrong)")
+            raise PhotoError(tr("it is damaged in the archive (its checksum or its size is wrong)"))
 
     def _packed(self, entry: Entry) -> Iterator[bytes]:
         """Yield an entry's bytes as they are in the archive."""
         start = self._start(entry)
         following = bisect_right(self._starts, entry.offset)
         if start + entry.packed > self._starts[following]:
-            raise PhotoError("its bytes run into another entry of the archive, which is damaged or a trap")
+            raise PhotoError(tr("its bytes run into another entry of the archive, which is damaged or a trap"))
         for position in range(start, start + entry.packed, CHUNK):
             yield _read(self.file, position, min(CHUNK, start + entry.packed - position))
 
@@ -186,7 +198,7 @@ class ZipReader:
         fixed = _read(self.file, entry.offset, HEADER.size) if inside else b""
         signature, _, name_length, extra_length = HEADER.unpack(fixed.ljust(HEADER.size, b"\0"))
         if signature != HEADER_SIGNATURE:
-            raise PhotoError("it is damaged in the archive (there is nothing where it should begin)")
+            raise PhotoError(tr("it is damaged in the archive (there is nothing where it should begin)"))
         return int(entry.offset + HEADER.size + name_length + extra_length)
 
 
@@ -217,10 +229,10 @@ def _find_table(file: BinaryIO, most_entries: int) -> _Table:
     if large is not None:
         end, disk, first_disk, count, size, offset = large
     if disk or first_disk:
-        raise DataError(_not_read("this is the last part of an archive that was divided into several"))
+        raise DataError(_not_read(tr("this is the last part of an archive that was divided into several")))
     _check_length(count, size, most_entries)
     if size > end:
-        raise DataError(_not_read("its table of contents is damaged. Copy or load it anew"))
+        raise DataError(_not_read(tr(DAMAGED)))
     return _Table(end - size, size, end - size - offset)
 
 
@@ -237,17 +249,28 @@ def _end64(file: BinaryIO, end: int) -> tuple[int, int, int, int, int, int] | No
         if len(record) == END64.size and record.startswith(END64_SIGNATURE):
             _, _, _, _, disk, first_disk, _, count, size, offset = END64.unpack(record)
             return position, disk, first_disk, count, size, offset
-    raise DataError(_not_read("its table of contents is damaged. Copy or load it anew"))
+    raise DataError(_not_read(tr(DAMAGED)))
 
 
 def _check_length(count: int, size: int, most_entries: int) -> None:
     if count > most_entries:
-        raise DataError(_too_many(f"{count:,}", most_entries))
+        raise DataError(
+            tr(
+                "This ZIP archive holds {count} files; at most {limit} are taken. Pack fewer, or raise “files” under"
+                " [limits] in settings.toml.",
+                count=count,
+                limit=most_entries,
+            )
+        )
     most = most_entries * BYTES_PER_ROW + SPARE_BYTES
     if size > most:
         raise DataError(
-            f"The table of contents of this ZIP archive takes {size:,} bytes; at most {most:,} are read. Pack fewer"
-            " files, with shorter names."
+            tr(
+                "The table of contents of this ZIP archive takes {size} bytes; at most {limit} are read. Pack fewer"
+                " files, with shorter names.",
+                size=size,
+                limit=most,
+            )
         )
 
 
@@ -258,12 +281,18 @@ def _rows(file: BinaryIO, table: _Table, most_entries: int) -> Iterator[Entry]:
     while position < end:
         fixed = _read(file, position, ROW.size)
         if len(fixed) < ROW.size or not fixed.startswith(ROW_SIGNATURE):
-            raise DataError(_not_read("its table of contents is damaged. Copy or load it anew"))
+            raise DataError(_not_read(tr(DAMAGED)))
         fields = ROW.unpack(fixed)
         lengths = fields[10:13]
         count += 1
         if count > most_entries:
-            raise DataError(_too_many(f"more than {most_entries:,}", most_entries))
+            raise DataError(
+                tr(
+                    "This ZIP archive holds more than {limit} files; at most {limit} are taken. Pack fewer, or raise"
+                    " “files” under [limits] in settings.toml.",
+                    limit=most_entries,
+                )
+            )
         yield _entry(fields, _read(file, position + ROW.size, lengths[0] + lengths[1]), table.shift)
         position += ROW.size + sum(lengths)
 
@@ -314,7 +343,7 @@ def _inflate(chunks: Iterable[bytes]) -> Iterator[bytes]:
             chunk = stream.unconsumed_tail
     yield stream.flush()  # a few kilobytes: what one last piece of input can stand for
     if not stream.eof:
-        raise EOFError("its end is missing")
+        raise EOFError(tr("its end is missing"))
 
 
 def _bunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -324,7 +353,7 @@ def _bunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
         while not (stream.eof or stream.needs_input):
             yield stream.decompress(b"", CHUNK)
     if not stream.eof:
-        raise EOFError("its end is missing")
+        raise EOFError(tr("its end is missing"))
 
 
 UNPACKERS: dict[int, Callable[[Iterable[bytes]], Iterator[bytes]]] = {0: iter, 8: _inflate, 12: _bunzip}
@@ -335,7 +364,7 @@ def _length(file: BinaryIO) -> int:
     try:
         return file.seek(0, 2)
     except (OSError, ValueError) as error:
-        raise DataError(f"The archive cannot be read ({error}). Choose it again.") from error
+        raise DataError(tr("The archive cannot be read ({reason}). Choose it again.", reason=str(error))) from error
 
 
 def _read(file: BinaryIO, position: int, size: int) -> bytes:
@@ -348,20 +377,14 @@ def _read(file: BinaryIO, position: int, size: int) -> bytes:
         file.seek(position)
         return file.read(size)
     except (OSError, ValueError) as error:
-        raise DataError(f"The archive cannot be read ({error}). Choose it again.") from error
+        raise DataError(tr("The archive cannot be read ({reason}). Choose it again.", reason=str(error))) from error
 
 
 def _what_it_is(start: bytes) -> str:
     kinds = (kind for pattern, kind in KINDS.items() if re.match(pattern, start, re.IGNORECASE))
-    return _not_read(next(kinds, "this is no ZIP archive"))
+    known = next(kinds, "")
+    return _not_read(tr(known) if known else tr("this is no ZIP archive"))
 
 
 def _not_read(what: str) -> str:
-    return f"The archive cannot be read: {what}. Expected a whole ZIP archive (.zip)."
-
-
-def _too_many(found: str, most: int) -> str:
-    return (
-        f"This ZIP archive holds {found} files; at most {most:,} are taken. Pack fewer, or raise “files” under [limits]"
-        " in settings.toml."
-    )
+    return tr("The archive cannot be read: {what}. Expected a whole ZIP archive (.zip).", what=what)
