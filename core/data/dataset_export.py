@@ -22,6 +22,7 @@ from core.data.scan.walk import LeftOut, check_photo, is_housekeeping
 from core.data.subsets import NO_SUBSET, SUBSETS
 from core.errors import DataError, PhotoError
 from core.files import open_resolved
+from core.language import retold, tr
 from core.processes.background import BackgroundWork
 from core.settings import Settings
 
@@ -91,7 +92,7 @@ def rows_of(dataset: Dataset, parts: NDArray[np.int8]) -> list[Row]:
             rows.append(Row(path, folder.class_names[folder.labels[i]], part, action, why))
     rows.sort(key=lambda row: not row.label)  # the order of the used ones stays
     rows += [Row(path, decision=decided[path].action, because=decided[path].why) for path in dataset.excluded()]
-    return [*rows, *(Row(entry.path, decision=LEFT_OUT, because=entry.reason) for entry in dataset.scan.left_out)]
+    return [*rows, *(Row(entry.path, decision=LEFT_OUT, because=entry.given) for entry in dataset.scan.left_out)]
 
 
 def as_csv(rows: Iterable[Row], places: Mapping[str, str] | None = None) -> bytes:
@@ -99,7 +100,7 @@ def as_csv(rows: Iterable[Row], places: Mapping[str, str] | None = None) -> byte
 
     With `places`, where each file is in an archive, that comes first, and the path that it had becomes "was".
     """
-    values = ((row.file, row.label, row.part, row.decision, row.because) for row in rows)
+    values = ((row.file, row.label, row.part, row.decision, retold(row.because)) for row in rows)
     if places is None:
         return csv_file(COLUMNS, values)
     return csv_file((COLUMNS[0], "was", *COLUMNS[1:]), ((places.get(row[0], ""), *row) for row in values))
@@ -232,7 +233,7 @@ class ExportJob(BackgroundWork):
         return job
 
     def _run(self, write: Callable[[Report], Exported]) -> None:
-        with self.telling_how_it_ends("The export ended early"):
+        with self.telling_how_it_ends(tr("The export ended early")):
             self.result = write(self._report)
 
     def _report(self, done: int, total: int) -> None:
@@ -253,9 +254,9 @@ def _copy(
             sink.add(place, _content(dataset, i, settings))
             written[path] = place
         except PhotoError as error:
-            lost[path] = str(error)
+            lost[path] = error.text
     if not written:
-        raise DataError("None of the photos can be read any more, so there is nothing to export.")
+        raise DataError(tr("None of the photos can be read any more, so there is nothing to export."))
     on_progress(len(places), len(places))
     return written, lost
 
@@ -266,7 +267,7 @@ def _content(dataset: Dataset, i: int, settings: Settings) -> bytes:
     with _as_photo_error(), open_resolved(file) as stream:
         content = stream.read()
     if content_digest(content).hex() != dataset.digest(i):
-        raise PhotoError("it has changed since it was looked at")
+        raise PhotoError(tr("it has changed since it was looked at"))
     return content
 
 
@@ -275,7 +276,7 @@ def _as_photo_error() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise PhotoError(f"it cannot be read ({error.strerror})") from error
+        raise PhotoError(tr("it cannot be read ({reason})", reason=str(error.strerror))) from error
 
 
 def _bytes_of(dataset: Dataset, places: Iterable[int]) -> int:
@@ -291,7 +292,7 @@ def _bytes_of(dataset: Dataset, places: Iterable[int]) -> int:
 
 def _left_out(dataset: Dataset, lost: Mapping[str, str]) -> tuple[LeftOut, ...]:
     rows = rows_of(dataset, np.full(len(dataset.folder), NO_SUBSET, np.int8))
-    missing = [LeftOut(row.file, row.because or "you decided so") for row in rows if not row.label]
+    missing = [LeftOut(row.file, row.because or tr("you decided so")) for row in rows if not row.label]
     return tuple(sorted([*missing, *(LeftOut(path, reason) for path, reason in lost.items())]))
 
 

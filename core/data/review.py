@@ -12,9 +12,10 @@ import portalocker
 
 from core.data.scan.index import file_stem
 from core.data.scan.layout import Layout
-from core.errors import DataError
+from core.errors import DataError, UnfreezeError
 from core.files import saving, write_atomically
 from core.json_values import parsed
+from core.language import from_json, kept, retold, tr
 
 VERSION = 1
 
@@ -47,14 +48,22 @@ class Decision:
     def __post_init__(self) -> None:
         """Check the fields."""
         if self.action not in ACTIONS:
-            raise DataError(f"A decision is “{self.action}”; it must be one of {', '.join(ACTIONS)}.")
+            raise DataError(
+                tr(
+                    "A decision is “{given}”; it must be one of {expected}.",
+                    given=str(self.action),
+                    expected=", ".join(ACTIONS),
+                )
+            )
         texts = isinstance(self.photos, Mapping) and all(isinstance(text, str) for text in self.photos.values())
         if not texts or not self.photos:
-            raise DataError("A decision must name at least one photo, each with the digest of its file.")
+            raise DataError(tr("A decision must name at least one photo, each with the digest of its file."))
         if not (isinstance(self.label, str) and isinstance(self.why, str) and isinstance(self.made, int | float)):
-            raise DataError("The label and the reason of a decision must be text, and its time a number.")
+            raise DataError(tr("The label and the reason of a decision must be text, and its time a number."))
         if bool(self.label) != (self.action == RELABEL):
-            raise DataError(f"A decision to {self.action} photos has the label “{self.label}”.")
+            raise DataError(
+                tr("A decision to {action} photos has the label “{label}”.", action=self.action, label=self.label)
+            )
 
 
 @dataclass(frozen=True)
@@ -80,9 +89,11 @@ class Review:
     def __post_init__(self) -> None:
         """Check the classes."""
         if not all(isinstance(name, str) and name for name in self.classes):
-            raise DataError("Each class needs a name.")
+            raise DataError(tr("Each class needs a name."))
         if len(set(self.classes)) < len(self.classes):
-            raise DataError(f"Two classes must not have the same name; got {', '.join(self.classes)}.")
+            raise DataError(
+                tr("Two classes must not have the same name; got {classes}.", classes=", ".join(self.classes))
+            )
 
     def standing(self) -> dict[str, Decision]:
         """Return the decision that counts, by path."""
@@ -114,7 +125,10 @@ class Review:
         values = {"version": VERSION, "dataset": dataset, "layout": asdict(self.layout)}
         if self.classes:
             values["classes"] = self.classes
-        rows = [{**asdict(decision), "photos": dict(decision.photos)} for decision in self.decisions]
+        rows = [
+            {**asdict(decision), "photos": dict(decision.photos), "why": kept(decision.why)}
+            for decision in self.decisions
+        ]
         return json.dumps({**values, "decisions": rows}, indent=1, ensure_ascii=False)
 
     @classmethod
@@ -123,19 +137,37 @@ class Review:
         try:
             values = parsed(text, dict)
             if values["version"] != VERSION:
-                raise DataError(f"it has version {values['version']}, this Unfreeze reads version {VERSION}")
-            decisions = tuple(_made(Decision, row) for row in values["decisions"])
+                raise DataError(
+                    tr(
+                        "it has version {version}, this Unfreeze reads version {known}",
+                        version=str(values["version"]),
+                        known=str(VERSION),
+                    )
+                )
+            decisions = tuple(_made(Decision, _with_text(row)) for row in values["decisions"])
             classes = values.get("classes", [])
             if not isinstance(classes, list):
-                raise DataError(f"expected a list of classes, got {classes!r}")
+                raise DataError(tr("expected a list of classes, got {found}", found=repr(classes)))
             return cls(root, _made(Layout, values["layout"]), decisions, tuple(classes))
         except (ValueError, KeyError, TypeError, DataError) as error:
-            raise DataError(f"This is not a list of decisions about a dataset ({error}).") from error
+            raise DataError(
+                tr("This is not a list of decisions about a dataset ({reason}).", reason=_reason(error))
+            ) from error
+
+
+def _reason(error: Exception) -> str:
+    return error.text if isinstance(error, UnfreezeError) else str(error)
+
+
+def _with_text(row: Any) -> Any:
+    """The row of a decision whose reason is a text again, where it holds what the text was made of."""
+    return {**row, "why": from_json(row["why"])} if isinstance(row, dict) and isinstance(row.get("why"), dict) else row
 
 
 def _made(kind: type[Any], values: Any) -> Any:
     if not isinstance(values, dict):
-        raise DataError(f"expected a {kind.__name__.lower()}, got {values!r}")
+        expected = tr("expected a layout, got {found}", found=repr(values))
+        raise DataError(tr("expected a decision, got {found}", found=repr(values)) if kind is Decision else expected)
     known = {entry.name for entry in fields(kind)}
     return kind(**{name: value for name, value in values.items() if name in known})
 
@@ -164,8 +196,13 @@ class ReviewStore:
             return Review(root)
         except (OSError, ValueError, DataError) as error:
             raise DataError(
-                f"The decisions about {root.name} cannot be read from {file}: {error} Fix the file, or move it away"
-                " to start over."
+                tr(
+                    "The decisions about {dataset} cannot be read from {file}: {reason} Fix the file, or move it away"
+                    " to start over.",
+                    dataset=root.name,
+                    file=str(file),
+                    reason=_reason(error),
+                )
             ) from error
 
     def change(self, root: Path, how: Callable[[Review], Review]) -> Review:
@@ -182,7 +219,13 @@ class ReviewStore:
                     review = how(self.read(root))
                     self.write(review)
         except portalocker.LockException as error:
-            raise DataError(f"The decision could not be saved in {self.folder} ({error}). Try again.") from error
+            raise DataError(
+                tr(
+                    "The decision could not be saved in {folder} ({reason}). Try again.",
+                    folder=str(self.folder),
+                    reason=str(error),
+                )
+            ) from error
         return review
 
     def write(self, review: Review) -> None:
@@ -204,7 +247,7 @@ def rows_of(decisions: Sequence[Decision]) -> list[dict[str, str]]:
             "photo": path,
             "decision": decision.action,
             "class": decision.label,
-            "because": decision.why,
+            "because": retold(decision.why),
             "when": time.strftime("%Y-%m-%d %H:%M", time.localtime(decision.made)),
         }
         for decision in decisions

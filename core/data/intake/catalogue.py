@@ -22,6 +22,7 @@ from typing import Any
 from core.errors import DataError
 from core.files import write_atomically
 from core.json_values import read_json
+from core.language import from_json, kept, sentences, tr, tr_mark
 from core.processes.children import NO_GPU, QUIET, module_command, not_started, start_logged_job
 from core.processes.locks import is_locked, locked
 from core.settings import Settings
@@ -45,10 +46,10 @@ END_SECONDS = 10.0
 INCOMPLETE = re.compile(r"incomplete\.|.*\.tmp\.[0-9a-f]{32}$")
 """What TensorFlow Datasets calls files and folders that it has not finished; it never goes on with them."""
 
-WAY_OUT = (
+WAY_OUT = tr_mark(
     "You can also download photos on another computer and open their folder here, or begin with the built-in sample."
 )
-DIED = (
+DIED = tr_mark(
     "The download ended without a message; perhaps memory or the disk was full, or the computer was switched off. Start"
     " it again: files that had arrived completely are not downloaded a second time."
 )
@@ -60,26 +61,31 @@ class Offer:
 
     Attributes:
         name: In the catalogue.
-        title: The name that people read.
+        title_message: The name that people read, in English.
         classes: How many classes.
         photos: How many photos, in all its parts.
         megabytes: Size of the download, in units of 1,000,000 bytes.
     """
 
     name: str
-    title: str
+    title_message: str
     classes: int
     photos: int
     megabytes: int
 
+    @property
+    def title(self) -> str:
+        """The name that people read."""
+        return tr(self.title_message)
+
 
 OFFERED: tuple[Offer, ...] = (
-    Offer("tf_flowers", "Flowers of 5 kinds", 5, 3_670, 229),
-    Offer("cats_vs_dogs", "Cats and dogs", 2, 23_262, 825),
-    Offer("stanford_dogs", "Dogs of 120 breeds", 120, 20_580, 816),
-    Offer("food101", "Food: 101 dishes", 101, 101_000, 4_996),
-    Offer("cifar10", "Tiny pictures of 10 kinds of animals and vehicles", 10, 60_000, 170),
-    Offer("cifar100", "Tiny pictures of 100 kinds of things", 100, 60_000, 169),
+    Offer("tf_flowers", tr_mark("Flowers of 5 kinds"), 5, 3_670, 229),
+    Offer("cats_vs_dogs", tr_mark("Cats and dogs"), 2, 23_262, 825),
+    Offer("stanford_dogs", tr_mark("Dogs of 120 breeds"), 120, 20_580, 816),
+    Offer("food101", tr_mark("Food: 101 dishes"), 101, 101_000, 4_996),
+    Offer("cifar10", tr_mark("Tiny pictures of 10 kinds of animals and vehicles"), 10, 60_000, 170),
+    Offer("cifar100", tr_mark("Tiny pictures of 100 kinds of things"), 100, 60_000, 169),
 )
 """Classes and photos as published in the TFDS catalogue, https://www.tensorflow.org/datasets/catalog/overview; sizes as
 in the lists of checksums in the package tensorflow-datasets 4.9.10. Pictures of CIFAR are 32 × 32 pixels."""
@@ -173,7 +179,7 @@ class Fetch:
         if not written.arrived and time.time() - written.created < START_SECONDS:
             return written
         written = self._written()  # it may have written its end between our first look and the lock's release
-        return written if written.state != RUNNING else replace(written, state=FAILED, share=None, error=DIED)
+        return written if written.state != RUNNING else replace(written, state=FAILED, share=None, error=tr(DIED))
 
     def cancel(self) -> None:
         """End the worker at once and remove what it has written; nothing happens where it has ended already.
@@ -189,12 +195,12 @@ class Fetch:
         deadline = time.monotonic() + END_SECONDS
         while self._is_locked():
             if time.monotonic() > deadline:
-                raise DataError("The download could not be stopped. Try again in a moment.")
+                raise DataError(tr("The download could not be stopped. Try again in a moment."))
             time.sleep(0.05)
         self.clean_up()
         written = self._written()
         if written.state == RUNNING:
-            words = "Cancelled. Files that had arrived completely are kept for the next try"
+            words = tr("Cancelled. Files that had arrived completely are kept for the next try")
             self.write(replace(written, state=CANCELLED, words=words, share=None, photos=0, unfinished=""))
 
     def dismiss(self, keep_download: bool = True) -> None:
@@ -207,7 +213,7 @@ class Fetch:
             DataError: It is still going.
         """
         if self.read().state == RUNNING:
-            raise DataError("The download is still going. Cancel it first.")
+            raise DataError(tr("The download is still going. Cancel it first."))
         self.clean_up()
         if not keep_download:
             with suppress(DataError):
@@ -220,7 +226,13 @@ class Fetch:
             values = _known(Request, read_json(self._request_file, dict))
             return Request(**{**values, "modules": tuple(values["modules"])})
         except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
-            raise DataError(f"{self._request_file} cannot be read ({error}). Start the download again.") from error
+            raise DataError(
+                tr(
+                    "{file} cannot be read ({reason}). Start the download again.",
+                    file=str(self._request_file),
+                    reason=str(error),
+                )
+            ) from error
 
     def clean_up(self) -> None:
         """Remove what was begun and is of no use; only for the worker at its end, or once it is gone."""
@@ -232,7 +244,8 @@ class Fetch:
 
     def write(self, progress: Progress) -> None:
         """Replace the progress as a whole."""
-        write_atomically(self._progress_file, json.dumps(asdict(progress), indent=1))
+        texts = {"words": kept(progress.words), "error": kept(progress.error)}
+        write_atomically(self._progress_file, json.dumps({**asdict(progress), **texts}, indent=1))
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -243,15 +256,17 @@ class Fetch:
         """
         with locked(self._lock_file, seconds=5) as held:
             if not held:
-                raise DataError("Another process is already downloading this dataset.")
+                raise DataError(tr("Another process is already downloading this dataset."))
             self._pid_file.write_text(str(os.getpid()))
             yield
 
     def _written(self) -> Progress:
         try:
-            return Progress(**_known(Progress, read_json(self._progress_file, dict)))
+            values = _known(Progress, read_json(self._progress_file, dict))
+            return Progress(**{**values, **{key: from_json(values.get(key, "")) for key in ("words", "error")}})
         except (OSError, ValueError, TypeError, AttributeError) as error:
-            return Progress(state=FAILED, error=f"It is not known how far the download is ({error}). Start it again.")
+            unknown = tr("It is not known how far the download is ({reason}). Start it again.", reason=str(error))
+            return Progress(state=FAILED, error=unknown)
 
     def _is_locked(self) -> bool:
         return is_locked(self._lock_file)
@@ -261,7 +276,7 @@ class Fetch:
         shutil.rmtree(self.work_folder, ignore_errors=True)
         self._temporary_folder.mkdir(parents=True)
         self._request_file.write_text(json.dumps(asdict(request), indent=1), "utf-8")
-        self.write(Progress(request.name, words="Starting", created=time.time()))
+        self.write(Progress(request.name, words=tr("Starting"), created=time.time()))
         folders = {"KERAS_HOME": str(keras_home), "TMPDIR": str(self._temporary_folder)}
         child = start_logged_job(
             module_command("core.data.intake.catalogue_worker", str(self.work_folder)),
@@ -278,7 +293,7 @@ class Fetch:
         except (ProcessLookupError, FileNotFoundError):
             return
         except (OSError, ValueError) as error:
-            raise DataError(f"The download could not be stopped ({error}).") from error
+            raise DataError(tr("The download could not be stopped ({reason}).", reason=str(error))) from error
 
 
 def is_installed() -> bool:
@@ -317,12 +332,12 @@ def start(name: str, settings: Settings, modules: Sequence[str] = ()) -> Fetch:
         home.mkdir(parents=True, exist_ok=True)
         with locked(home / ".exclusive", seconds=10) as held:
             if not held:
-                raise DataError("Somebody else is starting a download at this very moment. Try again.")
+                raise DataError(tr("Somebody else is starting a download at this very moment. Try again."))
             _dismiss_ended(fetch)
             _clear_downloads(home / "data", keep=dataset)
             fetch._begin(request, settings.keras_home)
     except OSError as error:
-        raise DataError(not_started(f"The download into {home}", error)) from error
+        raise DataError(not_started(tr("The download into {folder}", folder=str(home)), error)) from error
     return fetch
 
 
@@ -353,17 +368,28 @@ def _checked(name: str, settings: Settings) -> str:
     match = NAME.fullmatch(name)
     if match is None:
         raise DataError(
-            f"“{name[:60]}” is not a name in the catalogue of TensorFlow Datasets. Names are made of lower-case"
-            " letters, digits and underscores, as in “tf_flowers”, “eurosat/rgb” or “cifar10:3.0.2”."
+            tr(
+                "“{name}” is not a name in the catalogue of TensorFlow Datasets. Names are made of lower-case"
+                " letters, digits and underscores, as in “tf_flowers”, “eurosat/rgb” or “cifar10:3.0.2”.",
+                name=name[:60],
+            )
         )
     if not settings.allow_downloads:
         raise DataError(
-            "Downloads are switched off (by UNFREEZE_OFFLINE, or by “offline” in the file settings.toml). Switch them"
-            f" on, and try again. {WAY_OUT}"
+            sentences(
+                tr(
+                    "Downloads are switched off (by UNFREEZE_OFFLINE, or by “offline” in the file settings.toml)."
+                    " Switch them on, and try again."
+                ),
+                tr(WAY_OUT),
+            )
         )
     if not is_installed():
         raise DataError(
-            f"The package tensorflow-datasets is not installed. End the app and start it once with “{INSTALL}”."
+            tr(
+                "The package tensorflow-datasets is not installed. End the app and start it once with “{command}”.",
+                command=INSTALL,
+            )
         )
     photos = next((offer.photos for offer in OFFERED if offer.name == match["dataset"]), 0)
     check_count(name, photos, settings.limits.files)
@@ -374,15 +400,25 @@ def check_count(name: str, photos: int, most: int) -> None:
     """Raise `DataError` when a dataset has more photos than are taken."""
     if photos > most:
         raise DataError(
-            f"“{name}” has {photos:,} photos; at most {most:,} are taken. Choose a smaller one, or raise the limit"
-            " “files” in the file settings.toml."
+            tr(
+                "“{name}” has {photos} photos; at most {limit} are taken. Choose a smaller one, or raise the limit"
+                " “files” in the file settings.toml.",
+                name=name,
+                photos=photos,
+                limit=most,
+            )
         )
 
 
 def _dismiss_ended(fetch: Fetch) -> None:
     before = fetch.read() if fetch.work_folder.is_dir() else None
     if before is not None and before.state == RUNNING:
-        raise DataError(f"“{before.name}” is still being fetched. Wait for it or cancel it, then start the next one.")
+        raise DataError(
+            tr(
+                "“{name}” is still being fetched. Wait for it or cancel it, then start the next one.",
+                name=before.name,
+            )
+        )
     if before is not None:
         fetch.dismiss()
 

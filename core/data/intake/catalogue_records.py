@@ -14,6 +14,7 @@ import numpy as np
 from core.data.intake.catalogue import NAME, Request
 from core.data.intake.incoming import folder_name
 from core.errors import DataError
+from core.language import sentences, tr, tr_context
 
 SUBSETS = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
 """Names of parts in the catalogue, and the folders that `core.data.scan.layout` knows as ready splits."""
@@ -63,20 +64,29 @@ def find_builder(request: Request) -> Any:
 
     match = NAME.fullmatch(request.name)
     dataset, variant = (match["dataset"], match["variant"]) if match else (request.name, None)
-    _check_known("TensorFlow Datasets has no dataset", dataset, tfds.list_builders(with_community_datasets=False))
+    known = tfds.list_builders(with_community_datasets=False)
+    _check_known(tr("TensorFlow Datasets has no dataset “{dataset}”.", dataset=dataset), dataset, known)
     blueprint = tfds.builder_cls(dataset)
     if variant:
-        _check_known(f"“{dataset}” has no variant", variant, [config.name for config in blueprint.BUILDER_CONFIGS])
+        none = tr("“{dataset}” has no variant “{variant}”.", dataset=dataset, variant=variant)
+        _check_known(none, variant, [config.name for config in blueprint.BUILDER_CONFIGS])
     if blueprint.MANUAL_DOWNLOAD_INSTRUCTIONS:
         raise DataError(
-            f"“{dataset}” cannot be fetched by a program: its owners want everybody to ask for it in person. Download"
-            " it by hand, unpack it, and open its folder; or choose another dataset."
+            tr(
+                "“{dataset}” cannot be fetched by a program: its owners want everybody to ask for it in person."
+                " Download it by hand, unpack it, and open its folder; or choose another dataset.",
+                dataset=dataset,
+            )
         )
     try:
         return tfds.builder(request.name, data_dir=request.data_folder)
     except (ValueError, AssertionError) as error:
         raise DataError(
-            f"“{request.name}” cannot be had in this version. Leave the version away to get {blueprint.VERSION}."
+            tr(
+                "“{dataset}” cannot be had in this version. Leave the version away to get {version}.",
+                dataset=request.name,
+                version=str(blueprint.VERSION),
+            )
         ) from error
 
 
@@ -96,8 +106,12 @@ def find_columns(builder: Any) -> Columns:
         images, labels = [usual[0]], [usual[1]]
     if len(images) != 1 or len(labels) != 1:
         raise DataError(
-            f"“{builder.name}” holds no photos with one class each, so nothing can be trained on it here; what it holds"
-            f" is: {', '.join(features) or 'one column without a name'}. Choose another dataset."
+            tr(
+                "“{dataset}” holds no photos with one class each, so nothing can be trained on it here; what it holds"
+                " is: {columns}. Choose another dataset.",
+                dataset=str(builder.name),
+                columns=", ".join(features) or tr("one column without a name"),
+            )
         )
     return Columns(images[0], labels[0], folder_names(features[labels[0]].names))
 
@@ -156,7 +170,12 @@ def write_out(
                 (folder / f"{split}_{number:06d}{_suffix(content)}").write_bytes(content)
                 photos += 1
     if not photos:
-        raise DataError(f"No photo of “{builder.name}” has a class, so nothing can be trained on it. Choose another.")
+        raise DataError(
+            tr(
+                "No photo of “{dataset}” has a class, so nothing can be trained on it. Choose another.",
+                dataset=str(builder.name),
+            )
+        )
     used = {part for part in parts.values() if (into / part).is_dir()}
     only = next(iter(used)) if len(used) == 1 else ""  # all photos of the other parts were without a class
     return Written(into / only, photos, done - photos)
@@ -186,11 +205,16 @@ def _is_photo(feature: Any) -> bool:
     return plain and np.dtype(feature.np_dtype).kind == "u"
 
 
-def _check_known(what: str, name: str, names: list[str]) -> None:
+def _check_known(unknown: str, name: str, names: list[str]) -> None:
+    """Raise `DataError` with the sentence `unknown` and a hint where a name is none of those."""
     if name not in names:
         close = difflib.get_close_matches(name, names, n=3) or sorted(names)[: 3 if len(names) < 50 else 0]
-        hint = f" Did you mean {' or '.join(f'“{match}”' for match in close)}?" if close else " Check the spelling."
-        raise DataError(f"{what} “{name}”.{hint}")
+        meant = ""
+        for match in close:
+            quoted = tr("“{name}”", name=match)
+            meant = tr_context("list", "{before} or {last}", before=meant, last=quoted) if meant else quoted
+        hint = tr("Did you mean {names}?", names=meant) if close else tr("Check the spelling.")
+        raise DataError(sentences(unknown, hint))
 
 
 def _suffix(content: bytes) -> str:

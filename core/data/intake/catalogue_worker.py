@@ -27,6 +27,7 @@ from core.data.intake.catalogue import FAILED, FINISHED, WAY_OUT, Fetch, Request
 from core.data.intake.catalogue_records import Written, find_builder, find_columns, parts_of, write_out
 from core.data.intake.incoming import folder_name, free_names, in_words, move_in, unfinished
 from core.errors import DataError, UnfreezeError
+from core.language import number, placeholders, tr, tr_context, tr_mark, tr_plural
 from core.processes.children import BACKGROUND, settle_in
 from core.settings import MEGABYTE
 
@@ -47,35 +48,41 @@ NETWORK = (urllib.error.URLError, ConnectionError, TimeoutError, socket.gaierror
 FAILURES: tuple[tuple[Callable[[BaseException], bool], str], ...] = (
     (
         lambda error: bool(re.search("no space left|quota exceeded", str(error), re.IGNORECASE)),
-        "The disk became full while “{name}” was fetched. Make room, or choose a smaller dataset.",
+        tr_mark("The disk became full while “{name}” was fetched. Make room, or choose a smaller dataset."),
     ),
     (
         lambda error: isinstance(error, MemoryError),
-        "This computer ran out of memory while “{name}” was fetched. Choose a smaller dataset.",
+        tr_mark("This computer ran out of memory while “{name}” was fetched. Choose a smaller dataset."),
     ),
     (
         lambda error: isinstance(error, ImportError),
-        "“{name}” needs a package that is not installed: {message}. Choose another dataset.",
+        tr_mark("“{name}” needs a package that is not installed: {message}. Choose another dataset."),
     ),
     (
         lambda error: type(error).__name__ == "NonMatchingChecksumError",
-        "What arrived for “{name}” is not what the catalogue expects: the file was cut off, or its owners have changed"
-        " it. Try again; if that does not help, choose another dataset.",
+        tr_mark(
+            "What arrived for “{name}” is not what the catalogue expects: the file was cut off, or its owners have"
+            " changed it. Try again; if that does not help, choose another dataset."
+        ),
     ),
     (
         lambda error: type(error).__name__ == "DownloadError",
-        "“{name}” could not be downloaded: {host} did not deliver the file ({message}). Its owners may have moved it."
-        " Try again later, or choose another dataset.",
+        tr_mark(
+            "“{name}” could not be downloaded: {host} did not deliver the file ({message}). Its owners may have moved"
+            " it. Try again later, or choose another dataset."
+        ),
     ),
     (
         lambda error: isinstance(error, NETWORK) or type(error).__module__.startswith("requests."),
-        "“{name}” could not be downloaded from {host} ({reason}). Unfreeze needs a connection to the Internet for it;"
-        " check it, and try again. {way_out}",
+        tr_mark(
+            "“{name}” could not be downloaded from {host} ({reason}). Unfreeze needs a connection to the Internet for"
+            " it; check it, and try again. {way_out}"
+        ),
     ),
 )
 """The message for an error, or for one that caused it; the first that fits."""
 
-UNKNOWN_FAILURE = (
+UNKNOWN_FAILURE = tr_mark(
     "TensorFlow Datasets could not prepare “{name}” ({kind}: {message}). Its whole output is in {log}. {way_out}"
 )
 
@@ -108,7 +115,7 @@ def main(work_folder: Path) -> None:
     fetch = Fetch(work_folder)
     with fetch.held():
         reporter = Reporter(fetch)
-        reporter.tell(words="Loading TensorFlow Datasets", arrived=True)
+        reporter.tell(words=tr("Loading TensorFlow Datasets"), arrived=True)
         try:
             _prepare_libraries()
             fetch_dataset(fetch.request(), reporter)
@@ -116,8 +123,8 @@ def main(work_folder: Path) -> None:
             # The process is about to end: whatever it was, the person who waits must read of it.
             traceback.print_exc()
             fetch.clean_up()
-            sentence = str(error) if isinstance(error, UnfreezeError) else explain(error, fetch)
-            reporter.tell(state=FAILED, words="Failed", share=None, photos=0, unfinished="", error=sentence)
+            sentence = error.text if isinstance(error, UnfreezeError) else explain(error, fetch)
+            reporter.tell(state=FAILED, words=tr("Failed"), share=None, photos=0, unfinished="", error=sentence)
             sys.stderr.flush()
             os._exit(1)  # other downloads of the same dataset may still be going on in threads; nobody waits for them
 
@@ -142,10 +149,11 @@ def fetch_dataset(request: Request, reporter: Reporter) -> None:
     needed = sum(split.num_bytes for split in splits) + total * BLOCK
 
     def on_photo(done: int) -> None:
-        reporter.tell_often(words=f"Writing photos: {done:,} of {total:,}", share=done / max(1, total), photos=done)
+        words = tr("Writing photos: {count} of {total}", count=done, total=total)
+        reporter.tell_often(words=words, share=done / max(1, total), photos=done)
 
     with unfinished(wanted.parent, needed) as hidden:
-        reporter.tell(words="Writing photos", share=0.0, unfinished=str(hidden))
+        reporter.tell(words=tr("Writing photos"), share=0.0, unfinished=str(hidden))
         written = write_out(builder, columns, parts, hidden / "photos", on_photo)
         folder = move_in(written.folder, free_names(wanted))
     shutil.rmtree(request.data_folder, ignore_errors=True)
@@ -158,15 +166,16 @@ def explain(error: BaseException, fetch: Fetch) -> str:
     name, chain = fetch.request().name, list(_chain(error))
     fitting = ((sentence, link) for fits, sentence in FAILURES for link in chain if fits(link))
     sentence, cause = next(fitting, (UNKNOWN_FAILURE, error))
-    return sentence.format(
-        name=name,
-        host=_host(chain),
-        kind=type(cause).__name__,
-        message=_first_line(cause),
-        reason=_reason(cause),
-        log=fetch.log_file,
-        way_out=WAY_OUT,
-    )
+    values = {
+        "name": name,
+        "host": _host(chain),
+        "kind": type(cause).__name__,
+        "message": _first_line(cause),
+        "reason": _reason(cause),
+        "log": str(fetch.log_file),
+        "way_out": tr(WAY_OUT),
+    }
+    return tr(sentence, **{each: values[each] for each in placeholders(sentence)})
 
 
 def _prepare_libraries() -> None:
@@ -210,8 +219,14 @@ def _check_room(name: str, needed: int, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(
-            f"“{name}” needs up to {in_words(needed)} on the disk while it is fetched, and {in_words(free)} are free"
-            f" for {folder}. Make room, choose a smaller dataset, or set UNFREEZE_HOME to a folder on a larger disk."
+            tr(
+                "“{name}” needs up to {needed} on the disk while it is fetched, and {free} are free for {folder}. Make"
+                " room, choose a smaller dataset, or set UNFREEZE_HOME to a folder on a larger disk.",
+                name=str(name),
+                needed=in_words(needed),
+                free=in_words(free),
+                folder=str(folder),
+            )
         )
 
 
@@ -236,13 +251,17 @@ def _watched(archives: Path, expected: int, reporter: Reporter) -> Iterator[None
 def _arrived(found: int, expected: int) -> dict[str, Any]:
     """Return what to tell when so many bytes of those expected (0: unknown) are there."""
     if not expected:
-        arrived = f": {in_words(found)} have arrived" if found else ""
-        return {"words": f"Downloading and sorting{arrived}", "share": None}
+        arriving = tr("Downloading and sorting: {size} have arrived", size=in_words(found))
+        return {"words": arriving if found else tr("Downloading and sorting"), "share": None}
     if not found:
-        return {"words": "Requesting the download", "share": None}
+        return {"words": tr("Requesting the download"), "share": None}
     if found >= expected:
-        return {"words": "Unpacking and sorting what has arrived; this can take some minutes", "share": None}
-    words = f"Downloading: {found / MEGABYTE:,.0f} of {expected / MEGABYTE:,.0f} MB"
+        return {"words": tr("Unpacking and sorting what has arrived; this can take some minutes"), "share": None}
+    words = tr(
+        "Downloading: {arrived} of {total} MB",
+        arrived=number(found / MEGABYTE),
+        total=number(expected / MEGABYTE),
+    )
     return {"words": words, "share": found / expected}
 
 
@@ -268,9 +287,19 @@ def _folder_name(name: str) -> str:
 
 
 def _in_the_end(written: Written, other_parts: list[str]) -> str:
-    left_out = [f"the part “{name}”" for name in other_parts]
-    left_out += [f"photos without a class: {written.unlabelled:,}"] if written.unlabelled else []
-    return f"{written.photos:,} photos are written" + (f"; left out: {', '.join(left_out)}" if left_out else "")
+    left_out: list[str] = [tr("the part “{part}”", part=name) for name in other_parts]
+    left_out += [tr("photos without a class: {count}", count=written.unlabelled)] if written.unlabelled else []
+    if not left_out:
+        return tr_plural("{count} photo is written", "{count} photos are written", written.photos)
+    all_of_it = left_out[0]
+    for each in left_out[1:]:
+        all_of_it = tr_context("list", "{before}, {next}", before=all_of_it, next=each)
+    return tr_plural(
+        "{count} photo is written; left out: {what}",
+        "{count} photos are written; left out: {what}",
+        written.photos,
+        what=all_of_it,
+    )
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -283,7 +312,7 @@ def _host(chain: list[BaseException]) -> str:
     asked = (getattr(getattr(link, "request", None), "url", None) for link in chain)
     found = (re.search(r"https?://[^\s/]+", str(link)) for link in chain)
     address = next(filter(None, asked), None) or next((match[0] for match in found if match), "")
-    return urllib.parse.urlsplit(address).hostname or "its owners' server"
+    return urllib.parse.urlsplit(address).hostname or tr("its owners' server")
 
 
 def _reason(error: BaseException) -> str:

@@ -61,10 +61,17 @@ class ImageFolder:
         """Check that the fields fit together, and make `labels` a read-only int32 array."""
         object.__setattr__(self, "labels", _checked_labels(self.labels, len(self.paths), len(self.class_names)))
         if list(self.class_names) != sorted(set(self.class_names)):
-            raise DataError(f"Class names must be sorted and all different; got {', '.join(self.class_names)}.")
+            names = ", ".join(self.class_names)
+            raise DataError(tr("Class names must be sorted and all different; got {names}.", names=names))
         outside = next((path for path in self.paths if path.startswith("/") or ".." in path.split("/")), None)
         if outside is not None:
-            raise DataError(f"Photo paths must stay inside the folder {self.root}; got {outside}.")
+            raise DataError(
+                tr(
+                    "Photo paths must stay inside the folder {folder}; got {path}.",
+                    folder=str(self.root),
+                    path=outside,
+                )
+            )
 
     def __len__(self) -> int:
         """Return the number of photos, N."""
