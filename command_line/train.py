@@ -58,6 +58,7 @@ def train(options: argparse.Namespace, settings: Settings, output: Output) -> in
     for note in loaded.notes:
         output.say(note)
     chosen = loaded.recipe if options.seed is None else replace(loaded.recipe, seed=options.seed)
+    split = chosen.limited(dataset.folder, split)
     queue = Queue.of(settings)
     more = None
     if chosen.unlabelled and dataset.by_hand:

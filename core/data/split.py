@@ -1,5 +1,6 @@
 """Which photos are trained on, which steer the training, and which are kept back to test the result."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,42 @@ def keep_former_subsets(
     whole = all((kept == subset).any() for subset in range(len(SUBSETS)))
     learned = np.isin(labels[kept != NO_SUBSET], labels[kept == TRAINING]).all()
     return kept if whole and learned else subsets
+
+
+def limit_training(
+    folder: ImageFolder, subsets: NDArray[np.int8], per_class: int, seeds: tuple[int, ...]
+) -> NDArray[np.int8]:
+    """Leave only so many training photos of each class in training; a class that has fewer keeps all.
+
+    Which ones depends on the seeds and on the paths alone. So those of 5 are among those of 10, they stay the same
+    where other photos join, and limiting twice is the same as once.
+
+    Args:
+        folder: N photos.
+        subsets: Shape (N,), positions in `SUBSETS`, or -1 for photos that are not used.
+        per_class: Training photos of each class; 0 for all.
+        seeds: Fix which ones; the first eight bytes of each count.
+
+    Returns subsets, shape (N,), int8, with -1 for training photos that are left out.
+
+    Raises:
+        DataError: `per_class` is negative, or there is not a subset for each photo.
+    """
+    if per_class < 0 or len(subsets) != len(folder):
+        raise DataError(
+            f"Expected 0 or more photos per class and a subset for each of {len(folder)} photos; got {per_class} and"
+            f" {len(subsets)} subsets."
+        )
+    kept = subsets.copy()
+    if not per_class:
+        return kept
+    key = b"".join(seed.to_bytes(8, "little") for seed in seeds)
+    training = np.flatnonzero(subsets == TRAINING)
+    drawn = {i: hashlib.blake2b(folder.paths[i].encode(), digest_size=8, key=key).digest() for i in training.tolist()}
+    for label in np.unique(folder.labels[training]):
+        members = sorted(training[folder.labels[training] == label].tolist(), key=drawn.__getitem__)
+        kept[members[per_class:]] = NO_SUBSET
+    return kept
 
 
 def write_split_csv(path: Path, folder: ImageFolder, subsets: ArrayLike) -> None:

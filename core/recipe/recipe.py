@@ -1,11 +1,15 @@
 """A recipe: every choice that a training run depends on, checked when it is made."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.data.scan.folder import ImageFolder
+from core.data.split import limit_training
 from core.errors import RecipeError
 from core.json_values import parsed
 from core.models.backbones import Backbone, backbone
@@ -54,6 +58,7 @@ RANGES: Mapping[str, Range] = {
     "dropout": Range(0, LARGEST_DROPOUT),
     "drop_connect": Range(0, 0.9),
     "views": Range(0, 64),
+    "photos_per_class": Range(0, 1_000_000),
     "minutes": Range(0, 1440),
     "split_seed": Range(0, 2**31 - 1),
     "momentum": Range(0, 0.999),
@@ -77,6 +82,7 @@ WHOLE = (
     "fine_tune_epochs",
     "batch_size",
     "views",
+    "photos_per_class",
     "plateau_patience",
     "early_stopping",
     "steps_per_epoch",
@@ -127,11 +133,14 @@ class Recipe:
         class_weights: Whether photos of rare classes count more, so that all classes count alike.
         unlabelled: Whether photos that nobody has labelled are learned from, too, by labels that spread to them, each
             as much as it is certain.
+        photos_per_class: Training photos of each class that are learned from; a class that has fewer gives all it has.
+            0 for all. Validation and test photos stay as they are.
         views: Augmented versions of each photo that pass through the frozen part once and are kept, for the epochs to
             take in turn. 0 caches nothing: every epoch runs the whole network, on newly augmented photos.
         minutes: How long the run may take; the variant, views and epochs are then chosen to fit when it starts. 0 for
             as long as it takes.
-        seed: Fixes the head's first weights, the order of photos and the augmentations.
+        seed: Fixes the head's first weights, the order of photos and the augmentations; with the seed of the split also
+            which photos `photos_per_class` takes.
         split_seed: Fixes which photo is in which part.
     """
 
@@ -150,6 +159,7 @@ class Recipe:
     drop_connect: float = 0.2
     class_weights: bool = False
     unlabelled: bool = False
+    photos_per_class: int = 0
     views: int = 4
     minutes: float = 0
     seed: int = 0
@@ -217,6 +227,14 @@ class Recipe:
     def needs_soft_targets(self) -> bool:
         """Whether targets are shares of classes rather than one class."""
         return bool(self.label_smoothing or self.mixes_photos)
+
+    def limited(self, folder: ImageFolder, parts: NDArray[np.int8]) -> NDArray[np.int8]:
+        """The subsets of photos, `(N,)`, with -1 for training photos that `photos_per_class` leaves out."""
+        return limit_training(folder, parts, self.photos_per_class, (self.split_seed, self.seed))
+
+    def training_photos(self, of_class: Sequence[int]) -> int:
+        """How many photos it learns from where there are so many training photos of each class."""
+        return sum(min(count, self.photos_per_class or count) for count in of_class)
 
     def to_json(self) -> str:
         """The recipe as JSON, readable by `from_json` and by people."""

@@ -185,9 +185,11 @@ def fitted_to(recipe: Recipe, folder: ImageFolder, training_photos: int) -> Load
     mirrors = [row.name for row in map(AUGMENTATION_OF.__getitem__, moved.augmentations) if row.mirrors]
     if mirrors and reads_as_characters(folder.class_names):
         notes.append(f"The classes are letters or digits, which {' and '.join(mirrors)} would turn into others.")
-    if moved.batch_size > training_photos:
+    limit = moved.photos_per_class * (len(folder.class_names) - len(known)) or training_photos
+    there_are = min(limit, training_photos)
+    if moved.batch_size > there_are:
         notes.append(
-            f"It takes {moved.batch_size} photos a step, but there are only {training_photos:,} to train on: an epoch"
+            f"It takes {moved.batch_size} photos a step, but there are only {there_are:,} to train on: an epoch"
             " is a single step."
         )
     return Loaded(moved, tuple(notes))

@@ -32,6 +32,9 @@ NO_AUGMENTATION = "No augmentation"
 LADDER = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Learning rates, as multiples of that of the recipe."""
 
+FIRST_SIZES = (5, 2, 1)
+"""Training photos per class with which a series begins that doubles them: the first that leaves three sizes."""
+
 HALF = 0.5
 """How much less often an augmentation is applied in its form "with probability"."""
 
@@ -82,29 +85,30 @@ class Factor:
     Attributes:
         key: The field of the recipe, or `LEARNING_RATE`.
         title: Its name on the screen.
-        values: Worth trying for a recipe, the recipe's own among them.
+        values: Worth trying for a recipe, the recipe's own among them, where the largest class has so many training
+            photos.
     """
 
     key: str
     title: str
-    values: Callable[[Recipe], tuple[Any, ...]]
+    values: Callable[[Recipe, int], tuple[Any, ...]]
 
 
 def _numbers(name: str, *worth_trying: float) -> Factor:
-    def values(recipe: Recipe) -> tuple[Any, ...]:
+    def values(recipe: Recipe, most: int) -> tuple[Any, ...]:
         return tuple(sorted({*worth_trying, getattr(recipe, name)}))
 
     return Factor(name, title_of(name).capitalize(), values)
 
 
 def _words(name: str, *all_of_them: str | bool) -> Factor:
-    return Factor(name, title_of(name).capitalize(), lambda recipe: all_of_them)
+    return Factor(name, title_of(name).capitalize(), lambda recipe, most: all_of_them)
 
 
 FACTORS: tuple[Factor, ...] = (
-    Factor("unfreeze_point", "Unfreeze point", lambda recipe: backbone(recipe.backbone).unfreeze_points),
-    Factor("backbone", "Variant", lambda recipe: tuple(row.key for row in BACKBONES)),
-    Factor(LEARNING_RATE, "Learning rate", lambda recipe: learning_rates(recipe)),
+    Factor("unfreeze_point", "Unfreeze point", lambda recipe, most: backbone(recipe.backbone).unfreeze_points),
+    Factor("backbone", "Variant", lambda recipe, most: tuple(row.key for row in BACKBONES)),
+    Factor(LEARNING_RATE, "Learning rate", lambda recipe, most: learning_rates(recipe)),
     _numbers("fine_tune_epochs", 0, 5, 10, 20),
     _numbers("batch_size", 8, 16, 32, 64),
     _words("optimizer", *CHOICES["optimizer"]),
@@ -117,6 +121,7 @@ FACTORS: tuple[Factor, ...] = (
     _words("pooling", *CHOICES["pooling"]),
     _words("class_weights", False, True),
     _words("unlabelled", False, True),
+    Factor("photos_per_class", title_of("photos_per_class").capitalize(), lambda recipe, most: sizes(recipe, most)),
 )
 """What the page offers to vary; `grid` takes any other field of a recipe, too."""
 
@@ -135,6 +140,13 @@ def learning_rates(recipe: Recipe) -> tuple[float, ...]:
     name = learning_rate_field(recipe)
     own, allowed = getattr(recipe, name), RANGES[name]
     return tuple(rate for step in LADDER if allowed.low <= (rate := float(f"{own * step:.6g}")) <= allowed.high)
+
+
+def sizes(recipe: Recipe, most: int) -> tuple[int, ...]:
+    """Training photos per class: a series that doubles, from 5 on where that leaves two below `most`, and 0 for all."""
+    first = next(size for size in FIRST_SIZES if 2 * size < most or size == 1)
+    series = {first << step for step in range(most.bit_length()) if first << step < most}
+    return (*sorted(series | {recipe.photos_per_class} - {0}), 0)
 
 
 def changed(recipe: Recipe, field: str, value: Any) -> Recipe:
@@ -321,13 +333,13 @@ class Past:
     seconds: float
 
 
-def estimated_seconds(runs: Iterable[Planned], photos: int, known: Sequence[Past]) -> float | None:
+def estimated_seconds(runs: Iterable[Planned], of_class: Sequence[int], known: Sequence[Past]) -> float | None:
     """How long runs will take one after the other, from what runs with the same variant took; None where there is none.
 
-    Seconds go by epochs and training photos; of the runs that are known, those with the same unfreeze point count
-    first, and of these the median.
+    Seconds go by epochs and training photos, of which there are so many of each class; of the runs that are known,
+    those with the same unfreeze point count first, and of these the median.
     """
-    seconds = [_seconds_of(run.recipe, photos, known) for run in runs]
+    seconds = [_seconds_of(run.recipe, run.recipe.training_photos(of_class), known) for run in runs]
     told = [value for value in seconds if value is not None]
     return sum(told) if len(told) == len(seconds) else None
 

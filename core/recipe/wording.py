@@ -25,6 +25,7 @@ TITLES: Mapping[str, str] = {
     "more_epochs": "additional epochs",
     "without_classes": "classes left out",
     "unlabelled": "unlabelled photos",
+    "photos_per_class": "training photos per class",
     "views": "cached versions of each photo",
 }
 """What choices are called where that is not their name in the recipe."""
@@ -48,6 +49,8 @@ def describe_value(choice: str, value: Any) -> str:
         return POINTS.get(value, f"from {value}")
     if choice == "unlabelled":
         return "used" if value else "not used"
+    if choice == "photos_per_class" and not value:
+        return "all"
     if choice == "dataset":
         return Path(value).name
     return _plainly(value)
@@ -56,6 +59,8 @@ def describe_value(choice: str, value: Any) -> str:
 def describe_choice(choice: str, value: Any) -> str:
     """What a value is called where the choice's title does not stand beside it."""
     words = describe_value(choice, value)
+    if choice == "photos_per_class":
+        return f"{value} training photo{'' if value == 1 else 's'} per class" if value else "all training photos"
     return words if choice in ("backbone", "unfreeze_point") else f"{title_of(choice)} {words}"
 
 

@@ -14,6 +14,7 @@ from core.data.scan.folder import ImageFolder, check_inside
 from core.data.scan.index import known_digests
 from core.data.scan.walk import check_photo
 from core.data.split import write_split_csv
+from core.data.subsets import NO_SUBSET
 from core.errors import DataError, FolderError, RecipeError, RunBusy, RunError, RunNotReady
 from core.files import write_atomically
 from core.language import tr
@@ -41,7 +42,8 @@ def create_run(
 ) -> Run:
     """Write the run's folder, complete, with the split `parts (N,)` that the person has seen.
 
-    What has spread to unlabelled photos goes with it where the recipe uses them.
+    Of the training photos it takes as many as the recipe says. What has spread to unlabelled photos goes
+    with it where the recipe uses them.
 
     Raises `RecipeError` where choices of the recipe exclude each other, or it uses unlabelled photos and gets none.
     """
@@ -195,6 +197,9 @@ def _filling(
                 " “Label”. Switch them off in the recipe, or choose a folder that is labelled there."
             )
         )
+
+    parts = recipe.limited(folder, parts)
+    folder, parts = folder.subset(parts != NO_SUBSET), parts[parts != NO_SUBSET]
 
     def fill(run: Run) -> None:
         names = {"class_names": folder.class_names}

@@ -38,6 +38,21 @@ NOTHING_ELSE = "nothing else"
 MOST_TICKED = 4  # of more values, only the first, the last and the recipe's own are ticked at first
 
 
+@dataclass(frozen=True, eq=False)
+class Base:
+    """What all runs of a comparison begin with: recipe, photos, and the subset of each photo, `(M,)`."""
+
+    recipe: Recipe
+    dataset: Dataset
+    parts: NDArray[np.int8]
+
+    @property
+    def training_of_class(self) -> list[int]:
+        """How many training photos there are of each class."""
+        found: list[int] = np.bincount(self.dataset.folder.labels[self.parts == TRAINING]).tolist()
+        return found
+
+
 @dataclass(frozen=True)
 class Plan:
     """A comparison to be started: how its name begins, its runs, and what is to be said about it."""
@@ -47,8 +62,8 @@ class Plan:
     note: str = ""
 
 
-def choose_base(dataset: Dataset, found: Sequence[Member]) -> tuple[Recipe, NDArray[np.int8]]:
-    """The recipe that all runs begin with, how long each takes, and which photos they share, `(M,)` as parts."""
+def choose_base(dataset: Dataset, found: Sequence[Member]) -> Base:
+    """The recipe that all runs begin with, how long each takes, and which photos they share."""
     folder, parts = datasets.used(dataset, 0)
     usable = {member.name: member.shown.recipe for member in reversed(found) if of_dataset(member, str(folder.root))}
     name = st.selectbox("Start from the recipe of", [DEFAULTS, *usable], key="base")
@@ -59,7 +74,8 @@ def choose_base(dataset: Dataset, found: Sequence[Member]) -> tuple[Recipe, NDAr
     fine = middle.number_input("Epochs for fine-tuning", 0, 500, recipe.fine_tune_epochs, key=f"fine-{name}")
     with right:
         shared = choose_photos(dataset, recipe)
-    return replace(recipe, head_epochs=head, fine_tune_epochs=fine, minutes=0, more_epochs=()), shared
+    recipe = replace(recipe, head_epochs=head, fine_tune_epochs=fine, minutes=0, more_epochs=())
+    return Base(recipe, dataset, shared)
 
 
 def choose_photos(dataset: Dataset, recipe: Recipe) -> NDArray[np.int8]:
@@ -82,32 +98,32 @@ def of_dataset(member: Member, root: str) -> bool:
     return member.state == FINISHED and member.shown.recipe.dataset == root
 
 
-def plan_repeats(recipe: Recipe, dataset: Dataset) -> Plan:
+def plan_repeats(base: Base) -> Plan:
     """The same recipe with several seeds."""
     st.markdown("The same recipe with different seeds: how large are differences that are due to chance?")
     count = st.number_input("Number of runs", 2, 50, 5, key="count")
-    return Plan(REPEATS, sweeps.repeats(recipe, count))
+    return Plan(REPEATS, sweeps.repeats(base.recipe, count))
 
 
-def plan_varied(recipe: Recipe, dataset: Dataset) -> Plan:
+def plan_varied(base: Base) -> Plan:
     """One or two things varied, each value with each."""
     st.markdown("Vary one setting, or combine two; everything else stays the same.")
-    offered = [factor for factor in FACTORS if factor.key != "unlabelled" or len(dataset.unlabelled)]
+    offered = [factor for factor in FACTORS if factor.key != "unlabelled" or len(base.dataset.unlabelled)]
     left, right = st.columns(2, gap="large")
     with left:
-        first = choose_factor("Vary", offered, recipe)
+        first = choose_factor("Vary", offered, base)
     others = [factor for factor in offered if first and factor.key != first[0].key]
     with right:
-        second = choose_factor("and", others, recipe, optional=True)
+        second = choose_factor("and", others, base, optional=True)
     count = st.number_input(
         "Repeats of each", 1, 20, 1, key="count-varied", help="2 or more show how large chance differences are."
     )
     choices = {factor.key: values for factor, values in (each for each in (first, second) if each)}
-    return Plan(VARIED, sweeps.repeated(sweeps.grid(recipe, choices), count))
+    return Plan(VARIED, sweeps.repeated(sweeps.grid(base.recipe, choices), count))
 
 
 def choose_factor(
-    label: str, factors: Sequence[Factor], recipe: Recipe, optional: bool = False
+    label: str, factors: Sequence[Factor], base: Base, optional: bool = False
 ) -> tuple[Factor, list[Any]] | None:
     """A thing to vary and its values; None for nothing else."""
     titles = [*([NOTHING_ELSE] if optional else []), *(factor.title for factor in factors)]
@@ -115,15 +131,17 @@ def choose_factor(
     factor = next((factor for factor in factors if factor.title == title), None)
     if factor is None:
         return None
-    values = [value for value in factor.values(recipe) if factor.key != "backbone" or is_here(value)]
+    recipe, most = base.recipe, max(base.training_of_class)
+    values = [value for value in factor.values(recipe, most) if factor.key != "backbone" or is_here(value)]
     own = recipe.backbone if factor.key == "backbone" else getattr(recipe, factor.key, values[0])
-    few = values if len(values) <= MOST_TICKED else [each for each in values if each in (values[0], values[-1], own)]
+    all_of_them = len(values) <= MOST_TICKED or factor.key == "photos_per_class"
+    few = values if all_of_them else [each for each in values if each in (values[0], values[-1], own)]
     chosen = st.multiselect(
         "Values",
         values,
         few,
         format_func=lambda value: describe_value(factor.key, value),
-        key=f"values-{factor.key}-{recipe.backbone}",
+        key=f"values-{factor.key}-{values if factor.key == 'photos_per_class' else recipe.backbone}",
     )
     return factor, chosen
 
@@ -134,7 +152,7 @@ def is_here(key: str) -> bool:
     return not chosen.pretrained or weights.look_up(chosen, services.settings()) is not None
 
 
-def plan_augmentations(recipe: Recipe, dataset: Dataset) -> Plan:
+def plan_augmentations(base: Base) -> Plan:
     """Each augmentation alone against none."""
     st.markdown("Once without augmentation, then with each one alone: which ones help?")
     keys = list(AUGMENTATION_OF)
@@ -151,17 +169,18 @@ def plan_augmentations(recipe: Recipe, dataset: Dataset) -> Plan:
     )
     if not chosen:
         raise RecipeError("No augmentation is chosen. Choose at least one to compare with none.")
-    return Plan(AUGMENTATIONS, sweeps.repeated(sweeps.each_augmentation_alone(recipe, chosen, also_half=half), count))
+    alone = sweeps.each_augmentation_alone(base.recipe, chosen, also_half=half)
+    return Plan(AUGMENTATIONS, sweeps.repeated(alone, count))
 
 
-def plan_study(recipe: Recipe, dataset: Dataset) -> Plan:
+def plan_study(base: Base) -> Plan:
     """The published comparison."""
     st.markdown(
         "The comparison of a published study on flower photos: a small network trained from scratch, with and without"
         " augmentation, against a pretrained one used as a feature extractor, and one that is fine-tuned."
     )
     count = st.number_input("Repeats of the first", 1, 20, 4, key="count-study", help="Their spread shows the noise.")
-    found = sweeps.flower_study(recipe, services.settings(), count)
+    found = sweeps.flower_study(base.recipe, services.settings(), count)
     if found.note and services.settings().allow_downloads:
         offer_download(backbone(sweeps.STUDY_BACKBONE))
     return Plan(STUDY, found.runs, found.note)
@@ -188,29 +207,35 @@ def start_view(found: Sequence[Member]) -> None:
     dataset = dataset_choice.dataset_or_stop()
     kind = st.segmented_control("What is compared", list(PLANS), default="Repeats", required=True, key="kind")
     with reporting():
-        recipe, parts = choose_base(dataset, found)
-        plan = PLANS[kind or "Repeats"](recipe, dataset)
+        base = choose_base(dataset, found)
+        plan = PLANS[kind or "Repeats"](base)
         if len(plan.runs) < 2:
             raise RecipeError(
                 "This is a single run. Choose more values or repeats, so that there is something to compare."
             )
-    photos = int(np.sum(parts == TRAINING))
+    photos = sorted({run.recipe.training_photos(base.training_of_class) for run in plan.runs})
     known = [past_of(member) for member in found if member.state == FINISHED]
-    seconds = sweeps.estimated_seconds(plan.runs, photos, known)
+    seconds = sweeps.estimated_seconds(plan.runs, base.training_of_class, known)
     about = (
         f", about {formatting.duration(seconds)} in total"
         if seconds
         else ". How long they take is known after the first"
     )
     st.markdown(
-        f":material/schedule: **{len(plan.runs)} runs** on {photos:,} training photos, one after the other{about}."
+        f":material/schedule: **{len(plan.runs)} runs** on {_from_to(photos)} training photos, one after the"
+        f" other{about}."
     )
     if plan.note:
         st.info(markdown.escape(plan.note), icon=":material/info:")
     with st.expander("The runs", icon=":material/list:"):
         st.dataframe([{"run": run.name} for run in plan.runs], hide_index=True)
     if st.button(f"Queue {len(plan.runs)} runs", type="primary", icon=":material/playlist_add:", width="stretch"):
-        queue_runs(dataset, plan, parts)
+        queue_runs(dataset, plan, base.parts)
+
+
+def _from_to(numbers: Sequence[int]) -> str:
+    """The smallest and the largest of numbers that ascend, or the only one."""
+    return f"{numbers[0]:,}" if len(numbers) == 1 else f"{numbers[0]:,} to {numbers[-1]:,}"
 
 
 def past_of(member: Member) -> Past:

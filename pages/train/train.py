@@ -66,8 +66,8 @@ def set_up(dataset: Dataset) -> None:
         folder, parts = draft.used_photos(dataset, start)
     for note in start.notes:
         st.info(markdown.escape(note), icon=":material/info:")
-    show_photos(folder, draft.left_out_classes(dataset, start))
-    more = unlabelled.choose(dataset, start, draft.split_seed(start))
+    show_photos(folder, draft.left_out_classes(dataset, start), draft.photos_per_class(start))
+    more = unlabelled.choose(dataset, start)
     counts = Counts.of(parts).with_training(len(more.labels) if more else 0)
     usual = usual_recipe(folder, counts.training)
     augmentations = state.augmentations(default_augmentations(folder.class_names))
@@ -82,9 +82,10 @@ def set_up(dataset: Dataset) -> None:
         begin(dataset, recipe)
 
 
-def show_photos(folder: ImageFolder, without: Sequence[str]) -> None:
+def show_photos(folder: ImageFolder, without: Sequence[str], limit: int) -> None:
     """Which photos will be learned from: their name, how many, and some of each class as far as there is room."""
     left_out = f" · without {markdown.escape(', '.join(without))}" if without else ""
+    limited = f" · at most {formatting.photos(limit, 'training')} per class" if limit else ""
     st.html(STYLE)
     labels = np.unique(folder.labels)[:MOST_THUMBNAILS]
     each = MOST_THUMBNAILS // len(labels)
@@ -92,7 +93,7 @@ def show_photos(folder: ImageFolder, without: Sequence[str]) -> None:
     with st.container(key="train-photos", gap="xsmall"):
         st.markdown(
             f"**{markdown.escape(folder.root.name)}** · {formatting.photos(len(folder))} in"
-            f" {len(folder.class_names):,} classes{left_out}"
+            f" {len(folder.class_names):,} classes{left_out}{limited}"
         )
         thumbnails.show_thumbnails(folder, members.tolist())
 

@@ -131,7 +131,13 @@ def test_every_run_is_there_in_its_state(former: FormerHome) -> None:
 
 def in_present_form(recipe: dict[str, Any]) -> dict[str, Any]:
     """What a recipe of then says today, where every head began at random and every class was learned."""
-    return recipe | {"version": VERSION, "head_start": AT_RANDOM, "without_classes": [], "unlabelled": False}
+    return recipe | {
+        "version": VERSION,
+        "head_start": AT_RANDOM,
+        "without_classes": [],
+        "unlabelled": False,
+        "photos_per_class": 0,
+    }
 
 
 def test_every_recipe_says_what_it_said(former: FormerHome) -> None:

@@ -17,6 +17,7 @@ from core.data.pseudo_labels import PseudoLabels
 from core.data.review import Review, ReviewStore
 from core.data.scan.folder import ImageFolder, Scan
 from core.data.scan.walk import check_photo
+from core.data.split import limit_training
 from core.errors import PhotoError
 from core.labelling.for_training import ForTraining
 from core.labelling.pool import Labels, Pool
@@ -67,6 +68,19 @@ def split_of(dataset: Dataset, seed: int) -> NDArray[np.int8]:
 def used(dataset: Dataset, seed: int, without: tuple[str, ...] = ()) -> tuple[ImageFolder, NDArray[np.int8]]:
     """The photos that a run would take under a seed, and the subset of each; raises as `Dataset.used` does."""
     return dataset.used(split_of(dataset, seed), without)
+
+
+def limited_split(dataset: Dataset, per_class: int, split_seed: int, seed: int) -> NDArray[np.int8]:
+    """The part of each photo for a run that learns from so many photos of each class, `(M,)`; 0 for all."""
+    return limit_training(dataset.folder, split_of(dataset, split_seed), per_class, (split_seed, seed))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={Dataset: lambda dataset: dataset.token})
+def limited(
+    dataset: Dataset, without: tuple[str, ...], per_class: int, split_seed: int, seed: int
+) -> tuple[ImageFolder, NDArray[np.int8]]:
+    """The photos that such a run would take, and the subset of each; raises as `Dataset.used` does."""
+    return dataset.used(limited_split(dataset, per_class, split_seed, seed), without)
 
 
 @lru_cache(maxsize=2000)
@@ -137,7 +151,7 @@ def pseudo_labels_for(dataset: Dataset, recipe: Recipe, parts: NDArray[np.int8])
     """What a run by a recipe learns from unlabelled photos; None where it uses none, or none are labelled by hand."""
     if not recipe.unlabelled or not dataset.by_hand:
         return None
-    return unlabelled_photos(dataset, parts, recipe.without_classes).labels
+    return unlabelled_photos(dataset, recipe.limited(dataset.folder, parts), recipe.without_classes).labels
 
 
 @st.cache_resource(show_spinner=False)

@@ -67,13 +67,25 @@ def present(dataset: Dataset) -> Draft:
 
 
 def used_photos(dataset: Dataset, start: Draft) -> tuple[ImageFolder, NDArray[np.int8]]:
-    """The photos that a run would take, and the subset of each under the seed of the split that is chosen."""
-    return datasets.used(dataset, split_seed(start), left_out_classes(dataset, start))
+    """The photos that a run would take, and the subset of each under the choices as they are."""
+    return datasets.limited(dataset, left_out_classes(dataset, start), *_which_photos(start))
 
 
-def split_seed(start: Draft) -> int:
-    """The seed of the split that is chosen, before the widget for it is drawn."""
-    return int(start.now("split_seed", Recipe.split_seed))
+def parts(dataset: Dataset, start: Draft) -> NDArray[np.int8]:
+    """The subset of each photo of the dataset, `(M,)`, under the choices as they are; -1 where it is not used."""
+    return datasets.limited_split(dataset, *_which_photos(start))
+
+
+def photos_per_class(start: Draft) -> int:
+    """How many training photos of each class are learned from at most, 0 for all, before the widget is drawn."""
+    return int(start.now("photos_per_class", Recipe.photos_per_class))
+
+
+def _which_photos(start: Draft) -> tuple[int, int, int]:
+    """The choices that decide it, before their widgets are drawn: photos per class, seed of the split, seed."""
+    split_seed, seed = (int(start.now(name, getattr(Recipe, name))) for name in ("split_seed", "seed"))
+    limit = photos_per_class(start)
+    return limit, split_seed, seed if limit else Recipe.seed
 
 
 def classes_key(dataset: Dataset, start: Draft) -> str:

@@ -179,6 +179,12 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("head_batch_norm", "BatchNorm", "Normalises the input of the head over each batch.", HEAD),
     Row("dropout", "Dropout", "Fraction of features dropped at random in each step.", HEAD),
+    Row(
+        "photos_per_class",
+        "Training photos per class",
+        "At most so many of each class are learned from; 0 = all. Validation and test photos stay the same.",
+        EPOCHS,
+    ),
     Row("batch_size", "Batch size", "Photos per step. Halve it when memory runs out.", EPOCHS),
     Row("steps_per_epoch", "Steps per epoch", "0 = one full pass over the training photos.", EPOCHS),
     Row("validate_every", "Validate every … steps", "0 = once at the end of each epoch.", EPOCHS),

@@ -14,7 +14,7 @@ from pages.components.train import draft
 from pages.components.train.draft import Draft
 
 
-def choose(dataset: Dataset, start: Draft, split_seed: int) -> ForTraining | None:
+def choose(dataset: Dataset, start: Draft) -> ForTraining | None:
     """Offer it where the dataset has unlabelled photos; return them where they shall be used, and can be."""
     if not len(dataset.unlabelled):
         return None
@@ -30,7 +30,7 @@ def choose(dataset: Dataset, start: Draft, split_seed: int) -> ForTraining | Non
         return None
     without = draft.left_out_classes(dataset, start)
     try:
-        parts = datasets.split_of(dataset, split_seed)
+        parts = draft.parts(dataset, start)
         found = datasets.unlabelled_photos(dataset, parts, without)
     except DataError as error:
         st.warning(f"They cannot be used yet. {markdown.escape(error)}", icon=":material/warning:")

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from core.data.scan.folder import ImageFolder, Scan, scan
-from core.data.split import assign_subsets, complete_subsets, keep_former_subsets, read_split_csv, write_split_csv
+from core.data.split import (
+    assign_subsets,
+    complete_subsets,
+    keep_former_subsets,
+    limit_training,
+    read_split_csv,
+    write_split_csv,
+)
 from core.data.subsets import NO_SUBSET, SUBSETS, TEST, TRAINING, VALIDATION
 from core.errors import DataError
 from tests.core.data.conftest import place
@@ -237,3 +244,42 @@ def test_where_staying_would_leave_a_class_untrained_the_new_split_is_taken() ->
     parts = np.array([0, 1, 2, 0, 1, 0], np.int8)
     former = np.array([0, 1, 2, 0, 1, 2], np.int8)
     assert keep_former_subsets(parts, former, labels, np.arange(6)).tolist() == parts.tolist()
+
+
+def numbered(*of_class: int) -> ImageFolder:
+    """So many photos of each class, in an order of no meaning."""
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(len(of_class)), of_class)).astype(np.int32)
+    paths = tuple(f"{label}/{number}.png" for number, label in enumerate(labels))
+    return ImageFolder(Path("photos"), tuple("abcdef"[: len(of_class)]), paths, labels)
+
+
+def test_a_limit_leaves_so_many_training_photos_of_each_class_and_all_others() -> None:
+    folder = numbered(60, 40, 6)
+    parts = assign_subsets(folder.labels)
+    parts[:3] = NO_SUBSET
+    for limit in (1, 5, 10):
+        found = limit_training(folder, parts, limit, (3, 4))
+        kept = found != NO_SUBSET
+        assert (found[kept] == parts[kept]).all() and (found[parts != TRAINING] == parts[parts != TRAINING]).all()
+        had = np.bincount(folder.labels[parts == TRAINING])
+        assert np.bincount(folder.labels[found == TRAINING]).tolist() == np.minimum(had, limit).tolist()
+    assert (limit_training(folder, parts, 0, (3, 4)) == parts).all()
+
+
+def test_the_photos_of_a_limit_are_among_those_of_a_higher_one_and_fixed_by_the_seeds() -> None:
+    folder = numbered(60, 40)
+    parts = assign_subsets(folder.labels)
+    five, ten = (limit_training(folder, parts, limit, (3, 4)) for limit in (5, 10))
+    assert (ten[five == TRAINING] == TRAINING).all()
+    assert (limit_training(folder, ten, 5, (3, 4)) == five).all() and (parts == assign_subsets(folder.labels)).all()
+    others = [limit_training(folder, parts, 5, seeds) for seeds in ((3, 5), (4, 4), (4, 3))]
+    assert all((other != five).any() for other in others)
+    some = np.flatnonzero((five != NO_SUBSET) | (np.arange(len(folder)) % 2 == 0))
+    assert (limit_training(folder.subset(some), parts[some], 5, (3, 4)) == five[some]).all()
+
+
+def test_a_limit_that_cannot_be_is_refused() -> None:
+    folder = numbered(6, 6)
+    for limit, parts in ((-1, assign_subsets(folder.labels)), (1, np.zeros(3, np.int8))):
+        with pytest.raises(DataError, match="Expected 0 or more photos per class and a subset for each of 12 photos"):
+            limit_training(folder, parts, limit, (0, 0))

@@ -150,6 +150,7 @@ def test_a_recipe_comes_back_from_json() -> None:
         dropout=0.0,
         drop_connect=0.9,
         class_weights=True,
+        photos_per_class=5,
         views=64,
         minutes=2.5,
         seed=2**31 - 1,

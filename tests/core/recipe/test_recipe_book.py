@@ -157,3 +157,5 @@ def test_what_does_not_fit_the_photos_is_said() -> None:
         "The classes are letters or digits, which Flip left–right would turn into others.",
         "It takes 32 photos a step, but there are only 20 to train on: an epoch is a single step.",
     )
+    few = fitted_to(replace(RECIPE, dataset="/photos/present", photos_per_class=5), folder("daisy", "iris"), 500).notes
+    assert few == ("It takes 32 photos a step, but there are only 10 to train on: an epoch is a single step.",)

@@ -141,10 +141,40 @@ def test_a_ladder_stays_within_what_is_allowed() -> None:
 
 @pytest.mark.parametrize("factor", sweeps.FACTORS, ids=lambda factor: str(factor.key))
 def test_every_value_that_is_offered_can_be_trained_with(factor: sweeps.Factor) -> None:
-    values = factor.values(BASE)
+    values = factor.values(BASE, 100)
     field = sweeps.learning_rate_field(BASE) if factor.key == sweeps.LEARNING_RATE else factor.key
     assert getattr(BASE, field) in values and len(values) > 1
     assert len(sweeps.vary(BASE, factor.key, values)) == len(values)
+
+
+@pytest.mark.parametrize(
+    ("most", "own", "series"),
+    [
+        (300, 0, (5, 10, 20, 40, 80, 160, 0)),
+        (300, 30, (5, 10, 20, 30, 40, 80, 160, 0)),
+        (11, 0, (5, 10, 0)),
+        (10, 0, (2, 4, 8, 0)),
+        (4, 0, (1, 2, 0)),
+        (1, 0, (0,)),
+    ],
+)
+def test_photos_per_class_double_up_to_what_there_is(most: int, own: int, series: tuple[int, ...]) -> None:
+    recipe = replace(BASE, photos_per_class=own)
+    assert sweeps.sizes(recipe, most) == series
+    runs = sweeps.vary(recipe, "photos_per_class", series)
+    assert [run.recipe.photos_per_class for run in runs] == list(series)
+    assert fields_that_vary(runs) <= {"photos_per_class"}
+
+
+def test_runs_on_few_photos_are_named_by_them_and_take_less_time() -> None:
+    runs = sweeps.vary(BASE, "photos_per_class", (1, 5, 0))
+    assert [run.name for run in runs] == [
+        "1 training photo per class",
+        "5 training photos per class",
+        "all training photos",
+    ]
+    known = [Past(BASE, 100, 100.0)]
+    assert sweeps.estimated_seconds(runs, [3, 40, 57], known) == pytest.approx(3 + 13 + 100)
 
 
 def test_augmentations_come_one_by_one() -> None:
@@ -259,7 +289,7 @@ def test_the_time_is_told_from_what_like_runs_took() -> None:
     other = Past(replace(BASE, unfreeze_point="all"), 100, 1000.0)
     alike = [Past(BASE, 100, seconds) for seconds in (80.0, 160.0, 800.0)]
     runs = sweeps.repeats(BASE, 3)
-    assert sweeps.estimated_seconds(runs, 50, [other, *alike]) == pytest.approx(3 * 80)
-    assert sweeps.estimated_seconds(runs, 100, [other]) == pytest.approx(3000)
-    assert sweeps.estimated_seconds(sweeps.vary(BASE, "backbone", ("resnet50",)), 50, [other]) is None
-    assert sweeps.estimated_seconds(runs, 50, []) is None
+    assert sweeps.estimated_seconds(runs, [20, 30], [other, *alike]) == pytest.approx(3 * 80)
+    assert sweeps.estimated_seconds(runs, [100], [other]) == pytest.approx(3000)
+    assert sweeps.estimated_seconds(sweeps.vary(BASE, "backbone", ("resnet50",)), [50], [other]) is None
+    assert sweeps.estimated_seconds(runs, [50], []) is None

@@ -21,7 +21,8 @@ def test_choices_are_named_as_people_name_them() -> None:
     assert words["variant"] == "EfficientNet-B0"
     assert words["unfreeze point"] == "from block6"
     assert words["learning rate, head"] == "0.01"
-    assert words["class weights"] == "no"
+    assert words["class weights"] == "no" and words["training photos per class"] == "all"
+    assert describe_recipe(replace(RECIPE, photos_per_class=5))["training photos per class"] == "5"
     assert words["additional epochs"] == "none" and words["unfreeze layer"] == "–"
     assert words["dataset"] == "flowers"
 

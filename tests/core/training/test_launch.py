@@ -2,14 +2,15 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from core.data.pseudo_labels import read_pseudo_csv, write_pseudo_csv
 from core.data.scan.folder import scan
-from core.data.split import assign_subsets
+from core.data.split import assign_subsets, read_split_csv
 from core.data.subsets import TRAINING
 from core.errors import DataError, FolderError, RecipeError, RunBusy, RunError, RunNotFound, RunNotReady
-from core.evaluation.run_results import unlabelled_photos_in
+from core.evaluation.run_results import photos_in, unlabelled_photos_in
 from core.recipe.run_recipe import chosen_recipe
 from core.runs.messages import Message
 from core.runs.queue import Queue
@@ -51,6 +52,21 @@ def test_choices_that_exclude_each_other_are_refused_before_anything_is_written(
         with pytest.raises(RecipeError, match="batch size of 2 or more"):
             make(batch_size=1, head_batch_norm=True)
     assert not list(workplace.store.runs())
+
+
+def test_a_run_takes_as_many_training_photos_as_its_recipe_says(workplace: Workplace) -> None:
+    everything = read_split_csv(workplace.new_run().split_file, workplace.colours)[1]
+    paths = {}
+    for limit in (2, 4, 1000):
+        run = workplace.new_run(photos_per_class=limit)
+        folder, parts = read_split_csv(run.split_file, workplace.colours)
+        assert np.bincount(folder.labels[parts == TRAINING]).max() <= limit and len(folder.class_names) == 2
+        assert (parts != TRAINING).sum() == (everything != TRAINING).sum()
+        paths[limit] = {folder.paths[i] for i in np.flatnonzero(parts == TRAINING)}
+        assert photos_in(run, "training") == len(paths[limit])
+        assert set(learned_and_judged(run, workplace.colours)[0].paths) == set(folder.paths)
+    assert len(paths[2]) == 4 and len(paths[4]) == 8 and paths[2] < paths[4] < paths[1000]
+    assert len(paths[1000]) == (everything == TRAINING).sum()
 
 
 def test_unlabelled_photos_go_with_a_run_that_uses_them_and_with_no_other(workplace: Workplace) -> None:
