@@ -38,7 +38,8 @@ def show() -> None:
     if state.take(collecting.MADE_NOW):
         st.rerun()  # the steps beside the page name the dataset
     st.html(STYLE)
-    st.html(f"<style>.st-key-collect-cards{{--drop-words:{_in_css(tr('or drop photos here'))}}}</style>")
+    drop = _in_css(tr("or drop photos here"))
+    st.html(f"<style>.st-key-collect-cards{{--drop-words:{drop}}}</style>")
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         _choose_dataset()
         place = st.container(key="lead-on", horizontal=True, vertical_alignment="center", width="content")

@@ -19,7 +19,7 @@ def show() -> None:
         st.info(
             tr(
                 "This needs an additional package. Quit the app, and start it once with {command}.",
-                command=f"`{catalogue.INSTALL}`",
+                command=markdown.code(catalogue.INSTALL),
             ),
             icon=":material/extension:",
         )
@@ -55,7 +55,8 @@ def show() -> None:
 
 
 def _title(offer: Offer) -> str:
-    return tr_context("dataset", "{title} ({name})", title=tr(offer.title), name=offer.name)
+    title = tr(offer.title)
+    return tr_context("dataset", "{title} ({name})", title=title, name=offer.name)
 
 
 def _fetching(fetch: Fetch) -> None:

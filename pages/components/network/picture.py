@@ -98,13 +98,14 @@ def row(chosen: Backbone, frozen: int, example: Example = NO_EXAMPLE, *, small: 
         for number, (block, size) in enumerate(zip(chosen.blocks, sizes, strict=True))
     ]
     cells.append(_cell(tr("head"), "" if small else tr("new"), True, LOWEST))
+    missing, answer = tr("photo"), escape(example.answer or tr("answer"))
     photo = base64.b64encode(example.photo).decode()
-    seen = f'<img src="data:image/jpeg;base64,{photo}" alt="">' if photo else f"<span>{tr('photo')}</span>"
+    seen = f'<img src="data:image/jpeg;base64,{photo}" alt="">' if photo else f"<span>{missing}</span>"
     return (
         f'<div class="row{" small" if small else ""}" style="--cells:{len(cells)};--frozen:{frozen}">'
         f'<div class="end">{seen}</div><i class="way"></i><div class="blocks">{"".join(cells)}'
         f'<div class="border"><i class="grip"></i></div></div>'
-        f'<i class="way"></i><div class="end"><span>{escape(example.answer or tr("answer"))}</span></div></div>'
+        f'<i class="way"></i><div class="end"><span>{answer}</span></div></div>'
     )
 
 

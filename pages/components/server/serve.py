@@ -60,7 +60,8 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Say where the server is and who can do what there, and open a browser unless that was forbidden."""
     address = services.server_address()
     url = url_at("localhost" if address in EVERYWHERE else address)
-    print(f"\n  {tr('Unfreeze is at {url}', url=url)}")
+    here = tr("Unfreeze is at {url}", url=url)
+    print(f"\n  {here}")
     if services.is_shared():
         print(shared_words())
     print(flush=True)

@@ -117,9 +117,10 @@ def architecture_diagram(
     ]
     top = [Place(layer, False, "") for layer in head]
     parts.append(_block_part(tr("head"), top, [layer.name for layer in head], unfolded=True))
+    begin, end = tr("photo"), tr("a probability for each class")
     return (
-        f'{KIND_STYLE}{ARCHITECTURE_STYLE}<div class="uf-arch"><p class="uf-end">{tr("photo")}</p>{"".join(parts)}'
-        f'<p class="uf-end">{tr("a probability for each class")}</p></div>'
+        f'{KIND_STYLE}{ARCHITECTURE_STYLE}<div class="uf-arch"><p class="uf-end">{begin}</p>{"".join(parts)}'
+        f'<p class="uf-end">{end}</p></div>'
     )
 
 

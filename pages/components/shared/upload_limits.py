@@ -22,7 +22,7 @@ def check_upload_size(size: int, most: int) -> None:
     """Raise `PhotoError` for an upload above the limit; a widget's own limit is not enforced by the server."""
     if size > most:
         raise PhotoError(
-            tr("The file is {size} MB; the limit is {most} MB.", size=f"{size / 1e6:.0f}", most=f"{most / 1e6:.0f}")
+            tr("The file is {size} MB; the limit is {most} MB.", size=round(size / 1e6), most=round(most / 1e6))
         )
 
 
