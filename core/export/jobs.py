@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,7 +87,7 @@ class Export:
 
     def to_json(self) -> str:
         """As it is kept."""
-        values = {**vars(self), "stage": asdict(self.stage), "error": kept(self.error)}
+        values = {**vars(self), "stage": self.stage.to_json(), "error": kept(self.error)}
         parity: ParityReport | None = values.pop("parity")
         return json.dumps({**values, "certificate": parity.to_json() if parity else None}, indent=1)
 

@@ -59,3 +59,10 @@ def test_a_certificate_survives_being_kept_and_can_be_read() -> None:
     assert "FAILED" in as_text(replace(MADE, failures=("too far",)))
     with pytest.raises(ExportError, match="Make the export again"):
         ParityReport.from_values({})
+
+
+def test_sentences_of_a_certificate_are_kept_as_what_they_were_made_of() -> None:
+    found = replace(MADE, failures=failures(answers(swapped=1), FP32))
+    assert ParityReport.from_values(found.to_json()) == found
+    assert found.to_json()["failures"][-1]["values"]["total"] == 100
+    assert found.to_values()["failures"] == list(found.failures)

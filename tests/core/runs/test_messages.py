@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from core.language import tr
 from core.runs.messages import TEXTS, Message, text_of
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -50,3 +51,11 @@ def test_no_message_is_no_text() -> None:
 
 def test_braces_in_values_are_only_text() -> None:
     assert text_of(Message("sentence", {"text": "{text.__class__} {0}"})) == "{text.__class__} {0}"
+
+
+def test_an_error_in_a_message_is_kept_as_what_it_was_made_of() -> None:
+    message = Message("cache-failed", {"error": tr("No room in {folder}.", folder="here")})
+    stored = message.to_json()
+    assert stored["values"] == {"error": {"text": "No room in {folder}.", "values": {"folder": "here"}}}
+    assert text_of(Message.from_json(stored)) == text_of(message)
+    assert text_of(message).endswith("No room in here.")

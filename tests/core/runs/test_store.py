@@ -13,6 +13,7 @@ import pytest
 
 from core.errors import RunBusy, RunError, RunNotFound, StorageError
 from core.files import write_atomically
+from core.language import kept, tr
 from core.runs.messages import Message, text_of
 from core.runs.store import (
     CRASHED,
@@ -186,6 +187,27 @@ def test_a_message_of_another_kind_is_no_readable_status(store: RunStore, messag
     run = store.create(nothing)
     run.status_file.write_text(json.dumps({"state": "stopped", "message": message}), "utf-8")
     with pytest.raises(RunError, match="message"):
+        run.read_status()
+
+
+def test_an_error_is_kept_as_what_it_was_made_of(store: RunStore) -> None:
+    run = store.create(nothing)
+    error = tr("The folder {folder} is gone.", folder="photos")
+    run.write_status(Status(state=FAILED, error=error))
+    made_of = {"text": "The folder {folder} is gone.", "values": {"folder": "photos"}}
+    assert json.loads(run.status_file.read_text("utf-8"))["error"] == made_of
+    for _ in range(2):  # from the file, then from what was remembered of it
+        found = run.read_status().error
+        assert found == "The folder photos is gone." and kept(found) == made_of
+    write_atomically(run.left_out_file, json.dumps([{"file": "a", "reason": made_of}, {"file": "b", "reason": "old"}]))
+    assert [photo.reason for photo in run.left_out()] == ["The folder photos is gone.", "old"]
+
+
+@pytest.mark.parametrize("error", [{"text": 3}, {"values": {}}, ["sentence"], 7])
+def test_an_error_of_another_kind_is_no_readable_status(store: RunStore, error: object) -> None:
+    run = store.create(nothing)
+    run.status_file.write_text(json.dumps({"state": FAILED, "error": error}), "utf-8")
+    with pytest.raises(RunError, match="no readable status"):
         run.read_status()
 
 
