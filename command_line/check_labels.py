@@ -11,6 +11,7 @@ from core.data.dataset import Dataset
 from core.errors import RunNotReady
 from core.formatting import duration, minutes, percent
 from core.labels.dataset_check import DatasetCheck, HeldOutScores, check, check_with
+from core.language import tr, tr_mark, tr_plural
 from core.models import weights
 from core.models.backbones import BACKBONES, backbone
 from core.runs import trainers
@@ -27,7 +28,7 @@ LOOK_SECONDS = 0.3
 USUAL_MOST = 50
 PREFERRED = ("efficientnet-b0", "efficientnet-lite0")
 
-EXAMPLES = """examples:
+EXAMPLES = tr_mark("""examples:
   unfreeze check-labels ~/flowers
   unfreeze check-labels ~/flowers --most 10
   unfreeze check-labels ~/flowers --json > suspects.json
@@ -37,29 +38,35 @@ EXAMPLES = """examples:
 Nothing is changed: a pretrained network computes features of every photo, and each label is compared with those of
 similar photos. With --thorough, the network is fine-tuned five times, each time without a fifth of the photos, and
 judges those; Ctrl-C stops it, and the same command goes on from there. Decide about the suspects on the page
-“Label check”; decisions made there apply here.
-"""
+“Label check”; decisions made there apply here.""")
 
 
 def _most(text: str) -> int:
     if not text.isdecimal() or not 1 <= len(text) <= 9:
-        raise argparse.ArgumentTypeError(f"{text[:80]!r} must be a whole number from 0 to 999999999")
+        raise argparse.ArgumentTypeError(
+            tr("{text} must be a whole number from 0 to {most}", text=repr(text[:80]), most="999999999")
+        )
     return int(text)
 
 
 def add(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     """Say what can be asked for."""
-    parser.add_argument("dataset", metavar="DATASET", help="a folder with one subfolder for each class")
+    parser.add_argument("dataset", metavar="DATASET", help=tr("a folder with one subfolder for each class"))
     parser.add_argument(
         "--network",
         choices=[row.key for row in BACKBONES if row.pretrained],
-        help="network that computes the features (default: EfficientNet-B0, or Lite0 without its weights)",
+        help=tr("network that computes the features (default: EfficientNet-B0, or Lite0 without its weights)"),
     )
     parser.add_argument(
-        "--most", type=_most, metavar="N", help="list at most N, JSON always lists all (default: 50, or all with --all)"
+        "--most",
+        type=_most,
+        metavar="N",
+        help=tr("list at most N, JSON always lists all (default: {most}, or all with --all)", most=USUAL_MOST),
     )
-    parser.add_argument("--all", action="store_true", help="list every photo, not only those whose label looks wrong")
-    parser.add_argument("--thorough", action="store_true", help="fine-tune the network for it, which takes minutes")
+    parser.add_argument(
+        "--all", action="store_true", help=tr("list every photo, not only those whose label looks wrong")
+    )
+    parser.add_argument("--thorough", action="store_true", help=tr("fine-tune the network for it, which takes minutes"))
 
 
 def check_labels(options: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -68,7 +75,7 @@ def check_labels(options: argparse.Namespace, settings: Settings, output: Output
     network = options.network or _usual(settings)
     known = _features(dataset, network, settings, output)
     scores = _thorough(dataset, network, settings, output) if options.thorough else None
-    output.progress("Comparing each photo with the others", None)
+    output.progress(tr("Comparing each photo with the others"), None)
     if scores is None:
         found = check(dataset, known.values, known.row_of)
     else:
@@ -112,10 +119,10 @@ def _features(dataset: Dataset, network: str, settings: Settings, output: Output
             time.sleep(LOOK_SECONDS)
     except KeyboardInterrupt:
         run.request_stop()
-        output.say("Stopped. What was computed is kept, and the next check goes on from there.")
+        output.say(tr("Stopped. What was computed is kept, and the next check goes on from there."))
         raise
     if status.state != FINISHED:
-        raise RunNotReady(status.error or "The check was stopped before all photos were processed. Start it again.")
+        raise RunNotReady(status.error or tr("The check was stopped before all photos were processed. Start it again."))
     return features.read_features(run)
 
 
@@ -125,19 +132,19 @@ def _thorough(dataset: Dataset, network: str, settings: Settings, output: Output
     run = checks.begin_or_go_on(queue, request)
     throughput = known_throughput(settings.home, backbone(network), guessed_throughput()).throughput
     seconds = checks.seconds(backbone(network), len(request.paths), throughput)
-    output.say(f"The thorough check takes about {minutes(seconds)}.")
+    output.say(tr("The thorough check takes about {time}.", time=minutes(seconds)))
     try:
         while (status := run.read_status()).state in (*ACTIVE, QUEUED):
-            left = f"about {duration(status.seconds_left)} left" if status.seconds_left else ""
+            left = tr("about {time} left", time=duration(status.seconds_left)) if status.seconds_left else ""
             output.progress(text_of(status.message), status.progress, left)
             trainers.advance(queue)
             time.sleep(LOOK_SECONDS)
     except KeyboardInterrupt:
         checks.stop(queue, run)
-        output.say("Stopped. The same command goes on from there.")
+        output.say(tr("Stopped. The same command goes on from there."))
         raise
     if status.state != FINISHED:
-        raise RunNotReady(status.error or "The thorough check was stopped. The same command goes on from there.")
+        raise RunNotReady(status.error or tr("The thorough check was stopped. The same command goes on from there."))
     return checks.read_scores(run)
 
 
@@ -155,17 +162,25 @@ def _as_text(found: DatasetCheck, listed: Sequence[int], most: int) -> str:
     count, photos = len(found.suspects), len(found.folder)
     warning = found.fit.misfit
     if not listed:
-        return warning or f"No label looks wrong: {photos:,} photos were compared with each other."
-    rows = [
+        return warning or tr_plural(
+            "No label looks wrong: {count} photo was compared with others.",
+            "No label looks wrong: {count} photos were compared with each other.",
+            photos,
+        )
+    rows: list[dict[str, str]] = [
         {
-            "file": found.folder.paths[i],
-            "label": found.given(i),
-            "probably": found.suggested(i),
-            "sure": percent(found.confidence(i)),
-            "label right": percent(float(found.issues.quality[i])),
+            tr("file"): found.folder.paths[i],
+            tr("label"): found.given(i),
+            tr("probably"): found.suggested(i),
+            tr("sure"): percent(found.confidence(i)),
+            tr("label right"): percent(float(found.issues.quality[i])),
         }
         for i in listed[:most]
     ]
-    more = f"\n… and {len(listed) - len(rows):,} more." if len(listed) > len(rows) else ""
-    before = f"{warning}\n\n" if warning else ""
-    return f"{before}{count:,} of {photos:,} labels are probably wrong.\n\n{table(rows)}{more}"
+    wrong = tr_plural(
+        "{count} of {all} labels is probably wrong.", "{count} of {all} labels are probably wrong.", count, all=photos
+    )
+    parts = [warning, wrong, table(rows)]
+    left = len(listed) - len(rows)
+    more = tr("… and {count} more.", count=left) if left else ""
+    return "\n\n".join(part for part in parts if part) + (more and f"\n{more}")

@@ -21,33 +21,41 @@ from core.data.scan.layout_choices import LayoutChoice, layout_of_table
 from core.data.scan.walk import Walk
 from core.data.subsets import SUBSETS
 from core.errors import DataError, UndecidedLayout
+from core.language import sentences, tr, tr_mark
 from core.settings import Settings
 
 AUTOMATIC = "auto"
 BY_FOLDERS = {AUTOMATIC: FIRST, TOP: TOP, PARTS: PARTS, INNERMOST: INNERMOST}
 
-EXAMPLES = """examples:
+EXAMPLES = tr_mark("""examples:
   unfreeze dataset ~/flowers                         how the folder is read, and what was noticed
   unfreeze dataset ~/flowers --labels parts          the folders at the top are parts, those inside them classes
   unfreeze dataset ~/flowers --labels top            the folders at the top are the classes
   unfreeze dataset ~/scans --labels labels.csv --file-column id --label-column breed
   unfreeze dataset ~/pets --join "dog =dog"          photos of the class “dog ” count as “dog”
 
-What is chosen is kept, as on the page “Dataset”, and applies there and to all commands. Your files are never changed.
-"""
+What is chosen is kept, as on the page “Dataset”, and applies there and to all commands. Your files are never changed.\
+""")
 
 
 def add(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     """Say what can be asked for."""
-    parser.add_argument("dataset", metavar="FOLDER", help="a folder of photos")
+    parser.add_argument("dataset", metavar="FOLDER", help=tr("a folder of photos"))
     parser.add_argument(
-        "--labels", metavar="SOURCE", help=f"where labels come from: {', '.join(BY_FOLDERS)}, or the name of a table"
+        "--labels",
+        metavar="SOURCE",
+        help=tr("where labels come from: {sources}, or the name of a table", sources=", ".join(BY_FOLDERS)),
     )
-    for name, what in (("file", "files"), ("label", "classes"), ("split", "subsets")):
-        parser.add_argument(f"--{name}-column", metavar="NAME", help=f"the table's column of {what}")
-    parser.add_argument("--encoding", metavar="NAME", help="the table's encoding, for example gb18030")
+    parser.add_argument("--file-column", metavar="NAME", help=tr("the table's column of files"))
+    parser.add_argument("--label-column", metavar="NAME", help=tr("the table's column of classes"))
+    parser.add_argument("--split-column", metavar="NAME", help=tr("the table's column of subsets"))
+    parser.add_argument("--encoding", metavar="NAME", help=tr("the table's encoding, for example gb18030"))
     parser.add_argument(
-        "--join", action="append", default=[], metavar="CLASS=OTHER", help="count photos of a class as another class"
+        "--join",
+        action="append",
+        default=[],
+        metavar="CLASS=OTHER",
+        help=tr("count photos of a class as another class"),
     )
 
 
@@ -88,7 +96,13 @@ def _joined(found: Dataset, pair: str) -> Decision:
     name, sign, other = pair.partition("=")
     names = found.folder.class_names
     if not sign or name not in names or other not in names or name == other:
-        raise DataError(f"“{pair}” must be two classes, as in “Cat=cat”; the classes are {', '.join(names)}.")
+        raise DataError(
+            tr(
+                "“{text}” must be two classes, as in “Cat=cat”; the classes are {classes}.",
+                text=pair,
+                classes=", ".join(names),
+            )
+        )
     positions = np.flatnonzero(found.folder.labels == names.index(name)).tolist()
     photos = {found.folder.paths[i]: found.digest(i) for i in positions}
     return Decision(RELABEL, photos, other, "Joined with another class")
@@ -102,13 +116,19 @@ def _ask(error: UndecidedLayout, output: Output) -> None:
     }
     lines = [str(error)]
     for choice in error.choices:
-        lines += ["", f"{choice.words}:", _indented(choice.tree), *choice.notes, f"choose it by: {_option(choice)}"]
+        lines += [
+            "",
+            f"{choice.words}:",
+            _indented(choice.tree),
+            *choice.notes,
+            tr("choose it by: {option}", option=_option(choice)),
+        ]
     output.result(values, "\n".join(lines))
 
 
 def _option(choice: LayoutChoice) -> str:
     if choice.folder:
-        return f"the folder {choice.folder} in place of this one"
+        return tr("the folder {folder} in place of this one", folder=choice.folder)
     return f"--labels {shlex.quote(choice.layout.table or choice.layout.label_by)}"
 
 
@@ -130,18 +150,24 @@ def _facts(found: Dataset) -> Mapping[str, Any]:
 
 def _as_text(found: Dataset) -> str:
     scan = found.scan
-    lines = [f"{scan.folder.root} is read as {scan.reading.words}:", _indented(scan.reading.tree), *scan.reading.notes]
+    read = tr("{folder} is read as {reading}:", folder=str(scan.folder.root), reading=scan.reading.words)
+    lines = [read, _indented(scan.reading.tree), *scan.reading.notes]
     if found.review.decisions:
-        lines.append(f"As decided, {len(found.folder):,} photos of {len(found.folder.class_names):,} classes count.")
+        photos, classes = len(found.folder), len(found.folder.class_names)
+        lines.append(tr("As decided, {photos} photos of {classes} classes count.", photos=photos, classes=classes))
     lines.append(summary.split_in_words(found))
     if scan.files_left_out:
         first = scan.files_left_out[0]
-        lines.append(f"{len(scan.files_left_out):,} left out, first {first.path}: {first.reason}.")
-    lines += [f"{rows}." for rows in [summary.rows_without_photo(found)] if rows]
-    lines += [f"{each.kind.title}: {each.count:,}. {each.kind.done}" for each in found.findings]
+        count = len(scan.files_left_out)
+        lines.append(tr("{count} left out, first {file}: {reason}.", count=count, file=first.path, reason=first.reason))
+    lines += [tr("{sentence}.", sentence=rows) for rows in [summary.rows_without_photo(found)] if rows]
+    lines += [
+        sentences(tr("{what}: {count}.", what=each.kind.title, count=each.count), each.kind.done)
+        for each in found.findings
+    ]
     lines += summary.class_findings(found)
     if not (found.findings or found.withheld or scan.left_out):
-        lines.append("Every file can be used, and no problems were found.")
+        lines.append(tr("Every file can be used, and no problems were found."))
     return "\n".join(lines)
 
 

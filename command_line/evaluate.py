@@ -7,39 +7,44 @@ from typing import Any
 
 from command_line.files import opened, path_named
 from command_line.found import run_called
-from command_line.output import INTERRUPTED, Output, one_line, percent_or_dash, table
+from command_line.output import INTERRUPTED, Output, done_of, not_used, one_line, percent_or_dash, table
 from core.data.scan.walk import check_inside
+from core.data.subsets import SUBSETS, TRAINING
 from core.evaluation.metrics import Evaluation, class_scores
 from core.formatting import percent, photos, whole
 from core.inference.external_test import ExternalTest, read_test
 from core.inference.external_test_job import PREDICTING, SCANNING, UNPACKING, ExternalTestJob, Source
+from core.language import number, tr, tr_mark
 from core.settings import Settings
 
 LOOK_SECONDS = 0.2
 ZIP = ".zip"
-STAGES = {UNPACKING: "Unpacking", SCANNING: "Looking at every photo", PREDICTING: "Predicting"}
+STAGES = {
+    UNPACKING: tr_mark("Unpacking"),
+    SCANNING: tr_mark("Looking at every photo"),
+    PREDICTING: tr_mark("Predicting"),
+}
 
-EXAMPLES = """examples:
+EXAMPLES = tr_mark("""examples:
   unfreeze evaluate latest ~/photos-of-tim
   unfreeze evaluate 1f3a more.zip --json
   unfreeze evaluate latest ~/tulpen --class tulp=tulips     photos of “tulp” count as the model's “tulips”
 
 The folder, or the ZIP file, has a subfolder for each class, or a table that names the class of each photo; “unfreeze
 dataset” says how a folder is read. Classes are matched by name. Photos that the run has learned from do not count. The
-result is kept with the run, and is also on the page Evaluate, under “Other photos”.
-"""
+result is kept with the run, and is also on the page Evaluate, under “Other photos”.""")
 
 
 def _pair(text: str) -> str:
     if "=" not in text.strip()[1:]:
-        raise argparse.ArgumentTypeError(f"{text[:80]!r} must be NAME=CLASS")
+        raise argparse.ArgumentTypeError(tr("{text} must be NAME=CLASS", text=repr(text[:80])))
     return text
 
 
 def add(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     """Say what can be asked for."""
-    parser.add_argument("which", metavar="RUN", help="its id, the end of it, its name, or “latest”")
-    parser.add_argument("photos", metavar="FOLDER", help="a folder of labelled photos, or a ZIP file of one")
+    parser.add_argument("which", metavar="RUN", help=tr("its id, the end of it, its name, or “latest”"))
+    parser.add_argument("photos", metavar="FOLDER", help=tr("a folder of labelled photos, or a ZIP file of one"))
     parser.add_argument(
         "--class",
         dest="meant",
@@ -47,7 +52,7 @@ def add(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> Non
         type=_pair,
         default=[],
         metavar="NAME=CLASS",
-        help="count photos of a class as a class of the model (nothing after “=”: as none)",
+        help=tr("count photos of a class as a class of the model (nothing after “=”: as none)"),
     )
 
 
@@ -59,11 +64,12 @@ def evaluate(options: argparse.Namespace, settings: Settings, output: Output) ->
         try:
             while not job.wait(LOOK_SECONDS):
                 share = job.done / job.total if job.total else None
-                output.progress(STAGES.get(job.stage, "Evaluating"), share, f"{job.done:,} of {job.total:,}")
+                stage = tr(STAGES[job.stage]) if job.stage in STAGES else tr("Evaluating")
+                output.progress(stage, share, done_of(job.done, job.total))
         except KeyboardInterrupt:
             job.cancel()
             job.wait(60)
-            output.say("Stopped. Nothing was kept.")
+            output.say(tr("Stopped. Nothing was kept."))
             return INTERRUPTED
     if job.error is not None:
         raise job.error
@@ -136,16 +142,24 @@ def _as_text(found: ExternalTest) -> str:
     if result is not None:
         low, high = result.interval
         lines += [
-            f"{percent(result.correct / len(result))} accuracy: {result.correct:,} of {photos(len(result))} of"
-            f" {found.facts.name}, not from this dataset (95 % interval: {whole(low)} to {whole(high)}).",
+            tr(
+                "{accuracy} accuracy: {correct} of {photos} of {dataset}, not from this dataset"
+                " (95 % interval: {low} to {high}).",
+                accuracy=percent(result.correct / len(result)),
+                correct=result.correct,
+                photos=photos(len(result)),
+                dataset=found.facts.name,
+                low=whole(low),
+                high=whole(high),
+            ),
             "",
             table(
                 [
                     {
-                        "class": row["class"],
-                        "photos": f"{row['photos']:,}",
-                        "recall": percent_or_dash(row["recall"]),
-                        "precision": percent_or_dash(row["precision"]),
+                        tr("class"): row["class"],
+                        tr("photos"): number(row["photos"]),
+                        tr("recall"): percent_or_dash(row["recall"]),
+                        tr("precision"): percent_or_dash(row["precision"]),
                     }
                     for row in _classes(found)
                 ]
@@ -153,16 +167,22 @@ def _as_text(found: ExternalTest) -> str:
             "",
         ]
     lines += [
-        f"not counted: {photos(count)} of class {name}, which the model does not know (--class {name}=CLASS says which"
-        " class is meant)"
+        tr(
+            "not counted: {photos} of class {name}, which the model does not know"
+            " (--class {name}=CLASS says which class is meant)",
+            photos=photos(count),
+            name=name,
+        )
         for name, count in found.unknown.items()
     ]
-    lines += [
-        f"not counted: {photos(count)} from the {subset} photos of this run"
-        for subset, count in found.of_run().items()
-        if subset != "test"
-    ]
+    lines += [_of_subset(subset, count) for subset, count in found.of_run().items() if subset != "test"]
     if found.facts.uncompared:
-        lines.append("note: some photos of the run are not at hand, so some of these may be among them")
-    lines += [f"not used: {entry.path}: {entry.reason}" for entry in found.left_out]
+        lines.append(tr("note: some photos of the run are not at hand, so some of these may be among them"))
+    lines += [not_used(entry) for entry in found.left_out]
     return "\n".join(one_line(part) for line in lines for part in line.split("\n")).rstrip()
+
+
+def _of_subset(subset: str, count: int) -> str:
+    if subset == SUBSETS[TRAINING]:
+        return tr("not counted: {photos} from the training photos of this run", photos=photos(count))
+    return tr("not counted: {photos} from the validation photos of this run", photos=photos(count))

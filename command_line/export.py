@@ -14,6 +14,7 @@ from core.errors import ExportError
 from core.export.formats import FORMATS, ExportFormat, export_format
 from core.export.jobs import FAILED, PROVEN, UNDER_WAY, cancel, read_exports, request, zip_file
 from core.export.parity import ParityReport
+from core.language import number, sentences, tr, tr_mark, tr_plural
 from core.runs.messages import text_of
 from core.runs.store import Run
 from core.settings import Settings
@@ -30,29 +31,32 @@ def _about(key: str, words: str) -> str:
     return textwrap.fill(words, WIDTH, initial_indent=f"  {key:<13} ", subsequent_indent=" " * 16)
 
 
-EXAMPLES = "\n".join(
-    (
-        "formats:",
-        *(_about(row.key, f"{row.name}. {row.purpose}") for row in FORMATS),
-        _about(WHOLE_RUN, "Everything about the run, for “unfreeze runs import” on another computer."),
-        "",
-        "examples:",
-        "  unfreeze export latest onnx",
-        "  unfreeze export 1f3a litert-int8 -o small.zip",
-        "",
-        "Each model comes with a certificate: how closely its predictions match those of the run. A model that falls",
-        "short is not written.",
-    )
-)
+def examples() -> str:
+    """The formats, and what can be typed."""
+    everything = tr("Everything about the run, for “unfreeze runs import” on another computer.")
+    formats = [
+        tr("formats:"),
+        *(_about(row.key, sentences(tr("{name}.", name=row.name), tr(row.purpose))) for row in FORMATS),
+        _about(WHOLE_RUN, everything),
+    ]
+    return "\n".join([*formats, "", tr(EXAMPLES)])
+
+
+EXAMPLES = tr_mark("""examples:
+  unfreeze export latest onnx
+  unfreeze export 1f3a litert-int8 -o small.zip
+
+Each model comes with a certificate: how closely its predictions match those of the run. A model that falls
+short is not written.""")
 
 
 def add(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     """Say what can be asked for."""
-    parser.add_argument("which", metavar="RUN", help=RUN_HELP)
+    parser.add_argument("which", metavar="RUN", help=tr(RUN_HELP))
     parser.add_argument(
-        "format", metavar="FORMAT", choices=[*(row.key for row in FORMATS), WHOLE_RUN], help="see “formats” below"
+        "format", metavar="FORMAT", choices=[*(row.key for row in FORMATS), WHOLE_RUN], help=tr("see “formats” below")
     )
-    parser.add_argument("-o", "--output", metavar="FILE", help="where to write it (default: a ZIP file here)")
+    parser.add_argument("-o", "--output", metavar="FILE", help=tr("where to write it (default: a ZIP file here)"))
 
 
 def export(options: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -77,23 +81,29 @@ def _proven(run: Run, chosen: ExportFormat, output: Output) -> ParityReport:
     try:
         while (found := read_exports(run)[chosen.key]).state in UNDER_WAY:
             share = found.done / found.total if found.total else None
-            output.progress(
-                text_of(found.stage) or "Queued", share, f"{found.done:,} of {found.total:,} photos compared"
-            )
+            compared = tr("{done} of {total} photos compared", done=found.done, total=found.total)
+            output.progress(text_of(found.stage) or tr("Queued"), share, compared)
             time.sleep(LOOK_SECONDS)
     except KeyboardInterrupt:
         cancel(run, chosen)
         raise
     if found.state == PROVEN and found.parity is not None:
         return found.parity
-    why = found.error if found.state == FAILED else "it was cancelled"
-    raise ExportError(f"{chosen.name} was not exported: {why}")
+    why = found.error if found.state == FAILED else tr("it was cancelled")
+    raise ExportError(tr("{format} was not exported: {reason}", format=chosen.name, reason=why))
 
 
 def _as_text(target: Path, found: ParityReport) -> str:
-    warnings = [f"Note: {warning}" for warning in found.warnings]
-    proof = (
-        f"Verified on {found.photos} photos: the same class on {found.equal_top1:.1%}, probabilities differ by at"
-        f" most {found.max_difference:.1e}, {found.milliseconds:.0f} ms per photo."
+    warnings = [tr("Note: {warning}", warning=warning) for warning in found.warnings]
+    proof = tr_plural(
+        "Verified on {count} photo: the same class on {share}, probabilities differ by at most {difference},"
+        " {milliseconds} ms per photo.",
+        "Verified on {count} photos: the same class on {share}, probabilities differ by at most {difference},"
+        " {milliseconds} ms per photo.",
+        found.photos,
+        share=f"{found.equal_top1:.1%}",
+        difference=f"{found.max_difference:.1e}",
+        milliseconds=number(found.milliseconds),
     )
-    return "\n".join([f"{target} ({target.stat().st_size / 1e6:.1f} MB)", proof, *warnings])
+    size = number(target.stat().st_size / 1e6, 1)
+    return "\n".join([tr("{file} ({size} MB)", file=str(target), size=size), proof, *warnings])

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from core.errors import DataError, RunError
 from core.files import open_regular
+from core.language import tr
 
 
 def path_named(text: str) -> Path:
@@ -18,10 +19,14 @@ def path_named(text: str) -> Path:
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return path
     except OSError as error:
-        raise DataError(f"“{text[:80]}” cannot be a file or folder ({error.strerror}).") from error
+        raise DataError(_no_path(text, str(error.strerror))) from error
     except (ValueError, RuntimeError) as error:  # a zero byte, or somebody's home that does not exist
-        raise DataError(f"“{text[:80]}” cannot be a file or folder ({error}).") from error
+        raise DataError(_no_path(text, str(error))) from error
     return path
+
+
+def _no_path(text: str, reason: str) -> str:
+    return tr("“{text}” cannot be a file or folder ({reason}).", text=text[:80], reason=reason)
 
 
 def opened(path: Path) -> BinaryIO:
@@ -29,7 +34,9 @@ def opened(path: Path) -> BinaryIO:
     try:
         return open_regular(path)
     except OSError as error:
-        raise DataError(f"The file {path} cannot be read ({error.strerror}).") from error
+        raise DataError(
+            tr("The file {file} cannot be read ({reason}).", file=str(path), reason=str(error.strerror))
+        ) from error
 
 
 def target_of(named: str | None, usual: str) -> Path:
@@ -41,7 +48,7 @@ def target_of(named: str | None, usual: str) -> Path:
     """
     target = path_named(named or usual)
     if os.path.lexists(target):
-        raise RunError(f"There is a file {target} already. Give another name with -o, or remove it.")
+        raise RunError(tr("There is a file {file} already. Give another name with -o, or remove it.", file=str(target)))
     return target
 
 
@@ -54,7 +61,9 @@ def writing(target: Path) -> Iterator[BinaryIO]:
             yield file
         os.replace(unfinished, target)
     except OSError as error:
-        raise RunError(f"The file {target} cannot be written ({error.strerror}).") from error
+        raise RunError(
+            tr("The file {file} cannot be written ({reason}).", file=str(target), reason=str(error.strerror))
+        ) from error
     finally:
         with suppress(OSError):  # on a read-only disk there is none, and removing it is refused all the same
             unfinished.unlink(missing_ok=True)

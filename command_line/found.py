@@ -10,12 +10,25 @@ from core.data.dataset import Dataset, prepare
 from core.data.review import ReviewStore
 from core.data.scan.folder import check_inside, scan
 from core.errors import RecipeError, RunError, RunNotFound, UnfreezeError
+from core.language import tr, tr_mark
 from core.models.backbones import backbone
 from core.recipe.recipe import Recipe
 from core.recipe.recipe_book import MOST_BYTES, SUFFIX, RecipeBook
 from core.recipe.run_recipe import read_recipe
 from core.runs.messages import text_of
-from core.runs.store import Run, RunStore, Status
+from core.runs.store import (
+    CRASHED,
+    FAILED,
+    FINISHED,
+    PAUSED,
+    QUEUED,
+    RUNNING,
+    STARTING,
+    STOPPED,
+    Run,
+    RunStore,
+    Status,
+)
 from core.settings import Settings
 
 LATEST = "latest"
@@ -25,6 +38,24 @@ STATUS_FIELDS = (
     *("test_accuracy", "test_correct", "test_count", "left_out", "error"),
 )
 """The fields of a status that are given as JSON."""
+
+
+STATES = {
+    QUEUED: tr_mark("queued"),
+    STARTING: tr_mark("starting"),
+    RUNNING: tr_mark("running"),
+    PAUSED: tr_mark("paused"),
+    FINISHED: tr_mark("finished"),
+    STOPPED: tr_mark("stopped"),
+    FAILED: tr_mark("failed"),
+    CRASHED: tr_mark("crashed"),
+}
+"""States of runs in words."""
+
+
+def state_in_words(state: str) -> str:
+    """A state of a run in the reader's language; one of a newer version as it is."""
+    return tr(STATES[state]) if state in STATES else state
 
 
 def run_called(name: str, settings: Settings) -> Run:
@@ -40,8 +71,14 @@ def run_called(name: str, settings: Settings) -> Run:
     if len(fits) == 1:
         return fits[0]
     if fits:
-        raise RunNotFound(f"“{name}” can be any of {', '.join(run.id for run in fits[:5])}. Give one of these.")
-    raise RunNotFound(f"There is no run “{name[:80]}”. The command “unfreeze runs” lists them.")
+        raise RunNotFound(
+            tr(
+                "“{name}” can be any of {runs}. Give one of these.",
+                name=name,
+                runs=", ".join(run.id for run in fits[:5]),
+            )
+        )
+    raise RunNotFound(tr("There is no run “{name}”. The command “unfreeze runs” lists them.", name=name[:80]))
 
 
 def _is_part_of_id(name: str, run: Run) -> bool:
@@ -52,7 +89,7 @@ def dataset_in(folder: str | Path, settings: Settings, output: Output) -> Datase
     """The dataset in a folder, with what was decided about it; raises `DataError` where it cannot be used."""
     root = check_inside(folder, settings.dataset_roots)
     review = ReviewStore(settings.reviews_folder).read(root)
-    with output.showing("Looking at every photo") as counting:
+    with output.showing(tr("Looking at every photo")) as counting:
         found = scan(
             root,
             roots=settings.dataset_roots,
@@ -72,11 +109,15 @@ def recipe_called(name: str, settings: Settings) -> Recipe:
     with opened(path) as file:
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
-        raise RecipeError(f"The file {path} has more than {MOST_BYTES:,} bytes, so it is no recipe.")
+        raise RecipeError(
+            tr("The file {file} has more than {most} bytes, so it is no recipe.", file=str(path), most=MOST_BYTES)
+        )
     try:
         return Recipe.from_json(content.decode("utf-8-sig"))
     except (UnicodeDecodeError, RecursionError) as error:
-        raise RecipeError(f"The recipe {path} cannot be read ({error}).") from error
+        raise RecipeError(
+            tr("The recipe {file} cannot be read ({reason}).", file=str(path), reason=str(error))
+        ) from error
 
 
 def name_of(run: Run) -> str:
@@ -84,7 +125,8 @@ def name_of(run: Run) -> str:
     label = run.read_label()
     try:
         recipe = read_recipe(run)
-        name = label.name or f"{backbone(recipe.backbone).name} on {Path(recipe.dataset).name}"
+        usual = tr("{network} on {dataset}", network=backbone(recipe.backbone).name, dataset=Path(recipe.dataset).name)
+        name = label.name or usual
     except UnfreezeError:
         name = label.name
     return name if label.variant in name else f"{name} · {label.variant}"

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from core.data.scan.walk import LeftOut
 from core.errors import StorageError
 from core.formatting import percent
+from core.language import tr
 
 BAR = 24
 """Characters of a progress bar."""
@@ -52,7 +54,10 @@ class Output:
             raise
         except OSError as error:
             raise StorageError(
-                f"The results cannot be written ({error.strerror}). Free some space, or send them elsewhere."
+                tr(
+                    "The results cannot be written ({reason}). Free some space, or send them elsewhere.",
+                    reason=str(error.strerror),
+                )
             ) from error
 
     def say(self, sentence: str) -> None:
@@ -65,7 +70,7 @@ class Output:
         if not (sys.stdin and sys.stdin.isatty()):
             return False
         self._clear()
-        _tell(printable(f"{question} [y/N] "))
+        _tell(printable(tr("{question} [y/N]", question=question)) + " ")
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def fail(self, sentence: str) -> None:
@@ -113,7 +118,7 @@ class Counting:
 
     def __call__(self, done: int, total: int) -> None:
         """Take a report."""
-        self._output.progress(self._what, done / total if total else None, f"{done:,} of {total:,}")
+        self._output.progress(self._what, done / total if total else None, done_of(done, total))
 
 
 def _tell(text: str) -> None:
@@ -155,6 +160,16 @@ def listing(values: Mapping[str, str]) -> str:
     """Names with a value each, one a line."""
     width = max(len(name) for name in values)
     return "\n".join(f"{name:<{width}}  {one_line(value)}" for name, value in values.items())
+
+
+def done_of(done: int, total: int) -> str:
+    """So many done of so many, as a progress bar says it."""
+    return tr("{done} of {total}", done=done, total=total)
+
+
+def not_used(entry: LeftOut) -> str:
+    """A line about a file that is not used."""
+    return tr("not used: {file}: {reason}", file=entry.path, reason=entry.reason)
 
 
 def percent_or_dash(share: float | None) -> str:

@@ -8,15 +8,24 @@ from typing import Any
 
 from command_line.files import opened, path_named
 from command_line.found import run_called
-from command_line.output import INTERRUPTED, Output, one_line, table
+from command_line.output import INTERRUPTED, Output, done_of, not_used, one_line, table
 from core.data.scan.walk import LeftOut
 from core.errors import RunError
 from core.formatting import percent
 from core.inference.batch import Batch, BatchJob, Find
-from core.inference.decision import OUT_OF_DISTRIBUTION, UNSURE, Decisions, decide, read_decision_rule
+from core.inference.decision import (
+    KINDS,
+    OUT_OF_DISTRIBUTION,
+    PREDICTED,
+    UNSURE,
+    Decisions,
+    decide,
+    read_decision_rule,
+)
 from core.inference.out_of_distribution import OutOfDistributionDetector
 from core.inference.prediction import Predictor
 from core.inference.sources import in_folder, named, zipped
+from core.language import tr, tr_mark
 from core.runs.embeddings import read_embeddings
 from core.runs.store import Run
 from core.settings import Limits, Settings
@@ -27,21 +36,20 @@ ZIP = ".zip"
 DIGITS = 7
 """Decimals of probabilities in JSON."""
 
-EXAMPLES = """examples:
+EXAMPLES = tr_mark("""examples:
   unfreeze predict latest photo.jpg
   unfreeze predict 1f3a ~/holiday more.zip        folders and ZIP files, with all photos in them
   unfreeze predict latest ~/holiday --json | jq '.photos[] | select(.unlike_training)'
 
 The answers are those of the Predict page: probabilities are calibrated, and an answer below the least confidence that
 was chosen there (60 % unless it was changed) is unsure. Photos unlike the training photos are marked: their predictions
-are worth little. Ctrl-C ends it with the predictions made until then.
-"""
+are worth little. Ctrl-C ends it with the predictions made until then.""")
 
 
 def add(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     """Say what can be asked for."""
-    parser.add_argument("which", metavar="RUN", help="its id, the end of it, its name, or “latest”")
-    parser.add_argument("photos", metavar="PHOTO", nargs="+", help="a photo, a folder, or a ZIP file of photos")
+    parser.add_argument("which", metavar="RUN", help=tr("its id, the end of it, its name, or “latest”"))
+    parser.add_argument("photos", metavar="PHOTO", nargs="+", help=tr("a photo, a folder, or a ZIP file of photos"))
 
 
 def predict(options: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -77,11 +85,11 @@ def _wait(job: BatchJob, output: Output) -> bool:
     try:
         while not job.wait(LOOK_SECONDS):
             share = job.done / job.total if job.total else None
-            output.progress("Predicting", share, f"{job.done:,} of {job.total:,}")
+            output.progress(tr("Predicting"), share, done_of(job.done, job.total))
     except KeyboardInterrupt:
         job.cancel()
         job.wait(60)
-        output.say("Stopped. These are the predictions made until then.")
+        output.say(tr("Stopped. These are the predictions made until then."))
         return True
     return False
 
@@ -113,14 +121,19 @@ def _rows(run: Run, batch: Batch, names: tuple[str, ...]) -> list[dict[str, Any]
 
 
 def _as_text(rows: list[dict[str, Any]], left_out: tuple[LeftOut, ...]) -> str:
-    shown = [
+    shown: list[dict[str, str]] = [
         {
-            "file": row["file"],
-            "class": row["class"],
-            "probability": percent(row["probability"]),
-            "note": OUT_OF_DISTRIBUTION if row["unlike_training"] else UNSURE if row["unsure"] else "",
+            tr("file"): row["file"],
+            tr("class"): row["class"],
+            tr("probability"): percent(row["probability"]),
+            tr("note"): _note(row),
         }
         for row in rows
     ]
-    lines = [one_line(f"not used: {entry.path}: {entry.reason}") for entry in left_out]
-    return "\n".join([*([table(shown)] if shown else []), *lines]) or "There are no photos."
+    lines = [one_line(not_used(entry)) for entry in left_out]
+    return "\n".join([*([table(shown)] if shown else []), *lines]) or tr("There are no photos.")
+
+
+def _note(row: dict[str, Any]) -> str:
+    kind = OUT_OF_DISTRIBUTION if row["unlike_training"] else UNSURE if row["unsure"] else PREDICTED
+    return "" if kind == PREDICTED else tr(KINDS[kind])

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from command_line.files import opened, path_named, target_of, writing
-from command_line.found import facts_of, name_of, run_called, status_of
+from command_line.found import facts_of, name_of, run_called, state_in_words, status_of
 from command_line.output import Output, listing, percent_or_dash, table
 from core.errors import RunError
 from core.formatting import duration
+from core.language import number, retold, sentences, tr, tr_mark
 from core.recipe.run_recipe import read_recipe
 from core.runs.messages import text_of
 from core.runs.store import Run, RunStore, Status
@@ -18,22 +19,22 @@ from core.settings import Settings
 from core.training.transfer.run_export import export_run, file_name
 from core.training.transfer.run_import import import_run
 
-EXAMPLES = """examples:
+EXAMPLES = tr_mark("""examples:
   unfreeze runs                         every run, newest first
   unfreeze runs show latest
   unfreeze runs export 1f3a -o run.zip  one run as a file, for another computer
   unfreeze runs import run.zip
-  unfreeze runs delete 1f3a --yes       without being asked
-"""
+  unfreeze runs delete 1f3a --yes       without being asked""")
 
-RUN_HELP = "its id, the end of it, its name, or “latest”"
+RUN_HELP = tr_mark("its id, the end of it, its name, or “latest”")
 
 
 def add(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     """Say what can be asked for."""
-    kinds = parser.add_subparsers(title="what to do", metavar="ACTION")
+    kinds = parser.add_subparsers(title=tr("what to do"), metavar="ACTION")
     for action in ACTIONS:
-        inner = kinds.add_parser(action.name, help=action.summary, description=action.summary, parents=[common])
+        summary = tr(action.summary)
+        inner = kinds.add_parser(action.name, help=summary, description=summary, parents=[common])
         action.add(inner)
         inner.set_defaults(run=action.run)
 
@@ -42,7 +43,7 @@ def list_all(options: argparse.Namespace, settings: Settings, output: Output) ->
     """List every run, newest first."""
     found = [(run, status) for run in RunStore(settings.runs_folder).runs() if (status := status_of(run))]
     rows = [_row(run, status) for run, status in found]
-    text = table(rows) if rows else "There are no runs yet. “unfreeze train --help” says how to start one."
+    text = table(rows) if rows else tr("There are no runs yet. “unfreeze train --help” says how to start one.")
     output.result([facts_of(run, status) for run, status in found], text)
     return 0
 
@@ -51,9 +52,12 @@ def show(options: argparse.Namespace, settings: Settings, output: Output) -> int
     """Show one run with its recipe."""
     run = run_called(options.which, settings)
     status, recipe = run.read_status(), asdict(read_recipe(run))
-    shown = {**_row(run, status), "folder": str(run.folder), "message": text_of(status.message), "error": status.error}
+    shown = _row(run, status)
+    shown[tr("folder")], shown[tr("message")] = str(run.folder), text_of(status.message)
+    shown[tr("error")] = retold(status.error)
     choices = {name.replace("_", " "): json.dumps(value) for name, value in recipe.items()}
-    text = f"{listing({name: value for name, value in shown.items() if value})}\n\nRecipe\n{listing(choices)}"
+    known = {name: value for name, value in shown.items() if value}
+    text = "\n".join((listing(known), "", tr("Recipe"), listing(choices)))
     output.result({**facts_of(run, status), "recipe": recipe}, text)
     return 0
 
@@ -62,10 +66,16 @@ def delete(options: argparse.Namespace, settings: Settings, output: Output) -> i
     """Delete a run for good, if a person at a terminal says yes to it, or `--yes` does."""
     run = run_called(options.which, settings)
     name = name_of(run)
-    if not options.yes and not output.confirms(f"Delete the run {run.id} ({name}) for good?"):
-        raise RunError(f"The run {run.id} ({name}) was not deleted. Deleting it needs a yes at a terminal, or --yes.")
+    if not options.yes and not output.confirms(tr("Delete the run {run} ({name}) for good?", run=run.id, name=name)):
+        raise RunError(
+            tr(
+                "The run {run} ({name}) was not deleted. Deleting it needs a yes at a terminal, or --yes.",
+                run=run.id,
+                name=name,
+            )
+        )
     RunStore(settings.runs_folder).delete(run.id)
-    output.result({"deleted": run.id}, f"The run {run.id} ({name}) is deleted.")
+    output.result({"deleted": run.id}, tr("The run {run} ({name}) is deleted.", run=run.id, name=name))
     return 0
 
 
@@ -77,11 +87,14 @@ def export(options: argparse.Namespace, settings: Settings, output: Output) -> i
 def write_run(run: Run, named: str | None, output: Output) -> int:
     """Write all that is known of a run into a file, of the name that a person has given, if one has."""
     target = target_of(named, file_name(run))
-    with output.showing("Packing") as counting, writing(target) as file:
+    with output.showing(tr("Packing")) as counting, writing(target) as file:
         export_run(run, file, counting)
     size = target.stat().st_size
     values = {"run": run.id, "file": str(target.resolve()), "bytes": size}
-    output.result(values, f"{target} ({size / 1e6:.1f} MB) contains the run {run.id}.")
+    megabytes = number(size / 1e6, 1)
+    output.result(
+        values, tr("{file} ({size} MB) contains the run {run}.", file=str(target), size=megabytes, run=run.id)
+    )
     return 0
 
 
@@ -92,38 +105,41 @@ def bring_in(options: argparse.Namespace, settings: Settings, output: Output) ->
         came = import_run(archive, settings, photos, output.progress)
     values = {"run": came.run.id, "former_id": came.former_id, "has_model": came.has_model}
     photos_at = str(came.photos) if came.photos else None
-    output.result({**values, "photos": photos_at}, f"Imported as {came.run.id}. {came.sentence}")
+    imported = tr("Imported as {run}.", run=came.run.id)
+    output.result({**values, "photos": photos_at}, sentences(imported, came.sentence))
     return 0
 
 
 def _row(run: Run, status: Status) -> dict[str, str]:
     return {
-        "id": run.id,
-        "state": status.state,
-        "test": percent_or_dash(status.test_accuracy),
-        "validation": percent_or_dash(status.best_val_accuracy),
-        "took": duration(status.seconds(time.time())),
-        "name": name_of(run),
+        tr("id"): run.id,
+        tr("state"): state_in_words(status.state),
+        tr("test"): percent_or_dash(status.test_accuracy),
+        tr("validation"): percent_or_dash(status.best_val_accuracy),
+        tr("took"): duration(status.seconds(time.time())),
+        tr("name"): name_of(run),
     }
 
 
 def _which(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("which", metavar="RUN", help=RUN_HELP)
+    parser.add_argument("which", metavar="RUN", help=tr(RUN_HELP))
 
 
 def _delete_options(parser: argparse.ArgumentParser) -> None:
     _which(parser)
-    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    parser.add_argument("-y", "--yes", action="store_true", help=tr("do not ask"))
 
 
 def _export_options(parser: argparse.ArgumentParser) -> None:
     _which(parser)
-    parser.add_argument("-o", "--output", metavar="FILE", help="where to write it (default: unfreeze-run-ID.zip here)")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help=tr("where to write it (default: unfreeze-run-ID.zip here)")
+    )
 
 
 def _import_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="made by “unfreeze runs export”, or by the page")
-    parser.add_argument("--dataset", metavar="FOLDER", help="where its photos are on this computer")
+    parser.add_argument("file", metavar="FILE", help=tr("made by “unfreeze runs export”, or by the page"))
+    parser.add_argument("--dataset", metavar="FOLDER", help=tr("where its photos are on this computer"))
 
 
 @dataclass(frozen=True)
@@ -137,9 +153,9 @@ class Action:
 
 
 ACTIONS = (
-    Action("list", "list every run, newest first", lambda parser: None, list_all),
-    Action("show", "show one run with its recipe", _which, show),
-    Action("delete", "delete a run for good", _delete_options, delete),
-    Action("export", "write a run into a file, for another installation", _export_options, export),
-    Action("import", "import a run from such a file; nothing in it is executed", _import_options, bring_in),
+    Action("list", tr_mark("list every run, newest first"), lambda parser: None, list_all),
+    Action("show", tr_mark("show one run with its recipe"), _which, show),
+    Action("delete", tr_mark("delete a run for good"), _delete_options, delete),
+    Action("export", tr_mark("write a run into a file, for another installation"), _export_options, export),
+    Action("import", tr_mark("import a run from such a file; nothing in it is executed"), _import_options, bring_in),
 )

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from command_line.found import dataset_in, facts_of, name_of, recipe_called
+from command_line.found import dataset_in, facts_of, name_of, recipe_called, state_in_words
 from command_line.output import INTERRUPTED, Output
 from core.data import summary
 from core.data.subsets import TRAINING
 from core.errors import RunBusy
 from core.formatting import duration, percent, photos, whole
+from core.language import retold, tr, tr_mark, tr_plural
 from core.recipe.recipe_book import fitted_to
 from core.runs import trainers
 from core.runs.messages import text_of
@@ -24,24 +25,25 @@ from core.training.launch import launch
 
 LOOK_SECONDS = 0.3
 
-EXAMPLES = """examples:
+EXAMPLES = tr_mark("""examples:
   unfreeze train recipe.json                      the dataset is the one that the recipe names
   unfreeze train recipe.json --dataset ~/flowers --name "more rotation"
   unfreeze train "rotation only" --queue          a saved recipe; does not wait for the end
   unfreeze train recipe.json --json > result.json
 
 Ctrl-C stops the run as the Stop button does: the best model so far is kept and tested. Recipes are downloaded on the
-Train page, under “Recipe”.
-"""
+Train page, under “Recipe”.""")
 
 
 def add(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     """Say what can be asked for."""
-    parser.add_argument("recipe", metavar="RECIPE", help="a JSON file, or the name of a saved recipe")
-    parser.add_argument("--dataset", metavar="FOLDER", help="photos to use instead of those the recipe was made for")
-    parser.add_argument("--name", help="name of the run")
-    parser.add_argument("--seed", type=int, help="a seed to use instead of the recipe's; the split stays the same")
-    parser.add_argument("--queue", action="store_true", help="return at once; the run continues in the background")
+    parser.add_argument("recipe", metavar="RECIPE", help=tr("a JSON file, or the name of a saved recipe"))
+    parser.add_argument(
+        "--dataset", metavar="FOLDER", help=tr("photos to use instead of those the recipe was made for")
+    )
+    parser.add_argument("--name", help=tr("name of the run"))
+    parser.add_argument("--seed", type=int, help=tr("a seed to use instead of the recipe's; the split stays the same"))
+    parser.add_argument("--queue", action="store_true", help=tr("return at once; the run continues in the background"))
 
 
 def train(options: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -64,12 +66,20 @@ def train(options: argparse.Namespace, settings: Settings, output: Output) -> in
     if chosen.unlabelled and dataset.by_hand:
         jobs = RunStore(settings.home / features.FOLDER)
         more = unlabelled_photos(dataset, split, chosen.without_classes, jobs).labels
-        output.say(f"Of {photos(len(dataset.unlabelled), 'unlabelled')}, {len(more):,} are learned from, too.")
+        all_of_them = photos(len(dataset.unlabelled), "unlabelled")
+        output.say(
+            tr_plural(
+                "Of {photos}, {count} is learned from, too.",
+                "Of {photos}, {count} are learned from, too.",
+                len(more),
+                photos=all_of_them,
+            )
+        )
     run = launch(queue, chosen, folder, parts, label=Label(name=options.name or ""), pseudo=more)
     if options.queue:
         output.result(
             facts_of(run, run.read_status()),
-            f"{run.id} continues in the background. “unfreeze runs” shows its progress.",
+            tr("{run} continues in the background. “unfreeze runs” shows its progress.", run=run.id),
         )
         return 0
     return _watch(run, queue, output)
@@ -77,7 +87,7 @@ def train(options: argparse.Namespace, settings: Settings, output: Output) -> in
 
 def _watch(run: Run, queue: Queue, output: Output) -> int:
     """Show how far a run is until it has ended; Ctrl-C stops it, a second one leaves it to itself."""
-    output.say(f"The run is {run.id}.")
+    output.say(tr("The run is {run}.", run=run.id))
     interrupted = False
     while True:
         try:
@@ -106,39 +116,49 @@ def _stop(run: Run, queue: Queue, output: Output) -> bool:
             queue.cancel(run)
         except RunBusy:  # it has just begun
             return _stop(run, queue, output)
-        output.say("The run had not started and was removed from the queue. Nothing of it is kept.")
+        output.say(tr("The run had not started and was removed from the queue. Nothing of it is kept."))
         return False
     run.request_stop()
     output.say(
-        "Stopping: the best model so far is kept and tested. Press Ctrl-C again to return now; it finishes in"
-        " the background."
+        tr(
+            "Stopping: the best model so far is kept and tested. Press Ctrl-C again to return now; it finishes in"
+            " the background."
+        )
     )
     return True
 
 
 def _doing(status: Status) -> str:
-    epoch = f"epoch {status.epoch} of {status.epochs}" if status.epoch and status.epochs else ""
+    known = status.epoch and status.epochs
+    epoch = tr("epoch {epoch} of {epochs}", epoch=status.epoch or 0, epochs=status.epochs or 0) if known else ""
     return " · ".join(part for part in (text_of(status.message, with_share=False), epoch) if part)
 
 
 def _figures(status: Status) -> str:
     share = status.message.values.get("share")
-    done = f"{whole(float(share))} done" if share is not None else ""
-    best = f"validation {percent(status.best_val_accuracy)}" if status.best_val_accuracy is not None else ""
-    left = f"about {duration(status.seconds_left)} left" if status.seconds_left is not None else ""
+    done = tr("{share} done", share=whole(float(share))) if share is not None else ""
+    found, seconds = status.best_val_accuracy, status.seconds_left
+    best = tr("validation {accuracy}", accuracy=percent(found)) if found is not None else ""
+    left = tr("about {time} left", time=duration(seconds)) if seconds is not None else ""
     return " · ".join(part for part in (done, best, left) if part)
 
 
 def _ending(run: Run, status: Status) -> str:
     took = duration(status.seconds(time.time()))
-    lines = [f"{name_of(run)}: {status.state} after {took}.", status.error]
+    state = state_in_words(status.state)
+    lines = [tr("{run}: {state} after {time}.", run=name_of(run), state=state, time=took), retold(status.error)]
     if status.test_accuracy is not None:
         lines.append(
-            f"{percent(status.test_accuracy)} of the test photos were classified correctly"
-            f" ({status.test_correct:,} of {status.test_count:,})."
+            tr(
+                "{share} of the test photos were classified correctly ({correct} of {count}).",
+                share=percent(status.test_accuracy),
+                correct=status.test_correct or 0,
+                count=status.test_count or 0,
+            )
         )
     if run.best_file.exists():
-        lines.append(f"The model is kept: epoch {status.best_epoch or status.epoch}, in {run.folder}.")
+        epoch = status.best_epoch or status.epoch or 0
+        lines.append(tr("The model is kept: epoch {epoch}, in {folder}.", epoch=epoch, folder=str(run.folder)))
     else:
-        lines.append("No model is kept.")
+        lines.append(tr("No model is kept."))
     return "\n".join(line for line in lines if line)

@@ -11,6 +11,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from core.formatting import whole
+from core.language import tr
 
 BINS = 10
 """Into how many equal steps of confidence photos are sorted."""
@@ -154,7 +155,16 @@ def trust(found: Reliability) -> str:
     """Whether a model is overconfident, underconfident or neither, on average over all photos, as a sentence."""
     claimed = float(np.average(found.confidence, weights=found.counts))
     true = float(np.average(found.accuracy, weights=found.counts))
-    lead = f"On average it is {whole(claimed)} confident and right {whole(true)} of the time"
+    values = {"confidence": whole(claimed), "accuracy": whole(true)}
     if abs(claimed - true) <= CLOSE:
-        return f"{lead}: its percentages can be trusted."
-    return f"{lead}: it is {'over' if claimed > true else 'under'}confident."
+        return tr(
+            "On average it is {confidence} confident and right {accuracy} of the time: its percentages can be trusted.",
+            **values,
+        )
+    if claimed > true:
+        return tr(
+            "On average it is {confidence} confident and right {accuracy} of the time: it is overconfident.", **values
+        )
+    return tr(
+        "On average it is {confidence} confident and right {accuracy} of the time: it is underconfident.", **values
+    )

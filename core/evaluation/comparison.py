@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import bdtr, ndtri, stdtrit
 
 from core.evaluation.metrics import accuracy_interval
+from core.language import number, sentences, tr, tr_mark, tr_plural
 
 MANY = 5
 """From so many single runs on, compared with the same repeats, a sentence warns that some stand out by chance."""
@@ -20,7 +21,7 @@ MANY = 5
 ALPHA = 0.05
 """The significance level, over all comparisons of one result together."""
 
-REPEATS_HINT = "Repeats would show how much another seed changes."
+REPEATS_HINT = tr_mark("Repeats would show how much another seed changes.")
 
 
 @dataclass(frozen=True)
@@ -199,52 +200,101 @@ def verdict(first: Arm, second: Arm, comparisons: int = 1) -> Verdict:
     better, worse = (first, second) if first.mean >= second.mean else (second, first)
     difference = better.mean - worse.mean
     if difference == 0:
-        sentence = f"{better.name} and {worse.name} come out the same, {_percent(better.mean)}: no difference is shown."
-        return Verdict(better.name, worse.name, 0.0, False, sentence)
-    shown, grounds = _judge(better, worse, ALPHA / comparisons)
-    lead = f"{better.name} is {_points(difference)} better than {worse.name}"
-    hint = f" {REPEATS_HINT}" if len(better.runs) == len(worse.runs) == 1 else ""
-    sentence = f"{lead}{grounds}.{hint}" if shown else f"{lead}, but {grounds}: no difference is shown.{hint}"
-    return Verdict(better.name, worse.name, difference, shown, sentence)
+        same = tr(
+            "{better} and {worse} come out the same, {accuracy}: no difference is shown.",
+            better=better.name,
+            worse=worse.name,
+            accuracy=_percent(better.mean),
+        )
+        return Verdict(better.name, worse.name, 0.0, False, same)
+    shown, sentence = _judge(better, worse, ALPHA / comparisons)
+    hint = tr(REPEATS_HINT) if len(better.runs) == len(worse.runs) == 1 else ""
+    return Verdict(better.name, worse.name, difference, shown, sentences(sentence, hint))
 
 
 def _judge(better: Arm, worse: Arm, alpha: float) -> tuple[bool, str]:
-    """Whether the difference is shown, and the grounds: what follows the difference, or what follows "but"."""
+    """Whether the difference is shown, and the sentence that says so."""
     scattered = [arm for arm in (better, worse) if len(set(arm.accuracies)) > 1]
     if not scattered:
-        return _judge_by_photos(better.runs[0], worse.runs[0], alpha)
+        return _judge_by_photos(better, worse, alpha)
     if min(len(better.runs), len(worse.runs)) > 1:
         found = welch_interval(better.accuracies, worse.accuracies, alpha)
-        repeats = f"{len(better.runs)} and {len(worse.runs)} repeats"
-        return _by_repeats(found, "the same recipe", repeats, alpha)
+        repeats = tr("{first} and {second} repeats", first=len(better.runs), second=len(worse.runs))
+        return _by_repeats(better, worse, found, "", _with_interval(repeats, found, alpha))
     [repeated] = scattered
     single = worse if repeated is better else better
     sign = 1 if single is better else -1
     found = single_interval(sign * single.mean, sign * np.array(repeated.accuracies))
-    return _by_repeats(found, repeated.name, f"one run against {len(repeated.runs)} repeats", ALPHA)
+    repeats = tr_plural("one run against {count} repeat", "one run against {count} repeats", len(repeated.runs))
+    return _by_repeats(better, worse, found, repeated.name, _with_interval(repeats, found, ALPHA))
 
 
-def _by_repeats(found: Interval, whose: str, count: str, alpha: float) -> tuple[bool, str]:
-    ends = f"({count}, {_ends(found, alpha)})"
+def _named(better: Arm, worse: Arm) -> dict[str, str]:
+    return {"better": better.name, "worse": worse.name, "difference": _points(better.mean - worse.mean)}
+
+
+def _shown(better: Arm, worse: Arm, grounds: str) -> str:
+    return tr("{better} is {difference} better than {worse} ({grounds}).", grounds=grounds, **_named(better, worse))
+
+
+def _by_repeats(better: Arm, worse: Arm, found: Interval, whose: str, grounds: str) -> tuple[bool, str]:
+    """As `_judge`; `whose` is the recipe that was repeated, empty where both were."""
     if found.low > 0:
-        return True, f" {ends}"
-    return False, f"repeats of {whose} differ by as much {ends}"
+        return True, _shown(better, worse, grounds)
+    named = {"grounds": grounds, **_named(better, worse)}
+    if whose:
+        return False, tr(
+            "{better} is {difference} better than {worse}, but repeats of {recipe} differ by as much ({grounds}): no"
+            " difference is shown.",
+            recipe=whose,
+            **named,
+        )
+    return False, tr(
+        "{better} is {difference} better than {worse}, but repeats of the same recipe differ by as much ({grounds}): no"
+        " difference is shown.",
+        **named,
+    )
 
 
-def _judge_by_photos(better: Measured, worse: Measured, alpha: float) -> tuple[bool, str]:
-    if better.photos and better.photos == worse.photos:
-        only_better = int((better.right & ~worse.right).sum())
-        only_worse = int((worse.right & ~better.right).sum())
+def _judge_by_photos(better: Arm, worse: Arm, alpha: float) -> tuple[bool, str]:
+    one, other = better.runs[0], worse.runs[0]
+    named = _named(better, worse)
+    if one.photos and one.photos == other.photos:
+        only_better = int((one.right & ~other.right).sum())
+        only_worse = int((other.right & ~one.right).sum())
         p = mcnemar_p(only_better, only_worse)
-        test = f"it alone is right about {only_better}, the other alone about {only_worse}; McNemar's test, {_p(p)}"
+        test = tr(
+            "it alone is right about {only_better}, the other alone about {only_worse}; McNemar's test, {p}",
+            only_better=only_better,
+            only_worse=only_worse,
+            p=_p(p),
+        )
         if p < alpha:
-            return True, f" on the same {better.count:,} photos ({test})"
-        return False, f"on {better.count:,} photos that can be chance ({test})"
-    found = newcombe_interval(better.correct, better.count, worse.correct, worse.count, alpha)
-    ends = f"({_ends(found, alpha)})"
+            return True, tr_plural(
+                "{better} is {difference} better than {worse} on the same {count} photo ({test}).",
+                "{better} is {difference} better than {worse} on the same {count} photos ({test}).",
+                one.count,
+                test=test,
+                **named,
+            )
+        return False, tr_plural(
+            "{better} is {difference} better than {worse}, but on {count} photo that can be chance ({test}): no"
+            " difference is shown.",
+            "{better} is {difference} better than {worse}, but on {count} photos that can be chance ({test}): no"
+            " difference is shown.",
+            one.count,
+            test=test,
+            **named,
+        )
+    found = newcombe_interval(one.correct, one.count, other.correct, other.count, alpha)
     if found.low > 0:
-        return True, f" {ends}"
-    return False, f"on so few photos that can be chance {ends}"
+        return True, _shown(better, worse, _ends(found, alpha))
+    return False, tr(
+        "{better} is {difference} better than {worse}, but on so few photos that can be chance ({interval}): no"
+        " difference is shown.",
+        interval=_ends(found, alpha),
+        **named,
+    )
 
 
 def best_of(arms: Sequence[Arm]) -> str:
@@ -252,8 +302,13 @@ def best_of(arms: Sequence[Arm]) -> str:
     if len(arms) == 1:
         return describe_arm(arms[0])
     best, second = sorted(arms, key=lambda arm: -arm.mean)[:2]
-    place = "" if len(arms) == 2 else f"Of {len(arms)}, {best.name} is best with {_percent(best.mean)}. "
-    return place + verdict(best, second, len(arms) - 1).sentence
+    told = verdict(best, second, len(arms) - 1).sentence
+    if len(arms) == 2:
+        return told
+    place = tr(
+        "Of {count}, {recipe} is best with {accuracy}.", count=len(arms), recipe=best.name, accuracy=_percent(best.mean)
+    )
+    return sentences(place, told)
 
 
 def against_first(arms: Sequence[Arm]) -> str:
@@ -267,10 +322,14 @@ def against_first(arms: Sequence[Arm]) -> str:
     verdicts = [verdict(other, first, len(others)) for other in others]
     best = max(range(len(others)), key=lambda place: others[place].mean)
     if others[best].mean <= first.mean:
-        return f"Nothing comes out better than {first.name}, {_percent(first.mean)}. {verdicts[best].sentence}"
+        nothing = tr(
+            "Nothing comes out better than {recipe}, {accuracy}.", recipe=first.name, accuracy=_percent(first.mean)
+        )
+        return sentences(nothing, verdicts[best].sentence)
     more = [v.better for place, v in enumerate(verdicts) if v.shown and v.better != first.name and place != best]
-    rest = f" Better than {first.name} by more than chance, too: {', '.join(more)}." if more else ""
-    return f"{verdicts[best].sentence}{rest}{_luck(others, first)}"
+    names = ", ".join(more)
+    rest = tr("Better than {recipe} by more than chance, too: {others}.", recipe=first.name, others=names)
+    return sentences(verdicts[best].sentence, rest if more else "", _luck(others, first))
 
 
 def _luck(others: Sequence[Arm], first: Arm) -> str:
@@ -278,8 +337,9 @@ def _luck(others: Sequence[Arm], first: Arm) -> str:
     singles = sum(len(other.runs) == 1 < len(first.runs) for other in others)
     if singles < MANY:
         return ""
-    return (
-        f" With {singles} single runs compared, about one in twenty looks different by chance: repeat the ones that do."
+    return tr(
+        "With {count} single runs compared, about one in twenty looks different by chance: repeat the ones that do.",
+        count=singles,
     )
 
 
@@ -288,14 +348,25 @@ def describe_arm(arm: Arm) -> str:
     found = spread(arm.accuracies)
     if found.low is None or found.high is None:
         low, high = accuracy_interval(arm.runs[0].correct, arm.runs[0].count)
-        return (
-            f"{arm.name} is right about {_percent(found.mean)} of {arm.runs[0].count:,} photos (95 % interval"
-            f" {100 * low:.1f} to {100 * high:.1f} %). {REPEATS_HINT}"
+        right = tr_plural(
+            "{recipe} is right about {accuracy} of {count} photo (95 % interval {low} to {high}).",
+            "{recipe} is right about {accuracy} of {count} photos (95 % interval {low} to {high}).",
+            arm.runs[0].count,
+            recipe=arm.name,
+            accuracy=_percent(found.mean),
+            low=number(100 * low, 1),
+            high=_percent(high),
         )
-    return (
-        f"{arm.name}: {_percent(found.mean)} on average over {found.count} repeats, from"
-        f" {100 * min(arm.accuracies):.1f} to {100 * max(arm.accuracies):.1f} %; the standard deviation is"
-        f" {_points(found.deviation)}."
+        return sentences(right, tr(REPEATS_HINT))
+    return tr(
+        "{recipe}: {accuracy} on average over {count} repeats, from {lowest} to {highest}; the standard deviation is"
+        " {deviation}.",
+        recipe=arm.name,
+        accuracy=_percent(found.mean),
+        count=found.count,
+        lowest=number(100 * min(arm.accuracies), 1),
+        highest=_percent(max(arm.accuracies)),
+        deviation=_points(found.deviation),
     )
 
 
@@ -312,16 +383,24 @@ def what_differs(recipes: Mapping[str, Mapping[str, str]]) -> list[dict[str, str
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return tr("{number} %", number=number(100 * share, 1))
 
 
 def _points(share: float) -> str:
-    return f"{100 * share:.1f} points"
+    return tr("{number} points", number=number(100 * share, 1))
 
 
 def _ends(found: Interval, alpha: float) -> str:
-    low = f"{100 * found.low:.1f}".replace("-", "−")
-    return f"{100 * (1 - alpha):.3g} % interval {low} to {_points(found.high)}"
+    return tr(
+        "{level} % interval {low} to {high}",
+        level=f"{100 * (1 - alpha):.3g}",
+        low=number(100 * found.low, 1).replace("-", "−"),
+        high=_points(found.high),
+    )
+
+
+def _with_interval(count: str, found: Interval, alpha: float) -> str:
+    return tr("{repeats}, {interval}", repeats=count, interval=_ends(found, alpha))
 
 
 def _p(value: float) -> str:

@@ -6,12 +6,32 @@ from numpy.typing import NDArray
 from core.arrays import read_arrays
 from core.data.pseudo_labels import read_pseudo_csv
 from core.data.split import read_split_csv
-from core.data.subsets import SUBSETS, TRAINING
+from core.data.subsets import SUBSETS, TEST, TRAINING, VALIDATION
 from core.errors import DataError, RunError, RunNotReady
 from core.evaluation.comparison import Measured
 from core.evaluation.metrics import Evaluation
+from core.language import tr, tr_mark
 from core.runs.embeddings import read_embeddings
 from core.runs.store import Run
+
+NO_PHOTOS = {
+    SUBSETS[TRAINING]: tr_mark("The run {run} has no training photos."),
+    SUBSETS[VALIDATION]: tr_mark("The run {run} has no validation photos."),
+    SUBSETS[TEST]: tr_mark("The run {run} has no test photos."),
+}
+NOT_EVALUATED = {
+    SUBSETS[TRAINING]: tr_mark("The run {run} has not been evaluated on its training photos."),
+    SUBSETS[VALIDATION]: tr_mark("The run {run} has not been evaluated on its validation photos."),
+    SUBSETS[TEST]: tr_mark("The run {run} has not been evaluated on its test photos."),
+}
+UNREADABLE = {
+    SUBSETS[TRAINING]: tr_mark("The predictions of the run {run} for its training photos cannot be read ({reason})."),
+    SUBSETS[VALIDATION]: tr_mark(
+        "The predictions of the run {run} for its validation photos cannot be read ({reason})."
+    ),
+    SUBSETS[TEST]: tr_mark("The predictions of the run {run} for its test photos cannot be read ({reason})."),
+}
+"""What is said where there are no results, by subset."""
 
 
 def evaluation(run: Run, part: str) -> Evaluation:
@@ -27,28 +47,24 @@ def evaluation(run: Run, part: str) -> Evaluation:
         file = read_arrays(run.predictions_file(part))
         probabilities, labels = file["probabilities"], file["labels"].astype(np.int32)
         if not len(labels):
-            raise RunNotReady(f"The run {run.id} has no {part} photos.")
+            raise RunNotReady(tr(NO_PHOTOS[part], run=run.id))
         photos, _ = photos_of(run, part)
         return Evaluation(run.class_names(), photos if len(photos) == len(labels) else (), labels, probabilities)
     except FileNotFoundError as error:
-        raise RunNotReady(f"The run {run.id} has not been evaluated on its {part} photos.") from error
+        raise RunNotReady(tr(NOT_EVALUATED[part], run=run.id)) from error
     except (OSError, ValueError, KeyError) as error:
-        raise RunError(
-            f"The predictions of the run {run.id} for its {part} photos cannot be read ({error})."
-        ) from error
+        raise RunError(tr(UNREADABLE[part], run=run.id, reason=str(error))) from error
 
 
 def _on_training_photos(run: Run) -> Evaluation:
     """Nothing is measured on them at the end of a run; but its embeddings come with the predictions for all photos."""
     kept = read_embeddings(run).of(TRAINING)
     if not len(kept):
-        raise RunNotReady(f"The run {run.id} has no training photos.")
+        raise RunNotReady(tr(NO_PHOTOS[SUBSETS[TRAINING]], run=run.id))
     try:
         return Evaluation(run.class_names(), kept.paths, kept.labels, kept.probabilities)
     except ValueError as error:
-        raise RunError(
-            f"The predictions of the run {run.id} for its training photos cannot be read ({error})."
-        ) from error
+        raise RunError(tr(UNREADABLE[SUBSETS[TRAINING]], run=run.id, reason=str(error))) from error
 
 
 def measured(run: Run, part: str) -> Measured:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from core.data.subsets import SUBSETS, VALIDATION
 from core.errors import RunNotReady
 from core.evaluation.run_results import photos_of
+from core.language import tr
 from core.runs.prediction_history import read_predictions
 from core.runs.store import Run
 
@@ -74,6 +75,6 @@ def read_training_dynamics(run: Run, most: int | None = None) -> TrainingDynamic
     epochs, history = read_predictions(run, most)
     paths, labels = photos_of(run, SUBSETS[VALIDATION])
     if len(paths) != history.shape[2]:
-        raise RunNotReady("It is no longer known which validation photos this run's predictions were for.")
+        raise RunNotReady(tr("It is no longer known which validation photos this run's predictions were for."))
     predicted, confidence, given = history[:, 0].astype(np.intp), history[:, 1], history[:, 2]
     return TrainingDynamics(paths, labels, epochs, predicted, confidence, given)

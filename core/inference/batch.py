@@ -27,6 +27,7 @@ from core.inference import batch_worker
 from core.inference.batch_worker import BatchOutputs, Worker
 from core.inference.prediction import Predictor
 from core.inference.sources import Listing, Photo, in_folder
+from core.language import tr
 from core.processes.background import BackgroundWork, Cancelled
 from core.settings import Settings
 
@@ -156,8 +157,15 @@ class BatchJob(BackgroundWork):
         except Exception as error:
             # The thread is about to end: whatever it was, the page must hear of it.
             logging.exception("Photos could not be predicted")
-            reason = f"an unexpected {type(error).__name__} ({error})"
-            self._fail(DataError(f"The photos could not all be predicted: {reason}."))
+            self._fail(
+                DataError(
+                    tr(
+                        "The photos could not all be predicted: an unexpected {kind} ({reason}).",
+                        kind=type(error).__name__,
+                        reason=str(error),
+                    )
+                )
+            )
 
     def _next(self) -> Find | None:
         with self._lock:
@@ -206,7 +214,7 @@ class BatchJob(BackgroundWork):
         try:
             return photo.read()
         except PhotoError as error:
-            return str(error)
+            return error.text
 
     def _predict_here(self, contents: Sequence[bytes]) -> list[BatchOutputs]:
         return [batch_worker.predict(self._predictor.graph, contents, self._max_pixels)]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from core.data.images import decode
 from core.data.scan.readers import FATAL
 from core.errors import DataError, PhotoError
+from core.language import from_json, kept, tr
 from core.models.serving import EMBEDDING, PROBABILITIES, ServingGraph
 from core.processes.children import ATTENDED, module_command, not_started, settle_in
 from core.processes.responder import Responder, ResponderDied, read_exactly
@@ -62,7 +63,7 @@ def _see(content: bytes, resolution: int, max_pixels: int) -> NDArray[np.uint8] 
     try:
         return decode(content, resolution, max_pixels)
     except PhotoError as error:
-        return str(error)
+        return error.text
 
 
 class Worker:
@@ -82,14 +83,14 @@ class Worker:
         try:
             return [self.responder.ask(lambda requests: _send(requests, contents), _receive_answer)]
         except OSError as error:
-            raise DataError(not_started("The process that predicts photos", error)) from error
+            raise DataError(not_started(tr("The process that predicts photos"), error)) from error
         except ResponderDied:
             return self._predict_one_by_one(contents)
 
     def _predict_one_by_one(self, contents: Sequence[bytes]) -> list[BatchOutputs]:
         if len(contents) == 1:
             nothing = np.zeros((0, 0), np.float32)
-            return [BatchOutputs((FATAL,), nothing, nothing)]
+            return [BatchOutputs((tr(FATAL),), nothing, nothing)]
         return [answer for content in contents for answer in self.predict([content])]
 
     def close(self) -> None:
@@ -99,7 +100,7 @@ class Worker:
 
 def _receive_answer(stream: IO[bytes]) -> BatchOutputs:
     problems, probabilities, embedding = _receive(stream, 3)
-    listed = json.loads(problems)
+    listed = [from_json(problem) for problem in json.loads(problems)]
     read = sum(1 for problem in listed if not problem)
     arrays = (np.frombuffer(raw, np.float32).reshape(read, -1 if read else 0) for raw in (probabilities, embedding))
     return BatchOutputs(tuple(listed), *arrays)
@@ -130,7 +131,8 @@ def main() -> None:
         while True:
             answer = predict(graph, _receive(sys.stdin.buffer), int(facts["max_pixels"]))
             arrays = (answer.probabilities, answer.embedding)
-            _send(sys.stdout.buffer, [json.dumps(answer.problems).encode(), *(array.tobytes() for array in arrays)])
+            problems = json.dumps([kept(problem) for problem in answer.problems])
+            _send(sys.stdout.buffer, [problems.encode(), *(array.tobytes() for array in arrays)])
 
 
 if __name__ == "__main__":

@@ -20,10 +20,18 @@ from core.evaluation.run_results import evaluation
 from core.files import write_atomically
 from core.inference.out_of_distribution import are_out_of_distribution
 from core.json_values import checked, read_json
+from core.language import tr_mark
 from core.runs.store import Run
 
 PREDICTED, UNSURE, OUT_OF_DISTRIBUTION = "predicted", "unsure", "unlike the training photos"
 """The kinds of answer: a class; not confident enough; a photo that the training photos say little about."""
+
+KINDS = {
+    PREDICTED: tr_mark("predicted"),
+    UNSURE: tr_mark("unsure"),
+    OUT_OF_DISTRIBUTION: tr_mark("unlike the training photos"),
+}
+"""The kinds of answer in words; these go through `tr`."""
 
 LEAST_CONFIDENCE = 0.6
 """The least confidence of runs for which nobody has chosen another one."""

@@ -12,9 +12,9 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from core.data.subsets import NO_SUBSET, TRAINING
 from core.errors import PhotoError, UnfreezeError
 from core.files import saving, write_atomically
 from core.json_values import checked, read_json
+from core.language import from_json, kept, tr, tr_mark
 from core.models.serving import EMBEDDING, GRAPH, PROBABILITIES, ServingGraph
 from core.processes.children import ATTENDED, module_command, not_started, settle_in, start_logged_job
 from core.processes.locks import is_locked, locked, was_touched_within
@@ -54,8 +55,8 @@ BYTES_PER_NUMBER = 2
 Answer = Callable[[NDArray[np.intp]], Mapping[str, NDArray[np.float32]]]
 """From positions in a run's split `(n,)` to a model's probabilities and embeddings by name, `(n, ...)`."""
 
-DIED = "The process ended without a message; memory may have run out, or the computer was switched off."
-NO_MODEL = "This run has no model."
+DIED = tr_mark("The process ended without a message; memory may have run out, or the computer was switched off.")
+NO_MODEL = tr_mark("This run has no model.")
 
 
 @dataclass(frozen=True)
@@ -108,12 +109,21 @@ def compute_if_missing(run: Run, settings: Settings, answer: Answer | None = Non
             return
         try:
             compute(run, settings, answer)
-        except (UnfreezeError, OSError) as error:
+        except UnfreezeError as error:
+            _fail(run, error.text)
+        except OSError as error:
             _fail(run, str(error))
         except Exception as error:
             # Whatever it was, the pages that wait for the embeddings must hear of it.
             traceback.print_exc()
-            _fail(run, f"An unexpected {type(error).__name__} ({error}). The end of the trainer's log has the details.")
+            _fail(
+                run,
+                tr(
+                    "An unexpected {kind} ({reason}). The end of the trainer's log has the details.",
+                    kind=type(error).__name__,
+                    reason=str(error),
+                ),
+            )
         else:
             retry(run)
 
@@ -176,19 +186,21 @@ def _after_death(run: Run) -> EmbeddingsProgress | None:
     if run.embeddings_file.exists():
         return None
     found = _read_progress(run) or EmbeddingsProgress()
-    return found if found.error or not (run.folder / PROGRESS).exists() else _fail(run, DIED)
+    return found if found.error or not (run.folder / PROGRESS).exists() else _fail(run, tr(DIED))
 
 
 def _read_progress(run: Run) -> EmbeddingsProgress | None:
     try:
-        kinds = get_type_hints(EmbeddingsProgress)
-        return EmbeddingsProgress(**checked(read_json(run.folder / PROGRESS, dict), kinds, {}))
+        found: dict[str, Any] = read_json(run.folder / PROGRESS, dict)
+        counts = checked(found, {"done": int, "total": int}, {})
+        return EmbeddingsProgress(**counts, error=from_json(found.get("error", "")))
     except (OSError, ValueError):
         return None
 
 
 def _write_progress(run: Run, progress: EmbeddingsProgress) -> None:
-    write_atomically(run.folder / PROGRESS, json.dumps(asdict(progress), ensure_ascii=False))
+    values = {"done": progress.done, "total": progress.total, "error": kept(progress.error)}
+    write_atomically(run.folder / PROGRESS, json.dumps(values, ensure_ascii=False))
 
 
 def _fail(run: Run, error: str) -> EmbeddingsProgress:
@@ -205,7 +217,7 @@ def _start(run: Run) -> EmbeddingsProgress:
     try:
         start_logged_job(command, run.log_file)
     except OSError as error:
-        return _fail(run, not_started("The process", error))
+        return _fail(run, not_started(tr("The process"), error))
     return begun
 
 
@@ -214,7 +226,7 @@ def main(folder: Path) -> None:
     settle_in(ATTENDED)
     run = Run(folder)
     if not run.serving_folder.is_dir():
-        _fail(run, NO_MODEL)
+        _fail(run, tr(NO_MODEL))
     compute_if_missing(run, settings_from())
 
 

@@ -29,6 +29,7 @@ from core.errors import DataError, RunError
 from core.evaluation.metrics import Evaluation
 from core.files import replacing, saving, write_atomically
 from core.json_values import checked, read_json
+from core.language import from_json, kept, tr
 from core.runs.store import Run
 
 UNKNOWN = -1
@@ -158,9 +159,21 @@ class ExternalTest:
             StorageError: It cannot be kept.
         """
         if name not in self.class_names:
-            raise DataError(f"These photos have no class “{name}”. Their classes: {', '.join(self.class_names)}.")
+            raise DataError(
+                tr(
+                    "These photos have no class “{name}”. Their classes: {classes}.",
+                    name=name,
+                    classes=", ".join(self.class_names),
+                )
+            )
         if known and known not in self.run.class_names():
-            raise DataError(f"The model has no class “{known}”. Its classes: {', '.join(self.run.class_names())}.")
+            raise DataError(
+                tr(
+                    "The model has no class “{name}”. Its classes: {classes}.",
+                    name=known,
+                    classes=", ".join(self.run.class_names()),
+                )
+            )
         meant = {**(self.meant or {}), name: known}
         write_atomically(_folder(self.run, self.id) / MEANT, json.dumps(meant, ensure_ascii=False))
         return replace(self, meant=meant)
@@ -206,13 +219,16 @@ def read_test(run: Run, test: str) -> ExternalTest:
             arrays["labels"].astype(np.int32),
             arrays["probabilities"].astype(np.float32),
             arrays["subsets"].astype(np.int8),
-            tuple(LeftOut(str(path), str(reason)) for path, reason in listed["left_out"]),
+            tuple(LeftOut(str(path), from_json(reason)) for path, reason in listed["left_out"]),
             {str(name): str(known) for name, known in meant.items()},
         )
         _ = found.evaluation  # which checks what it is made of
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
-            f"What was evaluated on other photos cannot be read ({error}). Evaluate the photos again."
+            tr(
+                "What was evaluated on other photos cannot be read ({reason}). Evaluate the photos again.",
+                reason=str(error),
+            )
         ) from error
     return found
 
@@ -240,7 +256,7 @@ def keep_test(found: ExternalTest, making: Path) -> None:
     listed = {
         "class_names": found.class_names,
         "paths": found.paths,
-        "left_out": [(entry.path, entry.reason) for entry in found.left_out],
+        "left_out": [(entry.path, kept(entry.reason)) for entry in found.left_out],
     }
     write_atomically(making / PHOTOS, json.dumps(listed, ensure_ascii=False))
     with replacing(making / PREDICTIONS) as file:
@@ -261,5 +277,5 @@ def remove_test(run: Run, test: str) -> None:
     try:
         os.replace(_folder(run, test), doomed)
     except OSError as error:
-        raise RunError(f"This evaluation cannot be removed ({error.strerror}).") from error
+        raise RunError(tr("This evaluation cannot be removed ({reason}).", reason=str(error.strerror))) from error
     shutil.rmtree(doomed, ignore_errors=True)

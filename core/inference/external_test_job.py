@@ -34,6 +34,7 @@ from core.inference.batch import Batch, BatchJob
 from core.inference.external_test import UNPACKED, ExternalTest, Facts, keep_test
 from core.inference.prediction import Predictor
 from core.inference.sources import listed
+from core.language import tr, tr_mark
 from core.processes.background import BackgroundWork, Cancelled
 from core.recipe.run_recipe import read_recipe
 from core.runs.store import Run
@@ -46,8 +47,8 @@ LOOK_SECONDS = 0.2
 STALE_SECONDS = 86_400.0
 CHUNK = 2**20
 
-NO_PHOTOS = "None of these photos has a class. Expected a subfolder for each class, with its photos inside."
-SEVERAL_CLASSES = "the same photo is in several classes"
+NO_PHOTOS = tr_mark("None of these photos has a class. Expected a subfolder for each class, with its photos inside.")
+SEVERAL_CLASSES = tr_mark("the same photo is in several classes")
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +111,7 @@ class ExternalTestJob(BackgroundWork):
         return (time.time() - self._began[0]) / (self.done - self._began[1]) * (self.total - self.done)
 
     def _work(self) -> None:
-        with self.telling_how_it_ends("The photos could not be evaluated"):
+        with self.telling_how_it_ends(tr("The photos could not be evaluated")):
             while not self._turn.acquire(timeout=LOOK_SECONDS):
                 self.stop_if_asked()
             try:
@@ -131,7 +132,7 @@ class ExternalTestJob(BackgroundWork):
         read = np.array([place[photo.name] for photo in batch.photos], np.intp)
         own, uncompared = _own_photos(self._run, self._settings.dataset_roots, dataset, read)
         conflicts = [
-            LeftOut(dataset.folder.paths[i], SEVERAL_CLASSES)
+            LeftOut(dataset.folder.paths[i], tr(SEVERAL_CLASSES))
             for i in np.setdiff1d(np.arange(len(dataset.folder)), members).tolist()
         ]
         unpacked = self.source.archive is not None
@@ -148,7 +149,7 @@ class ExternalTestJob(BackgroundWork):
             left_out=tuple(sorted({*left_out, *dataset.scan.left_out, *conflicts, *batch.left_out})),
         )
         if not len(read):
-            raise DataError(NO_PHOTOS)
+            raise DataError(tr(NO_PHOTOS))
         self.stop_if_asked()
         keep_test(found, making)
         self.test = test
@@ -233,7 +234,7 @@ def _labelled(dataset: Dataset) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
     members = np.setdiff1d(np.arange(len(dataset.folder)), several)
     if not len(members):
         by_hand = dataset.scan.layout.label_by == BY_HAND
-        raise DataError("None of these photos is labelled yet." if by_hand else NO_PHOTOS)
+        raise DataError(tr("None of these photos is labelled yet.") if by_hand else tr(NO_PHOTOS))
     return dataset.folder.labels, members
 
 
@@ -303,7 +304,9 @@ class ExternalTests:
         with self._lock:
             last = self._jobs.get(run.id)
             if last is not None and not last.is_over:
-                raise RunBusy("Other photos are being evaluated with this run. Wait until that has ended, or stop it.")
+                raise RunBusy(
+                    tr("Other photos are being evaluated with this run. Wait until that has ended, or stop it.")
+                )
             self._jobs[run.id] = ExternalTestJob(run, source, self._settings, self._turn)
             return self._jobs[run.id]
 

@@ -19,24 +19,29 @@ from core.data.intake import collect
 from core.data.intake.file_names import safe_name
 from core.data.scan.walk import LeftOut
 from core.errors import PhotoError
-from core.inference.decision import PREDICTED, Decisions
+from core.inference.decision import KINDS, PREDICTED, Decisions
 from core.inference.sources import Photo
+from core.language import tr, tr_mark
 from core.settings import GIGABYTE, Limits
 
 MOST_BYTES = 2 * GIGABYTE
 """What a sorted archive may hold, since it passes through the memory of the server."""
 
-LATEST = "newest first"
+LATEST = tr_mark("newest first")
 
 ORDERS: Mapping[str, Callable[["PredictionTable"], NDArray[np.intp]]] = {
-    "as they came": lambda found: np.arange(len(found)),
+    tr_mark("as they came"): lambda found: np.arange(len(found)),
     LATEST: lambda found: np.arange(len(found))[::-1],
-    "name": lambda found: np.argsort(np.array([photo.name.casefold() for photo in found.photos]), kind="stable"),
-    "least sure first": lambda found: np.argsort(found.decisions.confidence, kind="stable"),
-    "most sure first": lambda found: np.argsort(-found.decisions.confidence, kind="stable"),
-    "least like the training photos first": lambda found: np.argsort(-found.decisions.ood_scores, kind="stable"),
+    tr_mark("name"): lambda found: np.argsort(
+        np.array([photo.name.casefold() for photo in found.photos]), kind="stable"
+    ),
+    tr_mark("least sure first"): lambda found: np.argsort(found.decisions.confidence, kind="stable"),
+    tr_mark("most sure first"): lambda found: np.argsort(-found.decisions.confidence, kind="stable"),
+    tr_mark("least like the training photos first"): lambda found: np.argsort(
+        -found.decisions.ood_scores, kind="stable"
+    ),
 }
-"""In which order photos can be shown."""
+"""In which order photos can be shown; the names go through `tr` where they are shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,10 +127,12 @@ def as_sorted_zip(found: PredictionTable, most_bytes: int = MOST_BYTES) -> IO[by
                 content = photo.read()
                 done += len(content)
                 if done > most_bytes:
-                    raise PhotoError(f"the archive would be larger than {most_bytes / GIGABYTE:g} GB")
+                    raise PhotoError(
+                        tr("the archive would be larger than {size} GB", size=f"{most_bytes / GIGABYTE:g}")
+                    )
                 archive.writestr(_free(f"{safe_name(found.folder(place))}/{safe_name(photo.name)}", taken), content)
             except PhotoError as error:
-                lost.append(LeftOut(photo.name, str(error)))
+                lost.append(LeftOut(photo.name, error.text))
         if lost:
             archive.writestr("left out.txt", "".join(f"{entry.path}: {entry.reason}\n" for entry in lost))
     file.seek(0)
@@ -164,9 +171,7 @@ def save(
     """
     chosen = list(places)
     left_out = [
-        LeftOut(found.photos[place].name, f"{found.folder(place)}: correct it by hand to give it a class")
-        for place in chosen
-        if found.classes[place] < 0
+        LeftOut(found.photos[place].name, _uncertain(found, place)) for place in chosen if found.classes[place] < 0
     ]
     added: Counter[str] = Counter()
     for label in sorted({int(found.classes[place]) for place in chosen} - {-1}):
@@ -178,6 +183,11 @@ def save(
             added[name] += came.added
             left_out += came.left_out
     return Saved(dataset, dict(added), tuple(sorted(left_out)))
+
+
+def _uncertain(found: PredictionTable, place: int) -> str:
+    kind = tr(KINDS[str(found.decisions.kinds[place])])
+    return tr("{kind}: correct it by hand to give it a class", kind=kind)
 
 
 def _class_in(dataset: Path, name: str, datasets_folder: Path) -> str:
@@ -192,5 +202,5 @@ def _readable(photos: Iterable[Photo], left_out: list[LeftOut]) -> list[tuple[st
         try:
             files.append((photo.name, io.BytesIO(photo.read())))
         except PhotoError as error:
-            left_out.append(LeftOut(photo.name, str(error)))
+            left_out.append(LeftOut(photo.name, error.text))
     return files

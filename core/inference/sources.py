@@ -14,6 +14,7 @@ from core.data.intake.zip_reader import Entry, ZipReader
 from core.data.scan.walk import LeftOut, Walk, check_inside, check_photo
 from core.errors import PhotoError, PhotoOutOfReach
 from core.files import open_resolved
+from core.language import tr
 from core.settings import Limits
 
 
@@ -123,7 +124,7 @@ def _problem(name: str, file: BinaryIO, before: int, limits: Limits) -> str:
         return suffix_problem(suffix)
     if size > limits.file_bytes:
         return too_large(size, limits.file_bytes)
-    return "" if before < limits.uploads else f"at most {limits.uploads:,} photos are taken at a time"
+    return "" if before < limits.uploads else tr("at most {count} photos are taken at a time", count=limits.uploads)
 
 
 def _read_file(path: Path, roots: Sequence[Path], most: int) -> bytes:
@@ -131,7 +132,7 @@ def _read_file(path: Path, roots: Sequence[Path], most: int) -> bytes:
         with open_resolved(check_photo(path, roots)) as file:
             content = file.read(most + 1)
     except OSError as error:
-        raise PhotoOutOfReach(f"the file cannot be read: {error.strerror}") from error
+        raise PhotoOutOfReach(tr("the file cannot be read: {reason}", reason=str(error.strerror))) from error
     if len(content) > most:
         raise PhotoError(too_large(len(content), most))
     return content

@@ -11,6 +11,7 @@ from core.data.subsets import NO_SUBSET, TRAINING
 from core.errors import DataError
 from core.labelling.pool import UNLABELLED, Labels, Pool
 from core.labelling.spreading import spread
+from core.language import tr
 
 FLOOR = 0.2
 """Certainty below which a spread label is not learned from."""
@@ -47,7 +48,7 @@ class ForTraining:
 def require_unlabelled(dataset: Dataset) -> None:
     """Raise `DataError` for a dataset that has no unlabelled photos, as those have that are not labelled by hand."""
     if not len(dataset.unlabelled):
-        raise DataError("There are no unlabelled photos that could be used: every photo has a class.")
+        raise DataError(tr("There are no unlabelled photos that could be used: every photo has a class."))
 
 
 def spread_to_unlabelled(
@@ -87,8 +88,10 @@ def spread_to_unlabelled(
     labels = Labels(folder.class_names, values, np.zeros(len(chosen), bool))
     if len(np.unique(labels.known)) < 2:
         raise DataError(
-            "Labels can be spread to the unlabelled photos once training photos of two classes have features. Open the"
-            " page “Label” once, or label more photos."
+            tr(
+                "Labels can be spread to the unlabelled photos once training photos of two classes have features. Open"
+                " the page “Label” once, or label more photos."
+            )
         )
     found = spread(part_of_pool, labels)
     names = np.array(folder.class_names, object)[found.labels]

@@ -15,6 +15,7 @@ from core.data.scan.folder import Scan
 from core.errors import DataError
 from core.evaluation.similarity import unit_rows
 from core.labelling.neighbours import neighbour_graph, principal
+from core.language import tr
 
 UNLABELLED, LEFT_OUT = -1, -2
 """In place of a class: nobody has labelled the photo yet, or somebody has decided not to use it."""
@@ -67,7 +68,11 @@ class Pool:
         there = [i for i, digest in enumerate(digests) if digest in row_of]
         if len(there) < 2:
             raise DataError(
-                f"Labelling needs at least two photos; {scan.folder.root} has {len(there)} that can be used."
+                tr(
+                    "Labelling needs at least two photos; {folder} has {count} that can be used.",
+                    folder=str(scan.folder.root),
+                    count=len(there),
+                )
             )
         chosen = sorted(sorted(there, key=digests.__getitem__)[:MOST_PHOTOS])
         rows = unit_rows(features[[row_of[digests[i]] for i in chosen]])

@@ -13,6 +13,7 @@ from core.errors import DataError
 from core.evaluation.similarity import similarities
 from core.labels.label_checks import OUTLYING, LabelIssues, find_label_issues, issues_from, outlyingness
 from core.labels.label_fit import LabelFit, label_fit
+from core.language import tr
 
 EVIDENCE = 5
 """Photos shown beside a suspect: the most similar ones."""
@@ -143,7 +144,7 @@ def check_with(
     digests = [dataset.digest(i) for i in range(len(dataset.folder))]
     positions = np.array([i for i, digest in enumerate(digests) if digest in judged], np.intp)
     if len(positions) < 2:
-        raise DataError("The photos that were checked are not in this dataset any more. Check again.")
+        raise DataError(tr("The photos that were checked are not in this dataset any more. Check again."))
     asked = np.array([judged[digests[i]] for i in positions], np.intp)
     paths = tuple(dataset.folder.paths[i] for i in positions)
     folder = ImageFolder(dataset.folder.root, held_out.class_names, paths, held_out.labels[asked])
@@ -186,10 +187,13 @@ def _check(
 def _with_its_own_classes(folder: ImageFolder) -> ImageFolder:
     present, labels = np.unique(folder.labels, return_inverse=True)
     if len(present) < 2:
-        only = ", ".join(folder.class_names[label] for label in present) or "none"
+        only = ", ".join(folder.class_names[label] for label in present) or tr("none")
         raise DataError(
-            f"A label check compares classes and needs two or more; this dataset has: {only}. Add photos of another"
-            " class, or undo decisions on the Dataset page."
+            tr(
+                "A label check compares classes and needs two or more; this dataset has: {classes}. Add photos of"
+                " another class, or undo decisions on the Dataset page.",
+                classes=only,
+            )
         )
     names = tuple(folder.class_names[label] for label in present)
     return ImageFolder(folder.root, names, folder.paths, labels.astype(np.int32))

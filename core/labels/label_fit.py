@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from core.formatting import whole
 from core.labels.label_noise import GREATEST_SHARE
+from core.language import tr
 
 LEAST_FIT = 0.3
 """Cohen's kappa of held-out predictions and labels below which they do not fit.
@@ -44,22 +45,28 @@ class LabelFit:
     def misfit(self) -> str:
         """Why single suspects, or their absence, say little; empty where labels and photos fit together."""
         if self.photos < 2:
-            return "No label can be judged: no class has two photos. Add photos, then check again."
-        figures = (
-            f"predictions for photos held out match {whole(self.matched)} of {self.photos:,} labels; guessing would"
-            f" match {whole(self.by_chance)}"
+            return tr("No label can be judged: no class has two photos. Add photos, then check again.")
+        figures = tr(
+            "predictions for photos held out match {share} of {count} labels; guessing would match {by_chance}",
+            share=whole(self.matched),
+            count=self.photos,
+            by_chance=whole(self.by_chance),
         )
         kappa = (self.matched - self.by_chance) / max(1 - self.by_chance, 1e-9)
         if self.deviations < SURE or kappa < LEAST_FIT:
-            return (
-                f"Labels and photos do not fit together: {figures}. Either many labels are wrong, for example taken"
+            return tr(
+                "Labels and photos do not fit together: {figures}. Either many labels are wrong, for example taken"
                 " from the wrong folders or the wrong column, or this network cannot tell these classes apart. Single"
-                " labels cannot be judged until that is settled."
+                " labels cannot be judged until that is settled.",
+                figures=figures,
             )
         if self.suspected >= MOST_SUSPECT:
-            return (
-                f"Labels and photos hardly fit together: {whole(self.suspected)} of the labels look wrong, about as"
-                f" many as can be found ({whole(GREATEST_SHARE)}), and {figures}. There may be more."
+            return tr(
+                "Labels and photos hardly fit together: {share} of the labels look wrong, about as many as can be found"
+                " ({most}), and {figures}. There may be more.",
+                share=whole(self.suspected),
+                most=whole(GREATEST_SHARE),
+                figures=figures,
             )
         return ""
 

@@ -85,7 +85,7 @@ class LabelChecker:
         try:
             return content if isinstance(content, str) else self.predictor.see(content, max_pixels)
         except PhotoError as error:
-            return str(error)
+            return error.text
 
     def _predict(
         self,
@@ -110,7 +110,7 @@ def _content(photo: LabelledPhoto) -> bytes | str:
     try:
         return photo.read()
     except PhotoError as error:
-        return str(error)
+        return error.text
 
 
 def verdicts_on(photos: CheckedPhotos, given: Sequence[int | None]) -> list[str]:
