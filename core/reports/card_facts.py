@@ -14,6 +14,7 @@ from core.data.subsets import SUBSETS, TEST
 from core.errors import RunError, RunNotReady
 from core.evaluation import run_results
 from core.evaluation.metrics import ClassScores, Evaluation, class_scores
+from core.language import tr, tr_mark
 from core.models.backbones import Backbone, backbone
 from core.recipe.plan import starts_from_nothing
 from core.recipe.run_recipe import read_recipe
@@ -21,6 +22,13 @@ from core.runs.store import Run
 
 PROGRAMS: Mapping[str, str] = {"tensorflow": "TensorFlow", "keras": "Keras"}
 """The packages that a model card names, as the environment does and as people do."""
+
+
+MONTHS = (
+    *(tr_mark("January"), tr_mark("February"), tr_mark("March"), tr_mark("April"), tr_mark("May"), tr_mark("June")),
+    *(tr_mark("July"), tr_mark("August"), tr_mark("September"), tr_mark("October"), tr_mark("November")),
+    tr_mark("December"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,14 +115,20 @@ def _tested(run: Run) -> Evaluation | None:
 def day(moment: float) -> str:
     """The day of a moment, seconds since 1970, as in "26 November 2026", in the time zone of this machine."""
     date = datetime.fromtimestamp(moment)
-    return f"{date.day} {date:%B %Y}"
+    return tr("{day} {month} {year}", day=date.day, month=tr(MONTHS[date.month - 1]), year=str(date.year))
 
 
 def _counts(run: Run, class_names: tuple[str, ...]) -> NDArray[np.int64]:
     """(K, 3): photos of each class in each subset."""
     folder, subsets = read_split_csv(run.split_file, run.folder)
     if strange := set(folder.class_names) - set(class_names):
-        raise RunError(f"The run {run.id} has photos of “{min(strange)[:40]}”, which is none of its classes.")
+        raise RunError(
+            tr(
+                "The run {run} has photos of “{name}”, which is none of its classes.",
+                run=run.id,
+                name=min(strange)[:40],
+            )
+        )
     place = {name: number for number, name in enumerate(class_names)}
     counts = np.zeros((len(class_names), len(SUBSETS)), np.int64)
     for label, subset in zip(folder.labels, subsets, strict=True):

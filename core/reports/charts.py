@@ -10,6 +10,8 @@ from math import ceil, floor, log10
 from markupsafe import Markup, escape
 
 from core.evaluation.calibration import Reliability
+from core.formatting import whole
+from core.language import number, tr
 
 WIDTH, HEIGHT = 360, 220
 LEFT, RIGHT, TOP, BOTTOM = 44, 22, 18, 38
@@ -39,7 +41,7 @@ class Axis:
 
     Attributes:
         low, high: Its ends.
-        title: What stands beside it.
+        title: What stands beside it, in the reader's language.
         words: What a value is called.
     """
 
@@ -74,8 +76,8 @@ def curves(lines: Sequence[Line], across: Axis, up: Axis, rules: Sequence[tuple[
 
 def reliability(found: Reliability, alt: str) -> Markup:
     """Accuracy by confidence: bars, and the diagonal where both are the same."""
-    across = Axis(0, 1, "confidence", _percent)
-    up = Axis(0, 1, "accuracy", _percent)
+    across = Axis(0, 1, tr("confidence"), whole)
+    up = Axis(0, 1, tr("accuracy"), whole)
     tops = [
         _place((float(sure), float(right)), across, up)
         for sure, right in zip(found.confidence, found.accuracy, strict=True)
@@ -102,18 +104,14 @@ def whole_numbers(value: float) -> str:
     return f"{value:g}"
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.0f} %"
-
-
 def percents(lowest: float) -> Axis:
     """An axis of accuracies that has room for the lowest one, a share of 1."""
-    return Axis(min(0.9, floor(10 * lowest) / 10), 1.0, "accuracy", _percent)
+    return Axis(min(0.9, floor(10 * lowest) / 10), 1.0, tr("accuracy"), whole)
 
 
 def losses(highest: float) -> Axis:
     """An axis of losses that has room for the highest one."""
-    return Axis(0.0, highest or 1.0, "loss", lambda value: f"{value:.3g}")
+    return Axis(0.0, highest or 1.0, tr("loss"), lambda value: f"{value:.3g}")
 
 
 def thinned(points: Sequence[Point]) -> tuple[Point, ...]:
@@ -143,7 +141,7 @@ def _rule(position: float, across: Axis, words: str, row: int, *, low: bool) -> 
     anchor, shift = ("end", -4) if before else ("start", 4)
     return (
         f'<line class="rule" x1="{x:.1f}" y1="{TOP}" x2="{x:.1f}" y2="{HEIGHT - BOTTOM}"/>'
-        f'<text class="note" x="{x + shift:.1f}" y="{y}" text-anchor="{anchor}">{words}</text>'
+        f'<text class="note" x="{x + shift:.1f}" y="{y}" text-anchor="{anchor}">{escape(words)}</text>'
     )
 
 
@@ -154,7 +152,7 @@ def _bar(top: Point) -> str:
 
 def _count(top: Point, count: int) -> str:
     x, y = top
-    return f'<text class="note count" x="{x:.1f}" y="{y - 4:.1f}">{count:,}</text>'
+    return f'<text class="note count" x="{x:.1f}" y="{y - 4:.1f}">{number(count)}</text>'
 
 
 def _frame(across: Axis, up: Axis, inside: str, alt: str) -> Markup:
@@ -162,7 +160,8 @@ def _frame(across: Axis, up: Axis, inside: str, alt: str) -> Markup:
     grid = "".join(_up_tick(value, across, up) for value in up.ticks())
     ticks = "".join(_across_tick(value, across, up) for value in across.ticks())
     titles = (
-        f'<text class="axis" x="{(LEFT + side) / 2:.1f}" y="{HEIGHT - 4}" text-anchor="middle">{across.title}</text>'
+        f'<text class="axis" x="{(LEFT + side) / 2:.1f}" y="{HEIGHT - 4}" text-anchor="middle">'
+        f"{escape(across.title)}</text>"
     )
     return Markup(
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(alt)}">{grid}{ticks}'
@@ -174,10 +173,10 @@ def _up_tick(value: float, across: Axis, up: Axis) -> str:
     _, y = _place((across.low, value), across, up)
     return (
         f'<line class="grid" x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}"/>'
-        f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{up.words(value)}</text>'
+        f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{escape(up.words(value))}</text>'
     )
 
 
 def _across_tick(value: float, across: Axis, up: Axis) -> str:
     x, _ = _place((value, up.low), across, up)
-    return f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">{across.words(value)}</text>'
+    return f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">{escape(across.words(value))}</text>'

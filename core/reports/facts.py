@@ -19,6 +19,7 @@ from core.evaluation.run_results import photos_of
 from core.evaluation.training_dynamics import TrainingDynamics, read_training_dynamics
 from core.formatting import percent, whole
 from core.inference.decision import temperature_of
+from core.language import retold, tr
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import read_recipe
 from core.reports.card_facts import CardFacts, read_card_facts
@@ -168,11 +169,17 @@ def _mistakes(found: Evaluation | None, reader: PhotoReader) -> tuple[Photo, ...
 
 def _mistake(found: Evaluation, position: int) -> str:
     shows, taken_for = (found.class_names[found.labels[position]], found.class_names[found.predicted[position]])
-    return f"{shows}, mistaken for {taken_for} ({percent(float(found.confidence[position]))} confident)"
+    sure = percent(float(found.confidence[position]))
+    return tr("{label}, mistaken for {other} ({share} confident)", label=shows, other=taken_for, share=sure)
 
 
 def _suspicion(suspect: Suspect) -> str:
-    return f"labelled {suspect.given}, perhaps {suspect.suggested} ({whole(suspect.confidence)})"
+    return tr(
+        "labelled {label}, perhaps {other} ({share})",
+        label=suspect.given,
+        other=suspect.suggested,
+        share=whole(suspect.confidence),
+    )
 
 
 def _dynamics(run: Run) -> TrainingDynamics | None:
@@ -191,4 +198,4 @@ def _temperature(run: Run) -> float | None:
 
 
 def _left_out(run: Run) -> tuple[tuple[str, str], ...]:
-    return tuple((photo.file, photo.reason) for photo in run.left_out())
+    return tuple((photo.file, retold(photo.reason)) for photo in run.left_out())

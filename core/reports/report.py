@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from core.evaluation.metrics import most_confused
+from core.language import number, tr
 from core.reports import model_card, results, training
 from core.reports.facts import ReportFacts
 from core.reports.results import MOST_CLASSES
@@ -59,22 +60,22 @@ def report_of(facts: ReportFacts) -> Report:
 def _sections(facts: ReportFacts) -> Iterator[tuple[str, str]]:
     """The sections that have something to say: the name of the place in the file, and the title."""
     found, context = facts.card.evaluation, facts.context
-    yield "card", "Model card"
-    yield "data", "The data"
-    yield "recipe", "How it was trained"
-    yield "learning", "How it learned"
+    yield "card", tr("Model card")
+    yield "data", tr("The data")
+    yield "recipe", tr("How it was trained")
+    yield "learning", tr("How it learned")
     if found is not None:
-        yield "results", "What it gets right and wrong"
+        yield "results", tr("What it gets right and wrong")
         if not found.right.all():
-            yield "mistakes", "Photos it got wrong"
-        yield "calibration", "Can you trust its percentages?"
+            yield "mistakes", tr("Photos it got wrong")
+        yield "calibration", tr("Can you trust its percentages?")
     if context.suspects is not None or context.decisions:
-        yield "labels", "Are the labels right?"
-    yield "noticed", "What I noticed"
+        yield "labels", tr("Are the labels right?")
+    yield "noticed", tr("What I noticed")
     if facts.left_out:
-        yield "left-out", "Photos that were left out"
+        yield "left-out", tr("Photos that were left out")
     if facts.environment:
-        yield "environment", "Versions and hardware"
+        yield "environment", tr("Versions and hardware")
 
 
 def _shown(facts: ReportFacts) -> dict[str, Any]:
@@ -116,11 +117,11 @@ def _class_counts(facts: ReportFacts) -> list[list[str]]:
     shown = np.arange(len(card.class_names))
     if len(shown) > MOST_CLASSES:
         shown = np.argsort(-card.counts.sum(1), kind="stable")[:MOST_CLASSES]
-    named = [*((card.class_names[i], card.counts[i]) for i in shown), ("all classes", card.counts.sum(0))]
-    return [[name, *(f"{count:,}" for count in (*counts, counts.sum()))] for name, counts in named]
+    named = [*((card.class_names[i], card.counts[i]) for i in shown), (tr("all classes"), card.counts.sum(0))]
+    return [[name, *(number(count) for count in (*counts, counts.sum()))] for name, counts in named]
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
+        return ", ".join(map(str, value)) or tr("none")
     return value if isinstance(value, str) else json.dumps(value)

@@ -1,13 +1,15 @@
 """What a report shows of a model's test: its accuracy, its classes, its confusion matrix and its calibration."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup
 
-from core.evaluation.calibration import reliability, trust, with_temperature
+from core.evaluation.calibration import Reliability, reliability, trust, with_temperature
 from core.evaluation.metrics import Evaluation, accuracy_interval, class_scores, most_mistaken
 from core.formatting import percent, photos, whole
+from core.language import tr
 from core.reports import charts
 
 MOST_CLASSES = 40
@@ -89,10 +91,17 @@ def _cell(count: int, support: int, right: bool) -> tuple[str, float, int]:
 def calibrated(found: Evaluation, temperature: float | None) -> Calibrated:
     """How well confidence and accuracy agree, and how well they would at a temperature."""
     before = reliability(found.probabilities, found.labels)
-    alt = "Accuracy by confidence: " + "; ".join(
-        f"{whole(float(sure))} confident, right in {whole(float(right))} of {photos(int(count))}"
-        for sure, right, count in zip(before.confidence, before.accuracy, before.counts, strict=True)
-    )
+    alt = tr("Accuracy by confidence: {steps}", steps="; ".join(_steps(before)))
     scaled = found.probabilities if temperature is None else with_temperature(found.probabilities, temperature)
     after = reliability(scaled, found.labels).error
     return Calibrated(trust(before), before.error, charts.reliability(before, alt), temperature, after)
+
+
+def _steps(found: Reliability) -> Iterator[str]:
+    for sure, right, count in zip(found.confidence, found.accuracy, found.counts, strict=True):
+        yield tr(
+            "{confidence} confident, right in {accuracy} of {photos}",
+            confidence=whole(float(sure)),
+            accuracy=whole(float(right)),
+            photos=photos(int(count)),
+        )

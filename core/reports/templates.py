@@ -4,8 +4,11 @@ from base64 import b64encode
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from markupsafe import escape as escape_html
 
 from core.formatting import duration, percent, photos, whole
+from core.language import language, number, sentences, tr, tr_plural
 from core.markdown import escape
 from core.reports.card_facts import day
 from core.runs.messages import text_of
@@ -20,8 +23,10 @@ def _base64(content: bytes) -> str:
     return b64encode(content).decode()
 
 
-def _number(value: int) -> str:
-    return f"{value:,}"
+def _bold(text: str, part: str) -> Markup:
+    """A text with a part of it in bold letters."""
+    before, found, after = text.partition(part)
+    return Markup("{}<b>{}</b>{}").format(before, found, after) if found else escape_html(text)
 
 
 _TEMPLATES = Environment(
@@ -32,12 +37,19 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
+_TEMPLATES.globals |= {
+    "language": language,
+    "sentences": sentences,
+    "tr": tr,
+    "tr_plural": tr_plural,
+}
 _TEMPLATES.filters |= {
     "base64": _base64,
     "day": day,
     "duration": duration,
     "markdown": escape,
-    "number": _number,
+    "bold": _bold,
+    "number": number,
     "percent": percent,
     "photos": photos,
     "text_of": text_of,

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from core.evaluation.training_dynamics import TrainingDynamics
 from core.formatting import percent
+from core.language import sentences, tr, tr_mark
 from core.models.backbones import backbone
 from core.recipe.plan import phases_of
 from core.recipe.recipe import Recipe
@@ -33,8 +34,11 @@ ALWAYS_SHOWN = (
 )
 """Choices that are shown first even where they are the usual ones."""
 
-OFF = ("0", "no", "none", "–")
+OFF = (False, 0, 0.0, "none", "", ())
 """Values of choices that are switched off."""
+
+MEASURES = {"accuracy": tr_mark("Accuracy"), "loss": tr_mark("Loss")}
+"""What is measured, as it is shown."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +88,13 @@ def choices(recipe: Recipe) -> Choices:
         for each in fields(recipe)
         if each.name not in ALWAYS_SHOWN and each.default is not MISSING
     }
+    off = {title_of(each.name) for each in fields(recipe) if each.name != "unlabelled" and each.default in OFF}
     pairs = describe_recipe(recipe).items()
     kept = [(title, value) for title, value in pairs if usual.get(title) == value]
     return Choices(
         tuple((title, value) for title, value in pairs if usual.get(title) != value),
-        tuple(f"{title} {value}" for title, value in kept if value not in OFF),
-        tuple(title for title, value in kept if value in OFF),
+        tuple(tr("{choice} {value}", choice=title, value=value) for title, value in kept if title not in off),
+        tuple(title for title, value in kept if title in off),
     )
 
 
@@ -97,7 +102,7 @@ def curves(facts: ReportFacts) -> list[tuple[str, Markup]]:
     """Accuracy and loss over epochs, each with its title; nothing where nothing was measured."""
     if not any("loss" in row for row in facts.metrics):
         return []
-    return [(measure.capitalize(), _curve(facts, measure)) for measure in ("accuracy", "loss")]
+    return [(tr(title), _curve(facts, measure)) for measure, title in MEASURES.items()]
 
 
 def _curve(facts: ReportFacts, measure: str) -> Markup:
@@ -106,7 +111,7 @@ def _curve(facts: ReportFacts, measure: str) -> Markup:
     validation = charts.thinned([(row["position"], row[validated]) for row in rows if validated in row])
     values = [value for _, value in (*training, *validation)]
     up = charts.percents(min(values)) if measure == "accuracy" else charts.losses(max(values))
-    across = charts.Axis(0.0, max(1, facts.status.epochs), "epoch", charts.whole_numbers)
+    across = charts.Axis(0.0, max(1, facts.status.epochs), tr("epoch"), charts.whole_numbers)
     lines = (charts.Line("training", training), charts.Line("validation", validation))
     return charts.curves(lines, across, up, _rules(facts), _curve_alt(measure, validation))
 
@@ -115,15 +120,16 @@ def _rules(facts: ReportFacts) -> list[tuple[float, str]]:
     """The epochs at which fine-tuning began and from which the model was kept."""
     begun = [row["epoch"] - 1 for row in facts.metrics if row["phase"] == "fine-tune" and row["epoch"] > 1][:1]
     best = facts.status.best_epoch
-    return [*((each, "fine-tuning") for each in begun), *([(best, "kept")] if best is not None else [])]
+    return [*((each, tr("fine-tuning")) for each in begun), *([(best, tr("kept"))] if best is not None else [])]
 
 
 def _curve_alt(measure: str, validation: Sequence[tuple[float, float]]) -> str:
-    lead = f"{measure.capitalize()} over epochs, training and validation."
+    lead = tr("{measure} over epochs, training and validation.", measure=tr(MEASURES[measure]))
     if not validation:
         return lead
     say = percent if measure == "accuracy" else "{:.3g}".format
-    return f"{lead} Validation goes from {say(validation[0][1])} to {say(validation[-1][1])}."
+    first, last = say(validation[0][1]), say(validation[-1][1])
+    return sentences(lead, tr("Validation goes from {first} to {last}.", first=first, last=last))
 
 
 def learned(found: TrainingDynamics | None) -> Learned | None:
