@@ -53,15 +53,14 @@ class Command:
 class Parser(argparse.ArgumentParser):
     """Like argparse's, in the reader's language, and what was typed does not reach the terminal as it is."""
 
-    def __init__(self, prog: str | None = None, *, add_help: bool = True, **more: Any) -> None:
+    def __init__(self, *given: Any, **more: Any) -> None:
         """Take what argparse's takes."""
-        super().__init__(prog, add_help=False, **more)
+        super().__init__(*given, **more)
         self._positionals.title = tr("positional arguments")
         self._optionals.title = tr("options")
-        if add_help:
-            self.add_argument(
-                "-h", "--help", action="help", default=argparse.SUPPRESS, help=tr("show this help message and exit")
-            )
+        for action in self._actions:
+            if "--help" in action.option_strings:
+                action.help = tr("show this help message and exit")
 
     def _get_formatter(self) -> argparse.HelpFormatter:
         made = super()._get_formatter()

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.errors import DataError
+from core.language import tr
 
 LEAST_SIZES = 3
 """Different numbers of photos without which three parameters cannot be told."""
@@ -105,12 +106,16 @@ def _arrays(points: Sequence[Point]) -> tuple[NDArray[np.float64], NDArray[np.fl
     """Photos per class, shares of errors, and how many photos these are of, each `(K,)`."""
     odd = next((each for each in points if each.photos <= 0 or not 0 <= each.correct <= max(each.count, 0)), None)
     if odd is not None or any(each.count == 0 for each in points):
-        raise DataError("A result must be of one photo or more, and of a run with training photos.")
+        raise DataError(tr("A result must be of one photo or more, and of a run with training photos."))
     sizes = np.array([each.photos for each in points], float)
     if len(np.unique(sizes)) < LEAST_SIZES:
         raise DataError(
-            f"A curve needs runs with {LEAST_SIZES} different numbers of training photos; there are"
-            f" {len(np.unique(sizes))}. Train with more numbers of photos per class."
+            tr(
+                "A curve needs runs with {least} different numbers of training photos; there are {count}. Train with more"
+                " numbers of photos per class.",
+                least=LEAST_SIZES,
+                count=len(np.unique(sizes)),
+            )
         )
     counts = np.array([each.count for each in points], np.int64)
     return sizes, 1 - np.array([each.correct for each in points]) / counts, counts

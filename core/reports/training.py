@@ -37,6 +37,9 @@ ALWAYS_SHOWN = (
 OFF = (False, 0, 0.0, "none", "", ())
 """Values of choices that are switched off."""
 
+NEVER_OFF = ("unlabelled", "photos_per_class")
+"""Choices that say something with such a value, too."""
+
 MEASURES = {"accuracy": tr_mark("Accuracy"), "loss": tr_mark("Loss")}
 """What is measured, as it is shown."""
 
@@ -88,7 +91,7 @@ def choices(recipe: Recipe) -> Choices:
         for each in fields(recipe)
         if each.name not in ALWAYS_SHOWN and each.default is not MISSING
     }
-    off = {title_of(each.name) for each in fields(recipe) if each.name != "unlabelled" and each.default in OFF}
+    off = {title_of(each.name) for each in fields(recipe) if each.name not in NEVER_OFF and each.default in OFF}
     pairs = describe_recipe(recipe).items()
     kept = [(title, value) for title, value in pairs if usual.get(title) == value]
     return Choices(
