@@ -4,6 +4,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.inference.out_of_distribution import OutOfDistributionDetector
+from core.language import tr
 from pages.components.cached import models
 from pages.components.evaluate.photos import open_on_mistakes
 from pages.components.predict import results
@@ -40,7 +41,7 @@ def predict(chosen: LoadedRun, first: DeltaGenerator, choices: DeltaGenerator) -
         results.show(model, job, source, first)
 
 
-lead_on = elements.page_head("Predict")
+lead_on = elements.page_head(tr("Predict"))
 with st.container(key="predict"):
     place_of_answer = st.container(key="predict-answer")
     place_of_choices = st.container(horizontal=True, vertical_alignment="center", key="predict-choices")
@@ -48,7 +49,7 @@ with st.container(key="predict"):
         on_show = choose_run(labelled=False)
     if on_show:
         elements.lead_on(
-            lead_on, "See its mistakes", "pages/use/evaluate.py", ":material/troubleshoot:", open_on_mistakes
+            lead_on, tr("See its mistakes"), "pages/use/evaluate.py", ":material/troubleshoot:", open_on_mistakes
         )
         with reporting():
             predict(on_show, place_of_answer, place_of_choices)

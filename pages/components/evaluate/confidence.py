@@ -4,6 +4,8 @@ import streamlit as st
 
 from core.errors import RunError
 from core.evaluation.calibration import Reliability, coverage, reliability, trust, with_temperature
+from core.language import sentences as together
+from core.language import tr
 from pages.components.cached import runs
 from pages.components.evaluate import figures, sentences
 from pages.components.evaluate.figures import saving_as
@@ -18,7 +20,7 @@ def confidence(subset: EvaluatedSubset) -> None:
     after = None if fitted is None else reliability(with_temperature(found.probabilities, fitted), found.labels)
     picture, words = st.columns([3, 2], gap="large")
     with words:
-        st.header("Can you trust its percentages?", anchor=False)
+        st.header(tr("Can you trust its percentages?"), anchor=False)
         for sentence in (*sentences.confidence_and_accuracy(before), trust(before)):
             st.markdown(sentence)
         _calibrated(subset, fitted, before, after)
@@ -27,29 +29,34 @@ def confidence(subset: EvaluatedSubset) -> None:
             figures.reliability(before, after),
             config=saving_as(f"reliability-{subset.name}"),
             key="reliability",
-            alt=f"Reliability diagram of {subset.name} photos: accuracy over confidence",
+            alt=tr(
+                "Reliability diagram of {photos}: accuracy over confidence", photos=tr(sentences.PHOTOS[subset.name])
+            ),
         )
     _coverage(subset)
 
 
 def _calibrated(subset: EvaluatedSubset, fitted: float | None, before: Reliability, after: Reliability | None) -> None:
-    facts = [("Expected calibration error", drawings.percent(before.error))]
+    facts = [(tr("Expected calibration error"), drawings.percent(before.error))]
     if fitted is not None and after is not None:
         st.markdown(sentences.temperature(fitted, after.error < before.error))
-        facts.append(("After temperature scaling", drawings.percent(after.error)))
+        facts.append((tr("After temperature scaling"), drawings.percent(after.error)))
     elements.facts(facts)
     st.caption(how_calibrated(subset.name, fitted))
 
 
 def _coverage(subset: EvaluatedSubset) -> None:
-    st.header("What if it can abstain?", anchor=False)
+    st.header(tr("What if it can abstain?"), anchor=False)
     curve = coverage(subset.found.probabilities, subset.found.labels)
     st.markdown(sentences.abstention(curve))
     st.plotly_chart(
         figures.coverage(curve),
         config=saving_as(f"coverage-{subset.name}"),
         key="coverage",
-        alt=f"Accuracy over the share of {subset.name} photos with an answer, the highest confidence first",
+        alt=tr(
+            "Accuracy over the share of {photos} with an answer, the highest confidence first",
+            photos=tr(sentences.PHOTOS[subset.name]),
+        ),
     )
 
 
@@ -63,8 +70,14 @@ def _temperature(subset: EvaluatedSubset) -> float | None:
 
 def how_calibrated(subset_name: str, fitted: float | None) -> str:
     """What the calibration error is, and what the temperature is fitted to."""
-    meaning = "The error is the mean difference between confidence and accuracy."
+    meaning = tr("The error is the mean difference between confidence and accuracy.")
     if fitted is None:
-        return f"{meaning} The temperature is fitted to validation photos, and this run has none."
-    same = ", the same photos as shown here, so “after” is slightly optimistic" if subset_name == "validation" else ""
-    return f"{meaning} The temperature is fitted to the validation photos{same} (Guo et al., 2017)."
+        return together(meaning, tr("The temperature is fitted to validation photos, and this run has none."))
+    if subset_name == "validation":
+        how = tr(
+            "The temperature is fitted to the validation photos, the same photos as shown here, so “after” is slightly"
+            " optimistic (Guo et al., 2017)."
+        )
+    else:
+        how = tr("The temperature is fitted to the validation photos (Guo et al., 2017).")
+    return together(meaning, how)

@@ -13,6 +13,7 @@ from core.data.scan.layout_choices import LayoutChoice
 from core.errors import UndecidedLayout
 from core.inference.external_test import ExternalTest, Facts, kept_tests, remove_test, said_at
 from core.inference.external_test_job import PREDICTING, SCANNING, UNPACKING, ExternalTestJob, Source
+from core.language import tr, tr_mark, tr_plural
 from pages.components.cached import models, runs
 from pages.components.dataset import folder_choice, label_source, start
 from pages.components.evaluate import sentences
@@ -26,25 +27,26 @@ MOMENT = 0.8
 """Seconds that the page waits before it shows a progress bar."""
 
 UPLOAD, UPLOAD_NUMBER = "elsewhere-upload", "elsewhere-number"
-NONE_OF_THEM = "None of its classes"
 UNFOLDED = 3
 """So many classes that the model does not know are asked about at once."""
 
 STAGES = {
-    "": "Waiting for the evaluation of other photos to end…",
-    UNPACKING: "Unpacking",
-    SCANNING: "Checking every photo",
-    PREDICTING: "Predicting",
+    "": tr_mark("Waiting for the evaluation of other photos to end…"),
+    UNPACKING: tr_mark("Unpacking"),
+    SCANNING: tr_mark("Checking every photo"),
+    PREDICTING: tr_mark("Predicting"),
 }
 
-WHAT_FOR = (
+WHAT_FOR = tr_mark(
     "How good is the model on **photos that are not from its dataset**, such as those that"
     " somebody else has taken? Choose a folder"
     " with a subfolder for each class, or with a table (CSV) that names each photo's class, or send a ZIP file of one."
     " Classes are matched by their names."
 )
 
-STAYS = "The photos of a folder stay where they are. Those of a ZIP file are kept with the run until you remove them."
+STAYS = tr_mark(
+    "The photos of a folder stay where they are. Those of a ZIP file are kept with the run until you remove them."
+)
 
 
 def elsewhere(shown: LoadedRun) -> EvaluatedSubset | None:
@@ -77,12 +79,12 @@ def _choosing(shown: LoadedRun) -> str:
 
 def _evaluated(shown: LoadedRun, kept: dict[str, Facts]) -> EvaluatedSubset | None:
     labels = {each: _words(kept[each]) for each in kept}
-    test = elements.choose("Photos from elsewhere", labels, _key(shown), labelled=False)
+    test = elements.choose(tr("Photos from elsewhere"), labels, _key(shown), labelled=False)
     found = runs.external_test(shown.run.id, test, kept[test].made, said_at(shown.run, test))
     if found.evaluation is not None:
         return EvaluatedSubset(shown, OTHER, found.evaluation, found)
     st.info(
-        "None of these photos can be counted: the model does not know their classes, or has learned from them.",
+        tr("None of these photos can be counted: the model does not know their classes, or has learned from them."),
         icon=":material/info:",
     )
     what_does_not_count(shown, found)
@@ -98,17 +100,32 @@ def what_does_not_count(shown: LoadedRun, found: ExternalTest) -> None:
         st.markdown(f":material/school: {own}")
     if found.facts.uncompared:
         st.caption(
-            ":material/info: Some photos of the run are not at hand any more, so some of these may be among the photos"
-            " that it has learned from."
+            tr(
+                ":material/info: Some photos of the run are not at hand any more, so some of these may be among the"
+                " photos that it has learned from."
+            )
         )
     _left_out(found)
     with st.container(horizontal=True, gap="small"):
-        st.button("Other photos…", icon=":material/add:", on_click=state.remember, args=(_choosing(shown), True))
+        st.button(
+            tr("Other photos…"),
+            key="elsewhere-others",
+            icon=":material/add:",
+            on_click=state.remember,
+            args=(_choosing(shown), True),
+        )
         if not found.is_unpacked:
             again = (_begin_folder, shown, found.root)
-            st.button("Evaluate again", icon=":material/refresh:", on_click=ask, args=again)
+            st.button(tr("Evaluate again"), key="elsewhere-again", icon=":material/refresh:", on_click=ask, args=again)
         gone = (remove_test, shown.run, found.id)
-        st.button("Remove this evaluation", icon=":material/delete:", type="tertiary", on_click=ask, args=gone)
+        st.button(
+            tr("Remove this evaluation"),
+            key="elsewhere-remove",
+            icon=":material/delete:",
+            type="tertiary",
+            on_click=ask,
+            args=gone,
+        )
 
 
 def _words(facts: Facts) -> str:
@@ -121,7 +138,7 @@ def _say_which_classes(found: ExternalTest) -> None:
         st.markdown(f":material/help: {sentences.unknown_class(name, found.unknown[name])}")
     if names:
         expanded = bool(found.unknown) and len(names) <= UNFOLDED
-        with st.expander("Say which class is meant", icon=":material/rule:", expanded=expanded):
+        with st.expander(tr("Say which class is meant"), icon=":material/rule:", expanded=expanded):
             for name in names:
                 _say_which(found, name)
 
@@ -129,7 +146,7 @@ def _say_which_classes(found: ExternalTest) -> None:
 def _left_out(found: ExternalTest) -> None:
     number = len(found.left_out)
     if number:
-        title = f"{number:,} {'file' if number == 1 else 'files'} could not be used: reasons"
+        title = tr_plural("{count} file could not be used: reasons", "{count} files could not be used: reasons", number)
         with st.expander(title, icon=":material/block:"):
             elements.left_out_list(found.left_out)
 
@@ -142,10 +159,10 @@ def _say_which(found: ExternalTest, name: str) -> None:
     meant = (found.meant or {}).get(name, "")
     key = f"meant-{found.id}-{found.facts.made}-{name}"
     st.selectbox(
-        f"“{markdown.escape(name)}” means",
+        tr("“{name}” means", name=markdown.escape(name)),
         options,
         index=options.index(meant) if meant in options else 0,
-        format_func=lambda each: each or NONE_OF_THEM,
+        format_func=lambda each: each or tr("None of its classes"),
         key=key,
         width=320,
         on_change=lambda: ask(found.saying, name, state.widget(key)),
@@ -154,13 +171,13 @@ def _say_which(found: ExternalTest, name: str) -> None:
 
 def _choose_photos(shown: LoadedRun, back: bool) -> None:
     """Choose a folder, or send a ZIP file."""
-    st.markdown(WHAT_FOR)
-    folder, archive = st.tabs(["Folder", "ZIP file"])
+    st.markdown(tr(WHAT_FOR))
+    folder, archive = st.tabs([tr("Folder"), tr("ZIP file")])
     with folder:
         folder_choice.pick(start.DATASET_FOLDER, lambda path: ask(_begin_folder, shown, path))
     with archive:
         key = f"elsewhere-zip-{state.recall(UPLOAD_NUMBER, 0)}"
-        file = upload_limits.archive_uploader("A ZIP file with a folder for each class", key)
+        file = upload_limits.archive_uploader(tr("A ZIP file with a folder for each class"), key)
         if file is not None:
             with telling():
                 _begin(shown, Source(Path(file.name).stem, archive=io.BytesIO(file.getvalue())))
@@ -168,9 +185,15 @@ def _choose_photos(shown: LoadedRun, back: bool) -> None:
                 state.remember(UPLOAD_NUMBER, state.recall(UPLOAD_NUMBER, 0) + 1)
                 st.rerun()
         upload_limits.show_limits()
-    st.caption(STAYS)
+    st.caption(tr(STAYS))
     if back:
-        st.button("Back", icon=":material/arrow_back:", on_click=state.remember, args=(_choosing(shown), False))
+        st.button(
+            tr("Back"),
+            key="elsewhere-back",
+            icon=":material/arrow_back:",
+            on_click=state.remember,
+            args=(_choosing(shown), False),
+        )
 
 
 def _begin_folder(shown: LoadedRun, folder: Path) -> None:
@@ -195,31 +218,45 @@ def _progress(job: ExternalTestJob) -> None:
     """How far an evaluation is, and a button to stop it."""
     if job.is_over:
         st.rerun()
-    words = STAGES[job.stage]
+    words: str = tr(STAGES[job.stage])
     if job.total:
         left = job.seconds_left()
-        counts = (
-            f"{formatting.size(job.done)} of {formatting.size(job.total)}"
-            if job.stage == UNPACKING
-            else f"{job.done:,} of {formatting.photos(job.total)}"
-        )
-        words = f"{words}: {counts}" + (f" · about {formatting.duration(left)} left" if left is not None else "")
+        done: str | int = job.done
+        total = formatting.photos(job.total)
+        if job.stage == UNPACKING:
+            done, total = formatting.size(job.done), formatting.size(job.total)
+        if left is None:
+            words = tr("{stage}: {done} of {total}", stage=words, done=done, total=total)
+        else:
+            words = tr(
+                "{stage}: {done} of {total} · about {duration} left",
+                stage=words,
+                done=done,
+                total=total,
+                duration=formatting.duration(left),
+            )
     st.progress(min(1.0, job.done / max(1, job.total)), f"{markdown.escape(job.source.name)} · {words}")
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Stop", icon=":material/stop:", on_click=job.cancel)
-        st.caption("You can leave this page; the work goes on.", width="content")
+        st.button(tr("Stop"), key="elsewhere-stop", icon=":material/stop:", on_click=job.cancel)
+        st.caption(tr("You can leave this page; the work goes on."), width="content")
 
 
 def _trouble(shown: LoadedRun, job: ExternalTestJob) -> None:
     """Why photos could not be evaluated, and what can be done: other ones, or another reading of them."""
     error = job.error
     if isinstance(error, UndecidedLayout) and error.choices:
-        st.subheader("How are these photos meant?", anchor=False)
+        st.subheader(tr("How are these photos meant?"), anchor=False)
         st.markdown(markdown.escape(error.question))
         _readings(shown, job.source, error.choices)
     else:
         st.warning(markdown.escape(error), icon=":material/info:")
-    st.button("Choose other photos", icon=":material/arrow_back:", on_click=_give_up, args=(shown,))
+    st.button(
+        tr("Choose other photos"),
+        key="elsewhere-give-up",
+        icon=":material/arrow_back:",
+        on_click=_give_up,
+        args=(shown,),
+    )
 
 
 def _give_up(shown: LoadedRun) -> None:
@@ -234,7 +271,7 @@ def _readings(shown: LoadedRun, source: Source, readings: Sequence[LayoutChoice]
                 st.markdown(f"**{markdown.escape(reading.words)}**")
                 label_source.draw(reading)
                 st.button(
-                    "Use this",
+                    tr("Use this"),
                     type="primary" if number == 0 else "secondary",
                     key=f"elsewhere-reading-{number}",
                     on_click=ask,

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.evaluation.embedding_map import EmbeddingMap
 from core.evaluation.metrics import most_mistaken
+from core.language import tr
 from pages.components.cached import datasets, runs
 from pages.components.evaluate import figures, sentences
 from pages.components.evaluate.figures import MOST_COLOURS
@@ -23,21 +24,27 @@ def embedding_map(subset: EvaluatedSubset) -> None:
     """The map, the closest classes, and the photos among those of other classes."""
     run = subset.shown.run
     if subset.elsewhere:
-        own_only = "The map shows the run's own photos. Choose Test, Validation or Training above."
+        own_only = tr("The map shows the run's own photos. Choose Test, Validation or Training above.")
         st.info(own_only, icon=":material/info:")
         return
     if embeddings_of(run) is None:
         return
     placed = runs.embedding_map(run.id, subset.name, run.embeddings_file.stat().st_mtime_ns)
     if not len(placed.paths):
-        st.info(f"This run has no embeddings of its {subset.name} photos.", icon=":material/info:")
+        st.info(
+            tr("This run has no embeddings of its {photos}.", photos=tr(sentences.PHOTOS[subset.name])),
+            icon=":material/info:",
+        )
         return
     st.markdown(
-        f"Each point is one of {subset.photos(len(placed.paths))}. Photos that the model finds similar are close to"
-        " each other; the distance between groups means little. **Point at a photo to see it, click to select it.**"
+        tr(
+            "Each point is one of {photos}. Photos that the model finds similar are close to each other; the distance"
+            " between groups means little. **Point at a photo to see it, click to select it.**",
+            photos=subset.photos(len(placed.paths)),
+        )
     )
     if len(placed.paths) < len(subset.found):
-        st.caption(f"A random sample of {subset.photos(len(subset.found))}.")
+        st.caption(tr("A random sample of {photos}.", photos=subset.photos(len(subset.found))))
     coloured = _choose_colours(subset)
     picture, words = st.columns([3, 1], gap="medium")
     with picture:
@@ -48,11 +55,11 @@ def embedding_map(subset: EvaluatedSubset) -> None:
 
 
 def _closest(subset: EvaluatedSubset, placed: EmbeddingMap) -> None:
-    st.header("Closest classes", anchor=False)
+    st.header(tr("Closest classes"), anchor=False)
     closest = sentences.neighbours(placed.shares, subset.names)
-    for sentence in closest or ["The nearest photos of every photo have the same class."]:
+    for sentence in closest or [tr("The nearest photos of every photo have the same class.")]:
         st.markdown(sentence)
-    st.caption("Counted among the ten nearest photos of each in the space of embeddings, not on the map.")
+    st.caption(tr("Counted among the ten nearest photos of each in the space of embeddings, not on the map."))
 
 
 def _photos(subset: EvaluatedSubset, placed: EmbeddingMap) -> None:
@@ -61,16 +68,16 @@ def _photos(subset: EvaluatedSubset, placed: EmbeddingMap) -> None:
     chosen = position_of.get(state.recall(f"on-map-{subset.key}", ""))
     if chosen is not None:
         with st.container(border=True, key="chosen-on-map"):
-            st.markdown("Selected on the map:")
-            show_photos(subset, [chosen], "on-map", "Selected on the map")
-    st.header("Photos among those of other classes", anchor=False)
-    st.caption("Most of their nearest photos have another class: they are unusual, or their labels are wrong.")
+            st.markdown(tr("Selected on the map:"))
+            show_photos(subset, [chosen], "on-map", tr("Selected on the map"))
+    st.header(tr("Photos among those of other classes"), anchor=False)
+    st.caption(tr("Most of their nearest photos have another class: they are unusual, or their labels are wrong."))
     among = [position_of.get(placed.paths[i]) for i in placed.among_others(AMONG_OTHERS)]
     show_photos(
         subset,
         [position for position in among if position is not None],
         "among",
-        "Photos among those of other classes",
+        tr("Photos among those of other classes"),
     )
 
 
@@ -81,7 +88,7 @@ def _choose_colours(subset: EvaluatedSubset) -> list[str]:
     first = [names[label] for label in most_mistaken(subset.found.confusion, MOST_COLOURS)]
     key = f"map-colours-{subset.shown.run.id}"
     return st.multiselect(
-        f"Classes in colour, at most {MOST_COLOURS}", names, first, max_selections=MOST_COLOURS, key=key
+        tr("Classes in colour, at most {count}", count=MOST_COLOURS), names, first, max_selections=MOST_COLOURS, key=key
     )
 
 
@@ -103,7 +110,10 @@ def _draw(subset: EvaluatedSubset, placed: EmbeddingMap, coloured: Sequence[str]
         key=key,
         on_select=partial(_on_click, subset, key),
         selection_mode="photo",
-        alt=f"Map of {subset.name} photos by similarity to the model; the closest classes are listed beside it",
+        alt=tr(
+            "Map of {photos} by similarity to the model; the closest classes are listed beside it",
+            photos=tr(sentences.PHOTOS[subset.name]),
+        ),
     )
 
 

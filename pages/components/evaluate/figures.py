@@ -17,6 +17,7 @@ from core.evaluation.calibration import Coverage, Reliability
 from core.evaluation.metrics import ClassScores, accuracy_interval
 from core.evaluation.training_dynamics import TrainingDynamics
 from core.formatting import percent, photos, whole
+from core.language import tr, tr_mark, tr_plural
 from pages.components.shared.colours import (
     ANSWER,
     INK,
@@ -44,7 +45,7 @@ MOST_LIMITS = 1000
 MOST_COLOURS = len(SERIES)
 """The most classes with a colour and a shape of their own on the map."""
 
-OTHERS = "other classes"
+OTHERS = tr_mark("other classes")
 LONGEST_NAME = 22
 ROW_PIXELS, CELL_PIXELS = 46, 42
 HIT_PIXELS = 30
@@ -86,7 +87,7 @@ def scores(found: ClassScores, names: Sequence[str]) -> go.Figure:
     figure.add_scatter(
         x=recall,
         y=[row[label] for label in seen],
-        name="recall",
+        name=tr("recall"),
         mode="markers+text",
         marker={"size": 12, "color": ANSWER},
         textposition="top center",
@@ -95,16 +96,21 @@ def scores(found: ClassScores, names: Sequence[str]) -> go.Figure:
         error_x={"array": ends[:, 1] - recall, "arrayminus": recall - ends[:, 0], "color": ANSWER, "thickness": 1.5},
         text=[whole(share) for share in recall],
         customdata=[
-            f"{escape(names[label])}: {whole(found.recall[label])} of {photos(int(found.support[label]))}"
+            tr(
+                "{class_name}: {share} of {photos} are recognised",
+                class_name=escape(names[label]),
+                share=whole(found.recall[label]),
+                photos=photos(int(found.support[label])),
+            )
             for label in seen
         ],
-        hovertemplate="%{customdata} are recognised<extra></extra>",
+        hovertemplate="%{customdata}<extra></extra>",
     )
     predicted = [label for label in shown if found.predicted[label]]
     figure.add_scatter(
         x=found.precision[predicted],
         y=[row[label] for label in predicted],
-        name="precision",
+        name=tr("precision"),
         mode="markers+text",
         marker={"size": 11, "color": SERIES[2], "symbol": "diamond-open", "line": {"width": 2}},
         textposition="bottom center",
@@ -112,9 +118,16 @@ def scores(found: ClassScores, names: Sequence[str]) -> go.Figure:
         cliponaxis=False,
         text=[whole(share) for share in found.precision[predicted]],
         customdata=[
-            f"{found.predicted[label]:,} photos are predicted as {escape(names[label])}" for label in predicted
+            tr_plural(
+                "{count} photo is predicted as {class_name}, {share} of them correctly",
+                "{count} photos are predicted as {class_name}, {share} of them correctly",
+                int(found.predicted[label]),
+                class_name=escape(names[label]),
+                share=whole(found.precision[label]),
+            )
+            for label in predicted
         ],
-        hovertemplate="%{customdata}, %{text} of them correctly<extra></extra>",
+        hovertemplate="%{customdata}<extra></extra>",
     )
     ticks = {"tickvals": list(row.values()), "ticktext": [short(names[label]) for label in shown], "ticksuffix": "  "}
     figure.update_layout(
@@ -182,8 +195,8 @@ def confusion(
         hovermode="closest",
         clickmode="event+select",
         dragmode=False,
-        xaxis={**ticks, **plain, "title": "predicted as", "side": "top", "range": [-0.5, size - 0.5]},
-        yaxis={**ticks, **plain, "title": "photos of", "range": [size - 0.5, -0.5], "ticksuffix": " "},
+        xaxis={**ticks, **plain, "title": tr("predicted as"), "side": "top", "range": [-0.5, size - 0.5]},
+        yaxis={**ticks, **plain, "title": tr("photos of"), "range": [size - 0.5, -0.5], "ticksuffix": " "},
     )
     return figure
 
@@ -196,8 +209,14 @@ def _add_cells(figure: go.Figure, counts: NDArray[np.int64], shares: NDArray[np.
         texts = [f"{count:,}" if count else "" for count in counts.ravel()]
         figure.add_scatter(x=columns, y=rows, mode="text", text=texts, hoverinfo="skip", textfont=ON_CELL)
     support = [
-        f"{counts[row, column]:,} photos of {escape(names[row])} ({whole(shares[row, column])})<br>are predicted as"
-        f" {escape(names[column])}"
+        tr_plural(
+            "{count} photo of {class_name} ({share})<br>is predicted as {predicted}",
+            "{count} photos of {class_name} ({share})<br>are predicted as {predicted}",
+            int(counts[row, column]),
+            class_name=escape(names[row]),
+            share=whole(shares[row, column]),
+            predicted=escape(names[column]),
+        )
         for row, column in zip(rows, columns, strict=True)
     ]
     unseen = {"marker": {"opacity": 0}}
@@ -222,11 +241,14 @@ def reliability(before: Reliability, after: Reliability | None) -> go.Figure:
         x=[begin, 1],
         y=[begin, 1],
         mode="lines",
-        name="perfect calibration",
+        name=tr("perfect calibration"),
         line={"color": OTHER, "dash": "dot"},
         hoverinfo="skip",
     )
-    looks = {"as trained": (before, OTHER, "circle"), "after temperature scaling": (after, ANSWER, "diamond")}
+    looks = {
+        tr("as trained"): (before, OTHER, "circle"),
+        tr("after temperature scaling"): (after, ANSWER, "diamond"),
+    }
     for name, (found, colour, symbol) in looks.items():
         if found is None:
             continue
@@ -243,7 +265,12 @@ def reliability(before: Reliability, after: Reliability | None) -> go.Figure:
                 "line": {"width": 3},
             },
             text=[
-                f"confidence {whole(share)}, accuracy {whole(right)}<br>{photos(int(count))}"
+                tr(
+                    "confidence {confidence}, accuracy {accuracy}<br>{photos}",
+                    confidence=whole(share),
+                    accuracy=whole(right),
+                    photos=photos(int(count)),
+                )
                 for share, right, count in zip(found.confidence, found.accuracy, found.counts, strict=True)
             ],
             hovertemplate="%{text}<extra>%{fullData.name}</extra>",
@@ -253,8 +280,8 @@ def reliability(before: Reliability, after: Reliability | None) -> go.Figure:
         margin={**MARGIN, "t": 44},
         modebar=MODEBAR,
         legend={**LEGEND, "itemsizing": "constant", "y": 1.05},
-        xaxis={**share_axis(begin, END), "title": "confidence"},
-        yaxis={**share_axis(begin, END), "title": "accuracy"},
+        xaxis={**share_axis(begin, END), "title": tr("confidence")},
+        yaxis={**share_axis(begin, END), "title": tr("accuracy")},
     )
     return figure
 
@@ -269,8 +296,12 @@ def coverage(found: Coverage) -> go.Figure:
         mode="lines",
         line={"color": ANSWER, "width": 2.5, "shape": "hv"},
         customdata=[
-            f"confidence of at least {whole(found.limit[i])}: {whole(found.share[i])} of the photos,<br>"
-            f"{percent(float(found.accuracy[i]))} of them right"
+            tr(
+                "confidence of at least {confidence}: {share} of the photos,<br>{accuracy} of them right",
+                confidence=whole(found.limit[i]),
+                share=whole(found.share[i]),
+                accuracy=percent(float(found.accuracy[i])),
+            )
             for i in drawn
         ],
         hovertemplate="%{customdata}<extra></extra>",
@@ -293,8 +324,8 @@ def coverage(found: Coverage) -> go.Figure:
         margin=MARGIN,
         modebar=MODEBAR,
         showlegend=False,
-        xaxis={**share_axis(0, END), "title": "share of photos with an answer (coverage)"},
-        yaxis={**share_axis(_beginning([low]), END), "title": "accuracy on these"},
+        xaxis={**share_axis(0, END), "title": tr("share of photos with an answer (coverage)")},
+        yaxis={**share_axis(_beginning([low]), END), "title": tr("accuracy on these")},
     )
     return figure
 
@@ -310,17 +341,27 @@ def learned(found: TrainingDynamics) -> go.Figure:
         marker_color=ANSWER,
         **counted,
         text=[f"{count:,}" if count else "" for count in at[:-1]],
-        name="right from then on",
-        hovertemplate="%{y} photos are right from epoch %{x} on<extra></extra>",
+        name=tr("right from then on"),
+        customdata=[
+            tr_plural(
+                "{count} photo is right from epoch {epoch} on",
+                "{count} photos are right from epoch {epoch} on",
+                int(count),
+                epoch=f"{epoch:g}",
+            )
+            for count, epoch in zip(at[:-1], found.epochs, strict=True)
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
     )
     figure.add_bar(
-        x=["never"],
+        x=[tr("never")],
         y=at[-1:],
         marker={"color": WRONG, "pattern": {"shape": "x"}},
         **counted,
         text=[f"{at[-1]:,}"],
-        name="wrong at the end",
-        hovertemplate="%{y} photos are wrong at the end<extra></extra>",
+        name=tr("wrong at the end"),
+        customdata=[tr_plural("{count} photo is wrong at the end", "{count} photos are wrong at the end", int(at[-1]))],
+        hovertemplate="%{customdata}<extra></extra>",
     )
     figure.update_layout(
         height=280,
@@ -328,8 +369,8 @@ def learned(found: TrainingDynamics) -> go.Figure:
         modebar=MODEBAR,
         legend=LEGEND,
         bargap=0.15,
-        xaxis={"title": "epoch", "type": "category", "fixedrange": True},
-        yaxis={"title": "photos", "fixedrange": True, "range": [0, 1.15 * max(1, int(at.max()))]},
+        xaxis={"title": tr("epoch"), "type": "category", "fixedrange": True},
+        yaxis={"title": tr("photos"), "fixedrange": True, "range": [0, 1.15 * max(1, int(at.max()))]},
     )
     return figure
 
@@ -338,6 +379,7 @@ def history(found: TrainingDynamics, photo: int, names: Sequence[str]) -> go.Fig
     """The probability of a photo's label over the epochs; crosses where another class was more probable."""
     figure = go.Figure()
     right = found.right[:, photo]
+    label = tr("probability of {class_name}", class_name=short(names[int(found.labels[photo])]))
     figure.add_scatter(
         x=found.epochs,
         y=found.confidence_in_label[:, photo],
@@ -349,18 +391,28 @@ def history(found: TrainingDynamics, photo: int, names: Sequence[str]) -> go.Fig
             "color": np.where(right, ANSWER, WRONG).tolist(),
         },
         text=[
-            f"predicted as {escape(names[label])} ({whole(float(share))})"
-            for label, share in zip(found.predicted[:, photo], found.confidence[:, photo], strict=True)
+            tr(
+                "epoch {epoch}: predicted as {class_name} ({share})",
+                epoch=f"{epoch:.3g}",
+                class_name=escape(names[taken_for]),
+                share=whole(float(share)),
+            )
+            for epoch, taken_for, share in zip(
+                found.epochs, found.predicted[:, photo], found.confidence[:, photo], strict=True
+            )
         ],
-        hovertemplate="epoch %{x:.3g}: %{text}<extra></extra>",
+        hovertemplate="%{text}<extra></extra>",
     )
     figure.update_layout(
         height=260,
         margin=MARGIN,
         modebar=MODEBAR,
         showlegend=False,
-        xaxis={"title": "epoch", "fixedrange": True, "showgrid": False, "rangemode": "tozero"},
-        yaxis={**share_axis(-0.03, 1.03), "title": f"probability of {short(names[int(found.labels[photo])])}"},
+        xaxis={"title": tr("epoch"), "fixedrange": True, "showgrid": False, "rangemode": "tozero"},
+        yaxis={
+            **share_axis(-0.03, 1.03),
+            "title": label,
+        },
     )
     return figure
 
@@ -376,7 +428,7 @@ def map_data(
         coloured: Classes with a colour, at most `MOST_COLOURS`.
         facts: More columns of N texts.
     """
-    groups = [name if name in coloured else OTHERS for name in names]
+    groups = [name if name in coloured else tr(OTHERS) for name in names]
     return pd.DataFrame({"x": points[:, 0], "y": points[:, 1], "group": groups, **facts})
 
 
@@ -386,13 +438,13 @@ def map_chart(coloured: Sequence[str], others: bool) -> dict[str, Any]:
     `others` says whether there are classes without a colour. A click chooses a photo: the parameter `photo` then holds
     its `path`. The columns `image`, `photo`, `class` and `predicted as` are shown.
     """
-    groups = [*coloured, *([OTHERS] if others else [])]
+    groups = [*coloured, *([tr(OTHERS)] if others else [])]
     colours = [*SERIES[: len(coloured)], OTHER]
     shapes = [*SYMBOLS[: len(coloured)], "circle"]
     group = {"field": "group", "type": "nominal"}
     legend = {"title": None, "orient": "top", "columns": 3, "labelLimit": 160}
     bare = {"axis": None, "scale": {"zero": False, "nice": False, "padding": 12}}
-    fields = ("image", "photo", "class", "predicted as")
+    facts = {"image": tr("image"), "photo": tr("photo"), "class": tr("class"), "predicted as": tr("predicted as")}
     return {
         "height": 520,
         "params": [
@@ -405,21 +457,21 @@ def map_chart(coloured: Sequence[str], others: bool) -> dict[str, Any]:
             "color": {**group, "scale": {"domain": groups, "range": colours[: len(groups)]}, "legend": legend},
             "shape": {**group, "scale": {"domain": groups, "range": shapes[: len(groups)]}, "legend": legend},
             "size": {"condition": {"param": "photo", "empty": False, "value": 320}, "value": 75},
-            "tooltip": [{"field": name, "type": "nominal"} for name in fields],
+            "tooltip": [{"field": name, "type": "nominal", "title": title} for name, title in facts.items()],
         },
         "config": {"view": {"stroke": None}},
     }
 
 
 def score_rows(found: ClassScores, names: Sequence[str]) -> list[dict[str, str]]:
-    """The scores as rows of a table."""
+    """The scores as rows of a table; its headings are marked, and told where they are shown."""
     return [
         {
-            "class": name,
-            "photos (support)": f"{found.support[label]:,}",
-            "recall": percent(float(found.recall[label])) if found.support[label] else "–",
-            "precision": percent(float(found.precision[label])) if found.predicted[label] else "–",
-            "F1": percent(float(found.f1[label])) if found.support[label] or found.predicted[label] else "–",
+            tr_mark("class"): name,
+            tr_mark("photos (support)"): f"{found.support[label]:,}",
+            tr_mark("recall"): percent(float(found.recall[label])) if found.support[label] else "–",
+            tr_mark("precision"): percent(float(found.precision[label])) if found.predicted[label] else "–",
+            tr_mark("F1"): percent(float(found.f1[label])) if found.support[label] or found.predicted[label] else "–",
         }
         for label, name in enumerate(names)
     ]

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.language import tr
 from pages.components.evaluate import sentences
 from pages.components.evaluate.photos import EvaluatedSubset
 from pages.components.shared import drawings
@@ -14,11 +15,11 @@ def grade(subset: EvaluatedSubset) -> None:
     figure.html(
         '<div style="line-height:1.1"><span style="font-size:clamp(2.6rem,4vw,3.2rem);font-weight:700"'
         f' data-testid="accuracy">{drawings.percent(found.correct / len(found))}</span><br>'
-        f"accuracy on the {subset.name} photos</div>"
+        f"{tr('accuracy on the {photos}', photos=tr(sentences.PHOTOS[subset.name]))}</div>"
     )
     with words:
         if subset.elsewhere:
             st.markdown(sentences.correct_elsewhere(found, subset.elsewhere.facts.name))
         else:
             st.markdown(sentences.correct(found, subset.name))
-        st.caption(sentences.MEANT[subset.name])
+        st.caption(tr(sentences.MEANT[subset.name]))

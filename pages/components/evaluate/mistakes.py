@@ -9,6 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.evaluation.metrics import Evaluation, most_confused, most_mistaken
+from core.language import tr, tr_mark, tr_plural
 from pages.components.evaluate import figures, sentences
 from pages.components.evaluate.figures import MOST_CELLS, saving_as
 from pages.components.evaluate.photos import MISTAKES, SECTION_KEY, EvaluatedSubset, show_photos
@@ -18,20 +19,25 @@ from pages.components.shared.thumbnails import show_thumbnails
 PAIRS, PHOTOS_EACH, THUMBNAIL_PIXELS = 5, 3, 84
 MOST_COLUMNS = 100
 
-MATRIX_MEANS = (
+MATRIX_MEANS = tr_mark(
     "A row for each class, a column for each predicted class. **Blue** on the diagonal is right, **red** is wrong."
     " Click a cell, or choose below, to see its photos."
 )
 
-FROM_THE_MATRIX = "From the matrix"
-RANKINGS: dict[str, tuple[str, Callable[[Evaluation], NDArray[np.intp]]]] = {
-    "Most wrong": (
-        "Wrong predictions, the highest confidence first. Is the label right?",
+FROM_THE_MATRIX = "matrix"
+RANKINGS: dict[str, tuple[str, str, Callable[[Evaluation], NDArray[np.intp]]]] = {
+    "most-wrong": (
+        tr_mark("Most wrong"),
+        tr_mark("Wrong predictions, the highest confidence first. Is the label right?"),
         Evaluation.most_wrong,
     ),
-    "Least sure": ("Predictions with the lowest confidence, right or wrong.", Evaluation.least_sure),
+    "least-sure": (
+        tr_mark("Least sure"),
+        tr_mark("Predictions with the lowest confidence, right or wrong."),
+        Evaluation.least_sure,
+    ),
 }
-"""Rankings of photos: a description, and the photos in order."""
+"""Rankings of photos: a title, a description, and the photos in order."""
 
 
 def mistakes(subset: EvaluatedSubset) -> None:
@@ -41,20 +47,21 @@ def mistakes(subset: EvaluatedSubset) -> None:
         table, pairs = st.columns([3, 2], gap="large")
     elements.first_on_phone("mistakes", "frequent-mistakes")
     with pairs.container(key="frequent-mistakes"):
-        st.header("Most frequent mistakes", anchor=False)
+        st.header(tr("Most frequent mistakes"), anchor=False)
         frequent_mistakes(subset, PAIRS, PHOTOS_EACH)
     with table:
-        st.header("Confusion matrix", anchor=False)
-        st.caption(MATRIX_MEANS)
+        st.header(tr("Confusion matrix"), anchor=False)
+        st.caption(tr(MATRIX_MEANS))
         _matrix(subset, cell)
         elements.download_list(
             matrix_rows(subset.found.class_names, subset.found.confusion), f"confusion-{subset.name}.csv"
         )
     kind = st.segmented_control(
-        "Photos",
+        tr("Photos"),
         [FROM_THE_MATRIX, *RANKINGS],
         default=FROM_THE_MATRIX,
         required=True,
+        format_func=lambda kind: tr(RANKINGS[kind][0]) if kind in RANKINGS else tr("From the matrix"),
         key="mistakes-photos",
         label_visibility="collapsed",
         persist_state="session",
@@ -62,18 +69,35 @@ def mistakes(subset: EvaluatedSubset) -> None:
     if kind == FROM_THE_MATRIX:
         _photos_of_cell(subset, *cell)
     else:
-        meaning, ranked = RANKINGS[kind]
-        st.markdown(meaning)
-        show_photos(subset, ranked(subset.found).tolist(), kind, kind)
+        title, meaning, ranked = RANKINGS[kind]
+        st.markdown(tr(meaning))
+        show_photos(subset, ranked(subset.found).tolist(), kind, tr(title))
 
 
 def _photos_of_cell(subset: EvaluatedSubset, label: int, taken_for: int) -> None:
     _choose_cell(subset)
     found = subset.found.in_cell(label, taken_for).tolist()
     of, taken = (markdown.escape(subset.names[each]) for each in (label, taken_for))
-    verb, what = "is" if len(found) == 1 else "are", "recognised" if label == taken_for else f"predicted as **{taken}**"
-    st.markdown(f"**{subset.photos(len(found))}** of **{of}** {verb} {what}.")
-    show_photos(subset, found, f"cell-{label}-{taken_for}", "Photos of this cell")
+    photos = subset.photos(len(found))
+    if label == taken_for:
+        said = tr_plural(
+            "**{photos}** of **{class_name}** is recognised.",
+            "**{photos}** of **{class_name}** are recognised.",
+            len(found),
+            photos=photos,
+            class_name=of,
+        )
+    else:
+        said = tr_plural(
+            "**{photos}** of **{class_name}** is predicted as **{predicted}**.",
+            "**{photos}** of **{class_name}** are predicted as **{predicted}**.",
+            len(found),
+            photos=photos,
+            class_name=of,
+            predicted=taken,
+        )
+    st.markdown(said)
+    show_photos(subset, found, f"cell-{label}-{taken_for}", tr("Photos of this cell"))
 
 
 def _keys(subset: EvaluatedSubset) -> tuple[str, str]:
@@ -109,7 +133,7 @@ def _remember_cell(subset: EvaluatedSubset) -> None:
 def _choose_cell(subset: EvaluatedSubset) -> None:
     remember: Any = {"on_change": _remember_cell, "args": (subset,)}
     with st.container(horizontal=True):
-        for key, words in zip(_keys(subset), ("Photos of", "predicted as"), strict=True):
+        for key, words in zip(_keys(subset), (tr("Photos of"), tr("predicted as")), strict=True):
             st.selectbox(words, list(subset.names), key=key, width=260, **remember)
 
 
@@ -120,7 +144,7 @@ def frequent_mistakes(subset: EvaluatedSubset, most: int, photos_each: int) -> N
     """
     found = most_confused(subset.found.confusion, most)
     if not found:
-        st.markdown(f"It makes no mistake on these {subset.photos(len(subset.found))}.")
+        st.markdown(tr("It makes no mistake on these {photos}.", photos=subset.photos(len(subset.found))))
     for number, pair in enumerate(found, 1):
         with st.container(key=f"mistake-{number}", gap="xxsmall"):
             st.button(
@@ -141,7 +165,12 @@ def _matrix(subset: EvaluatedSubset, chosen: tuple[int, int]) -> None:
     names, counts = subset.names, subset.found.confusion
     shown = most_mistaken(counts, MOST_CELLS).tolist()
     if len(shown) < len(names):
-        st.caption(f"The {len(shown)} classes with the most mistakes; the CSV list and the choice below have all.")
+        st.caption(
+            tr(
+                "The {count} classes with the most mistakes; the CSV list and the choice below have all.",
+                count=len(shown),
+            )
+        )
     clicks = state.recall("confusion-clicks", 0)  # a new key forgets what was clicked, so that it can be clicked again
     key = f"confusion-{subset.key}-{clicks}"
     figure = figures.confusion(counts, names, shown, chosen)
@@ -152,7 +181,10 @@ def _matrix(subset: EvaluatedSubset, chosen: tuple[int, int]) -> None:
             key=key,
             on_select=partial(_on_click, subset, key),
             selection_mode="points",
-            alt=f"Confusion matrix of {subset.name} photos: how many of each class are predicted as which class",
+            alt=tr(
+                "Confusion matrix of {photos}: how many of each class are predicted as which class",
+                photos=tr(sentences.PHOTOS[subset.name]),
+            ),
         )
 
 

@@ -13,11 +13,13 @@ from core.errors import PhotoError
 from core.evaluation.metrics import Evaluation
 from core.formatting import photos, unbroken, whole
 from core.inference.external_test import ExternalTest
+from core.language import tr
+from pages.components.evaluate import sentences
 from pages.components.gallery.gallery import RIGHT, WRONG, Photo, gallery
 from pages.components.shared import markdown, state, thumbnails
 from pages.components.shared.run_descriptions import LoadedRun
 
-SECTION_KEY, MISTAKES = "evaluate-section", "Mistakes"
+SECTION_KEY, MISTAKES = "evaluate-section", "mistakes"
 OPENED = "opened-photo"
 
 A_PAGE = 24
@@ -58,7 +60,12 @@ class EvaluatedSubset:
     def folder(self) -> ImageFolder:
         """The photos; raises `PhotoError` where it is no longer known which ones they are."""
         if not self.found.paths:
-            raise PhotoError(f"It is no longer known which photos were the {self.name} photos of this run.")
+            raise PhotoError(
+                tr(
+                    "It is no longer known which photos were the {photos} of this run.",
+                    photos=tr(sentences.PHOTOS[self.name]),
+                )
+            )
         root = self.elsewhere.root if self.elsewhere else Path(self.shown.recipe.dataset)
         return ImageFolder(root, self.found.class_names, self.found.paths, self.found.labels)
 
@@ -75,8 +82,13 @@ class EvaluatedSubset:
         names, found = self.names, self.found
         shows, sure = markdown.escape(names[found.labels[position]]), self.confidence(position)
         if found.right[position]:
-            return f"{shows} ({sure})"
-        return f"{shows}, predicted as **{markdown.escape(names[found.predicted[position]])}** ({sure})"
+            return tr("{class_name} ({confidence})", class_name=shows, confidence=sure)
+        return tr(
+            "{class_name}, predicted as **{predicted}** ({confidence})",
+            class_name=shows,
+            predicted=markdown.escape(names[found.predicted[position]]),
+            confidence=sure,
+        )
 
 
 def open_photo(subset: EvaluatedSubset, position: int) -> None:
@@ -103,7 +115,7 @@ def show_photos(
         opened: Called with a photo that is opened; it shows its heat map unless given.
     """
     if not len(positions):
-        st.caption("No photos.")
+        st.caption(tr("No photos."))
         return
     shown = one_page(positions, f"{key}-{subset.key}", A_PAGE)
     found = thumbnails.thumbnails(subset.folder, shown)

@@ -7,18 +7,23 @@ import streamlit as st
 
 from core.errors import RunError
 from core.evaluation.training_dynamics import TrainingDynamics
+from core.language import tr, tr_mark, tr_plural
 from pages.components.cached import runs
-from pages.components.evaluate import figures, sentences
+from pages.components.evaluate import figures
 from pages.components.evaluate.figures import saving_as
 from pages.components.evaluate.photos import EvaluatedSubset, open_photo, show_photos
 from pages.components.shared import markdown, state
 
-NEVER, FORGOTTEN, LATE = "Never learned", "Forgotten", "Learned last"
+NEVER, FORGOTTEN, LATE = "never", "forgotten", "late"
+
+TITLES = {NEVER: tr_mark("Never learned"), FORGOTTEN: tr_mark("Forgotten"), LATE: tr_mark("Learned last")}
 
 MEANT = {
-    NEVER: "Wrong at the end of training: hard photos, rare ones, or wrong labels.",
-    FORGOTTEN: "Predicted correctly at some time and wrongly later (a forgetting event), the most forgotten first.",
-    LATE: "Predicted correctly to the end, but only since late in training, the latest first.",
+    NEVER: tr_mark("Wrong at the end of training: hard photos, rare ones, or wrong labels."),
+    FORGOTTEN: tr_mark(
+        "Predicted correctly at some time and wrongly later (a forgetting event), the most forgotten first."
+    ),
+    LATE: tr_mark("Predicted correctly to the end, but only since late in training, the latest first."),
 }
 
 
@@ -35,10 +40,11 @@ def training_dynamics(subset: EvaluatedSubset) -> None:
         return
     if found.paths != subset.found.paths:
         st.info(
-            "It is no longer known which validation photos this run's predictions were for.", icon=":material/history:"
+            tr("It is no longer known which validation photos this run's predictions were for."),
+            icon=":material/history:",
         )
         return
-    st.caption(":material/info: Only **validation** photos are predicted during training, so this is about them.")
+    st.caption(tr(":material/info: Only **validation** photos are predicted during training, so this is about them."))
     _summary(found)
     at, forgotten = found.learned_at(), found.forgotten()
     groups = {
@@ -47,22 +53,22 @@ def training_dynamics(subset: EvaluatedSubset) -> None:
         LATE: _falling(at, (at > 0) & (at < len(found.epochs))),
     }
     kind = st.segmented_control(
-        "Photos",
+        tr("Photos"),
         list(groups),
         default=NEVER,
         required=True,
-        format_func=lambda name: f"{name} ({len(groups[name]):,})",
+        format_func=lambda name: tr("{group} ({count})", group=tr(TITLES[name]), count=len(groups[name])),
         key="timeline-kind",
         label_visibility="collapsed",
         persist_state="session",
     )
-    st.markdown(MEANT[kind])
+    st.markdown(tr(MEANT[kind]))
     _history(subset, found, groups[kind].tolist())
     show_photos(
         subset,
         groups[kind].tolist(),
         f"timeline-{list(MEANT).index(kind)}",
-        kind,
+        tr(TITLES[kind]),
         lambda position: _history_in_words(subset, found, position),
         _choose,
     )
@@ -73,15 +79,24 @@ def _summary(found: TrainingDynamics) -> None:
     first, later, never = int((at == 0).sum()), int(((at > 0) & (at < last)).sum()), int((at == last).sum())
     forgotten = int((found.forgotten() > 0).sum())
     st.markdown(
-        f"Of **{len(at):,} validation photos**, {first:,} were predicted correctly from the first validation on, and"
-        f" {later:,} from a later one. Forgotten at least once: {forgotten:,}. Wrong at the end of training: {never:,};"
-        " the model that is kept may be from an earlier epoch."
+        tr(
+            "Of **{count} validation photos**, {first} were predicted correctly from the first validation on, and"
+            " {later} from a later one. Forgotten at least once: {forgotten}. Wrong at the end of training: {never};"
+            " the model that is kept may be from an earlier epoch.",
+            count=len(at),
+            first=first,
+            later=later,
+            forgotten=forgotten,
+            never=never,
+        )
     )
     st.plotly_chart(
         figures.learned(found),
         config=saving_as("learned"),
         key="learned",
-        alt="How many validation photos are predicted correctly from each epoch on, and how many are wrong at the end",
+        alt=tr(
+            "How many validation photos are predicted correctly from each epoch on, and how many are wrong at the end"
+        ),
     )
 
 
@@ -106,25 +121,50 @@ def _history(subset: EvaluatedSubset, found: TrainingDynamics, positions: Sequen
             st.markdown(
                 f"**{markdown.escape(found.paths[chosen])}**: {_caption(subset, found, chosen)}", width="stretch"
             )
-            st.button("Heat map", on_click=open_photo, args=(subset, chosen), icon=":material/visibility:")
+            st.button(
+                tr("Heat map"),
+                key="history-heat-map",
+                on_click=open_photo,
+                args=(subset, chosen),
+                icon=":material/visibility:",
+            )
         st.plotly_chart(
             figures.history(found, chosen, subset.names),
             config=saving_as("history"),
             key="history-chart",
-            alt=f"How probable the class of {found.paths[chosen]} was after each epoch",
+            alt=tr("How probable the class of {photo} was after each epoch", photo=found.paths[chosen]),
         )
-        st.caption("Dot: predicted correctly. Cross: another class was more probable.")
+        st.caption(tr("Dot: predicted correctly. Cross: another class was more probable."))
 
 
 def _caption(subset: EvaluatedSubset, found: TrainingDynamics, position: int) -> str:
     name = markdown.escape(subset.names[subset.found.labels[position]])
-    return f"{name}, {markdown.escape(_history_in_words(subset, found, position))}"
+    return tr(
+        "{class_name}, {history}",
+        class_name=name,
+        history=markdown.escape(_history_in_words(subset, found, position)),
+    )
 
 
 def _history_in_words(subset: EvaluatedSubset, found: TrainingDynamics, position: int) -> str:
     """When a photo was learned, and how often it was forgotten; plain text."""
     at, times = int(found.learned_at()[position]), int(found.forgotten()[position])
     last = subset.names[found.predicted[-1, position]]
-    never = at == len(found.epochs)
-    ends = f"predicted as {last} at the end" if never else f"right from epoch {found.epochs[at]:.3g} on"
-    return f"{ends}, forgotten {sentences.times(times)}" if times else ends
+    if at == len(found.epochs):
+        if not times:
+            return tr("predicted as {class_name} at the end", class_name=last)
+        return tr_plural(
+            "predicted as {class_name} at the end, forgotten once",
+            "predicted as {class_name} at the end, forgotten {count} times",
+            times,
+            class_name=last,
+        )
+    epoch = f"{found.epochs[at]:.3g}"
+    if not times:
+        return tr("right from epoch {epoch} on", epoch=epoch)
+    return tr_plural(
+        "right from epoch {epoch} on, forgotten once",
+        "right from epoch {epoch} on, forgotten {count} times",
+        times,
+        epoch=epoch,
+    )

@@ -35,7 +35,7 @@ def test_each_class_has_its_recall_with_an_interval_and_its_precision_the_lowest
     assert list(recall.x) == pytest.approx([0.5, 0.8, 0.9]) and list(recall.y) == [0, 1, 2]
     assert list(precision.x) == pytest.approx([1.0, 8 / 9, 9 / 16])
     assert list(recall.text) == ["50 %", "80 %", "90 %"] and list(precision.text) == ["100 %", "89 %", "56 %"]
-    assert recall.customdata[0] == "tulips: 50 % of 10 photos"
+    assert recall.customdata[0] == "tulips: 50 % of 10 photos are recognised"
     lowest = min(np.subtract(recall.x, recall.error_x.arrayminus))
     assert lowest - 0.15 < figure.layout.xaxis.range[0] < lowest
     assert all(above > 0 for above in recall.error_x.array) and all(below > 0 for below in recall.error_x.arrayminus)
@@ -119,7 +119,7 @@ def test_the_history_of_a_photo_is_told_by_shape_and_colour() -> None:
     assert list(line.marker.symbol) == ["x", "circle", "circle"]
     assert list(line.marker.color) == [WRONG, ANSWER, ANSWER]
     assert list(line.y) == [0.25, 0.75, 0.75]
-    assert line.text[1] == "predicted as &lt;b&gt;a (75 %)"
+    assert line.text[1].endswith(": predicted as &lt;b&gt;a (75 %)"
 
 
 def test_each_class_on_the_map_has_a_colour_and_a_shape_of_its_own() -> None:

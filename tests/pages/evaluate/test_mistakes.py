@@ -19,5 +19,5 @@ def test_the_matrix_is_listed_as_it_is_and_of_many_classes_by_its_cells() -> Non
 def test_rankings_begin_with_what_they_promise() -> None:
     shares = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]], np.float32)
     found = Evaluation(("a", "b"), (), np.array([1, 1, 1], np.int32), shares)
-    assert RANKINGS["Most wrong"][1](found).tolist() == [0, 2]
-    assert RANKINGS["Least sure"][1](found).tolist() == [2, 1, 0]
+    assert RANKINGS["most-wrong"][2](found).tolist() == [0, 2]
+    assert RANKINGS["least-sure"][2](found).tolist() == [2, 1, 0]

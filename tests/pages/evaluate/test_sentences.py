@@ -85,7 +85,7 @@ def test_no_text_calls_one_subset_by_the_name_of_the_other() -> None:
         meant = sentences.MEANT[part]
         others = {"test": ("validation",), "validation": ("test",), "training": ("test", "validation")}[part]
         assert f"{part} photos" in meant.lower() and not any(other in meant.lower() for other in others)
-        assert sentences.SUBSETS[part].lower() == part
+        assert sentences.SUBSETS[part]().lower() == part
 
 
 def test_photos_from_elsewhere_are_called_what_they_are() -> None:
