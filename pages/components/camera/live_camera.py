@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.language import language, tr, tr_mark
 from pages.components.camera import parts
 
 HTML = f"""
@@ -28,9 +29,9 @@ STYLE = """
 """
 TEXTS = {
     **parts.TEXTS,
-    "start": "Start the camera",
-    "take": "Take this photo",
-    "waiting": "Waiting for the camera…",
+    "start": tr_mark("Start the camera"),
+    "take": tr_mark("Take this photo"),
+    "waiting": tr_mark("Waiting for the camera…"),
 }
 
 _component = st.components.v2.component(
@@ -61,8 +62,8 @@ def live_camera(answered: str, words: str) -> Frame | None:
 
     `answered` is the id of the last frame that was taken care of, `words` what is said of it below the picture.
     """
-    facts = {"answered": answered, "words": words, "texts": TEXTS}
-    result = _component(key="live-camera", data=facts, on_frame_change=_nothing)
+    facts = {"answered": answered, "words": words, "texts": {name: tr(text) for name, text in TEXTS.items()}}
+    result = _component(key=f"live-camera-{language()}", data=facts, on_frame_change=_nothing)
     return _frame(result.frame)
 
 

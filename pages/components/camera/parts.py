@@ -5,6 +5,8 @@ import binascii
 from collections.abc import Mapping
 from pathlib import Path
 
+from core.language import tr_mark
+
 _HERE = Path(__file__).parent
 
 SCRIPT, STYLE = ((_HERE / name).read_text("utf-8") for name in ("camera_shared.js", "camera.css"))
@@ -24,22 +26,24 @@ SETTINGS = """
 """HTML for the frame of a camera: which camera it is, and how its picture is shown and stored."""
 
 TEXTS: Mapping[str, str] = {
-    "settings": "Camera settings",
-    "which": "Camera",
-    "unnamed": "Camera {number}",
-    "look": "Picture",
-    "mirror": "Like a mirror; photos are not mirrored",
-    "plain": "As the camera sees it, and so are photos",
-    "stored": "Like a mirror, and so are photos",
-    "insecure": "This browser gives a page the camera only at localhost or https. On this computer, open the app as"
-    " http://localhost.",
-    "refused": "The browser was not allowed to use the camera. Allow it next to the address, and try again.",
-    "missing": "No camera was found. Connect one, and try again.",
-    "busy": "The camera is used by another program. Close that, and try again.",
-    "failed": "The camera could not be opened. Connect it again, and try once more.",
-    "ended": "The camera is gone. Connect it again, and open it once more.",
+    "settings": tr_mark("Camera settings"),
+    "which": tr_mark("Camera"),
+    "unnamed": tr_mark("Camera {number}"),
+    "look": tr_mark("Picture"),
+    "mirror": tr_mark("Like a mirror; photos are not mirrored"),
+    "plain": tr_mark("As the camera sees it, and so are photos"),
+    "stored": tr_mark("Like a mirror, and so are photos"),
+    "insecure": tr_mark(
+        "This browser gives a page the camera only at localhost or https. On this computer, open the app as"
+        " http://localhost."
+    ),
+    "refused": tr_mark("The browser was not allowed to use the camera. Allow it next to the address, and try again."),
+    "missing": tr_mark("No camera was found. Connect one, and try again."),
+    "busy": tr_mark("The camera is used by another program. Close that, and try again."),
+    "failed": tr_mark("The camera could not be opened. Connect it again, and try once more."),
+    "ended": tr_mark("The camera is gone. Connect it again, and open it once more."),
 }
-"""What the settings and troubles of a camera are called; `{number}` is filled in by the browser."""
+"""What the settings and troubles of a camera are called, to be told; `{number}` is filled in by the browser."""
 
 _START = "data:image/jpeg;base64,"
 

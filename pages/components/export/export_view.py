@@ -10,6 +10,7 @@ from core.export import jobs
 from core.export.formats import FORMATS, ExportFormat
 from core.export.jobs import FAILED, MAKING, NOT_MADE, PROVEN, STALE, UNDER_WAY, WAITING, Export
 from core.export.parity import ParityReport, as_text, share
+from core.language import number, tr, tr_mark
 from core.runs.messages import text_of
 from core.runs.store import Run
 from pages.components.shared import elements, markdown, state
@@ -21,22 +22,24 @@ Colour = Literal["red", "violet", "blue", "green", "gray"]
 TROUBLE = "export-trouble"
 
 BADGES: Mapping[str, tuple[str, str, Colour]] = {
-    NOT_MADE: ("Not made yet", ":material/radio_button_unchecked:", "gray"),
-    WAITING: ("Queued", ":material/hourglass_empty:", "blue"),
-    MAKING: ("Being made", ":material/autorenew:", "blue"),
-    PROVEN: ("Verified", ":material/verified:", "green"),
-    FAILED: ("Failed", ":material/block:", "red"),
-    STALE: ("Out of date", ":material/update:", "violet"),
+    NOT_MADE: (tr_mark("Not made yet"), ":material/radio_button_unchecked:", "gray"),
+    WAITING: (tr_mark("Queued"), ":material/hourglass_empty:", "blue"),
+    MAKING: (tr_mark("Being made"), ":material/autorenew:", "blue"),
+    PROVEN: (tr_mark("Verified"), ":material/verified:", "green"),
+    FAILED: (tr_mark("Failed"), ":material/block:", "red"),
+    STALE: (tr_mark("Out of date"), ":material/update:", "violet"),
 }
-NEEDS_MORE: tuple[str, str, Colour] = ("Needs extra packages", ":material/extension:", "gray")
+NEEDS_MORE: tuple[str, str, Colour] = (tr_mark("Needs extra packages"), ":material/extension:", "gray")
 
 
 def show_exports(run: Run) -> None:
     """A card for each format, which keep themselves up to date while one is being made."""
     st.markdown(
-        "Each format comes as one ZIP file: the model, a short program `predict.py` that uses it, sample photos, and a"
-        " **certificate**. Before you can download it, a separate process that has nothing but this file classifies"
-        " photos, and its predictions are compared with those of the model here."
+        tr(
+            "Each format comes as one ZIP file: the model, a short program `predict.py` that uses it, sample photos,"
+            " and a **certificate**. Before you can download it, a separate process that has nothing but this file"
+            " classifies photos, and its predictions are compared with those of the model here."
+        )
     )
     going = _under_way(jobs.read_exports(run))
     st.fragment(_cards, run_every=LOOK_EVERY_SECONDS if going else None)(run, going)
@@ -66,19 +69,19 @@ def _cards(run: Run, going: bool) -> None:
 def _make_all(run: Run, found: dict[str, Export]) -> None:
     rest = [chosen for chosen in FORMATS if found[chosen.key].state in (NOT_MADE, STALE) and not chosen.missing]
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Make all", icon=":material/inventory_2:", disabled=not rest, key="export-all"):
+        if st.button(tr("Make all"), icon=":material/inventory_2:", disabled=not rest, key="export-all"):
             _ask(run, rest)
         if _under_way(found):
-            st.caption("You can close this page; the export continues.", width="stretch")
+            st.caption(tr("You can close this page; the export continues."), width="stretch")
         else:
-            st.caption("Each takes about a minute on a small computer.", width="stretch")
+            st.caption(tr("Each takes about a minute on a small computer."), width="stretch")
 
 
 def _ask(run: Run, formats: list[ExportFormat]) -> None:
     try:
         jobs.request(run, formats)
     except UnfreezeError as error:
-        state.remember(TROUBLE, str(error))
+        state.remember(TROUBLE, error)
     st.rerun()
 
 
@@ -86,7 +89,7 @@ def _card(run: Run, chosen: ExportFormat, found: Export) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{chosen.name}**", width="stretch")
         words, icon, colour = NEEDS_MORE if chosen.missing and found.state == NOT_MADE else BADGES[found.state]
-        st.badge(words, icon=icon, color=colour)
+        st.badge(tr(words), icon=icon, color=colour)
     st.markdown(chosen.purpose)
     if found.state in UNDER_WAY:
         _progress(run, chosen, found)
@@ -94,11 +97,12 @@ def _card(run: Run, chosen: ExportFormat, found: Export) -> None:
     if found.state == FAILED:
         st.markdown(f":red[:material/error:] {markdown.escape(found.error)}")
     elif found.state == STALE:
-        st.caption("The run's model has changed since. Make this export again.")
+        st.caption(tr("The run's model has changed since. Make this export again."))
     elif found.parity:
         _figures(found.parity)
     if chosen.missing and found.state != PROVEN:
-        st.caption(f"Not installed: {', '.join(chosen.missing)}. To install them, start Unfreeze with:")
+        missing = ", ".join(chosen.missing)
+        st.caption(tr("Not installed: {packages}. To install them, start Unfreeze with:", packages=missing))
         st.code(chosen.install, language="bash")
         return
     _buttons(run, chosen, found)
@@ -106,10 +110,17 @@ def _card(run: Run, chosen: ExportFormat, found: Export) -> None:
 
 def _progress(run: Run, chosen: ExportFormat, found: Export) -> None:
     if found.state == MAKING:
-        count = f": {found.done:,} of {found.total:,} photos" if found.total else "…"
-        st.progress(found.done / found.total if found.total else 0.0, f"{markdown.escape(text_of(found.stage))}{count}")
+        stage = markdown.escape(text_of(found.stage))
+        if found.total:
+            words = tr("{stage}: {done} of {total} photos", stage=stage, done=found.done, total=found.total)
+        else:
+            words = tr("{stage}…", stage=stage)
+        st.progress(found.done / found.total if found.total else 0.0, words)
     if st.button(
-        "Cancel", icon=":material/close:", key=f"cancel-{chosen.key}", help=f"Cancel the export to {chosen.name}"
+        tr("Cancel"),
+        icon=":material/close:",
+        key=f"cancel-{chosen.key}",
+        help=tr("Cancel the export to {format}", format=chosen.name),
     ):
         ask(jobs.cancel, run, chosen)
         st.rerun(scope="fragment")
@@ -117,12 +128,17 @@ def _progress(run: Run, chosen: ExportFormat, found: Export) -> None:
 
 def _figures(found: ParityReport) -> None:
     pairs = [
-        ("Same prediction", f"{share(found.equal_top1)} of {found.photos} photos"),
-        ("Size", f"{found.bytes / 1e6:.1f} MB"),
-        ("Time per photo", f"{found.milliseconds:.0f} ms"),
+        (
+            tr("Same prediction"),
+            tr("{share} of {photos} photos", share=share(found.equal_top1), photos=str(found.photos)),
+        ),
+        (tr("Size"), tr("{number} MB", number=number(found.bytes / 1e6, 1))),
+        (tr("Time per photo"), tr("{number} ms", number=number(found.milliseconds))),
     ]
     if found.accuracy is not None and found.run_accuracy is not None and found.accuracy != found.run_accuracy:
-        pairs.insert(1, ("Accuracy", f"{share(found.accuracy)} (original: {share(found.run_accuracy)})"))
+        original = share(found.run_accuracy)
+        accuracy = tr("{accuracy} (original: {original})", accuracy=share(found.accuracy), original=original)
+        pairs.insert(1, (tr("Accuracy"), accuracy))
     elements.facts(pairs)
     for warning in found.warnings:
         st.markdown(f":material/warning: {markdown.escape(warning)}")
@@ -132,7 +148,7 @@ def _buttons(run: Run, chosen: ExportFormat, found: Export) -> None:
     with st.container(horizontal=True):
         if found.state == PROVEN:
             st.download_button(
-                "Download",
+                tr("Download"),
                 lambda: jobs.zip_file(run, chosen).read_bytes(),
                 f"{run.id}-{chosen.key}.zip",
                 "application/zip",
@@ -140,15 +156,16 @@ def _buttons(run: Run, chosen: ExportFormat, found: Export) -> None:
                 type="primary",
                 on_click="ignore",
                 key=f"download-{chosen.key}",
-                help=f"{chosen.name} and everything that belongs to it, as a ZIP file",
+                help=tr("{format} and everything that belongs to it, as a ZIP file", format=chosen.name),
             )
         elif st.button(
-            "Make" if found.state == NOT_MADE else "Make again",
+            tr("Make") if found.state == NOT_MADE else tr("Make again"),
             icon=":material/build:",
             key=f"make-{chosen.key}",
-            help=f"Convert the model to {chosen.name} and verify it",
+            help=tr("Convert the model to {format} and verify it", format=chosen.name),
         ):
             _ask(run, [chosen])
         if found.parity and found.state != STALE:
-            with st.popover("Details", icon=":material/description:", help=f"The certificate of {chosen.name}"):
+            of_what = tr("The certificate of {format}", format=chosen.name)
+            with st.popover(tr("Details"), icon=":material/description:", help=of_what):
                 st.code(as_text(found.parity), language=None, wrap_lines=True)

@@ -1,6 +1,7 @@
 """The report of a run: what is in it, a button that makes it, and its model card to read and to download."""
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import streamlit as st
@@ -8,8 +9,8 @@ import streamlit as st
 from core.data.review import EXCLUDE, KEEP, RELABEL, Review
 from core.data.scan.walk import check_inside
 from core.errors import DataError, UnfreezeError
-from core.formatting import photos
 from core.labels.dataset_check import DatasetCheck
+from core.language import number, tr, tr_plural
 from core.recipe.recipe import Recipe
 from core.reports.facts import ReportContext, Suspect
 from core.reports.model_card import as_markdown, card
@@ -18,12 +19,16 @@ from pages.components.shared import elements, markdown, run_descriptions, state
 from pages.components.shared.report_errors import tell
 from pages.components.shared.run_descriptions import LoadedRun
 
-DECIDED = {
-    EXCLUDE: "left out of the dataset",
-    RELABEL: "relabelled",
-    KEEP: "checked and found right",
+DECIDED: Mapping[str, Callable[[int], str]] = {
+    EXCLUDE: lambda count: tr_plural(
+        "{count} photo was left out of the dataset.", "{count} photos were left out of the dataset.", count
+    ),
+    RELABEL: lambda count: tr_plural("{count} photo was relabelled.", "{count} photos were relabelled.", count),
+    KEEP: lambda count: tr_plural(
+        "{count} photo was checked and found right.", "{count} photos were checked and found right.", count
+    ),
 }
-"""What decisions on photos did to them."""
+"""What decisions on so many photos did to them."""
 
 
 def show(shown: LoadedRun) -> None:
@@ -38,20 +43,28 @@ def show(shown: LoadedRun) -> None:
 def offer(shown: LoadedRun) -> None:
     """What the report holds, and the buttons to make and to download it."""
     st.markdown(
-        "**One file that opens in any browser, without a network:** what was trained and how, the curves, the data with"
-        " examples, what the model gets right and wrong, the photos it got wrong, and a model card in plain"
-        " language. It has lines for a name and for what you noticed; print it, or save it as PDF, and hand it in."
+        tr(
+            "**One file that opens in any browser, without a network:** what was trained and how, the curves, the data"
+            " with examples, what the model gets right and wrong, the photos it got wrong, and a model card in plain"
+            " language. It has lines for a name and for what you noticed; print it, or save it as PDF, and hand it in."
+        )
     )
     key = f"report-{shown.run.id}"
     if not state.recall(key, False):
         st.button(
-            "Make the report", icon=":material/summarize:", type="primary", on_click=state.remember, args=(key, True)
+            tr("Make the report"),
+            key="make-the-report",
+            icon=":material/summarize:",
+            type="primary",
+            on_click=state.remember,
+            args=(key, True),
         )
         return
     try:
         _made(shown)
     except UnfreezeError as error:
-        st.warning(f"The report could not be made: {markdown.escape(error)}", icon=":material/info:")
+        reason = markdown.escape(error)
+        st.warning(tr("The report could not be made: {reason}", reason=reason), icon=":material/info:")
 
 
 def _made(shown: LoadedRun) -> None:
@@ -62,7 +75,7 @@ def _made(shown: LoadedRun) -> None:
     context = ReportContext(name, suspects_of(check), _decisions(recipe), misfit)
     made = runs.report(shown.run.id, shown.status.ended, context, Path(recipe.dataset).is_dir())
     st.download_button(
-        "Download the report (HTML)",
+        tr("Download the report (HTML)"),
         made.html.encode("utf-8"),
         f"{shown.run.id}-report.html",
         "text/html",
@@ -70,25 +83,32 @@ def _made(shown: LoadedRun) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
-    size = f"{len(made.html) / 1e6:.1f} MB"
-    elements.facts([("Size", size), ("Photos", f"{made.photos:,}"), ("Sections", f"{made.sections}")])
+    size = tr("{number} MB", number=number(len(made.html) / 1e6, 1))
+    counts = [(tr("Photos"), number(made.photos)), (tr("Sections"), number(made.sections))]
+    elements.facts([(tr("Size"), size), *counts])
     if made.gone:
         st.caption(
-            f":material/broken_image: {photos(made.gone)} could no longer be read; the report lists their names"
-            f" instead. Is the dataset still in {markdown.escape(recipe.dataset)}?"
+            tr_plural(
+                ":material/broken_image: {count} photo could no longer be read; the report lists their names instead."
+                " Is the dataset still in {folder}?",
+                ":material/broken_image: {count} photos could no longer be read; the report lists their names instead."
+                " Is the dataset still in {folder}?",
+                made.gone,
+                folder=markdown.escape(recipe.dataset),
+            )
         )
 
 
 def _card(shown: LoadedRun) -> None:
     name = run_descriptions.name_of(shown.run, shown.recipe)
     facts = runs.card_facts(shown.run.id, shown.status.ended, name)
-    st.header("Model card", anchor=False)
+    st.header(tr("Model card"), anchor=False)
     with st.container(border=True):
         for section in card(facts):
             sentences = "\n".join(f"- {markdown.escape(sentence)}" for sentence in section.sentences)
             st.markdown(f"**{section.title}**\n{sentences}")
     st.download_button(
-        "Download the model card (Markdown)",
+        tr("Download the model card (Markdown)"),
         as_markdown(facts),
         f"{shown.run.id}-model-card.md",
         "text/markdown",
@@ -125,8 +145,4 @@ def _decisions(recipe: Recipe) -> tuple[str, ...]:
 def describe_decisions(review: Review) -> tuple[str, ...]:
     """How many photos there are decisions on, by kind, a sentence each."""
     counts = Counter(decision.action for decision in review.standing().values())
-    return tuple(
-        f"{photos(counts[action])} {'was' if counts[action] == 1 else 'were'} {words}."
-        for action, words in DECIDED.items()
-        if counts[action]
-    )
+    return tuple(said(counts[action]) for action, said in DECIDED.items() if counts[action])

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime import get_instance
 
+from core.language import tr, tr_context
 from pages.components.shared import colours, state
 
 HERE = Path(__file__).parent
@@ -67,7 +68,11 @@ class Photo:
     @property
     def spoken(self) -> str:
         """All that is said of it, for those who cannot see it, and on a hover."""
-        said = {WRONG: f"wrong: {self.badge}", RIGHT: f"right: {self.badge}"}.get(self.mark, self.badge)
+        said = self.badge
+        if self.mark == WRONG:
+            said = tr("wrong: {answer}", answer=self.badge)
+        elif self.mark == RIGHT:
+            said = tr("right: {answer}", answer=self.badge)
         name = self.name or self.id
         note = "" if self.note in name else self.note
         return " · ".join(part for part in (self.title, said, note, name) if part)
@@ -226,15 +231,15 @@ def _address(picture: bytes, place: str) -> str:
 def _words(count: int, opens: bool, selects: bool) -> dict[str, str]:
     """What is said around the photos; `{count}` is filled in by the browser."""
     hints = {
-        (True, True): "Click a photo to open it, its corner to select it; Shift selects several.",
-        (True, False): "Click a photo to open it.",
-        (False, True): "Click photos to select them; Shift selects several.",
+        (True, True): tr("Click a photo to open it, its corner to select it; Shift selects several."),
+        (True, False): tr("Click a photo to open it."),
+        (False, True): tr("Click photos to select them; Shift selects several."),
         (False, False): "",
     }
     return {
         "hint": hints[opens, selects],
-        "count": "{count} selected",
-        "all": f"All {count:,}",
-        "none": "None",
-        "choose": "Class…",
+        "count": tr("{count} selected", count="{count}"),
+        "all": tr("All {count}", count=count),
+        "none": tr_context("selection", "None"),
+        "choose": tr("Class…"),
     }

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from core import formatting
 from core.data.dataset import Dataset
 from core.data.review import RELABEL, Decision
 from core.labelling.pool import CONFIRMED, Labels, Pool
 from core.labelling.spreading import LIKELY, OFFERED_BELOW, SpreadLabels, is_offered
+from core.language import number, tr, tr_plural
 from pages.components.cached import datasets
 from pages.components.dataset import decisions
 from pages.components.shared import markdown, state, thumbnails
@@ -28,7 +28,7 @@ def show(dataset: Dataset, pool: Pool, labels: Labels) -> None:
     proposed = proposals(pool, labels, found, state.recall(REFUSED, frozenset()))
     if not any(proposed):
         st.info(
-            "There is nothing to confirm: no other photo is like one class only. Label some more.",
+            tr("There is nothing to confirm: no other photo is like one class only. Label some more."),
             icon=":material/info:",
         )
         decisions.undo_bar(dataset)
@@ -36,11 +36,11 @@ def show(dataset: Dataset, pool: Pool, labels: Labels) -> None:
     if not proposed[state.widget(SHOWN_CLASS) or 0]:
         state.set_widget(SHOWN_CLASS, next(i for i, each in enumerate(proposed) if each))
     chosen = st.pills(
-        "Class",
+        tr("Class"),
         [i for i, each in enumerate(proposed) if each],
         required=True,
         key=SHOWN_CLASS,
-        format_func=lambda i: f"{markdown.escape(labels.classes[i])} · {len(proposed[i]):,}",
+        format_func=lambda i: f"{markdown.escape(labels.classes[i])} · {number(len(proposed[i]))}",
         label_visibility="collapsed",
     )
     _grid(dataset, pool, proposed[chosen or 0][:PER_PAGE], labels.classes[chosen or 0])
@@ -55,53 +55,72 @@ def proposals(pool: Pool, labels: Labels, found: SpreadLabels, refused: frozense
     order = labels.open[np.argsort(-found.certainty[labels.open], kind="stable")]
     proposed: list[list[int]] = [[] for _ in labels.classes]
     for position in order.tolist():
-        number = int(found.labels[position])
-        likely = found.probabilities[position, number] > LIKELY and not found.strangers[position]
-        if likely and (pool.paths[position], labels.classes[number]) not in refused:
-            proposed[number].append(position)
+        label = int(found.labels[position])
+        likely = found.probabilities[position, label] > LIKELY and not found.strangers[position]
+        if likely and (pool.paths[position], labels.classes[label]) not in refused:
+            proposed[label].append(position)
     return proposed
 
 
 def _say_why_not(labels: Labels) -> None:
     if int((labels.counts > 0).sum()) < 2:
-        st.info("Labels can be spread once two classes have some. Label photos first.", icon=":material/info:")
+        st.info(tr("Labels can be spread once two classes have some. Label photos first."), icon=":material/info:")
     else:
         st.info(
-            f"With {OFFERED_BELOW} labels a class or more, spreading brings nothing: the model learns as much from your"
-            " labels alone.",
+            tr(
+                "With {count} labels a class or more, spreading brings nothing: the model learns as much from your"
+                " labels alone.",
+                count=OFFERED_BELOW,
+            ),
             icon=":material/info:",
         )
 
 
 def _judge(found: SpreadLabels, labels: Labels) -> None:
     """What leaving out each labelled photo said, and what may go wrong."""
-    st.markdown("Photos that are most like your labelled ones are taken to be of the same class, and so on from there.")
+    st.markdown(
+        tr("Photos that are most like your labelled ones are taken to be of the same class, and so on from there.")
+    )
     if not found.left_out:
-        st.caption("There are too few labels to check whether that helps, so look closely.")
+        st.caption(tr("There are too few labels to check whether that helps, so look closely."))
     elif found.helps:
-        st.markdown(
-            f":green[:material/check:] Checked on your {found.left_out:,} labelled photos, each left out once:"
-            f" spreading names **{found.right:,}** rightly, a model that learns from labels alone"
-            f" **{found.head_right:,}**."
+        checked = tr(
+            "Checked on your {count} labelled photos, each left out once: spreading names **{right}** rightly, a model"
+            " that learns from labels alone **{head_right}**.",
+            count=int(found.left_out),
+            right=int(found.right),
+            head_right=int(found.head_right),
         )
+        st.markdown(f":green[:material/check:] {checked}")
     else:
         st.warning(
-            f"Here spreading does not help: of your {found.left_out:,} labelled photos, each left out once, it names"
-            f" {found.right:,} rightly, a model that learns from labels alone {found.head_right:,}. Label more photos"
-            " instead, or look closely.",
+            tr(
+                "Here spreading does not help: of your {count} labelled photos, each left out once, it names {right}"
+                " rightly, a model that learns from labels alone {head_right}. Label more photos instead, or look"
+                " closely.",
+                count=int(found.left_out),
+                right=int(found.right),
+                head_right=int(found.head_right),
+            ),
             icon=":material/warning:",
         )
     if found.unequal:
         st.warning(
-            f"The classes seem to be very unequal: the largest about {found.imbalance:,.0f} times the smallest. Photos"
-            " of small classes may then be taken for a large one. Look closely, and label more of the small ones.",
+            tr(
+                "The classes seem to be very unequal: the largest about {times} times the smallest. Photos of small"
+                " classes may then be taken for a large one. Look closely, and label more of the small ones.",
+                times=number(found.imbalance),
+            ),
             icon=":material/warning:",
         )
     strangers = int(found.strangers[labels.open].sum())
     if strangers:
         st.caption(
-            f"{formatting.photos(strangers)} unlike all that you have labelled {'is' if strangers == 1 else 'are'} left"
-            " out of this."
+            tr_plural(
+                "{count} photo unlike all that you have labelled is left out of this.",
+                "{count} photos unlike all that you have labelled are left out of this.",
+                strangers,
+            )
         )
 
 
@@ -110,14 +129,21 @@ def _grid(dataset: Dataset, pool: Pool, positions: Sequence[int], name: str) -> 
     paths = [pool.paths[i] for i in positions]
     shown = markdown.escape(name)
     with st.form(f"confirm-{name}-{paths[0]}-{len(paths)}", border=False):
-        st.markdown(f"#### {formatting.photos(len(paths))} of {shown}? Mark those that are not.")
+        question = tr_plural(
+            "{count} photo of {class_name}? Mark those that are not.",
+            "{count} photos of {class_name}? Mark those that are not.",
+            len(paths),
+            class_name=shown,
+        )
+        st.markdown(f"#### {question}")
         with st.grid(min_column_width=110, gap="small"):
             for path in paths:
                 with st.container(gap="xxsmall"):
                     thumbnails.show_photo(dataset.folder.root / path, datasets.small, 110, path)
-                    st.checkbox(f"not {shown}", key=f"not-{name}-{path}")
+                    st.checkbox(tr("not {class_name}", class_name=shown), key=f"not-{name}-{path}")
         st.form_submit_button(
-            f"The others are {shown}",
+            tr("The others are {class_name}", class_name=shown),
+            key=f"others-are-{name}-{paths[0]}-{len(paths)}",
             type="primary",
             icon=":material/done_all:",
             shortcut="Ctrl+Enter",  # a plain key does nothing while a checkbox has the focus

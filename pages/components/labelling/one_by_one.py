@@ -10,6 +10,7 @@ from core.data.review import EXCLUDE, RELABEL, Decision
 from core.labelling.learning_curve import FEWEST, LearningCurve
 from core.labelling.pool import UNLABELLED, Labels, Pool
 from core.labelling.rounds import Round
+from core.language import number, tr
 from pages.components.cached import datasets
 from pages.components.dataset import decisions
 from pages.components.labelling.start import KEYS, add_classes
@@ -36,11 +37,13 @@ def show(dataset: Dataset, pool: Pool, labels: Labels) -> None:
         if path:
             _question(dataset, pool, labels, path)
         else:
-            st.success("Every photo has been decided about, or looks like one that has.", icon=":material/task_alt:")
+            st.success(
+                tr("Every photo has been decided about, or looks like one that has."), icon=":material/task_alt:"
+            )
             _undo(dataset)
     with st.container(key="what-the-head-can-do"):
         what_it_can_do(going)
-    with st.expander("Classes", icon=":material/sell:"):
+    with st.expander(tr("Classes"), icon=":material/sell:"):
         add_classes(dataset.review.root, labels.classes)
     elements.first_on_phone("labelling", "label-progress", "label-photo")
     st.html(PHOTO_ON_PHONE)
@@ -78,11 +81,17 @@ def _progress(going: Round, left: Sequence[str], labels: Labels) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="label-progress"):
         st.progress(
             done / max(1, len(going.paths)),
-            f"**{formatting.photos(len(labels.labelled), 'labelled')}** · {done} of {len(going.paths)} in this round",
+            tr(
+                "**{photos}** · {done} of {total} in this round",
+                photos=formatting.photos(len(labels.labelled), "labelled"),
+                done=str(done),
+                total=str(len(going.paths)),
+            ),
             width=340,
         )
         counts = (
-            f"{markdown.escape(name)} {count:,}" for name, count in zip(labels.classes, labels.counts, strict=True)
+            f"{markdown.escape(name)} {number(count)}"
+            for name, count in zip(labels.classes, labels.counts, strict=True)
         )
         st.markdown(f":gray[{' · '.join(counts)}]", width="content")
 
@@ -93,7 +102,7 @@ def _question(dataset: Dataset, pool: Pool, labels: Labels, path: str) -> None:
     with photo, st.container(key="photo-to-label"):
         _photo(dataset, path)
     with answers, st.container(gap="xsmall", key="label-answers"):
-        st.header("What is it?", anchor=False)
+        st.header(tr("What is it?"), anchor=False)
         with st.container(horizontal=len(labels.classes) > 6, gap="xsmall", key="label-classes-to-choose"):
             for name, key in zip(labels.classes, KEYS, strict=False):
                 st.button(
@@ -106,20 +115,20 @@ def _question(dataset: Dataset, pool: Pool, labels: Labels, path: str) -> None:
                 )
         with st.container(horizontal=True, gap="xsmall"):
             st.button(
-                "None of them",
+                tr("None of them"),
                 icon=":material/block:",
                 shortcut="X",
                 key="label-none",
-                help="The photo is not used.",
+                help=tr("The photo is not used."),
                 on_click=_decide,
                 args=(dataset, pool, path, EXCLUDE, ""),
             )
             st.button(
-                "Skip",
+                tr("Skip"),
                 icon=":material/skip_next:",
                 shortcut="S",
                 key="label-skip",
-                help="It is not asked about again for now.",
+                help=tr("It is not asked about again for now."),
                 on_click=_pass_over,
                 args=(dataset, path),
             )
@@ -156,19 +165,32 @@ def what_it_can_do(going: Round) -> None:
     """How accurate a head is with the labels from before this round, and what more would bring."""
     if going.judged is None:
         st.caption(
-            "After this round a small model learns from your labels, and says how well it can tell the classes apart."
+            tr(
+                "After this round a small model learns from your labels, and says how well it can tell the classes"
+                " apart."
+            )
         )
         return
     low, high = going.judged.interval
-    st.markdown(
-        f"#### {formatting.whole(going.judged.accuracy)} right with {formatting.photos(going.labelled, 'labelled')}\n"
-        f"Between {formatting.whole(low)} and {formatting.whole(high)}, 95 times in 100. Each of your photos was named"
-        " by a small model that had learned from the others (cross-validation)."
+    title = tr(
+        "{share} right with {photos}",
+        share=formatting.whole(going.judged.accuracy),
+        photos=formatting.photos(going.labelled, "labelled"),
     )
+    meaning = tr(
+        "Between {low} and {high}, 95 times in 100. Each of your photos was named by a small model that had learned"
+        " from the others (cross-validation).",
+        low=formatting.whole(low),
+        high=formatting.whole(high),
+    )
+    st.markdown(f"#### {title}\n{meaning}")
     if going.curve is None:
         st.caption(
-            "With few labels this is rather too low, since the photos that you are asked about are unlike each other."
-            f" From {FEWEST} labels on it is estimated what more of them would bring."
+            tr(
+                "With few labels this is rather too low, since the photos that you are asked about are unlike each"
+                " other. From {count} labels on it is estimated what more of them would bring.",
+                count=FEWEST,
+            )
         )
         return
     st.markdown(f":material/trending_up: {describe_more(going.curve, going.judged.accuracy)}")
@@ -177,7 +199,20 @@ def what_it_can_do(going: Round) -> None:
 def describe_more(curve: LearningCurve, accuracy: float) -> str:
     """What twice as many labels would bring, in a sentence."""
     low, high = (formatting.whole(end) for end in curve.interval)
-    brings = f"{curve.expected_count:,} labels would bring about {formatting.whole(curve.expected)} ({low} to {high})."
+    count, expected = int(curve.expected_count), formatting.whole(curve.expected)
     if curve.interval[0] > accuracy:
-        return f"Go on: {brings}"
-    return f"{brings} Whether that is more than now cannot be said yet."
+        return tr(
+            "Go on: {count} labels would bring about {expected} ({low} to {high}).",
+            count=count,
+            expected=expected,
+            low=low,
+            high=high,
+        )
+    return tr(
+        "{count} labels would bring about {expected} ({low} to {high}). Whether that is more than now cannot be said"
+        " yet.",
+        count=count,
+        expected=expected,
+        low=low,
+        high=high,
+    )

@@ -10,6 +10,7 @@ from core.data.scan import folder_picker
 from core.data.scan.folder import check_inside
 from core.data.scan.layout import BY_HAND, Layout
 from core.errors import DataError
+from core.language import tr, tr_mark
 from pages.components.cached import datasets, services
 from pages.components.dataset import decisions, folder_choice
 from pages.components.dataset.folder_choice import Wanted
@@ -22,10 +23,10 @@ KEYS = "1234567890abdefghijklmnopqtuvwy"
 CHOOSING = "choosing-a-heap"
 
 HEAP = Wanted(
-    "Folder of photos",
-    "walk in the woods",
-    "All photos in it and in its subfolders are shown to be labelled, whatever the subfolders are called.",
-    "Highlighted folders contain photos and can be used as they are.",
+    tr_mark("Folder of photos"),
+    tr_mark("walk in the woods"),
+    tr_mark("All photos in it and in its subfolders are shown to be labelled, whatever the subfolders are called."),
+    tr_mark("Highlighted folders contain photos and can be used as they are."),
     folder_picker.holds_photos,
 )
 
@@ -34,12 +35,18 @@ def folder_or_stop() -> Path:
     """The folder whose photos are labelled, resolved; the page ends with the picker until one is chosen."""
     path = state.dataset()
     if not path or state.recall(CHOOSING, False):
-        st.markdown("Choose a folder of photos. It needs no subfolders, and no file is moved or changed.")
+        st.markdown(tr("Choose a folder of photos. It needs no subfolders, and no file is moved or changed."))
         folder_choice.pick(HEAP, _choose)
-        st.page_link("pages/prepare/collect.py", label="Photos in a ZIP file", icon=":material/folder_zip:")
+        st.page_link("pages/prepare/collect.py", label=tr("Photos in a ZIP file"), icon=":material/folder_zip:")
         if path:
-            words = f"Back to {markdown.escape(Path(path).name)}"
-            st.button(words, icon=":material/arrow_back:", on_click=state.remember, args=(CHOOSING, False))
+            words = tr("Back to {folder}", folder=markdown.escape(Path(path).name))
+            st.button(
+                words,
+                key="heap-back",
+                icon=":material/arrow_back:",
+                on_click=state.remember,
+                args=(CHOOSING, False),
+            )
         st.stop()
     with reporting():
         return check_inside(path, services.settings().dataset_roots)
@@ -56,7 +63,8 @@ def head(root: Path) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":material/folder: **{markdown.escape(root.name)}** &nbsp; {markdown.escape(str(root))}")
         st.button(
-            "Choose another",
+            tr("Choose another"),
+            key="heap-another",
             icon=":material/swap_horiz:",
             type="tertiary",
             on_click=state.remember,
@@ -72,21 +80,25 @@ def classes_or_stop(root: Path) -> None:
         return
     if folder_picker.looks_like_dataset(root):
         st.warning(
-            "The subfolders of this folder look like classes. If they are, train on it as it is; what you label here"
-            " takes their place.",
+            tr(
+                "The subfolders of this folder look like classes. If they are, train on it as it is; what you label"
+                " here takes their place."
+            ),
             icon=":material/warning:",
         )
-        st.page_link("pages/prepare/dataset.py", label="Use the subfolders as classes", icon=":material/photo_library:")
+        st.page_link(
+            "pages/prepare/dataset.py", label=tr("Use the subfolders as classes"), icon=":material/photo_library:"
+        )
     with st.form("classes", border=False):
         typed = st.text_area(
-            "Classes, one in each line",
-            placeholder="rose\ntulip\ndaisy",
-            help="What there is to be told apart. Each class gets a key; you can add more later.",
+            tr("Classes, one in each line"),
+            placeholder=tr("rose\ntulip\ndaisy"),
+            help=tr("What there is to be told apart. Each class gets a key; you can add more later."),
             height=150,
             width=480,
             key="label-classes",
         )
-        pressed = st.form_submit_button("Begin", icon=":material/label:", type="primary")
+        pressed = st.form_submit_button(tr("Begin"), key="classes-begin", icon=":material/label:", type="primary")
     if pressed:
         _begin(root, typed.splitlines())
     st.stop()
@@ -110,12 +122,14 @@ def checked_names(lines: Sequence[str]) -> tuple[str, ...]:
     """
     names = tuple(name for line in lines if (name := " ".join(line.split())))
     if len(names) < 2:
-        raise DataError("Name at least two classes, one in each line.")
+        raise DataError(tr("Name at least two classes, one in each line."))
     if len(names) > len(KEYS):
-        raise DataError(f"At most {len(KEYS)} classes can have a key each; these are {len(names)}.")
+        raise DataError(
+            tr("At most {most} classes can have a key each; these are {count}.", most=len(KEYS), count=len(names))
+        )
     twice = next((name for name in names if names.count(name) > 1), "")
     if twice:
-        raise DataError(f"“{twice}” stands there twice. Name each class once.")
+        raise DataError(tr("“{class_name}” stands there twice. Name each class once.", class_name=twice))
     return names
 
 
@@ -125,8 +139,8 @@ def add_classes(root: Path, classes: Sequence[str]) -> None:
         st.form("another-class", border=False, clear_on_submit=True),
         st.container(horizontal=True, vertical_alignment="bottom"),
     ):
-        typed = st.text_input("Another class", key="label-another-class", width=240)
-        if st.form_submit_button("Add", icon=":material/add:") and typed.strip():
+        typed = st.text_input(tr("Another class"), key="label-another-class", width=240)
+        if st.form_submit_button(tr("Add"), key="another-class-add", icon=":material/add:") and typed.strip():
             try:
                 names = checked_names([*classes, typed])
             except DataError as error:

@@ -8,6 +8,7 @@ import streamlit as st
 from core import formatting
 from core.data.scan.folder import Scan
 from core.errors import RunError, UnfreezeError
+from core.language import sentences, tr, tr_mark
 from core.models import weights
 from core.models.backbones import BACKBONES, Backbone, backbone
 from core.runs.messages import text_of
@@ -26,9 +27,11 @@ START_SECONDS = 8.0
 NETWORK = "label-check-network"
 
 ENDINGS = {
-    STOPPED: "You stopped it. What was computed until then is kept; the next time continues from there.",
-    CRASHED: "It ended unexpectedly: the computer may have been switched off, or memory may have run out. What"
-    " was computed until then is kept.",
+    STOPPED: tr_mark("You stopped it. What was computed until then is kept; the next time continues from there."),
+    CRASHED: tr_mark(
+        "It ended unexpectedly: the computer may have been switched off, or memory may have run out. What"
+        " was computed until then is kept."
+    ),
 }
 
 
@@ -37,9 +40,9 @@ class Purpose:
     """What features are computed for.
 
     Attributes:
-        button: What the button says that begins it.
+        button: What the button says that begins it, to be told.
         icon: Its icon.
-        then: What is done with them, in a sentence.
+        then: What is done with them, in a sentence, to be told.
         at_once: Whether the first job begins without being asked for.
     """
 
@@ -50,9 +53,11 @@ class Purpose:
 
 
 CHECK = Purpose(
-    "Check the labels",
+    tr_mark("Check the labels"),
     ":material/fact_check:",
-    "Then each label is compared with those of similar photos, and doubtful ones are shown to you, one by one.",
+    tr_mark(
+        "Then each label is compared with those of similar photos, and doubtful ones are shown to you, one by one."
+    ),
 )
 
 
@@ -89,13 +94,13 @@ def choose_network() -> None:
         return
     default = variant.default()
     st.selectbox(
-        "Network that computes the features",
+        tr("Network that computes the features"),
         keys,
         index=keys.index(default) if default in keys else 0,
         format_func=lambda key: backbone(key).name,
         key=NETWORK,
         persist_state="session",
-        help="It is pretrained and not trained further. Networks whose weights are on this computer are offered.",
+        help=tr("It is pretrained and not trained further. Networks whose weights are on this computer are offered."),
     )
 
 
@@ -112,27 +117,38 @@ def _offer(request: Request, new: int, chosen: Backbone, last: Status | None, pu
     if last is not None and last.state == FAILED:
         st.warning(markdown.escape(last.error), icon=":material/error:")
     elif last is not None and last.state in ENDINGS:
-        st.info(ENDINGS[last.state], icon=":material/info:")
+        st.info(tr(ENDINGS[last.state]), icon=":material/info:")
     if new < len(request.paths):
         st.markdown(
-            f"**{new:,} of {len(request.paths):,} photos are new since the last time;** only these are computed."
+            tr(
+                "**{count} of {total} photos are new since the last time;** only these are computed.",
+                count=new,
+                total=len(request.paths),
+            )
         )
     else:
-        st.markdown(
-            f"**{markdown.escape(chosen.name)}**, a pretrained network, computes features of every photo."
-            f" {purpose.then} No training is needed, and your photos are never changed."
+        computes = tr(
+            "**{network}**, a pretrained network, computes features of every photo.",
+            network=markdown.escape(chosen.name),
         )
+        costs = tr("No training is needed, and your photos are never changed.")
+        st.markdown(sentences(computes, tr(purpose.then), costs))
     throughput = services.known_throughput(chosen).throughput
     seconds = START_SECONDS + new * throughput.forward_seconds(chosen)
     st.caption(
-        f":material/schedule: {new:,} photos, about {formatting.duration(seconds)}, less where a training has"
-        " cached their features. It is done once; later it starts at once."
+        tr(
+            ":material/schedule: {photos}, about {duration}, less where a training has cached their features. It is"
+            " done once; later it starts at once.",
+            photos=formatting.photos(new),
+            duration=formatting.duration(seconds),
+        )
     )
-    if st.button(purpose.button, type="primary", icon=purpose.icon, width="stretch"):
+    button = tr(purpose.button)
+    if st.button(button, key="compute-features", type="primary", icon=purpose.icon, width="stretch"):
         with reporting():
             features.start(datasets.feature_jobs(), request)
         st.rerun()
-    with st.expander("Network", icon=":material/tune:"):
+    with st.expander(tr("Network"), icon=":material/tune:"):
         choose_network()
 
 
@@ -149,7 +165,9 @@ def status_while(run: Run, states: Collection[str]) -> Status:
 
 def _watch(run: Run) -> None:
     status = status_while(run, ACTIVE)
-    rate = f" · {status.images_per_second:.0f} photos a second" if status.images_per_second else ""
-    st.progress(min(1.0, status.progress or 0.0), f"{markdown.escape(text_of(status.message))}…{rate}")
-    st.button("Stop", icon=":material/stop:", key="stop-features", on_click=ask, args=(run.request_stop,))
-    st.caption("You can close this page; the work goes on, and the result will be here.")
+    said = tr("{stage}…", stage=markdown.escape(text_of(status.message)))
+    if status.images_per_second:
+        said = tr("{stage} · {rate} photos a second", stage=said, rate=f"{status.images_per_second:.0f}")
+    st.progress(min(1.0, status.progress or 0.0), said)
+    st.button(tr("Stop"), icon=":material/stop:", key="stop-features", on_click=ask, args=(run.request_stop,))
+    st.caption(tr("You can close this page; the work goes on, and the result will be here."))

@@ -1,7 +1,7 @@
 """Photos with given labels: a trained model's verdict on each label."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -13,8 +13,10 @@ from core.data.intake.labelled_photos import read_labelled_photos
 from core.data.scan.tables import TABLE_SUFFIXES
 from core.data.scan.walk import check_photo
 from core.errors import PhotoError
+from core.formatting import photos
 from core.labels.label_checks import AGREE, DISAGREE, UNSURE
 from core.labels.label_verdicts import CheckedPhotos, LabelChecker, verdicts_on
+from core.language import number, tr, tr_mark, tr_plural
 from pages.components.cached import datasets, models, services
 from pages.components.gallery import gallery
 from pages.components.runs.run_view import random_weights_warning
@@ -35,21 +37,36 @@ ORDER = (DISAGREE, UNSURE, AGREE, NO_LABEL)
 """The order in which photos are listed."""
 
 BADGES = {
-    AGREE: ":green-badge[:material/check: agrees]",
-    DISAGREE: ":red-badge[:material/close: disagrees]",
-    UNSURE: ":gray-badge[:material/question_mark: unsure]",
-    NO_LABEL: ":gray-badge[:material/label_off: no label to check]",
+    AGREE: (":green-badge", ":material/check:", tr_mark("agrees")),
+    DISAGREE: (":red-badge", ":material/close:", tr_mark("disagrees")),
+    UNSURE: (":gray-badge", ":material/question_mark:", tr_mark("unsure")),
+    NO_LABEL: (":gray-badge", ":material/label_off:", tr_mark("no label to check")),
 }
-FILTERS = {DISAGREE: "Disagree", UNSURE: "Unsure", AGREE: "Agree", NO_LABEL: "No label"}
-EVERYTHING = "All"
+"""The badge of a verdict, its icon and its words."""
+
+EVERYTHING = "all"
+FILTERS = {
+    EVERYTHING: tr_mark("All"),
+    DISAGREE: tr_mark("Disagree"),
+    UNSURE: tr_mark("Unsure"),
+    AGREE: tr_mark("Agree"),
+    NO_LABEL: tr_mark("No label"),
+}
+COUNTS: Mapping[str, Callable[[int], str]] = {
+    AGREE: lambda count: tr_plural("{count} agree", "{count} agree", count),
+    DISAGREE: lambda count: tr_plural("{count} disagree", "{count} disagree", count),
+    UNSURE: lambda count: tr("{count} unsure", count=count),
+    NO_LABEL: lambda count: tr("{count} without a label", count=count),
+}
+"""How many photos have a verdict."""
 
 BADGES_SHORT = {
-    AGREE: ("agrees", gallery.RIGHT),
-    DISAGREE: ("disagrees", gallery.WRONG),
-    UNSURE: ("unsure", gallery.UNSURE),
-    NO_LABEL: ("no label", ""),
+    AGREE: (tr_mark("agrees"), gallery.RIGHT),
+    DISAGREE: (tr_mark("disagrees"), gallery.WRONG),
+    UNSURE: (tr_mark("unsure"), gallery.UNSURE),
+    NO_LABEL: (tr_mark("no label"), ""),
 }
-"""What is said of a photo in a gallery, and its mark."""
+"""What is said of a photo in a gallery, to be told, and its mark."""
 
 
 def show() -> None:
@@ -60,27 +77,32 @@ def show() -> None:
     if chosen.recipe.weights == "random":
         random_weights_warning()
     files = st.file_uploader(
-        "Photos with their labels",
+        tr("Photos with their labels"),
         type=[*sorted(PHOTO_SUFFIXES), *TABLE_SUFFIXES, ".zip"],
         accept_multiple_files=True,
         key="given-labels",
         max_upload_size=upload_limits.archive_megabytes(),
-        help="A ZIP file with a folder for each class; or photos together with a CSV file that has the columns file and"
-        " label; or photos alone, whose labels you choose below.",
+        help=tr(
+            "A ZIP file with a folder for each class; or photos together with a CSV file that has the columns file and"
+            " label; or photos alone, whose labels you choose below."
+        ),
     )
     checker = _checker_or_stop(chosen)  # after the uploader, so that the model loads while a person chooses photos
     if not files:
         state.take(CHECKED)
         st.caption(
-            "A ZIP file with a folder for each class, photos with a CSV file (columns file and label), or photos alone,"
-            f" whose labels you then choose. At most {services.settings().limits.uploads:,} photos at a time. Nothing"
-            " is stored: when you close this page, the photos are gone from the server."
+            tr(
+                "A ZIP file with a folder for each class, photos with a CSV file (columns file and label), or photos"
+                " alone, whose labels you then choose. At most {count} photos at a time. Nothing is stored: when you"
+                " close this page, the photos are gone from the server.",
+                count=services.settings().limits.uploads,
+            )
         )
         return
     checked = _checked(chosen, checker, files)
     _left_out(checked, len(files))
     if not checked.names:
-        st.info("None of these files is a readable photo.", icon=":material/image_not_supported:")
+        st.info(tr("None of these files is a readable photo."), icon=":material/image_not_supported:")
         return
     given = _given(checked, checker.predictor.class_names)
     _show_verdicts(chosen, checked, given, checker.predictor.class_names)
@@ -100,13 +122,14 @@ def _checked(chosen: LoadedRun, checker: LabelChecker, files: Sequence[UploadedF
     key = (chosen.run.id, chosen.status.ended, tuple(file.file_id for file in files))
     known, checked = state.recall(CHECKED, (None, None))
     if known != key or not isinstance(checked, CheckedPhotos):
-        bar = st.progress(0.0, "Predicting the photos…")
+        bar = st.progress(0.0, tr("Predicting the photos…"))
         limits = services.settings().limits
         sent = read_labelled_photos([(file.name, file) for file in files], limits)
         total = max(1, len(sent.photos))
 
         def on_photos(done: int) -> None:
-            bar.progress(min(1.0, done / total), f"Predicting the photos: {done:,} of {total:,}")
+            words = tr("Predicting the photos: {done} of {total}", done=done, total=total)
+            bar.progress(min(1.0, done / total), words)
 
         with reporting():
             checked = checker.check(sent, limits.pixels, on_photos)
@@ -119,7 +142,8 @@ def _checked(chosen: LoadedRun, checker: LabelChecker, files: Sequence[UploadedF
 
 def _left_out(checked: CheckedPhotos, files: int) -> None:
     if checked.left_out:
-        with st.expander(f"{len(checked.left_out):,} left out, with reasons", icon=":material/rule:"):
+        title = tr("{count} left out, with reasons", count=len(checked.left_out))
+        with st.expander(title, icon=":material/rule:"):
             elements.left_out_list(checked.left_out)
 
 
@@ -141,11 +165,23 @@ def _show_unknown(counts: Counter[str], class_names: Sequence[str]) -> None:
     if named:
         labels = sum(1 for label in counts if label)
         st.markdown(
-            f"**{named:,} {'photo has a label' if named == 1 else 'photos have labels'} that the model does not know.**"
-            f" It knows {len(class_names):,} classes. Choose the class that is meant:"
+            tr_plural(
+                "**{count} photo has a label that the model does not know.** It knows {classes} classes. Choose the"
+                " class that is meant:",
+                "**{count} photos have labels that the model does not know.** It knows {classes} classes. Choose the"
+                " class that is meant:",
+                named,
+                classes=len(class_names),
+            )
         )
         if labels > MOST_LABELS:
-            st.caption(f"The {MOST_LABELS} most frequent of {labels:,} labels; the others are not checked.")
+            st.caption(
+                tr(
+                    "The {count} most frequent of {total} labels; the others are not checked.",
+                    count=MOST_LABELS,
+                    total=labels,
+                )
+            )
 
 
 def _ask_meaning(label: str, count: int, class_names: Sequence[str]) -> int | None:
@@ -153,14 +189,21 @@ def _ask_meaning(label: str, count: int, class_names: Sequence[str]) -> int | No
     near = similar_classes(label, class_names) if label else []
     others = [place for place in range(len(class_names)) if place not in near]
     shown = shown_names(tuple(class_names))
-    photos = "1 photo" if count == 1 else f"{count:,} photos"
-    unlabelled = "What is the photo without a label?" if count == 1 else f"What are the {photos} without a label?"
+    if label:
+        question = tr("“{label}”, {photos}", label=markdown.escape(label), photos=photos(count))
+    else:
+        question = tr_plural(
+            "What is the photo without a label?", "What are the {count} photos without a label?", count
+        )
+    hint = tr("Choose a class…")
+    if near:
+        hint = tr("Perhaps {class_names}?", class_names=", ".join(shown[place] for place in near))
     return st.selectbox(
-        f"“{markdown.escape(label)}”, {photos}" if label else unlabelled,
+        question,
         [*near, *others],
         index=None,
         format_func=lambda place: shown[place],
-        placeholder=f"Perhaps {', '.join(shown[place] for place in near)}?" if near else "Choose a class…",
+        placeholder=hint,
         key=f"means-{label}",
     )
 
@@ -170,22 +213,25 @@ def _show_verdicts(
 ) -> None:
     found = verdicts_on(checked, given)
     counts = Counter(found)
-    names = {AGREE: "agree", DISAGREE: "disagree", UNSURE: "unsure", NO_LABEL: "without a label"}
-    parts = [f"{counts[verdict]:,} {names[verdict]}" for verdict in (AGREE, DISAGREE, UNSURE)]
-    parts += [f"{counts[NO_LABEL]:,} {names[NO_LABEL]}"] if counts[NO_LABEL] else []
+    parts = [COUNTS[verdict](counts[verdict]) for verdict in (AGREE, DISAGREE, UNSURE)]
+    parts += [COUNTS[NO_LABEL](counts[NO_LABEL])] if counts[NO_LABEL] else []
     st.markdown(f"## {', '.join(parts)}")
     st.caption(
-        "Agree: the model predicts the given label. Disagree: it is confident of another class. Unsure: it could be"
-        " either, or the photo is unlike the training photos. The model can be wrong, too."
+        tr(
+            "Agree: the model predicts the given label. Disagree: it is confident of another class. Unsure: it could be"
+            " either, or the photo is unlike the training photos. The model can be wrong, too."
+        )
     )
     elements.download_list(rows_of(checked, given, found, class_names), "label-check.csv")
     kinds = [EVERYTHING, *(verdict for verdict in ORDER if counts[verdict])]
     shown = st.segmented_control(
-        "Show",
+        tr("Show"),
         kinds,
         default=EVERYTHING,
         required=True,
-        format_func=lambda kind: kind if kind == EVERYTHING else f"{FILTERS[kind]} · {counts[kind]:,}",
+        format_func=lambda kind: (
+            tr(FILTERS[kind]) if kind == EVERYTHING else f"{tr(FILTERS[kind])} · {number(counts[kind])}"
+        ),
         key=f"{SHOWN}-{len(kinds)}",
     )
     order = sorted(range(len(found)), key=lambda i: (ORDER.index(found[i]), -checked.probabilities[i].max()))
@@ -200,14 +246,14 @@ def _show_verdicts(
     gallery.gallery(
         f"given-labels-{shown}-{page}",
         [photo(checked, place, given[place], found[place], names_shown, small[place]) for place in on_page],
-        "Photos with given labels",
+        tr("Photos with given labels"),
         lambda place: state.remember(OPENED, int(place)),
-        [gallery.Action(SET, "M", "Set the label", names_shown)],
+        [gallery.Action(SET, "M", tr("Set the label"), names_shown)],
         lambda _, places, name: _change([int(place) for place in places], names_shown.index(name)),
     )
     opened = state.take(OPENED)
     if opened is not None:
-        st.dialog("Photo", width="large", icon=":material/photo:")(_card)(
+        st.dialog(tr("Photo"), width="large", icon=":material/photo:")(_card)(
             chosen, checked, opened, given[opened], found[opened], names_shown
         )
 
@@ -222,10 +268,14 @@ def photo(
 ) -> gallery.Photo:
     """A photo of a gallery: the given label, the verdict, and the prediction."""
     best = int(checked.probabilities[place].argmax())
-    title = "no label" if given is None else class_names[given]
-    note = f"predicted: {class_names[best]}, {drawings.percent(float(checked.probabilities[place, best]))}"
-    badge, mark = BADGES_SHORT[verdict]
-    return gallery.Photo(str(place), picture, title, note, badge, mark, checked.names[place])
+    title = tr("no label") if given is None else class_names[given]
+    note = tr(
+        "predicted: {class_name}, {share}",
+        class_name=class_names[best],
+        share=drawings.percent(float(checked.probabilities[place, best])),
+    )
+    words, mark = BADGES_SHORT[verdict]
+    return gallery.Photo(str(place), picture, title, note, tr(words), mark, checked.names[place])
 
 
 def _card(
@@ -238,16 +288,18 @@ def _card(
 ) -> None:
     """One photo, the verdict, and the most similar training photos."""
     pixels, facts = st.columns([3, 2], gap="medium")
-    pixels.image(checked.pixels[place], width=PHOTO_PIXELS, alt=f"{checked.names[place]} as the model sees it")
+    alt = tr("{photo} as the model sees it", photo=checked.names[place])
+    pixels.image(checked.pixels[place], width=PHOTO_PIXELS, alt=alt)
     with facts:
-        st.markdown(f"{BADGES[verdict]} {markdown.escape(checked.names[place])}")
+        badge, icon, words = BADGES[verdict]
+        st.markdown(f"{badge}[{icon} {tr(words)}] {markdown.escape(checked.names[place])}")
         st.markdown(verdict_text(checked, place, given, verdict, class_names))
         label = st.selectbox(
-            "Given label",
+            tr("Given label"),
             range(len(class_names)),
             index=given,
             format_func=lambda label: class_names[label],
-            placeholder="None yet",
+            placeholder=tr("None yet"),
             key=f"given-label-{place}-{given}",
         )
         if label != given and label is not None:
@@ -267,18 +319,28 @@ def verdict_text(
     """The prediction for a photo and, where it differs, the probability of the given label; safe as Markdown."""
     best = int(checked.probabilities[place].argmax())
     shares = [drawings.percent(float(share)) for share in checked.probabilities[place]]
-    model = f"Prediction: **{markdown.escape(class_names[best])}** ({markdown.escape(shares[best])})"
+    predicted, share = markdown.escape(class_names[best]), markdown.escape(shares[best])
     if verdict == UNSURE and checked.out_of_distribution[place]:
-        return f"{model}, but the photo is unlike the training photos."
+        return tr(
+            "Prediction: **{predicted}** ({share}), but the photo is unlike the training photos.",
+            predicted=predicted,
+            share=share,
+        )
     if given is None or given == best:
-        return f"{model}."
-    return f"{model}; **{markdown.escape(class_names[given])}**: {markdown.escape(shares[given])}."
+        return tr("Prediction: **{predicted}** ({share}).", predicted=predicted, share=share)
+    return tr(
+        "Prediction: **{predicted}** ({share}); **{given}**: {share_of_given}.",
+        predicted=predicted,
+        share=share,
+        given=markdown.escape(class_names[given]),
+        share_of_given=markdown.escape(shares[given]),
+    )
 
 
 def _evidence(chosen: LoadedRun, checked: CheckedPhotos, place: int, class_names: Sequence[str]) -> None:
     labels = [class_names[checked.known.labels[i]] for i in checked.evidence[place]]
     counts = ", ".join(f"{count} {markdown.escape(name)}" for name, count in Counter(labels).most_common())
-    st.caption(f"Most similar training photos: {counts}")
+    st.caption(tr("Most similar training photos: {counts}", counts=counts))
     with st.container(horizontal=True, gap="xsmall"):
         for i, label in zip(checked.evidence[place], labels, strict=True):
             _training_photo(Path(chosen.recipe.dataset) / checked.known.paths[i], label)
@@ -287,9 +349,8 @@ def _evidence(chosen: LoadedRun, checked: CheckedPhotos, place: int, class_names
 def _training_photo(path: Path, label: str) -> None:
     try:
         file = check_photo(path, services.settings().dataset_roots)
-        st.image(
-            datasets.small(file, file.stat().st_mtime), width=EVIDENCE_PIXELS, alt=f"{path.name}, labelled {label}"
-        )
+        alt = tr("{photo}, labelled {class_name}", photo=path.name, class_name=label)
+        st.image(datasets.small(file, file.stat().st_mtime), width=EVIDENCE_PIXELS, alt=alt)
     except (PhotoError, FileNotFoundError) as error:
         st.caption(
             f":material/broken_image: {markdown.escape(path.name)}: {markdown.escape(error)}", width=EVIDENCE_PIXELS

@@ -10,6 +10,7 @@ from core.data.dataset import Dataset
 from core.data.scan.folder import ImageFolder
 from core.data.split import keep_former_subsets, read_split_csv
 from core.data.subsets import NO_SUBSET, TRAINING
+from core.language import tr
 from core.models.backbones import backbone
 from core.recipe.recipe import Recipe, default_recipe
 from core.runs.store import FINISHED, Label, Run
@@ -33,9 +34,16 @@ def offer(dataset: Dataset) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(_description(before), width="stretch")
         pair = _before_and_after(finished)
-        if pair and st.button("Compare before and after", icon=":material/balance:"):
+        if pair and st.button(
+            tr("Compare before and after"), key="compare-before-and-after", icon=":material/balance:"
+        ):
             comparison_view.open_side_by_side(pair)
-        if st.button("Train again with the corrections", type="primary", icon=":material/local_fire_department:"):
+        if st.button(
+            tr("Train again with the corrections"),
+            key="train-with-corrections",
+            type="primary",
+            icon=":material/local_fire_department:",
+        ):
             _begin(dataset, before)
 
 
@@ -55,13 +63,14 @@ def _before_and_after(finished: Sequence[LoadedRun]) -> tuple[str, str] | None:
 
 def _description(before: LoadedRun | None) -> str:
     if before is None:
-        return (
+        return tr(
             "Train with your decisions. There is no finished run on this dataset yet, so the default settings are used."
         )
     name = markdown.escape(run_descriptions.describe_with_accuracy(before))
-    return (
-        f"Train with your decisions and the recipe of **{name}**, each photo in the same subset as there. Test photos"
-        " with corrected labels are graded by these labels."
+    return tr(
+        "Train with your decisions and the recipe of **{run}**, each photo in the same subset as there. Test photos"
+        " with corrected labels are graded by these labels.",
+        run=name,
     )
 
 

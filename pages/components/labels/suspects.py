@@ -1,6 +1,6 @@
 """Suspects: photos whose label is probably wrong, one at a time with a key for each decision, or many at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import streamlit as st
@@ -10,6 +10,7 @@ from core.data.dataset import Dataset
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision
 from core.formatting import whole
 from core.labels.dataset_check import DatasetCheck
+from core.language import tr, tr_mark, tr_plural
 from pages.components.cached import datasets
 from pages.components.dataset import decisions, opened_photo
 from pages.components.gallery.gallery import DECIDED, Action, Photo, gallery
@@ -19,9 +20,15 @@ WHY = "label check"
 ON_SHOW = "suspect-on-show"
 WAY = "label-check-way"
 SUSPECTS, OUTLIERS, EVERY = "suspects", "outliers", "every"
-TITLES = {SUSPECTS: "Probably wrong labels", OUTLIERS: "Outliers", EVERY: "Every photo"}
-TABLE = "Table"
-ONE, MANY = "One at a time", "Many at once"
+TITLES = {
+    SUSPECTS: tr_mark("Probably wrong labels"),
+    OUTLIERS: tr_mark("Outliers"),
+    EVERY: tr_mark("Every photo"),
+}
+ONE, MANY, TABLE = "one", "many", "table"
+WAYS = {ONE: tr_mark("One at a time"), MANY: tr_mark("Many at once"), TABLE: tr_mark("Table")}
+ACTIONS = {EXCLUDE: tr_mark("exclude"), RELABEL: tr_mark("relabel"), KEEP: tr_mark("keep")}
+"""What decisions are called in a table."""
 PER_PAGE = 48
 TOP = 3
 SUGGESTED = "suggested"
@@ -37,15 +44,16 @@ def show(dataset: Dataset, check: DatasetCheck) -> None:
     """The suspects."""
     if not check.suspects:
         if check.fit.misfit:
-            st.warning("No single label can be judged: see above.", icon=":material/warning:")
+            st.warning(tr("No single label can be judged: see above."), icon=":material/warning:")
         else:
-            st.success("Nothing to decide: no label looks wrong.")
+            st.success(tr("Nothing to decide: no label looks wrong."))
         return
     way = st.segmented_control(
-        "View",
+        tr("View"),
         [ONE, MANY],
         default=ONE,
         required=True,
+        format_func=lambda name: tr(WAYS[name]),
         key=WAY,
         persist_state="session",
         label_visibility="collapsed",
@@ -60,14 +68,17 @@ def show(dataset: Dataset, check: DatasetCheck) -> None:
 def show_every(dataset: Dataset, check: DatasetCheck) -> None:
     """Every photo, the one whose label is most likely wrong first, as photos or as a table."""
     st.markdown(
-        "Every photo, ranked: the label that is most likely wrong comes first. **Read on as long as you still find"
-        " wrong ones.** The figure is the probability that the label is right."
+        tr(
+            "Every photo, ranked: the label that is most likely wrong comes first. **Read on as long as you still find"
+            " wrong ones.** The figure is the probability that the label is right."
+        )
     )
     way = st.segmented_control(
-        "View",
+        tr("View"),
         [MANY, TABLE],
         default=MANY,
         required=True,
+        format_func=lambda name: tr(WAYS[name]),
         key="label-check-every",
         persist_state="session",
         label_visibility="collapsed",
@@ -78,20 +89,26 @@ def show_every(dataset: Dataset, check: DatasetCheck) -> None:
         first = check.ranking[: elements.ROWS_SHOWN]
         if len(first) < len(check.ranking):
             st.caption(
-                f"Showing the first {len(first):,} of {len(check.ranking):,}; the download contains all of them."
+                tr(
+                    "Showing the first {count} of {total}; the download contains all of them.",
+                    count=len(first),
+                    total=len(check.ranking),
+                )
             )
-        st.dataframe(rows_of(dataset, check, first), hide_index=True)
+        st.dataframe([_told(row) for row in rows_of(dataset, check, first)], hide_index=True)
     elements.download_list(lambda: rows_of(dataset, check, check.ranking), "ranking.csv")
 
 
 def show_outliers(dataset: Dataset, check: DatasetCheck) -> None:
     """Outliers: the photos that are least similar to all others."""
     if not check.outliers:
-        st.success("No outliers are left.")
+        st.success(tr("No outliers are left."))
         return
     st.markdown(
-        "These photos are least similar to all others: something else altogether, a drawing, a bad scan, or simply a"
-        " rare view. The strongest outliers come first. **They are used as they are until you leave them out.**"
+        tr(
+            "These photos are least similar to all others: something else altogether, a drawing, a bad scan, or simply"
+            " a rare view. The strongest outliers come first. **They are used as they are until you leave them out.**"
+        )
     )
     _many(dataset, check, check.outliers, OUTLIERS)
 
@@ -114,17 +131,19 @@ def _one(dataset: Dataset, check: DatasetCheck) -> None:
     total = len(check.suspects)
     if len(decided) == total:
         st.success(
-            "You have decided about all of them. Check again, which often finds a few more, or train with the"
-            " corrections (below).",
+            tr(
+                "You have decided about all of them. Check again, which often finds a few more, or train with the"
+                " corrections (below)."
+            ),
             icon=":material/task_alt:",
         )
     with st.container(key="one-suspect"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{place + 1:,} of {total:,}**", width="content")
-            st.progress(len(decided) / total, f"{len(decided):,} decided", width=PROGRESS_PIXELS)
+            st.markdown(tr("**{place} of {total}**", place=place + 1, total=total), width="content")
+            st.progress(len(decided) / total, tr("{count} decided", count=len(decided)), width=PROGRESS_PIXELS)
             with st.container(horizontal=True, width="content"):
-                _step("Back", ":material/chevron_left:", "P", check, place - 1)
-                _step("Next", ":material/chevron_right:", "N", check, place + 1)
+                _step(tr("Back"), ":material/chevron_left:", "P", check, place - 1)
+                _step(tr("Next"), ":material/chevron_right:", "N", check, place + 1)
         with st.container(key="suspect-and-facts"):
             photo, facts = st.columns([1, 1], gap="large")
             with photo:
@@ -168,8 +187,8 @@ def _step(label: str, icon: str, key: str, check: DatasetCheck, place: int) -> N
 
 def _large(check: DatasetCheck, position: int) -> None:
     path = check.folder.paths[position]
-    file, alt = check.folder.absolute(position), f"{path}, labelled {shown(check, check.given(position))}"
-    thumbnails.show_photo(file, datasets.large, PHOTO_PIXELS, alt)
+    alt = tr("{photo}, labelled {class_name}", photo=path, class_name=shown(check, check.given(position)))
+    thumbnails.show_photo(check.folder.absolute(position), datasets.large, PHOTO_PIXELS, alt)
     st.caption(markdown.escape(path))
 
 
@@ -179,38 +198,43 @@ def shown(check: DatasetCheck, name: str) -> str:
 
 
 def _question(check: DatasetCheck, position: int) -> None:
-    given, suggested = (shown(check, name) for name in (check.given(position), check.suggested(position)))
-    st.markdown(f"### Labelled {markdown.escape(given)}. Is it {markdown.escape(suggested)}?")
+    given, suggested = (
+        markdown.escape(shown(check, name)) for name in (check.given(position), check.suggested(position))
+    )
+    question = tr("Labelled {class_name}. Is it {suggested}?", class_name=given, suggested=suggested)
+    st.markdown(f"### {question}")
 
 
 def _prediction(check: DatasetCheck, position: int) -> None:
     names, shares = shown_names(check.folder.class_names), check.issues.probabilities[position]
     order = np.argsort(-shares, kind="stable")[:TOP]
     st.html(drawings.probability_bars([(names[i], float(shares[i])) for i in order]))
-    st.caption("Prediction of a model trained on other photos, never on this one.")
+    st.caption(tr("Prediction of a model trained on other photos, never on this one."))
 
 
 def _show_decision(check: DatasetCheck, decision: Decision | None) -> None:
     if decision is not None:
-        st.markdown(f":green-badge[:material/check: You decided: {opened_photo.in_words(decision, check.folder)}]")
+        words = tr("You decided: {decision}", decision=opened_photo.in_words(decision, check.folder))
+        st.markdown(f":green-badge[:material/check: {words}]")
 
 
 def _buttons(dataset: Dataset, check: DatasetCheck, position: int) -> None:
     """The possible decisions, each with its key; the next suspect then appears."""
     given, suggested = check.given(position), check.suggested(position)
     with st.container(gap="xsmall"):
-        move, keep = f"Move to {shown(check, suggested)}", f"Keep {shown(check, given)}"
+        move = tr("Move to {class_name}", class_name=shown(check, suggested))
+        keep = tr("Keep {class_name}", class_name=shown(check, given))
         _decide_button(move, ":material/drive_file_move:", "M", dataset, check, position, RELABEL)
         _decide_button(keep, ":material/check:", "K", dataset, check, position, KEEP)
-        _decide_button("Leave it out", ":material/block:", "X", dataset, check, position, EXCLUDE)
+        _decide_button(tr("Leave it out"), ":material/block:", "X", dataset, check, position, EXCLUDE)
     key = f"another-{check.folder.paths[position]}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
-            "Or another class",
+            tr("Or another class"),
             [name for name in check.folder.class_names if name not in (given, suggested)],
             index=None,
             format_func=lambda name: shown(check, name),
-            placeholder="Choose…",
+            placeholder=tr("Choose…"),
             key=key,
             on_change=_choose_another,
             args=(dataset, check, position, key),
@@ -271,10 +295,14 @@ def _evidence(check: DatasetCheck, position: int) -> None:
     if not others:
         return
     labels = [check.given(i) for i in others]
-    for_it = labels.count(check.suggested(position))
     st.markdown(
-        f"**The {len(others)} most similar photos:** {for_it} of them"
-        f" {'is' if for_it == 1 else 'are'} labelled {markdown.escape(shown(check, check.suggested(position)))}."
+        tr_plural(
+            "**The {total} most similar photos:** {count} of them is labelled {class_name}.",
+            "**The {total} most similar photos:** {count} of them are labelled {class_name}.",
+            labels.count(check.suggested(position)),
+            total=len(others),
+            class_name=markdown.escape(shown(check, check.suggested(position))),
+        )
     )
     with st.grid(min_column_width=110, gap="small"):
         for other, label in zip(others, labels, strict=True):
@@ -284,7 +312,8 @@ def _evidence(check: DatasetCheck, position: int) -> None:
 
 
 def _thumbnail(check: DatasetCheck, position: int) -> None:
-    alt = f"{check.folder.paths[position]}, labelled {check.given(position)}"
+    path = check.folder.paths[position]
+    alt = tr("{photo}, labelled {class_name}", photo=path, class_name=check.given(position))
     thumbnails.show_photo(check.folder.absolute(position), datasets.small, 132, alt)
 
 
@@ -298,7 +327,8 @@ def _many(dataset: Dataset, check: DatasetCheck, positions: Sequence[int], key: 
     with st.container(horizontal=True, vertical_alignment="center"):
         if key == SUSPECTS:
             st.button(
-                f"Relabel the {len(left):,} undecided on this page as suggested",
+                tr("Relabel the {count} undecided on this page as suggested", count=len(left)),
+                key="relabel-as-suggested",
                 icon=":material/drive_file_move:",
                 disabled=not left,
                 on_click=_move_all,
@@ -336,7 +366,7 @@ def _gallery(
         photo(check, i, key, picture, reason, decided.get(i))
         for i, (picture, reason) in zip(shown, thumbnails.thumbnails(folder, shown), strict=True)
     ]
-    gallery(f"check-{place}", photos, TITLES[key], opened, actions_for(check, key), on_decision)
+    gallery(f"check-{place}", photos, tr(TITLES[key]), opened, actions_for(check, key), on_decision)
 
 
 def photo(
@@ -357,12 +387,12 @@ def photo(
 
 def actions_for(check: DatasetCheck, key: str) -> tuple[Action, ...]:
     """What can be decided about photos of a check."""
-    suggested = () if key == OUTLIERS else (Action(SUGGESTED, "M", "Relabel as suggested"),)
+    suggested = () if key == OUTLIERS else (Action(SUGGESTED, "M", tr("Relabel as suggested")),)
     return (
         *suggested,
-        Action(KEEP, "K", "Keep the label"),
-        Action(EXCLUDE, "X", "Leave out"),
-        Action(RELABEL, "T", "Move", check.folder.class_names, shown=shown_names(check.folder.class_names)),
+        Action(KEEP, "K", tr("Keep the label")),
+        Action(EXCLUDE, "X", tr("Leave out")),
+        Action(RELABEL, "T", tr("Move"), check.folder.class_names, shown=shown_names(check.folder.class_names)),
     )
 
 
@@ -373,17 +403,22 @@ def _move_all(dataset: Dataset, check: DatasetCheck, positions: Sequence[int]) -
 
 
 def rows_of(dataset: Dataset, check: DatasetCheck, positions: Sequence[int]) -> list[dict[str, str]]:
-    """A row for each of these photos, for a spreadsheet."""
+    """A row for each of these photos, for a spreadsheet; its headings are marked, and told where they are shown."""
     decided = decided_among(dataset, check, positions)
     return [
         {
-            "photo": check.folder.paths[i],
-            "given label": check.given(i),
-            "suggested label": check.suggested(i),
-            "confidence": f"{check.confidence(i):.4f}",
-            "probability that the label is right": f"{check.issues.quality[i]:.4f}",
-            "decision": decided[i].action if i in decided else "",
-            "new label": decided[i].label if i in decided else "",
+            tr_mark("photo"): check.folder.paths[i],
+            tr_mark("given label"): check.given(i),
+            tr_mark("suggested label"): check.suggested(i),
+            tr_mark("confidence"): f"{check.confidence(i):.4f}",
+            tr_mark("probability that the label is right"): f"{check.issues.quality[i]:.4f}",
+            tr_mark("decision"): decided[i].action if i in decided else "",
+            tr_mark("new label"): decided[i].label if i in decided else "",
         }
         for i in positions
     ]
+
+
+def _told(row: Mapping[str, str]) -> dict[str, str]:
+    """A row as it is shown."""
+    return {tr(name): tr(ACTIONS[text]) if name == "decision" and text else text for name, text in row.items()}

@@ -5,6 +5,7 @@ import streamlit as st
 from core import formatting
 from core.data.dataset import Dataset
 from core.labels.dataset_check import DatasetCheck, check_with
+from core.language import sentences, tr, tr_mark
 from core.models.backbones import Backbone
 from core.runs.messages import text_of
 from core.runs.store import CRASHED, FAILED, FINISHED, LIVE, PAUSED, QUEUED, STOPPED, Run, Status
@@ -18,14 +19,16 @@ from pages.components.shared import markdown
 from pages.components.shared.report_errors import ask, reporting, telling
 
 LOOK_EVERY_SECONDS = 0.7
-QUICK, THOROUGH = "Quick check", "Thorough check"
+QUICK, THOROUGH = "quick", "thorough"
+TITLES = {QUICK: tr_mark("Quick check"), THOROUGH: tr_mark("Thorough check")}
 SHOWN = "label-check-result"
 
 ENDINGS = {
-    STOPPED: "You stopped the thorough check.",
-    PAUSED: "The thorough check was paused.",
-    CRASHED: "The thorough check ended unexpectedly: the computer may have been switched off, or memory may have run"
-    " out.",
+    STOPPED: tr_mark("You stopped the thorough check."),
+    PAUSED: tr_mark("The thorough check was paused."),
+    CRASHED: tr_mark(
+        "The thorough check ended unexpectedly: the computer may have been switched off, or memory may have run out."
+    ),
 }
 
 
@@ -40,10 +43,11 @@ def choose_result(
         return QUICK, quick
     results = {QUICK: quick, THOROUGH: found}
     shown = st.segmented_control(
-        "Result of",
+        tr("Result of"),
         list(results),
         default=THOROUGH,
         required=True,
+        format_func=lambda name: tr(TITLES[name]),
         key=SHOWN,
         persist_state="session",
         label_visibility="collapsed",
@@ -79,22 +83,32 @@ def _start(dataset: Dataset, chosen: Backbone, run: Run | None, status: Status |
     if status is not None and ended == FAILED:
         st.warning(markdown.escape(status.error), icon=":material/error:")
     elif ended in ENDINGS:
-        st.info(f"{ENDINGS[ended]} It can go on from where it was.", icon=":material/info:")
+        st.info(sentences(tr(ENDINGS[ended]), tr("It can go on from where it was.")), icon=":material/info:")
     with st.container(horizontal=True, vertical_alignment="center"):
         if ended != FINISHED:
             st.markdown(
-                "**A thorough check** fine-tunes the network five times, each time without a fifth of the photos, and"
-                " asks each of the five about the photos that it has not seen. It usually finds more.",
+                tr(
+                    "**A thorough check** fine-tunes the network five times, each time without a fifth of the photos,"
+                    " and asks each of the five about the photos that it has not seen. It usually finds more."
+                ),
                 width="stretch",
             )
-        if run is not None and ended not in ("", FINISHED) and st.button("Continue", icon=":material/play_arrow:"):
+        if (
+            run is not None
+            and ended not in ("", FINISHED)
+            and st.button(tr("Continue"), key="continue-thorough", icon=":material/play_arrow:")
+        ):
             with reporting():
                 checks.go_on(runs.queue(), run)
             st.rerun()
-        words = {"": "Look more closely", FINISHED: "Look more closely again"}.get(ended, "Start over")
-        if st.button(
-            f"{words} · about {_minutes(dataset, chosen)}", icon=":material/manage_search:", key="start-thorough"
-        ):
+        minutes = _minutes(dataset, chosen)
+        if ended == "":
+            words = tr("Look more closely · about {minutes}", minutes=minutes)
+        elif ended == FINISHED:
+            words = tr("Look more closely again · about {minutes}", minutes=minutes)
+        else:
+            words = tr("Start over · about {minutes}", minutes=minutes)
+        if st.button(words, icon=":material/manage_search:", key="start-thorough"):
             with reporting():
                 checks.begin(runs.queue(), Request.of(dataset, chosen.key))
             st.rerun()
@@ -112,17 +126,21 @@ def _watch(run: Run) -> None:
         if status.state == QUEUED:
             order, _ = runs.queue().queued_and_active()
             place = order.index(run) if run in order else 0
-            st.markdown(f":material/schedule: **Thorough check: {describe_place(place).lower()}**", width="stretch")
+            waits = tr("Thorough check: {place}", place=describe_place(place).lower())
+            st.markdown(f":material/schedule: **{waits}**", width="stretch")
         else:
-            left = f" · about {formatting.duration(status.seconds_left)} left" if status.seconds_left else ""
-            said = f"Thorough check: {markdown.escape(text_of(status.message))}…{left}"
+            stage = markdown.escape(text_of(status.message))
+            said = tr("Thorough check: {stage}…", stage=stage)
+            if status.seconds_left:
+                left = formatting.duration(status.seconds_left)
+                said = tr("Thorough check: {stage}… · about {duration} left", stage=stage, duration=left)
             st.progress(min(1.0, status.progress or 0.0), said)
         st.button(
-            "Stopping…" if stopping else "Stop",
+            tr("Stopping…") if stopping else tr("Stop"),
             icon=":material/stop:",
             key="stop-thorough",
             disabled=stopping,
             on_click=ask,
             args=(checks.stop, runs.queue(), run),
         )
-    st.caption("You can close this page; the check goes on, and the result will be here.")
+    st.caption(tr("You can close this page; the check goes on, and the result will be here."))

@@ -12,17 +12,19 @@ from core.data.intake.own_datasets import own_dataset_names
 from core.formatting import photos
 from core.inference.batch import BatchJob
 from core.inference.prediction_table import PredictionTable, Saved, as_csv, as_sorted_zip, save
+from core.language import tr
 from pages.components.cached import services
 from pages.components.shared import elements, markdown, state
 from pages.components.shared.report_errors import reporting
 
-NEW = "A new dataset"
+NEW = ""
+"""In place of the name of a dataset."""
 
 
 def downloads(found: PredictionTable, key: str) -> None:
     """The predictions as a table, and the photos sorted into folders; both are made on request."""
     st.download_button(
-        "Download the predictions (CSV)",
+        tr("Download the predictions (CSV)"),
         lambda: as_csv(found),
         "predictions.csv",
         "text/csv",
@@ -31,15 +33,17 @@ def downloads(found: PredictionTable, key: str) -> None:
         key=f"csv-{key}",
     )
     st.download_button(
-        "Photos sorted into folders (ZIP)",
+        tr("Photos sorted into folders (ZIP)"),
         lambda: io.BytesIO(_sorted(found)),
         "predictions.zip",
         "application/zip",
         icon=":material/folder_zip:",
         on_click="ignore",
         key=f"zip-{key}",
-        help="A folder for each class, as predicted or corrected, one for unsure photos and one for photos unlike the"
-        " training photos.",
+        help=tr(
+            "A folder for each class, as predicted or corrected, one for unsure photos and one for photos unlike the"
+            " training photos."
+        ),
     )
 
 
@@ -51,11 +55,17 @@ def _sorted(found: PredictionTable) -> bytes:
 def saving(found: PredictionTable, shown: NDArray[np.intp], job: BatchJob) -> None:
     """Add the photos on show to a dataset of this app."""
     folder = services.settings().datasets_folder
-    with st.popover("Save into a dataset", icon=":material/library_add:"):
-        st.markdown("Each photo is added to its predicted or corrected class.")
-        name = st.selectbox("Dataset", [NEW, *own_dataset_names(folder)], key=f"save-into-{job.id}")
-        typed = st.text_input("Name of the dataset", key=f"save-name-{job.id}") if name == NEW else ""
-        if st.button(f"Save {photos(len(shown))} as shown", type="primary", key=f"save-{job.id}"):
+    with st.popover(tr("Save into a dataset"), icon=":material/library_add:"):
+        st.markdown(tr("Each photo is added to its predicted or corrected class."))
+        name = st.selectbox(
+            tr("Dataset"),
+            [NEW, *own_dataset_names(folder)],
+            format_func=lambda name: tr("A new dataset") if name == NEW else name,
+            key=f"save-into-{job.id}",
+        )
+        typed = st.text_input(tr("Name of the dataset"), key=f"save-name-{job.id}") if name == NEW else ""
+        label = tr("Save {photos} as shown", photos=photos(len(shown)))
+        if st.button(label, type="primary", key=f"save-{job.id}"):
             with reporting():
                 dataset = collect.new_dataset(folder, typed) if name == NEW else folder / name
                 limits = services.settings().limits
@@ -68,14 +78,20 @@ def saving(found: PredictionTable, shown: NDArray[np.intp], job: BatchJob) -> No
 
 def report(saved: Saved) -> None:
     """The photos that were saved, and those that were not."""
-    parts = ", ".join(f"{count:,} as {markdown.escape(name)}" for name, count in saved.added.items() if count)
+    name = markdown.escape(saved.dataset.name)
+    parts = ", ".join(
+        tr("{count} as {class_name}", count=count, class_name=markdown.escape(class_name))
+        for class_name, count in saved.added.items()
+        if count
+    )
     if parts:
-        st.success(f"Saved into {markdown.escape(saved.dataset.name)}: {parts}.", icon=":material/check_circle:")
+        st.success(tr("Saved into {dataset}: {photos}.", dataset=name, photos=parts), icon=":material/check_circle:")
     else:
-        st.warning(f"No photo was saved into {markdown.escape(saved.dataset.name)}.", icon=":material/info:")
+        st.warning(tr("No photo was saved into {dataset}.", dataset=name), icon=":material/info:")
     if saved.left_out:
-        with st.expander(f"{photos(len(saved.left_out))} not saved, with reasons", icon=":material/rule:"):
+        title = tr("{photos} not saved, with reasons", photos=photos(len(saved.left_out)))
+        with st.expander(title, icon=":material/rule:"):
             elements.left_out_list(saved.left_out, "not-saved.csv")
-    if st.button("Open the dataset", icon=":material/photo_library:", key=f"look-{saved.dataset}"):
+    if st.button(tr("Open the dataset"), icon=":material/photo_library:", key=f"look-{saved.dataset}"):
         state.choose_dataset(str(Path(saved.dataset)))
         st.switch_page("pages/prepare/dataset.py")

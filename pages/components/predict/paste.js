@@ -2,7 +2,8 @@
 // A picture is sent again until the server has said that it came, so that none is lost and none counts twice.
 
 const MOST_AT_ONCE = 12, MOST_SIDE = 4096, RESEND_MS = 8000;
-const UNREADABLE = "This picture cannot be read. Save it as a file, and choose it under Photos.";
+
+const fill = (text, values) => text.replace(/{(\w+)}/g, (_, name) => values[name]);
 
 export default function (component) {
   const { parentElement, data, setTriggerValue } = component;
@@ -16,26 +17,32 @@ export default function (component) {
 function create(root) {
   const words = root.querySelector(".words");
   const session = Math.random().toString(36).slice(2);
-  const paste = { queue: [], sent: null, number: 0, data: {}, send: () => {} };
+  const paste = { queue: [], sent: null, number: 0, data: { texts: {} }, send: () => {} };
   const keys = /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘V" : "Ctrl+V";
-  let note = "";
+  let note = "", values = {};  // what is said when nothing is being sent: a text by its name, and what it names
   root.querySelector(".keys").textContent = keys;
+
+  function say(name, more) {
+    note = name;
+    values = { keys, most: MOST_AT_ONCE, ...more };
+  }
 
   function tell() {
     const count = paste.queue.length + (paste.sent ? 1 : 0);
-    words.textContent = count ? `Sending ${count === 1 ? "a picture" : `${count} pictures`} …` : note;
+    const texts = paste.data.texts;
+    if (count) words.textContent = count === 1 ? texts.one : fill(texts.several, { count });
+    else words.textContent = note ? fill(texts[note], values) : "";
   }
 
   async function take(blobs) {
     const pictures = blobs.filter((blob) => blob.type.startsWith("image/"));
-    note = pictures.length ? "" : "There is no picture in the clipboard.";
-    if (pictures.length > MOST_AT_ONCE)
-      note = `Of ${pictures.length} pictures, the first ${MOST_AT_ONCE} were taken. Choose more under Photos.`;
+    say(pictures.length ? "" : "none");
+    if (pictures.length > MOST_AT_ONCE) say("many", { count: pictures.length });
     for (const blob of pictures.slice(0, MOST_AT_ONCE)) {
       try {
         paste.queue.push(await address(blob.size > paste.data.most ? await smaller(blob) : blob));
       } catch {
-        note = UNREADABLE;
+        say("unreadable");
       }
     }
     next();
@@ -68,7 +75,7 @@ function create(root) {
 
   async function read() {
     if (!navigator.clipboard || !navigator.clipboard.read) {
-      note = `This browser hands over pictures by ${keys} only.`;
+      say("keys");
       return tell();
     }
     try {
@@ -76,13 +83,17 @@ function create(root) {
       const kinds = items.map((item) => [item, item.types.find((type) => type.startsWith("image/"))]);
       await take(await Promise.all(kinds.filter(([, kind]) => kind).map(([item, kind]) => item.getType(kind))));
     } catch {
-      note = `The browser was not allowed to read the clipboard. Press ${keys} instead.`;
+      say("refused");
       tell();
     }
   }
 
   paste.update = (data) => {
     paste.data = data;
+    const [before, after] = data.texts.hint.split("{keys}");
+    root.querySelector(".button").textContent = data.texts.button;
+    root.querySelector(".before").textContent = before;
+    root.querySelector(".after").textContent = after;
     if (paste.sent && data.received === paste.sent.id) paste.sent = null;
     next();
   };

@@ -9,17 +9,32 @@ from typing import Any
 
 import streamlit as st
 
+from core.language import tr, tr_mark
 from pages.components.shared import state
 
 HERE = Path(__file__).parent
 HTML = """
 <div class="paste">
-  <button class="button" type="button" aria-describedby="paste-hint">Paste a picture</button>
-  <span class="hint" id="paste-hint">or press <kbd class="keys">Ctrl+V</kbd> anywhere on this page</span>
+  <button class="button" type="button" aria-describedby="paste-hint"></button>
+  <span class="hint" id="paste-hint"><span class="before"></span><kbd class="keys"></kbd><span
+    class="after"></span></span>
   <p class="words" role="status"></p>
 </div>
 """
 KEY, PICTURE = "paste", "picture"
+
+TEXTS = {
+    "button": tr_mark("Paste a picture"),
+    "hint": tr_mark("or press {keys} anywhere on this page"),
+    "one": tr_mark("Sending a picture …"),
+    "several": tr_mark("Sending {count} pictures …"),
+    "none": tr_mark("There is no picture in the clipboard."),
+    "many": tr_mark("Of {count} pictures, the first {most} were taken. Choose more under Photos."),
+    "unreadable": tr_mark("This picture cannot be read. Save it as a file, and choose it under Photos."),
+    "keys": tr_mark("This browser hands over pictures by {keys} only."),
+    "refused": tr_mark("The browser was not allowed to read the clipboard. Press {keys} instead."),
+}
+"""What is said around it; the browser fills in what is in braces."""
 
 MOST_BYTES = 12_000_000
 """A larger picture is made smaller by the browser before it is sent, as JPEG of at most 4,096 pixels a side."""
@@ -63,7 +78,8 @@ def paste(received: str, take: Callable[[Pasted], None]) -> None:
         if picture is not None:
             take(picture)
 
-    _component(key=KEY, data={"received": received, "most": MOST_BYTES}, on_picture_change=came)
+    texts = {name: tr(text) for name, text in TEXTS.items()}
+    _component(key=KEY, data={"received": received, "most": MOST_BYTES, "texts": texts}, on_picture_change=came)
 
 
 def _picture(values: Any) -> Pasted | None:

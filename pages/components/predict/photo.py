@@ -12,19 +12,24 @@ from core.inference.batch import BatchJob
 from core.inference.decision import OUT_OF_DISTRIBUTION, UNSURE
 from core.inference.prediction import Predictor
 from core.inference.prediction_table import PredictionTable
+from core.language import sentences as together
+from core.language import tr
 from pages.components.cached import services
-from pages.components.predict.sentences import answer
+from pages.components.predict.sentences import KINDS, answer
 from pages.components.shared import drawings, heat, markdown, state
 
 TOP, PHOTO_PIXELS, LARGE_PIXELS = 3, 128, 340
 LONG = 14
 """Signs of an answer that is set smaller, so that it takes no more than a few lines."""
 
-NO_CORRECTION = "Undo the correction"
+NO_CORRECTION = -1
+"""In place of the class that a photo is corrected to."""
+
 ICONS = {
-    UNSURE: ":gray-badge[:material/question_mark: unsure]",
-    OUT_OF_DISTRIBUTION: ":violet-badge[:material/help: unlike the training photos]",
+    UNSURE: (":gray-badge", ":material/question_mark:"),
+    OUT_OF_DISTRIBUTION: (":violet-badge", ":material/help:"),
 }
+"""The badge of an answer that is no class, and its icon."""
 
 LARGE_STYLE = f"""
 <style>
@@ -52,10 +57,13 @@ def notes(found: PredictionTable, place: int) -> list[str]:
     """What is to be known about an answer; not yet safe as HTML or Markdown."""
     kind = str(found.decisions.kinds[place])
     if place in found.corrected:
-        return [f"Corrected by hand. Predicted: {found.top(place, 1)[0][0]}"]
+        return [tr("Corrected by hand. Predicted: {class_name}", class_name=found.top(place, 1)[0][0])]
     if kind == UNSURE:
-        return [f"The confidence is below {whole(found.decisions.least_confidence)}, too low for an answer."]
-    return ["It may show something else than any of the classes."] if kind == OUT_OF_DISTRIBUTION else []
+        least = whole(found.decisions.least_confidence)
+        return [tr("The confidence is below {least}, too low for an answer.", least=least)]
+    if kind == OUT_OF_DISTRIBUTION:
+        return [tr("It may show something else than any of the classes.")]
+    return []
 
 
 def title(found: PredictionTable, place: int) -> str:
@@ -70,14 +78,21 @@ def large(found: PredictionTable, place: int, job: BatchJob, predictor: Predicto
     name = found.photos[place].name
     try:
         picture = base64.b64encode(job.picture(place, side(predictor))).decode()
-        shown = f'<img src="data:image/jpeg;base64,{picture}" alt="{escape(name)} as the model sees it">'
+        alt = tr("{photo} as the model sees it", photo=name)
+        shown = f'<img src="data:image/jpeg;base64,{picture}" alt="{escape(alt)}">'
     except PhotoError as error:
-        shown = f'<div class="uf-lost">{escape(f"No longer readable: {error}")}</div>'
+        lost = tr("No longer readable: {reason}", reason=error.text)
+        shown = f'<div class="uf-lost">{escape(lost)}</div>'
     words = told(title(found, place), [*notes(found, place), name], found.top(place, TOP))
     st.html(f'<div class="uf-large">{shown}{words}</div>')
     buttons(found, place, job, "large")
     if place in state.recall(f"heat-{job.id}", set()):
         heat_map(found, place, predictor, LARGE_PIXELS)
+
+
+def _lost(error: PhotoError) -> None:
+    reason = tr("No longer readable: {reason}", reason=markdown.escape(error))
+    st.caption(f":material/broken_image: {reason}")
 
 
 def side(predictor: Predictor) -> int:
@@ -90,9 +105,10 @@ def card(found: PredictionTable, place: int, job: BatchJob, predictor: Predictor
     name = found.photos[place].name
     with st.container(horizontal=True, vertical_alignment="center"):
         try:
-            st.image(job.picture(place, side(predictor)), width=PHOTO_PIXELS, alt=f"{name} as the model sees it")
+            alt = tr("{photo} as the model sees it", photo=name)
+            st.image(job.picture(place, side(predictor)), width=PHOTO_PIXELS, alt=alt)
         except PhotoError as error:
-            st.caption(f":material/broken_image: No longer readable: {markdown.escape(error)}")
+            _lost(error)
         with st.container(width="stretch", gap="xsmall"):
             heading(found, place)
             st.caption(markdown.escape(name))
@@ -107,13 +123,13 @@ def buttons(found: PredictionTable, place: int, job: BatchJob, where: str) -> No
     with st.container(horizontal=True):
         opened = place in state.recall(f"heat-{job.id}", set())
         st.button(
-            "Hide the heat map" if opened else "Heat map",
+            tr("Hide the heat map") if opened else tr("Heat map"),
             key=f"heat-{where}-{job.id}-{place}",
             icon=":material/blur_on:",
             type="tertiary",
             on_click=_turn,
             args=(job, place),
-            help=f"Where in {markdown.escape(found.photos[place].name)} the evidence for the answer is",
+            help=tr("Where in {photo} the evidence for the answer is", photo=markdown.escape(found.photos[place].name)),
         )
         correct(found, place, job, where)
 
@@ -122,28 +138,31 @@ def heading(found: PredictionTable, place: int) -> None:
     """The answer on a card."""
     st.markdown(f"### {markdown.escape(title(found, place))}")
     if place in found.corrected:
-        predicted = markdown.escape(found.top(place, 1)[0][0])
-        st.markdown(f":green-badge[:material/edit: corrected] predicted: {predicted}")
+        predicted = tr("predicted: {class_name}", class_name=markdown.escape(found.top(place, 1)[0][0]))
+        st.markdown(f":green-badge[:material/edit: {tr('corrected')}] {predicted}")
     elif (kind := str(found.decisions.kinds[place])) in ICONS:
-        st.markdown(ICONS[kind])
+        badge, icon = ICONS[kind]
+        st.markdown(f"{badge}[{icon} {tr(KINDS[kind])}]")
 
 
 def correct(found: PredictionTable, place: int, job: BatchJob, where: str) -> None:
     """A menu to give a photo another class."""
     back = [NO_CORRECTION] if place in found.corrected else []
     picked = st.menu_button(
-        "Correct",
-        [*back, *found.shown_names],
+        tr("Correct"),
+        [*back, *range(len(found.shown_names))],
         key=f"correct-{where}-{job.id}-{place}",
         icon=":material/edit:",
         type="tertiary",
-        format_func=markdown.escape,
-        help=f"Choose the class that {markdown.escape(found.photos[place].name)} really shows",
+        format_func=lambda label: (
+            tr("Undo the correction") if label == NO_CORRECTION else markdown.escape(found.shown_names[label])
+        ),
+        help=tr("Choose the class that {photo} really shows", photo=markdown.escape(found.photos[place].name)),
     )
     if picked is not None:
         corrected = {at: label for at, label in found.corrected.items() if at != place}
-        if picked in found.shown_names:
-            corrected[place] = found.shown_names.index(picked)
+        if picked != NO_CORRECTION:
+            corrected[place] = picked
         state.remember(f"corrected-{job.id}", corrected)
         st.rerun()
 
@@ -158,18 +177,20 @@ def heat_map(found: PredictionTable, place: int, predictor: Predictor, width: in
     try:
         pixels = predictor.see(found.photos[place].read(), services.settings().limits.pixels)
     except PhotoError as error:
-        st.caption(f":material/broken_image: No longer readable: {markdown.escape(error)}")
+        _lost(error)
         return
     maps = predictor.predict_one(pixels).maps
     if maps is None:
-        st.info("This run was trained by an earlier version, whose models have no heat maps. Train again to see them.")
+        st.info(
+            tr("This run was trained by an earlier version, whose models have no heat maps. Train again to see them.")
+        )
         return
     label = int(found.decisions.predicted[place])
     evidence, title = heat.evidence(maps, label), found.shown_names[label]
     limit = heat.limit_of([evidence])
     text = heat.summary(evidence, title)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.image(heat.overlay(pixels, evidence, limit), width=width, alt=f"Heat map. {text}")
+        st.image(heat.overlay(pixels, evidence, limit), width=width, alt=together(tr("Heat map."), text))
         with st.container(width="stretch"):
             st.markdown(markdown.escape(text))
             st.html(heat.scale(limit))

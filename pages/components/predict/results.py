@@ -12,6 +12,7 @@ from core.inference.batch import Batch, BatchJob
 from core.inference.decision import OUT_OF_DISTRIBUTION, UNSURE, keep_least_confidence
 from core.inference.prediction import Predictor
 from core.inference.prediction_table import LATEST, ORDERS, PredictionTable
+from core.language import number, tr, tr_mark
 from pages.components.predict.exports import downloads, saving
 from pages.components.predict.model import Model
 from pages.components.predict.photo import card, large
@@ -24,7 +25,14 @@ PER_PAGE = 12
 MOMENT = 0.8
 """Seconds that the page waits for predictions before it shows a progress bar."""
 
-ALL, CORRECTED = "All photos", "Corrected by hand"
+ALL, CORRECTED = "all", "corrected"
+FILTERS = {
+    ALL: tr_mark("All photos"),
+    UNSURE: tr_mark("Unsure"),
+    OUT_OF_DISTRIBUTION: tr_mark("Unlike the training photos"),
+    CORRECTED: tr_mark("Corrected by hand"),
+}
+"""Which photos can be shown, besides those of a class."""
 
 
 def show(model: Model, job: BatchJob, source: str, first: DeltaGenerator) -> None:
@@ -39,7 +47,9 @@ def show(model: Model, job: BatchJob, source: str, first: DeltaGenerator) -> Non
             LARGE[source](found, job, model.predictor)
         left_out(batch)
     said = LARGE.get(source) is overview
-    title = "Filters and downloads" if said else f"{markdown.escape(summary(found))} · Filters and downloads"
+    title: str = tr("Filters and downloads")
+    if not said:
+        title = f"{markdown.escape(summary(found))} · {title}"
     with st.expander(title, icon=":material/tune:", key="predict-fold"):
         if not said:
             st.html(count_bars(found))
@@ -86,7 +96,7 @@ def answered(job: BatchJob) -> Batch:
         st.warning(markdown.escape(job.error), icon=":material/info:")
     batch = job.batch()
     if not len(batch) and job.is_over and not job.error and not batch.left_out:
-        st.info("It contains no photos.", icon=":material/image_not_supported:")
+        st.info(tr("It contains no photos."), icon=":material/image_not_supported:")
     return batch
 
 
@@ -96,15 +106,24 @@ def progress(job: BatchJob) -> None:
     if job.is_over:
         st.rerun()
     if job.listing:
-        st.progress(0.0, "Listing the photos…")
+        st.progress(0.0, tr("Listing the photos…"))
     else:
         left = job.seconds_left()
-        words = f" · about {formatting.duration(left)} left" if left is not None else ""
-        st.progress(job.done / max(1, job.total), f"Predicting: {job.done:,} of {job.total:,} photos{words}")
+        words = tr("Predicting: {done} of {total} photos", done=job.done, total=job.total)
+        if left is not None:
+            words = tr(
+                "Predicting: {done} of {total} photos · about {duration} left",
+                done=job.done,
+                total=job.total,
+                duration=formatting.duration(left),
+            )
+        st.progress(job.done / max(1, job.total), words)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Stop", icon=":material/stop:", on_click=job.cancel)
-        st.button("Show the predictions so far", icon=":material/visibility:", on_click=_draw_all)
-        st.caption("You can leave this page; the work goes on.", width="content")
+        st.button(tr("Stop"), key="predict-stop", icon=":material/stop:", on_click=job.cancel)
+        st.button(
+            tr("Show the predictions so far"), key="predict-so-far", icon=":material/visibility:", on_click=_draw_all
+        )
+        st.caption(tr("You can leave this page; the work goes on."), width="content")
     if state.take("predict-draw-all"):
         st.rerun()
 
@@ -116,9 +135,10 @@ def _draw_all() -> None:
 def left_out(batch: Batch) -> None:
     """Files that could not be used, with reasons."""
     if batch.left_out:
-        number, total = len(batch.left_out), len(batch) + len(batch.left_out)
-        st.warning(f"{number:,} of {total:,} files could not be used.", icon=":material/rule:")
-        with st.expander("List with reasons", icon=":material/list:", expanded=number <= 5):
+        count, total = len(batch.left_out), len(batch) + len(batch.left_out)
+        words = tr("{count} of {total} files could not be used.", count=count, total=total)
+        st.warning(words, icon=":material/rule:")
+        with st.expander(tr("List with reasons"), icon=":material/list:", expanded=count <= 5):
             elements.left_out_list(batch.left_out)
 
 
@@ -132,19 +152,24 @@ def least_confidence(model: Model) -> None:
     """The least confidence of an answer, kept with the run, and its effect."""
     known = round(100 * model.rule.least_confidence)
     chosen = st.slider(
-        "Unsure below this confidence",
+        tr("Unsure below this confidence"),
         0,
         99,
         known,
         format="%d %%",
-        help="Below it, the answer is “unsure”: the higher it is, the fewer answers, and the more of them are right."
-        " It is kept with the run and holds for the camera, the command line and new exports, too.",
+        help=tr(
+            "Below it, the answer is “unsure”: the higher it is, the fewer answers, and the more of them are right."
+            " It is kept with the run and holds for the camera, the command line and new exports, too."
+        ),
+        key=f"least-confidence-{model.shown.run.id}-{known}",
     )
     if model.detector is not None:
         st.markdown(selective_accuracy(model.detector.selective_accuracy(known / 100)))
         st.caption(
-            "Photos unlike the training photos are marked, however high the confidence. This also happens, by mistake,"
-            " to about 5 in 100 photos of the right kind."
+            tr(
+                "Photos unlike the training photos are marked, however high the confidence. This also happens, by"
+                " mistake, to about 5 in 100 photos of the right kind."
+            )
         )
     if chosen != known:
         with reporting():
@@ -158,22 +183,29 @@ def filters(found: PredictionTable, job: BatchJob, order: str) -> NDArray[np.int
     left, middle, right = st.columns(3, gap="medium", vertical_alignment="bottom")
     counted = [kind for kind in masks if kind == ALL or masks[kind].any()]
     with left:
-        labels = {kind: f"{kind} · {int(masks[kind].sum()):,}" for kind in counted}
-        kind = elements.choose("Show", labels, f"predict-show-{job.id}")
+        names: dict[str | int, str] = dict(enumerate(found.shown_names))
+        names.update(FILTERS)
+        labels = {
+            kind: f"{tr(names[kind]) if kind in FILTERS else names[kind]} · {number(int(masks[kind].sum()))}"
+            for kind in counted
+        }
+        kind = elements.choose(tr("Show"), labels, f"predict-show-{job.id}")
     orders = list(ORDERS)
-    order = middle.selectbox("Order", orders, index=orders.index(order), key=f"predict-order-{job.id}")
-    low, high = right.slider("Confidence", 0, 100, (0, 100), format="%d %%", key=f"predict-sure-{job.id}")
+    order = middle.selectbox(
+        tr("Order"), orders, index=orders.index(order), format_func=tr, key=f"predict-order-{job.id}"
+    )
+    low, high = right.slider(tr("Confidence"), 0, 100, (0, 100), format="%d %%", key=f"predict-sure-{job.id}")
     percent = np.rint(100 * found.decisions.confidence)
     wanted = masks[kind] & (percent >= low) & (percent <= high)
     placed = ORDERS[order](found)
     return np.asarray(placed[wanted[placed]], np.intp)
 
 
-def kinds(found: PredictionTable) -> dict[str, NDArray[np.bool_]]:
-    """Which photos each filter shows, by its title; a class whose name is also a filter's title gives way to it."""
-    masks = {ALL: np.ones(len(found), bool)}
-    masks |= {name: found.classes == label for label, name in enumerate(found.shown_names)}
-    masks |= {kind.capitalize(): found.is_open(kind) for kind in (UNSURE, OUT_OF_DISTRIBUTION)}
+def kinds(found: PredictionTable) -> dict[str | int, NDArray[np.bool_]]:
+    """Which photos each filter shows, by its key in `FILTERS` or the number of its class."""
+    masks: dict[str | int, NDArray[np.bool_]] = {ALL: np.ones(len(found), bool)}
+    masks |= {label: found.classes == label for label in range(len(found.shown_names))}
+    masks |= {kind: found.is_open(kind) for kind in (UNSURE, OUT_OF_DISTRIBUTION)}
     return masks | {CORRECTED: np.isin(np.arange(len(found)), list(found.corrected))}
 
 
@@ -181,7 +213,7 @@ def cards(found: PredictionTable, shown: NDArray[np.intp], job: BatchJob, predic
     """A page of cards."""
     if not len(shown):
         if len(found) > 1:
-            st.caption("No photo matches these filters. Change them above.")
+            st.caption(tr("No photo matches these filters. Change them above."))
         return
     pages = -(-len(shown) // PER_PAGE)
     page = st.pagination(pages, key=f"predict-page-{job.id}-{pages}") if pages > 1 else 1

@@ -16,6 +16,8 @@ from core.errors import PhotoError
 from core.inference.batch import BatchJob, Find
 from core.inference.prediction_table import PredictionTable
 from core.inference.sources import uploaded, zipped
+from core.language import retold, tr, tr_mark
+from core.language import sentences as together
 from pages.components.cached import services
 from pages.components.camera.live_camera import Frame, live_camera
 from pages.components.predict.model import Model
@@ -25,7 +27,13 @@ from pages.components.predict.sentences import answer
 from pages.components.shared import markdown, state, upload_limits
 from pages.components.shared.report_errors import ask
 
-CAMERA, PHOTOS, ZIP, FOLDER = "Camera", "Photos", "ZIP file", "Folder"
+CAMERA, PHOTOS, ZIP, FOLDER = "camera", "photos", "zip", "folder"
+TITLES = {
+    CAMERA: tr_mark("Camera"),
+    PHOTOS: tr_mark("Photos"),
+    ZIP: tr_mark("ZIP file"),
+    FOLDER: tr_mark("Folder"),
+}
 SOURCE = "predict-source"
 LIVE_TOP = 3
 BROWSE = "predict-browse"
@@ -35,7 +43,7 @@ SMALLER_ON_PHONE = """
 """
 """So that the answer below the camera's picture needs no scrolling."""
 
-GONE = "Nothing is stored: when you close this browser tab, the photos are gone from the server."
+GONE = tr_mark("Nothing is stored: when you close this browser tab, the photos are gone from the server.")
 
 
 def choose_source() -> str:
@@ -43,10 +51,11 @@ def choose_source() -> str:
     place = urlsplit(str(st.context.url or ""))
     safe = place.scheme == "https" or place.hostname in ("localhost", "127.0.0.1", "::1")
     return st.segmented_control(
-        "Source of the photos",
+        tr("Source of the photos"),
         list(SOURCES),
         default=FOLDER if state.predicted_folder() else CAMERA if safe else PHOTOS,
         required=True,
+        format_func=lambda source: tr(TITLES[source]),
         key=SOURCE,
         persist_state="session",
         label_visibility="collapsed",
@@ -76,7 +85,7 @@ def from_photos(model: Model) -> BatchJob | None:
         _add_files([file], model)
     number = state.recall("predict-number", 0)
     files = st.file_uploader(
-        "Photos",
+        tr("Photos"),
         type=sorted(PHOTO_SUFFIXES),
         accept_multiple_files=True,
         key=f"predict-photos-{number}",
@@ -86,7 +95,7 @@ def from_photos(model: Model) -> BatchJob | None:
         _add_files(files, model)
         state.remember("predict-number", number + 1)  # an empty uploader, which takes more
         st.rerun()
-    return _job(PHOTOS, model, GONE)
+    return _job(PHOTOS, model, tr(GONE))
 
 
 def _add_files(files: Sequence[UploadedFile], model: Model) -> None:
@@ -97,14 +106,14 @@ def _add_files(files: Sequence[UploadedFile], model: Model) -> None:
 def from_zip(model: Model) -> BatchJob | None:
     """The photos of an archive, which is read and never unpacked to disk."""
     number = state.recall("predict-zip-number", 0)
-    file = upload_limits.archive_uploader("A ZIP file with photos, in folders or not", f"predict-zip-{number}")
+    file = upload_limits.archive_uploader(tr("A ZIP file with photos, in folders or not"), f"predict-zip-{number}")
     if file is not None:
         sent = io.BytesIO(file.getvalue())
         _forget(ZIP)
         _add(ZIP, model, lambda stop: zipped(sent, services.settings().limits), [file])
         state.remember("predict-zip-number", number + 1)
         st.rerun()
-    return _job(ZIP, model, GONE)
+    return _job(ZIP, model, tr(GONE))
 
 
 def from_folder(model: Model) -> BatchJob | None:
@@ -115,8 +124,14 @@ def from_folder(model: Model) -> BatchJob | None:
         return None
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":material/folder: **{markdown.escape(Path(path).name)}** &nbsp; {markdown.escape(path)}")
-        st.button("Choose another", icon=":material/swap_horiz:", on_click=state.predict_folder, args=("",))
-        again = st.button("Predict again", icon=":material/refresh:")
+        st.button(
+            tr("Choose another"),
+            key="predict-another",
+            icon=":material/swap_horiz:",
+            on_click=state.predict_folder,
+            args=("",),
+        )
+        again = st.button(tr("Predict again"), key="predict-again", icon=":material/refresh:")
     root = str(check_inside(path, services.settings().dataset_roots))
     jobs, key = services.folder_jobs(), model.key
     job = None if again else jobs.find(key, root)
@@ -126,11 +141,15 @@ def from_folder(model: Model) -> BatchJob | None:
 def _choose_folder() -> None:
     with st.form("predict-folder", border=False):
         typed = st.text_input(
-            "Folder with photos, in subfolders or not",
+            tr("Folder with photos, in subfolders or not"),
+            key="predict-folder-path",
             placeholder=str(services.settings().dataset_roots[-1] / "Pictures"),
-            help="Type or paste its path. The photos are read, never changed, and stay where they are.",
+            help=tr("Type or paste its path. The photos are read, never changed, and stay where they are."),
         )
-        if st.form_submit_button("Predict the folder", icon=":material/folder_open:", type="primary") and typed:
+        pressed = st.form_submit_button(
+            tr("Predict the folder"), key="predict-the-folder", icon=":material/folder_open:", type="primary"
+        )
+        if pressed and typed:
             found = check_inside(typed.strip().strip("\"'"), services.settings().dataset_roots)
             state.predict_folder(str(found))
             st.rerun()
@@ -141,14 +160,26 @@ def _browse() -> None:
     """Walk through the folders under the allowed roots."""
     roots = services.settings().dataset_roots
     here = state.recall(BROWSE, "")
-    with st.expander("Browse folders", icon=":material/search:", expanded=bool(here)):
+    with st.expander(tr("Browse folders"), icon=":material/search:", expanded=bool(here)):
         inner = folder_picker.browse(here, roots) if here else roots
         if here:
             st.caption(markdown.escape(here))
             with st.container(horizontal=True, gap="small"):
                 up = "" if Path(here) in roots else str(Path(here).parent)
-                st.button("Up one level", icon=":material/arrow_upward:", on_click=state.remember, args=(BROWSE, up))
-                st.button("Use this folder", icon=":material/check:", on_click=state.predict_folder, args=(here,))
+                st.button(
+                    tr("Up one level"),
+                    key="predict-up",
+                    icon=":material/arrow_upward:",
+                    on_click=state.remember,
+                    args=(BROWSE, up),
+                )
+                st.button(
+                    tr("Use this folder"),
+                    key="predict-use",
+                    icon=":material/check:",
+                    on_click=state.predict_folder,
+                    args=(here,),
+                )
         with st.container(horizontal=True, gap="small", height=220 if len(inner) > 12 else "content"):
             for path in inner:
                 st.button(
@@ -164,7 +195,7 @@ def from_camera(model: Model, first: DeltaGenerator) -> BatchJob | None:
     """Live predictions for the camera's pictures, in the place for what comes first; a button keeps a photo."""
     with first:
         _live(model)
-    return _job(CAMERA, model, f"Camera pictures are predicted and not stored. {GONE}")
+    return _job(CAMERA, model, together(tr("Camera pictures are predicted and not stored."), tr(GONE)))
 
 
 @st.fragment
@@ -174,7 +205,7 @@ def _live(model: Model) -> None:
     st.html(SMALLER_ON_PHONE)
     left, right = st.columns([2, 3], gap="medium", vertical_alignment="center")
     with left.container(key="live-camera-place"):
-        frame = live_camera(frame_id, text)
+        frame = live_camera(frame_id, retold(text))
     if frame is not None and frame.id != frame_id:
         state.remember("live-answer", (frame.id, *live_answer(model, frame.jpeg, services.settings().limits.pixels)))
         if frame.keep:
@@ -182,9 +213,9 @@ def _live(model: Model) -> None:
         st.rerun(scope="app" if frame.keep else "fragment")
     with right:
         if top:
-            st.html(told(text, [], top))
+            st.html(told(retold(text), [], top))
         else:
-            st.markdown("Start the camera and hold something in front of it: the answer appears here at once.")
+            st.markdown(tr("Start the camera and hold something in front of it: the answer appears here at once."))
 
 
 def live_answer(model: Model, jpeg: bytes, max_pixels: int) -> tuple[str, list[tuple[str, float]]]:
@@ -192,7 +223,7 @@ def live_answer(model: Model, jpeg: bytes, max_pixels: int) -> tuple[str, list[t
     try:
         look = model.predictor.predict_one(model.predictor.see(jpeg, max_pixels))
     except PhotoError as error:
-        return f"The picture cannot be read: {error}", []
+        return tr("The picture cannot be read: {reason}", reason=error.text), []
     found = PredictionTable(model.predictor.class_names, (), model.decide(look))
     top = found.top(0, LIVE_TOP)
     return answer(str(found.decisions.kinds[0]), top[0][0]), top
@@ -228,8 +259,15 @@ def _job(source: str, model: Model, without: str) -> BatchJob | None:
             job.add(find)
         state.remember(f"job-{source}", (model.key, job))
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(GONE, width="stretch")
-        st.button("Clear", icon=":material/delete:", type="tertiary", on_click=_forget, args=(source,))
+        st.caption(tr(GONE), width="stretch")
+        st.button(
+            tr("Clear"),
+            key=f"predict-clear-{source}",
+            icon=":material/delete:",
+            type="tertiary",
+            on_click=_forget,
+            args=(source,),
+        )
     return job
 
 

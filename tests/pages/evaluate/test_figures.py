@@ -119,7 +119,7 @@ def test_the_history_of_a_photo_is_told_by_shape_and_colour() -> None:
     assert list(line.marker.symbol) == ["x", "circle", "circle"]
     assert list(line.marker.color) == [WRONG, ANSWER, ANSWER]
     assert list(line.y) == [0.25, 0.75, 0.75]
-    assert line.text[1].endswith(": predicted as &lt;b&gt;a (75 %)"
+    assert line.text[1].endswith(": predicted as &lt;b&gt;a (75 %)")
 
 
 def test_each_class_on_the_map_has_a_colour_and_a_shape_of_its_own() -> None:

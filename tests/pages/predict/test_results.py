@@ -1,6 +1,6 @@
 import numpy as np
 
-from core.inference.decision import DecisionRule, decide
+from core.inference.decision import OUT_OF_DISTRIBUTION, UNSURE, DecisionRule, decide
 from core.inference.prediction_table import PredictionTable
 from core.inference.sources import Photo
 from pages.components.predict.results import ALL, CORRECTED, kinds, others
@@ -13,10 +13,10 @@ def test_filters_divide_the_photos_into_classes_and_open_ones() -> None:
     masks = {name: np.flatnonzero(mask).tolist() for name, mask in kinds(found).items()}
     assert masks == {
         ALL: [0, 1, 2, 3],
-        "a": [0, 1],
-        "b": [],
-        "Unsure": [2],
-        "Unlike the training photos": [3],
+        0: [0, 1],
+        1: [],
+        UNSURE: [2],
+        OUT_OF_DISTRIBUTION: [3],
         CORRECTED: [1],
     }
 
