@@ -10,12 +10,12 @@ from pages.components.shared import drawings
 
 def grade(subset: EvaluatedSubset) -> None:
     """The accuracy, large, and what it means."""
-    found = subset.found
+    found, caption = subset.found, tr("accuracy on the {photos}", photos=tr(sentences.PHOTOS[subset.name]))
     figure, words = st.columns([2, 5], vertical_alignment="center", gap="medium")
     figure.html(
         '<div style="line-height:1.1"><span style="font-size:clamp(2.6rem,4vw,3.2rem);font-weight:700"'
         f' data-testid="accuracy">{drawings.percent(found.correct / len(found))}</span><br>'
-        f"{tr('accuracy on the {photos}', photos=tr(sentences.PHOTOS[subset.name]))}</div>"
+        f"{caption}</div>"
     )
     with words:
         if subset.elsewhere:

@@ -94,7 +94,8 @@ def _headline(dataset: Dataset, found: DatasetCheck, *, quick: bool) -> None:
             if count:
                 looks = tr("{count} of {total} labels look wrong.", count=count, total=photos)
             said = sentences(found.fit.misfit, looks, unread)
-            st.markdown(f"## {tr('These labels do not fit these photos')}\n{said}", width="stretch")
+            title = tr("These labels do not fit these photos")
+            st.markdown(f"## {title}\n{said}", width="stretch")
         elif count:
             made = tr("You have decided about **{count}** of them.", count=decided) if decided else ""
             title = tr("{count} of {total} labels are probably wrong", count=count, total=photos)
@@ -103,7 +104,8 @@ def _headline(dataset: Dataset, found: DatasetCheck, *, quick: bool) -> None:
             compared = tr_plural(
                 "{count} photo was compared with each other.", "{count} photos were compared with each other.", photos
             )
-            st.markdown(f"## {tr('No label looks wrong')}\n{sentences(compared, unread)}")
+            title = tr("No label looks wrong")
+            st.markdown(f"## {title}\n{sentences(compared, unread)}")
         if quick and dataset.review.decisions:
             st.button(
                 tr("Check again with your decisions"),

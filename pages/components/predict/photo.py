@@ -139,7 +139,8 @@ def heading(found: PredictionTable, place: int) -> None:
     st.markdown(f"### {markdown.escape(title(found, place))}")
     if place in found.corrected:
         predicted = tr("predicted: {class_name}", class_name=markdown.escape(found.top(place, 1)[0][0]))
-        st.markdown(f":green-badge[:material/edit: {tr('corrected')}] {predicted}")
+        corrected = tr("corrected")
+        st.markdown(f":green-badge[:material/edit: {corrected}] {predicted}")
     elif (kind := str(found.decisions.kinds[place])) in ICONS:
         badge, icon = ICONS[kind]
         st.markdown(f"{badge}[{icon} {tr(KINDS[kind])}]")
