@@ -91,8 +91,8 @@ def large(found: PredictionTable, place: int, job: BatchJob, predictor: Predicto
 
 
 def _lost(error: PhotoError) -> None:
-    reason = tr("No longer readable: {reason}", reason=markdown.escape(error))
-    st.caption(f":material/broken_image: {reason}")
+    lost = tr("No longer readable: {reason}", reason=markdown.escape(error))
+    st.caption(f":material/broken_image: {lost}")
 
 
 def side(predictor: Predictor) -> int:
