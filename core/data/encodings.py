@@ -326,8 +326,9 @@ def why_unread(stream: BinaryIO) -> str:
     stream.seek(8)
     if start == PNG_START:
         damaged = next((kind for kind, whole, _ in _chunks(stream) if not whole), b"").decode("latin-1")
-        text = "this PNG photo is damaged: the checksum of its part “{part}” is wrong"
-        return _because(text, part=damaged) if damaged.isalpha() else ""
+        if not damaged.isalpha():
+            return ""
+        return _because("this PNG photo is damaged: the checksum of its part “{part}” is wrong", part=damaged)
     if start[:4] not in (b"II*\0", b"MM\0*"):
         return ""
     tags = TiffImagePlugin.ImageFileDirectory_v2(start)

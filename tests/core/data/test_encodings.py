@@ -1,10 +1,12 @@
 """Pixels whose encoding leaves open what they mean are read right, or refused with the reason; never silently wrong."""
 
+import ast
 import io
 import struct
 import zlib
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +14,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.data.images import decode, inspect
+from core.data import encodings
+from core.data.images import OF_ENCODINGS, decode, inspect
 from core.errors import PhotoError
 from tests.core.data.conftest import encode, noise
 from tests.core.data.tiffs import DEFLATE, tiff
@@ -257,3 +260,11 @@ def test_damage_to_the_pixels_of_a_png_is_named() -> None:
 def test_a_photo_of_one_brightness_has_no_contrast() -> None:
     assert inspect(encode(Image.new("RGB", (40, 30), (90, 20, 200)))).contrast == 0
     assert inspect(encode(PICTURE)).contrast == pytest.approx(GREY.std(), abs=1)
+
+
+def test_every_reason_is_marked_for_translation_by_whoever_tells_it() -> None:
+    tree = ast.parse(Path(encodings.__file__).read_text("utf-8"))
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
+    given = [call.args[0] for call in calls if call.func.id == "_because"]  # type: ignore[attr-defined]
+    assert {text.value for text in given if isinstance(text, ast.Constant)} == set(OF_ENCODINGS)
+    assert all(isinstance(text, ast.Constant) for text in given)
