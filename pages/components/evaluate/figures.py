@@ -464,14 +464,14 @@ def map_chart(coloured: Sequence[str], others: bool) -> dict[str, Any]:
 
 
 def score_rows(found: ClassScores, names: Sequence[str]) -> list[dict[str, str]]:
-    """The scores as rows of a table; its headings are marked, and told where they are shown."""
+    """The scores as rows of a table, whose headings `elements.HEADINGS` tells."""
     return [
         {
-            tr_mark("class"): name,
-            tr_mark("photos (support)"): f"{found.support[label]:,}",
-            tr_mark("recall"): percent(float(found.recall[label])) if found.support[label] else "–",
-            tr_mark("precision"): percent(float(found.precision[label])) if found.predicted[label] else "–",
-            tr_mark("F1"): percent(float(found.f1[label])) if found.support[label] or found.predicted[label] else "–",
+            "class": name,
+            "photos (support)": f"{found.support[label]:,}",
+            "recall": percent(float(found.recall[label])) if found.support[label] else "–",
+            "precision": percent(float(found.precision[label])) if found.predicted[label] else "–",
+            "F1": percent(float(found.f1[label])) if found.support[label] or found.predicted[label] else "–",
         }
         for label, name in enumerate(names)
     ]

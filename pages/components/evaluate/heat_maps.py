@@ -154,7 +154,7 @@ def _agreement(looks: Sequence[DetailedPrediction]) -> None:
                 ":material/check: Verified: the mean of each map is the logit of its class, so the prediction follows"
                 " from these maps, up to rounding."
             ),
-            help=glossary.MEANINGS[glossary.LOGIT],
+            help=glossary.meaning(glossary.LOGIT),
         )
 
 

@@ -10,13 +10,13 @@ from core.data.review import EXCLUDE, RELABEL, Decision
 from core.labelling.learning_curve import FEWEST, LearningCurve
 from core.labelling.pool import UNLABELLED, Labels, Pool
 from core.labelling.rounds import Round
-from core.language import number, tr
+from core.language import number, tr, tr_mark
 from pages.components.cached import datasets
 from pages.components.dataset import decisions
 from pages.components.labelling.start import KEYS, add_classes
 from pages.components.shared import elements, markdown, state, thumbnails
 
-WHY = "labelled by hand"
+WHY = tr_mark("labelled by hand")
 ROUND, PASSED, ON_SHOW = "labelling-round", "labelling-passed-over", "labelling-on-show"
 PHOTO_PIXELS = 420
 PHOTO_ON_PHONE = (
@@ -147,7 +147,7 @@ def _decide(dataset: Dataset, pool: Pool, path: str, action: str, label: str) ->
     state.take(ON_SHOW)
     if standing is not None and standing.photos[path] == digest and standing.action in (EXCLUDE, RELABEL):
         return
-    decision = Decision(action, {path: digest}, label, WHY)
+    decision = Decision(action, {path: digest}, label, tr(WHY))
     decisions.keep(dataset.review.root, lambda review: review.with_decision(decision))
 
 

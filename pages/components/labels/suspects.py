@@ -16,7 +16,7 @@ from pages.components.dataset import decisions, opened_photo
 from pages.components.gallery.gallery import DECIDED, Action, Photo, gallery
 from pages.components.shared import drawings, elements, markdown, state, thumbnails
 
-WHY = "label check"
+WHY = tr_mark("label check")
 ON_SHOW = "suspect-on-show"
 WAY = "label-check-way"
 SUSPECTS, OUTLIERS, EVERY = "suspects", "outliers", "every"
@@ -285,7 +285,7 @@ def decide(dataset: Dataset, check: DatasetCheck, positions: Sequence[int], acti
     new = [i for i in positions if i not in standing or (standing[i].action, standing[i].label) != (action, label)]
     photos = {check.folder.paths[i]: check.digests[i] for i in new}
     if photos:
-        decision = Decision(action, photos, label, WHY)
+        decision = Decision(action, photos, label, tr(WHY))
         decisions.keep(dataset.review.root, lambda review: review.with_decision(decision))
 
 

@@ -22,6 +22,11 @@ HEADINGS = {
     "reason": tr_mark("reason"),
     "why it was left out": tr_mark("why it was left out"),
     "named in the table": tr_mark("named in the table"),
+    "class": tr_mark("class"),
+    "photos (support)": tr_mark("photos (support)"),
+    "recall": tr_mark("recall"),
+    "precision": tr_mark("precision"),
+    "F1": tr_mark("F1"),
 }
 """Columns of lists as a page shows them; in a file to download they keep their English names."""
 
