@@ -9,6 +9,7 @@ from core.data.images import decode
 from core.data.scan.walk import check_photo
 from core.data.subsets import TRAINING
 from core.errors import PhotoError
+from core.language import number, tr, tr_context
 from core.recipe.augmentations import (
     AUGMENTATION_OF,
     AUGMENTATIONS,
@@ -26,7 +27,8 @@ from pages.components.shared import dataset_choice, elements, state, thumbnails
 from pages.components.shared.report_errors import reporting
 
 PHOTOS, VIEWS, SIDE = 3, 4, 224
-EVERYTHING = "all of them together"
+EVERYTHING = ""
+"""In place of the key of one augmentation: all that are on."""
 
 
 def start_from(name: str, class_names: tuple[str, ...]) -> None:
@@ -39,50 +41,59 @@ def choose(class_names: tuple[str, ...]) -> dict[str, Choice]:
     """Presets, then a tab for each group of augmentations."""
     with st.container(horizontal=True, vertical_alignment="center"):
         for name in PRESETS:
-            st.button(name, on_click=start_from, args=(name, class_names), key=f"preset-{name}")
+            st.button(tr(name), on_click=start_from, args=(name, class_names), key=f"preset-{name}")
     summary = st.empty()
     before = state.augmentations(default_augmentations(class_names))
     chosen: dict[str, Choice] = {}
-    for group, tab in zip(GROUPS, st.tabs(list(GROUPS)), strict=True):
+    for group, tab in zip(GROUPS, st.tabs([tr(group) for group in GROUPS]), strict=True):
         with tab:
             for row in (row for row in AUGMENTATIONS if row.group == group):
                 chosen |= choose_row(row, before.get(row.key), class_names)
     state.choose_augmentations(chosen)
-    names = ", ".join(AUGMENTATION_OF[key].name.lower() for key in chosen)
-    summary.markdown(f"**On:** {names}" if names else "Nothing is switched on.")
+    names = ""
+    for name in (tr(AUGMENTATION_OF[key].name).lower() for key in chosen):
+        names = tr_context("list", "{before}, {next}", before=names, next=name) if names else name
+    summary.markdown(tr("**On:** {names}", names=names) if names else tr("Nothing is switched on."))
     return chosen
 
 
 def choose_row(row: Augmentation, before: Choice | None, class_names: tuple[str, ...]) -> dict[str, Choice]:
     """A switch, with sliders under it for how strong and how often, and what it costs."""
     key = f"{row.key}-{state.recall('augmentation-widgets', 0)}"
-    if not st.toggle(row.name, value=before is not None, key=f"on-{key}", help=row.explanation):
+    if not st.toggle(tr(row.name), value=before is not None, key=f"on-{key}", help=tr(row.explanation)):
         return {}
     with st.container(border=True):
         found = choose_how(row, before or row.choice(), key)
         if row.mirrors and reads_as_characters(class_names):
             st.warning(
-                "The class names look like letters or digits. A mirrored letter is a different character or none at"
-                " all, so this would teach the model wrong labels: better leave it off.",
+                tr(
+                    "The class names look like letters or digits. A mirrored letter is a different character or none at"
+                    " all, so this would teach the model wrong labels: better leave it off."
+                ),
                 icon=":material/lightbulb:",
             )
         cost = services.augmentation_costs().known().get(row.key)
         if cost is not None:
-            st.caption(
-                f"{':material/hourglass_bottom: slow: ' if cost > SLOW else ''}{cost:.1f} ms per photo on this computer"
-            )
+            milliseconds = number(cost, 1)
+            if cost > SLOW:
+                words = tr("slow: {milliseconds} ms per photo on this computer", milliseconds=milliseconds)
+                st.caption(f":material/hourglass_bottom: {words}")
+            else:
+                st.caption(tr("{milliseconds} ms per photo on this computer", milliseconds=milliseconds))
     return {row.key: found}
 
 
 def choose_how(row: Augmentation, before: Choice, key: str) -> Choice:
     """How strong, in the unit that the table gives, and how often."""
     often, strong = st.columns(2) if not row.has_strength else st.columns(2)[::-1]
-    probability = often.slider("Share of photos", 5, 100, round(before.probability * 100), 5, "%d %%", f"share-{key}")
+    probability = often.slider(
+        tr("Share of photos"), 5, 100, round(before.probability * 100), 5, "%d %%", f"share-{key}"
+    )
     if not row.has_strength:
         return Choice(row.default, probability / 100)
     highest, shape = round(row.maximum * row.scale), "%d %%" if row.unit == "%" else f"%d{row.unit}"
     at_most = strong.slider(
-        "Strength, at most", 1, highest, round(before.strength * row.scale), 1, shape, f"strength-{key}"
+        tr("Strength, at most"), 1, highest, round(before.strength * row.scale), 1, shape, f"strength-{key}"
     )
     return Choice(at_most / row.scale, probability / 100)
 
@@ -92,7 +103,7 @@ def what_it_costs(dataset: Dataset, choices: dict[str, Choice]) -> None:
     costs = services.augmentation_costs()
     with reporting():
         if unknown := costs.unknown(choices):
-            with st.spinner("Measuring their cost on this computer…"):
+            with st.spinner(tr("Measuring their cost on this computer…")):
                 costs.add(services.preview_worker().measure(unknown, SIDE))
             st.rerun()
         _, parts = datasets.used(dataset, 0)
@@ -104,8 +115,14 @@ def on_show(choices: dict[str, Choice]) -> dict[str, Choice]:
     """All that are on, or the one to be looked at alone."""
     if len(choices) < 2:
         return choices
-    names = {EVERYTHING: choices} | {AUGMENTATION_OF[key].name: {key: choice} for key, choice in choices.items()}
-    return names[st.selectbox("Show the effect of", list(names), key="augmentation-on-show")]
+    key = st.selectbox(
+        tr("Show the effect of"), [EVERYTHING, *choices], format_func=_effect, key="augmentation-on-show"
+    )
+    return {key: choices[key]} if key in choices else choices
+
+
+def _effect(key: str) -> str:
+    return tr(AUGMENTATION_OF[key].name) if key else tr("all of them together")
 
 
 def sample_photos(dataset: Dataset, seed: int) -> NDArray[np.uint8]:
@@ -123,34 +140,38 @@ def pixels(dataset: Dataset, index: int) -> NDArray[np.uint8]:
         return decode(check_photo(dataset.folder.absolute(index), settings.dataset_roots), SIDE, settings.limits.pixels)
     except PhotoError as error:
         raise PhotoError(
-            f"{dataset.folder.paths[index]}: {error}. Press “Other photos”, or scan the dataset again."
+            tr(
+                "{photo}: {reason}. Press “Other photos”, or scan the dataset again.",
+                photo=dataset.folder.paths[index],
+                reason=error.text,
+            )
         ) from error
 
 
 def preview(dataset: Dataset, choices: dict[str, Choice]) -> None:
     """Rows of photos: the photo itself, then random versions of it."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.header("What the network will see", anchor=False)
-        if st.button("Other photos", icon=":material/casino:"):
+        st.header(tr("What the network will see"), anchor=False)
+        if st.button(tr("Other photos"), key="other-photos", icon=":material/casino:"):
             state.remember("preview-seed", state.recall("preview-seed", 0) + 1)
     seed, shown = state.recall("preview-seed", 0), on_show(choices)
     with reporting():
         photos = sample_photos(dataset, seed)
-        with st.spinner("Drawing… the first time takes a few seconds"):
+        with st.spinner(tr("Drawing… the first time takes a few seconds")):
             versions = services.preview_worker().augment(photos, shown, seed, VIEWS)
-    captions = ["original", *(f"version {number}" for number in range(1, VIEWS + 1))]
+    captions = [tr("original"), *(tr("version {number}", number=which) for which in range(1, VIEWS + 1))]
     for photo, drawn in zip(photos, versions, strict=True):
         thumbnails.photo_row([photo, *drawn], captions, show_names=True)
     st.caption(
-        "Different epochs use different versions. Validation and test photos are never changed."
+        tr("Different epochs use different versions. Validation and test photos are never changed.")
         if choices
-        else "Nothing is switched on: every epoch sees the photos as they are."
+        else tr("Nothing is switched on: every epoch sees the photos as they are.")
     )
 
 
 lead_on = elements.page_head(
-    "Augmentations",
-    "Small random changes to the training photos, so that the model learns what matters and not the angle.",
+    tr("Augmentations"),
+    tr("Small random changes to the training photos, so that the model learns what matters and not the angle."),
 )
 found = dataset_choice.dataset_or_stop()
 services.preview_worker().start()
@@ -163,5 +184,5 @@ with right, st.container(key="augmented"):
     what_it_costs(found, wanted)
 elements.first_on_phone("augmentations", "augmented")
 elements.lead_on(
-    lead_on, "Train with these", "pages/train/train.py", ":material/local_fire_department:", state.close_run
+    lead_on, tr("Train with these"), "pages/train/train.py", ":material/local_fire_department:", state.close_run
 )

@@ -14,6 +14,7 @@ from core.data.dataset import KINDS, Dataset
 from core.data.scan.layout import PARTS, TABLE
 from core.data.subsets import NO_SUBSET
 from core.errors import DataError
+from core.language import number, retold, tr, tr_mark, tr_plural
 from core.training.budget.cost_model import Counts
 from pages.components.cached import datasets
 from pages.components.dataset import dataset_export_view, decisions, descriptions, label_source, opened_photo, start
@@ -25,7 +26,14 @@ EXAMPLES, EXAMPLE_CLASSES = 8, 6
 PER_PAGE = 48
 
 VIEW = "dataset-view"
-OVERVIEW, CHECKS, PHOTOS, LEFT_OUT, DECISIONS = "Overview", "Checks", "Photos", "Left out", "Decisions"
+OVERVIEW, CHECKS, PHOTOS, LEFT_OUT, DECISIONS = "overview", "checks", "photos", "left-out", "decisions"
+TITLES = {
+    OVERVIEW: tr_mark("Overview"),
+    CHECKS: tr_mark("Checks"),
+    PHOTOS: tr_mark("Photos"),
+    LEFT_OUT: tr_mark("Left out"),
+    DECISIONS: tr_mark("Decisions"),
+}
 
 
 def head(path: Path) -> tuple[DeltaGenerator, DeltaGenerator]:
@@ -38,21 +46,23 @@ def head(path: Path) -> tuple[DeltaGenerator, DeltaGenerator]:
         facts = st.container(width="content")
         st.markdown(f":gray[{markdown.escape(path)}]", width="content")
         for words, icon, order in (
-            ("Choose another", ":material/swap_horiz:", "choosing"),
-            ("Scan again", ":material/refresh:", "scan-again"),
+            (tr("Choose another"), ":material/swap_horiz:", "choosing"),
+            (tr("Scan again"), ":material/refresh:", "scan-again"),
         ):
-            st.button(words, icon=icon, type="tertiary", on_click=state.remember, args=(order, True))
+            st.button(
+                words, key=f"order-{order}", icon=icon, type="tertiary", on_click=state.remember, args=(order, True)
+            )
     return lead_on, facts
 
 
 def fill_head(dataset: Dataset, lead_on: DeltaGenerator, facts: DeltaGenerator) -> None:
     """How much there is, and the button that leads on."""
     folder, used = dataset.folder, len(dataset.folder) - len(dataset.withheld)
-    classes = f"{len(folder.class_names):,} class{'' if len(folder.class_names) == 1 else 'es'}"
-    facts.markdown(f"**{formatting.photos(used)}** in **{classes}**")
+    classes = tr_plural("{count} class", "{count} classes", len(folder.class_names))
+    facts.markdown(tr("**{photos}** in **{classes}**", photos=formatting.photos(used), classes=classes))
     elements.lead_on(
         lead_on,
-        f"Train on {'this photo' if used == 1 else f'these {used:,} photos'}",
+        tr_plural("Train on this photo", "Train on these {count} photos", used),
         "pages/train/train.py",
         ":material/local_fire_department:",
         state.close_run,
@@ -73,13 +83,13 @@ def show(dataset: Dataset) -> None:
         DECISIONS: len(dataset.review.decisions),
     }
     view = st.segmented_control(
-        "View",
+        tr("View"),
         list(VIEWS),
         default=OVERVIEW,
         required=True,
         key=VIEW,
         persist_state="session",
-        format_func=lambda name: f"{name} · {counts[name]:,}" if counts.get(name) else name,
+        format_func=lambda name: " · ".join((tr(TITLES[name]), *([number(counts[name])] if counts.get(name) else []))),
         label_visibility="collapsed",
     )
     VIEWS[view](dataset)
@@ -96,17 +106,21 @@ def overview(dataset: Dataset) -> None:
         parts = np.full(len(folder), NO_SUBSET, dtype=np.int8)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.header("Photos per class and subset", anchor=False)
+        st.header(tr("Photos per class and subset"), anchor=False)
         figure = figures.class_counts(shown_names(folder.class_names), folder.labels, parts)
-        st.plotly_chart(figure, config={"displayModeBar": False}, alt="Bar chart of photos per class and subset")
+        st.plotly_chart(figure, config={"displayModeBar": False}, alt=tr("Bar chart of photos per class and subset"))
         class_weights.class_weights_toggle(folder, draft.kept(folder))
     with right:
         counts = Counts.of(parts)
-        st.markdown(
-            f":gray[**{counts.training:,} for training**] – the model learns from these.  \n"
-            f":blue[**{counts.validation:,} for validation**] – measured after each epoch, to keep the best model.  \n"
-            f":violet[**{counts.test:,} for the test**] – held back until the end, for an honest result."
+        lines = (
+            tr(":gray[**{count} for training**] – the model learns from these.", count=counts.training),
+            tr(
+                ":blue[**{count} for validation**] – measured after each epoch, to keep the best model.",
+                count=counts.validation,
+            ),
+            tr(":violet[**{count} for the test**] – held back until the end, for an honest result.", count=counts.test),
         )
+        st.markdown("  \n".join(lines))
         st.caption(descriptions.describe_split(dataset))
         how_it_was_read(dataset)
     examples(dataset)
@@ -125,72 +139,88 @@ def how_it_was_read(dataset: Dataset) -> None:
     scan = dataset.scan
     if dataset.by_hand:
         st.markdown(
-            f"**Labelled by hand:** {len(dataset.folder):,} of {len(scan.folder):,} photos have a label and are used."
+            tr(
+                "**Labelled by hand:** {count} of {total} photos have a label and are used.",
+                count=len(dataset.folder),
+                total=len(scan.folder),
+            )
         )
-        st.page_link("pages/prepare/label.py", label="Label more photos", icon=":material/label:")
+        st.page_link("pages/prepare/label.py", label=tr("Label more photos"), icon=":material/label:")
     if scan.layout.label_by in (PARTS, TABLE):
-        st.markdown(f"**Read as {markdown.escape(scan.reading.words)}**")
+        st.markdown(tr("**Read as {reading}**", reading=markdown.escape(scan.reading.words)))
         label_source.draw(scan.reading)
-        st.caption("If it is meant otherwise, change it below under “Where the labels come from”.")
+        st.caption(tr("If it is meant otherwise, change it below under “Where the labels come from”."))
 
 
 def sizes_and_shapes(sizes: NDArray[np.int32]) -> None:
     """How large the photos are, in a sentence and, where they differ, as a picture."""
     if not len(sizes):
         return
-    st.header("Sizes and shapes", anchor=False)
-    width, height = np.median(sizes, axis=0).astype(int)
+    st.header(tr("Sizes and shapes"), anchor=False)
+    width, height = np.median(sizes, axis=0).astype(int).tolist()
     if (sizes == sizes[0]).all():
-        st.markdown(f"All photos are {width:,} × {height:,} pixels.")
+        st.markdown(tr("All photos are {width} × {height} pixels.", width=width, height=height))
         return
     st.markdown(
-        f"A typical photo is {width:,} × {height:,} pixels. Each circle is a size; the larger the circle, the more"
-        " photos have that size. Photos on the dotted line are square. The network sees the central square of each."
+        tr(
+            "A typical photo is {width} × {height} pixels. Each circle is a size; the larger the circle, the more"
+            " photos have that size. Photos on the dotted line are square. The network sees the central square of each.",
+            width=width,
+            height=height,
+        )
     )
     figure = figures.photo_sizes(sizes)
-    st.plotly_chart(figure, config={"displayModeBar": False}, alt="Widths and heights of the photos")
+    st.plotly_chart(figure, config={"displayModeBar": False}, alt=tr("Widths and heights of the photos"))
 
 
 def findings(dataset: Dataset) -> None:
     """What the checks found, each with a link to the photos."""
-    st.header("Findings", anchor=False)
+    st.header(tr("Findings"), anchor=False)
     left_out = left_out_count(dataset)
     without_photo = descriptions.describe_rows_without_photo(dataset)
     if not dataset.findings and not left_out and not without_photo:
-        st.markdown(":green[:material/check_circle:] Every file can be used, and no problems were found.")
+        fine = tr("Every file can be used, and no problems were found.")
+        st.markdown(f":green[:material/check_circle:] {fine}")
     with st.container(gap=None):
         if left_out:
-            go_to(f"{left_out:,} left out, with reasons", ":material/rule:", LEFT_OUT)
+            go_to(tr("{count} left out, with reasons", count=left_out), ":material/rule:", LEFT_OUT)
         if without_photo:
             go_to(without_photo, ":material/link_off:", LEFT_OUT, "rows")
         for finding in dataset.findings:
             kind = finding.kind
-            go_to(f"{kind.title} · {finding.count:,}", f":material/{kind.icon}:", CHECKS, kind.key)
+            go_to(f"{kind.title} · {number(finding.count)}", f":material/{kind.icon}:", CHECKS, kind.key)
     if dataset.scan.datasets_inside:
-        names = ", ".join(f"“{markdown.escape(name)}”" for name in dataset.scan.datasets_inside[:5])
+        names = [tr("“{name}”", name=markdown.escape(name)) for name in dataset.scan.datasets_inside[:5]]
         st.info(
-            f"{names} contain folders of photos themselves. If they are datasets, open one of them instead;"
-            " here each one counts as a class.",
+            tr(
+                "{folders} contain folders of photos themselves. If they are datasets, open one of them instead; here"
+                " each one counts as a class.",
+                folders=formatting.listed(names),
+            ),
             icon=":material/lightbulb:",
         )
     if dataset.scan.index_trouble:
-        st.caption(
-            ":material/save: The scan could not be saved, so the next one will take just as long"
-            f" ({markdown.escape(dataset.scan.index_trouble)})."
+        words = tr(
+            "The scan could not be saved, so the next one will take just as long ({reason}).",
+            reason=markdown.escape(retold(dataset.scan.index_trouble)),
         )
+        st.caption(f":material/save: {words}")
 
 
 def examples(dataset: Dataset) -> None:
     """A few photos of the first classes."""
     folder = dataset.folder
-    st.header("Examples", anchor=False)
+    st.header(tr("Examples"), anchor=False)
     for label, name in enumerate(shown_names(folder.class_names)[:EXAMPLE_CLASSES]):
         members = np.flatnonzero(folder.labels == label)
         chosen = members[np.linspace(0, len(members) - 1, min(EXAMPLES, len(members))).astype(int)]
-        st.markdown(f"**{markdown.escape(name)}** · {len(members):,} photos")
+        st.markdown(f"**{markdown.escape(name)}** · {formatting.photos(len(members))}")
         thumbnails.show_thumbnails(folder, chosen.tolist())
     more = len(folder.class_names) - EXAMPLE_CLASSES
-    go_to(f"All photos{f', and {more:,} more classes' if more > 0 else ''}", ":material/grid_view:", PHOTOS)
+    words = tr("All photos")
+    if more > 0:
+        words = tr_plural("All photos, and {count} more class", "All photos, and {count} more classes", more)
+    go_to(words, ":material/grid_view:", PHOTOS)
 
 
 def go_to(label: str, icon: str, view: str, kind: str = "") -> None:
@@ -209,17 +239,19 @@ def checks(dataset: Dataset) -> None:
     found = {finding.kind.key: finding for finding in dataset.findings}
     decisions.undo_bar(dataset)
     if not found:
-        st.success("No findings: no copies, no look-alikes, nothing blurred, dark or tiny.")
+        st.success(tr("No findings: no copies, no look-alikes, nothing blurred, dark or tiny."))
         return
     kinds = [kind.key for kind in KINDS if kind.key in found]
     if state.widget("finding-kind") not in kinds:
         state.set_widget("finding-kind", kinds[0])
     chosen = st.pills(
-        "Kind",
+        tr("Kind"),
         kinds,
         required=True,
         key="finding-kind",
-        format_func=lambda key: f":material/{found[key].kind.icon}: {found[key].kind.title} · {found[key].count:,}",
+        format_func=lambda key: (
+            f":material/{found[key].kind.icon}: {found[key].kind.title} · {number(found[key].count)}"
+        ),
         label_visibility="collapsed",
     )
     decisions.finding_in_full(dataset, found[str(chosen)])
@@ -229,34 +261,42 @@ def photos(dataset: Dataset) -> None:
     """The photos of one class, a page at a time."""
     folder = dataset.folder
     counts, names = folder.counts(), shown_names(folder.class_names)
-    labels = {number: f"{name} · {counts[number]:,} photos" for number, name in enumerate(names)}
-    label = elements.choose("Class", labels, f"photos-of-{folder.root}")
+    labels = {label: f"{name} · {formatting.photos(counts[label])}" for label, name in enumerate(names)}
+    label = elements.choose(tr("Class"), labels, f"photos-of-{folder.root}")
     decisions.undo_bar(dataset)
     members = np.flatnonzero(folder.labels == label)
     pages = -(-len(members) // PER_PAGE)
     page = st.pagination(pages, key=f"photos-{label}-{pages}") if pages > 1 else 1
     shown = members[(page - 1) * PER_PAGE : page * PER_PAGE].tolist()
-    decisions.cards(dataset, shown, f"Photos of {folder.class_names[label]}", "looked at", f"{label}-{page}")
+    title = tr("Photos of {name}", name=folder.class_names[label])
+    decisions.cards(dataset, shown, title, tr("looked at"), f"{label}-{page}")
 
 
 def left_out(dataset: Dataset) -> None:
     """What is not used, each with its reason."""
-    rows = [{"file": entry.path, "reason": entry.reason} for entry in dataset.scan.files_left_out]
+    rows = [{"file": entry.path, "reason": retold(entry.reason)} for entry in dataset.scan.files_left_out]
     rows += [
-        {"file": dataset.folder.paths[i], "reason": f"{reason}; see Checks"} for i, reason in dataset.withheld.items()
+        {"file": dataset.folder.paths[i], "reason": tr("{reason}; see Checks", reason=reason)}
+        for i, reason in dataset.withheld.items()
     ]
-    rows += [{"file": path, "reason": "you left it out; see Decisions"} for path in dataset.excluded()]
+    rows += [{"file": path, "reason": tr("you left it out; see Decisions")} for path in dataset.excluded()]
     if dataset.scan.ignored:
-        st.caption(f"{dataset.scan.ignored:,} hidden files and system files (.DS\\_Store, Thumbs.db …) were ignored.")
+        ignored = tr_plural(
+            "{count} hidden file or system file ({examples} …) was ignored.",
+            "{count} hidden files and system files ({examples} …) were ignored.",
+            dataset.scan.ignored,
+            examples=".DS\\_Store, Thumbs.db",
+        )
+        st.caption(ignored)
     if without_photo := descriptions.describe_rows_without_photo(dataset):
         with st.expander(without_photo, icon=":material/link_off:"):
             missing = [{"named in the table": entry.path} for entry in dataset.scan.rows_without_photo]
             elements.long_list(missing, "not-in-the-folder.csv")
     if not rows:
-        st.success("No photo is left out: every file in the folder can be used.")
+        st.success(tr("No photo is left out: every file in the folder can be used."))
         return
     reasons = Counter(figures.general(row["reason"]) for row in rows)
-    st.plotly_chart(figures.reasons(reasons), config={"displayModeBar": False}, alt="Why files are left out")
+    st.plotly_chart(figures.reasons(reasons), config={"displayModeBar": False}, alt=tr("Why files are left out"))
     elements.long_list(rows, "left-out.csv")
 
 

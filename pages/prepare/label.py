@@ -3,10 +3,10 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core import formatting
 from core.data.dataset import Dataset
 from core.errors import DataError
 from core.labelling.pool import Labels
+from core.language import tr, tr_mark, tr_plural
 from pages.components.cached import datasets
 from pages.components.dataset import decisions, label_source
 from pages.components.labelling import confirming, one_by_one, start
@@ -16,12 +16,13 @@ from pages.components.shared import dataset_choice, elements, state
 from pages.components.shared.report_errors import reporting
 
 VIEW = "label-view"
-LABEL, CONFIRM, DECISIONS = "Label", "Spread and confirm", "Decisions"
+LABEL, CONFIRM, DECISIONS = "label", "confirm", "decisions"
+TITLES = {LABEL: tr_mark("Label"), CONFIRM: tr_mark("Spread and confirm"), DECISIONS: tr_mark("Decisions")}
 
 LABELLING = Purpose(
-    "Look at the photos",
+    tr_mark("Look at the photos"),
     ":material/label:",
-    "Then you are asked about the photos whose labels teach most.",
+    tr_mark("Then you are asked about the photos whose labels teach most."),
     at_once=True,
 )
 
@@ -32,10 +33,15 @@ def lead_on_to_training(place: DeltaGenerator, dataset: Dataset) -> None:
         datasets.split_of(dataset, 0)
     except DataError:
         place.button(
-            "Train", icon=":material/local_fire_department:", disabled=True, help="Label photos of two classes."
+            tr("Train"),
+            key="train-later",
+            icon=":material/local_fire_department:",
+            disabled=True,
+            help=tr("Label photos of two classes."),
         )
         return
-    words = f"Train on these {len(dataset.folder) - len(dataset.withheld):,} photos"
+    used = len(dataset.folder) - len(dataset.withheld)
+    words = tr_plural("Train on this photo", "Train on these {count} photos", used)
     icon = ":material/local_fire_department:"
     elements.lead_on(place, words, "pages/train/train.py", icon, state.close_run)
 
@@ -48,10 +54,11 @@ def views(dataset: Dataset) -> None:
         pool = datasets.pool(dataset.scan, network.key, found)
     labels = Labels.of(pool, dataset)
     view = st.segmented_control(
-        "View",
+        tr("View"),
         [LABEL, CONFIRM, DECISIONS],
         default=LABEL,
         required=True,
+        format_func=lambda name: tr(TITLES[name]),
         key=VIEW,
         persist_state="session",
         label_visibility="collapsed",
@@ -63,15 +70,22 @@ def views(dataset: Dataset) -> None:
     else:
         decisions.decided(dataset)
     if pool.total > len(pool) + pool.unread:
-        st.caption(f"Of the {pool.total:,} photos, {len(pool):,} drawn by chance are asked about.")
+        words = tr("Of the {total} photos, {count} drawn by chance are asked about.", total=pool.total, count=len(pool))
+        st.caption(words)
     if pool.unread:
-        st.caption(f"{formatting.photos(pool.unread)} could not be read and cannot be labelled.")
+        unread = tr_plural(
+            "{count} photo could not be read and cannot be labelled.",
+            "{count} photos could not be read and cannot be labelled.",
+            pool.unread,
+        )
+        st.caption(unread)
 
 
 with st.container(key="label-page"):
     with st.container(key="label-title"):
         place = elements.page_head(
-            "Label", "Photos without classes become a dataset: a few labels, of the photos that teach most."
+            tr("Label"),
+            tr("Photos without classes become a dataset: a few labels, of the photos that teach most."),
         )
     root = start.folder_or_stop()
     start.head(root)

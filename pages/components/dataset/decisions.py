@@ -7,11 +7,13 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from core import formatting
 from core.data.class_names import shown_name, shown_names
 from core.data.dataset import ALIKE, ALIKE_CONFLICT, CONFLICT, COPIES, LEAK, NEVER_LEARNED, SAME_NAME, Dataset, Finding
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision, Review, rows_of
 from core.data.scan.folder import ImageFolder
 from core.errors import UnfreezeError
+from core.language import retold, tr, tr_context, tr_mark, tr_plural
 from pages.components.cached import datasets
 from pages.components.dataset import opened_photo
 from pages.components.gallery.gallery import DECIDED, Action, Photo, gallery
@@ -22,7 +24,7 @@ SINGLES_PER_PAGE = 48
 PER_SET = 12
 CLASS_KINDS = (NEVER_LEARNED, SAME_NAME)
 TARGET = "move-target"
-LEAVE_OUT, CORRECT = "Leave out", "Label is correct"
+LEAVE_OUT, CORRECT = tr_mark("Leave out"), tr_mark("Label is correct")
 
 
 def decide(dataset: Dataset, action: str, positions: Iterable[int], why: str, label: str = "") -> None:
@@ -43,14 +45,14 @@ def keep(root: Path, how: Callable[[Review], Review]) -> None:
     try:
         datasets.reviews().change(root, how)
     except UnfreezeError as error:
-        state.remember("notice", str(error))
+        state.remember("notice", error.text)
 
 
 def notice() -> None:
     """Say, once, what went wrong in the last callback."""
     message = state.take("notice")
     if message:
-        st.warning(markdown.escape(message), icon=":material/info:")
+        st.warning(markdown.escape(retold(message)), icon=":material/info:")
 
 
 def undo_bar(dataset: Dataset) -> None:
@@ -58,7 +60,9 @@ def undo_bar(dataset: Dataset) -> None:
     made = dataset.review.decisions
     with st.container(horizontal=True, vertical_alignment="center"):
         undo_button(dataset, "undo", on_hover=False)
-        words = f"Last decision: {describe(made[-1], dataset.folder)}" if made else "Nothing is decided yet."
+        words = tr("Nothing is decided yet.")
+        if made:
+            words = tr("Last decision: {decision}", decision=describe(made[-1], dataset.folder))
         st.markdown(f":gray[{words}]", width="content")
 
 
@@ -71,12 +75,12 @@ def undo_button(
     """
     last = dataset.review.decisions[-1] if dataset.review.decisions else None
     st.button(
-        "Undo",
+        tr("Undo"),
         icon=":material/undo:",
         shortcut="Z",
         key=key,
         disabled=last is None,
-        help=f"Undo: {describe(last, dataset.folder)}" if on_hover and last else None,
+        help=tr("Undo: {decision}", decision=describe(last, dataset.folder)) if on_hover and last else None,
         on_click=_undo,
         args=(dataset.review.root, last, undone),
     )
@@ -91,8 +95,10 @@ def _undo(root: Path, decision: Decision | None, undone: Callable[[Decision], No
 def describe(decision: Decision, folder: ImageFolder) -> str:
     """A decision in a few words, safe as Markdown."""
     names = list(decision.photos)
-    what = markdown.escape(names[0]) if len(names) == 1 else f"{len(names):,} photos"
-    return f"{what} {opened_photo.in_words(decision, folder)}"
+    words = opened_photo.in_words(decision, folder)
+    if len(names) == 1:
+        return tr_context("decision", "{photo} {decided}", photo=markdown.escape(names[0]), decided=words)
+    return tr_plural("{count} photo {decided}", "{count} photos {decided}", len(names), decided=words)
 
 
 def finding_in_full(dataset: Dataset, finding: Finding) -> None:
@@ -111,9 +117,16 @@ def finding_in_full(dataset: Dataset, finding: Finding) -> None:
         with st.container(border=True):
             about_class(dataset, finding, group)
             place = f"{kind.key}-{page}-{number}"
-            cards(dataset, group[:PER_SET].tolist(), f"{kind.title}, {number + 1}", kind.title, place, hint=number == 0)
+            cards(
+                dataset,
+                group[:PER_SET].tolist(),
+                tr("{title}, {number}", title=kind.title, number=number + 1),
+                kind.title,
+                place,
+                hint=number == 0,
+            )
             if len(group) > PER_SET:
-                st.caption(f"… and {len(group) - PER_SET:,} more photos")
+                st.caption(tr_plural("… and {count} more photo", "… and {count} more photos", len(group) - PER_SET))
             for_set(dataset, finding, group.tolist(), place)
 
 
@@ -122,8 +135,13 @@ def about_class(dataset: Dataset, finding: Finding, group: NDArray[np.intp]) -> 
     if finding.kind.key in CLASS_KINDS:
         near = dataset.classes_to_join(finding, group)
         name = markdown.escape(shown_names(dataset.folder.class_names)[dataset.folder.labels[group[0]]])
-        nearest = f"the nearest name is “{markdown.escape(near[0])}”" if near else "no other class has a similar name"
-        st.markdown(f"“{name}” · {len(group):,} photos: {nearest}")
+        count = formatting.photos(len(group))
+        if near:
+            nearest = markdown.escape(near[0])
+            words = tr("“{name}” · {photos}: the nearest name is “{nearest}”", name=name, photos=count, nearest=nearest)
+        else:
+            words = tr("“{name}” · {photos}: no other class has a similar name", name=name, photos=count)
+        st.markdown(words)
 
 
 def for_all(dataset: Dataset, finding: Finding) -> None:
@@ -132,11 +150,13 @@ def for_all(dataset: Dataset, finding: Finding) -> None:
     spare = [int(i) for group in finding.sets for i in group[1:]]
     with st.container(horizontal=True, gap="small"):
         if finding.kind.key in (COPIES, ALIKE):
-            act(dataset, EXCLUDE, spare, finding, f"Use only one of each ({len(spare):,} left out)", "one-of-each")
+            label = tr("Use only one of each ({count} left out)", count=len(spare))
+            act(dataset, EXCLUDE, spare, finding, label, "one-of-each")
         if not finding.kind.together:
-            act(dataset, EXCLUDE, everything, finding, f"Leave out all {len(everything):,}", "all-out")
+            label = tr("Leave out all {count}", count=len(everything))
+            act(dataset, EXCLUDE, everything, finding, label, "all-out")
         if not finding.kind.sure and finding.kind.key not in CLASS_KINDS:
-            act(dataset, KEEP, everything, finding, "All are fine", "all-fine")
+            act(dataset, KEEP, everything, finding, tr("All are fine"), "all-fine")
 
 
 def for_set(dataset: Dataset, finding: Finding, group: list[int], key: str) -> None:
@@ -148,19 +168,21 @@ def for_set(dataset: Dataset, finding: Finding, group: list[int], key: str) -> N
                 name = shown_names(dataset.folder.class_names)[label]
                 right = next(i for i in group if dataset.folder.labels[i] == label)
                 others = [i for i in group if i != right]
-                act(dataset, EXCLUDE, others, finding, f"It is {markdown.escape(name)}", f"{key}-{label}")
-            act(dataset, EXCLUDE, group, finding, "Use none of them", f"{key}-none")
+                is_it = tr("It is {name}", name=markdown.escape(name))
+                act(dataset, EXCLUDE, others, finding, is_it, f"{key}-{label}")
+            act(dataset, EXCLUDE, group, finding, tr("Use none of them"), f"{key}-none")
         elif finding.kind.key in CLASS_KINDS:
             positions = np.array(group)
             for name in dataset.classes_to_join(finding, positions) or dataset.classes_missing_beside(positions):
-                act(dataset, RELABEL, group, finding, f"Join with “{markdown.escape(name)}”", f"{key}-{name}", name)
+                join = tr("Join with “{name}”", name=markdown.escape(name))
+                act(dataset, RELABEL, group, finding, join, f"{key}-{name}", name)
             if finding.kind.key == SAME_NAME:
-                act(dataset, KEEP, group, finding, "They are different classes", f"{key}-fine")
+                act(dataset, KEEP, group, finding, tr("They are different classes"), f"{key}-fine")
         elif finding.kind.key in (COPIES, ALIKE):
-            act(dataset, EXCLUDE, group[1:], finding, "Use only the first", f"{key}-first")
+            act(dataset, EXCLUDE, group[1:], finding, tr("Use only the first"), f"{key}-first")
         if finding.kind.key in (ALIKE, ALIKE_CONFLICT, LEAK):
-            label = "They differ: use all" if finding.kind.key == LEAK else "They are fine"
-            act(dataset, KEEP, group, finding, label, f"{key}-fine")
+            fine = tr("They differ: use all") if finding.kind.key == LEAK else tr("They are fine")
+            act(dataset, KEEP, group, finding, fine, f"{key}-fine")
 
 
 def act(
@@ -207,10 +229,10 @@ def actions_for(folder: ImageFolder, positions: Sequence[int]) -> tuple[Action, 
     labels = {int(folder.labels[i]) for i in positions}
     others = tuple(name for label, name in enumerate(folder.class_names) if labels != {label})
     shown = tuple(shown_name(name, folder.class_names) for name in others)
-    move = Action(RELABEL, "M", "Move", others, state.recall(TARGET, ""), shown)
+    move = Action(RELABEL, "M", tr("Move"), others, state.recall(TARGET, ""), shown)
     return (
-        Action(EXCLUDE, "X", LEAVE_OUT),
-        Action(KEEP, "K", CORRECT),
+        Action(EXCLUDE, "X", tr(LEAVE_OUT)),
+        Action(KEEP, "K", tr(CORRECT)),
         *((move,) if others else ()),
     )
 
@@ -243,13 +265,15 @@ def decided(dataset: Dataset) -> None:
     review = dataset.review
     if not review.decisions:
         st.info(
-            "There are no decisions yet. Click a photo under Photos or Checks to decide about it.",
+            tr("There are no decisions yet. Click a photo under Photos or Checks to decide about it."),
             icon=":material/rate_review:",
         )
         return
     st.markdown(
-        "Your photos are never changed. Decisions are saved separately, in"
-        f" {markdown.code(datasets.reviews().file(review.root))}, and each can be taken back."
+        tr(
+            "Your photos are never changed. Decisions are saved separately, in {file}, and each can be taken back.",
+            file=markdown.code(datasets.reviews().file(review.root)),
+        )
     )
     undo_bar(dataset)
     elements.download_list(rows_of(review.decisions), "decisions.csv")
@@ -257,10 +281,14 @@ def decided(dataset: Dataset) -> None:
         decision = review.decisions[position]
         with st.container(horizontal=True, vertical_alignment="center", border=True):
             st.markdown(
-                f"{describe(decision, dataset.folder)}  \n:gray[{markdown.escape(decision.why)}]", width="stretch"
+                f"{describe(decision, dataset.folder)}  \n:gray[{markdown.escape(retold(decision.why))}]",
+                width="stretch",
             )
-            st.button("Take back", key=f"back-{position}", on_click=take_back, args=(review.root, decision))
+            st.button(tr("Take back"), key=f"back-{position}", on_click=take_back, args=(review.root, decision))
     for path, reason in dataset.lost:
-        st.caption(
-            f":material/link_off: {markdown.escape(path)}: {markdown.escape(reason)}; the decision is not applied."
+        words = tr(
+            "{photo}: {reason}; the decision is not applied.",
+            photo=markdown.escape(path),
+            reason=markdown.escape(retold(reason)),
         )
+        st.caption(f":material/link_off: {words}")

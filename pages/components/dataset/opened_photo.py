@@ -8,6 +8,7 @@ import streamlit as st
 from core.data.class_names import shown_name
 from core.data.review import EXCLUDE, KEEP, RELABEL, Decision
 from core.data.scan.folder import ImageFolder
+from core.language import tr
 from pages.components.cached import datasets
 from pages.components.shared import markdown, state, thumbnails
 
@@ -45,7 +46,7 @@ def show_opened() -> None:
     """A dialog with the photo that was just opened, if one was."""
     album = state.take(OPENED)
     if isinstance(album, Album):
-        st.dialog("Photo", width="medium", icon=":material/photo:")(_one)(album)
+        st.dialog(tr("Photo"), width="medium", icon=":material/photo:")(_one)(album)
 
 
 def _one(album: Album) -> None:
@@ -54,13 +55,14 @@ def _one(album: Album) -> None:
     path, label = album.folder.paths[position], album.folder.class_names[album.folder.labels[position]]
     name = shown_name(label, album.folder.class_names)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{place + 1:,} of {len(album.positions):,}**", width="stretch")
-        _step("Back", ":material/chevron_left:", "Left", place - 1, album)
-        _step("Next", ":material/chevron_right:", "Right", place + 1, album)
+        words = tr("**{number} of {total}**", number=place + 1, total=len(album.positions))
+        st.markdown(words, width="stretch")
+        _step("back", tr("Back"), ":material/chevron_left:", "Left", place - 1, album)
+        _step("next", tr("Next"), ":material/chevron_right:", "Right", place + 1, album)
     photo, facts = st.columns([3, 2], gap="medium")
     with photo:
         file = album.folder.absolute(position)
-        thumbnails.show_photo(file, datasets.large, PHOTO_PIXELS, f"{path}, labelled {name}")
+        thumbnails.show_photo(file, datasets.large, PHOTO_PIXELS, tr("{photo}, labelled {name}", photo=path, name=name))
         st.caption(markdown.escape(path))
     with facts:
         st.markdown(f"## {markdown.escape(name)}")
@@ -71,40 +73,48 @@ def _one(album: Album) -> None:
 
 def in_words(decision: Decision, folder: ImageFolder) -> str:
     """What was decided about a photo of a dataset, safe as Markdown."""
-    words = {EXCLUDE: "left out", KEEP: "marked as correct", RELABEL: "moved to"}
-    label = markdown.escape(shown_name(decision.label, folder.class_names))
-    return f"{words[decision.action]} {label}" if label else words[decision.action]
+    if decision.action == RELABEL:
+        return tr("moved to {name}", name=markdown.escape(shown_name(decision.label, folder.class_names)))
+    return tr("left out") if decision.action == EXCLUDE else tr("marked as correct")
 
 
 def short(decision: Decision, folder: ImageFolder) -> str:
     """What was decided about a photo of a dataset, in a word or two, as plain text for a badge."""
-    now = f"now {shown_name(decision.label, folder.class_names)}"
-    return {EXCLUDE: "left out", KEEP: "correct", RELABEL: now}[decision.action]
+    if decision.action == RELABEL:
+        return tr("now {name}", name=shown_name(decision.label, folder.class_names))
+    return tr("left out") if decision.action == EXCLUDE else tr("correct")
 
 
-def _step(label: str, icon: str, key: str, place: int, album: Album) -> None:
+def _step(name: str, label: str, icon: str, key: str, place: int, album: Album) -> None:
     there = 0 <= place < len(album.positions)
-    arguments = (PLACE, place)
-    st.button(label, icon=icon, shortcut=key, disabled=not there, on_click=state.remember, args=arguments)
+    st.button(
+        label,
+        icon=icon,
+        shortcut=key,
+        key=f"opened-{name}",
+        disabled=not there,
+        on_click=state.remember,
+        args=(PLACE, place),
+    )
 
 
 def _decisions(album: Album, position: int, label: str) -> None:
     """What can be decided; the page is then drawn anew, without the dialog."""
     with st.container(gap="xsmall"):
         for action, words, icon, key in (
-            (KEEP, "The label is correct", ":material/check:", "K"),
-            (EXCLUDE, "Leave it out", ":material/block:", "X"),
+            (KEEP, tr("The label is correct"), ":material/check:", "K"),
+            (EXCLUDE, tr("Leave it out"), ":material/block:", "X"),
         ):
             if st.button(words, icon=icon, shortcut=key, key=f"opened-{action}", width="stretch"):
                 album.decide(action, position, "")
                 st.rerun()
         others = [name for name in album.folder.class_names if name != label]
         chosen = st.selectbox(
-            "Or move it to",
+            tr("Or move it to"),
             others,
             index=None,
             format_func=lambda name: shown_name(name, album.folder.class_names),
-            placeholder="Choose a class…",
+            placeholder=tr("Choose a class…"),
             key=f"opened-move-{position}",
         )
         if chosen:

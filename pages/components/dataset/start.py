@@ -6,26 +6,28 @@ from pathlib import Path
 
 import streamlit as st
 
+from core import formatting
 from core.data.intake.sample import SAMPLE_NAME, SAMPLE_PHOTOS, write_sample
 from core.data.scan import folder_picker
 from core.data.scan.folder import check_inside
 from core.errors import UnfreezeError
+from core.language import tr, tr_mark
 from core.runs.store import QUEUED
 from pages.components.cached import services
 from pages.components.collect import collecting
 from pages.components.dataset import folder_choice, start_pictures
 from pages.components.dataset.folder_choice import Wanted
-from pages.components.shared import dataset_choice, drawings, markdown, run_descriptions, state
+from pages.components.shared import dataset_choice, markdown, run_descriptions, state
 from pages.components.shared.report_errors import reporting
 from pages.components.shared.run_descriptions import LoadedRun
 
 OWN_FOLDER = "own-folder"
 
 DATASET_FOLDER = Wanted(
-    "Folder with one subfolder for each class",
+    tr_mark("Folder with one subfolder for each class"),
     "flowers",
-    "For example flowers/roses and flowers/tulips: type or paste the path of “flowers”.",
-    "Highlighted folders contain one subfolder of photos for each class and can be used as they are.",
+    tr_mark("For example flowers/roses and flowers/tulips: type or paste the path of “flowers”."),
+    tr_mark("Highlighted folders contain one subfolder of photos for each class and can be used as they are."),
     folder_picker.looks_like_dataset,
 )
 
@@ -40,12 +42,11 @@ def show() -> None:
     if state.recall(OWN_FOLDER, False):
         _own_folder()
         return
-    st.title("Teach your computer to see", anchor=False)
+    st.title(tr("Teach your computer to see"), anchor=False)
     st.html(start_pictures.the_way())
     _cards()
-    st.page_link(
-        "pages/prepare/collect.py", label="Or a ZIP file, or a dataset from the internet", icon=":material/folder_zip:"
-    )
+    others = tr("Or a ZIP file, or a dataset from the internet")
+    st.page_link("pages/prepare/collect.py", label=others, icon=":material/folder_zip:")
     _go_on()
 
 
@@ -64,17 +65,16 @@ def _choose(path: Path) -> None:
 def _cards() -> None:
     camera, folder, sample = st.columns(3)
     with camera:
-        if _card(
-            "camera", start_pictures.CAMERA, "Camera", "Two things, one minute.", "Take photos", collecting.begin_new
-        ):
+        words, button = tr("Two things, one minute."), tr("Take photos")
+        if _card("camera", start_pictures.CAMERA, tr("Camera"), words, button, collecting.begin_new):
             st.switch_page("pages/prepare/collect.py")
     with folder:
-        words = "One subfolder for each thing."
-        _card("folder", start_pictures.FOLDER, "My folder", words, "Choose a folder", _ask_for_folder)
+        words, button = tr("One subfolder for each thing."), tr("Choose a folder")
+        _card("folder", start_pictures.folder(), tr("My folder"), words, button, _ask_for_folder)
     with sample:
-        words = f"{SAMPLE_PHOTOS:,} handwritten digits."
-        if _card("sample", start_pictures.SAMPLE, "Sample", words, "Use the digits"):
-            with st.spinner("Writing the digits as photos…"), reporting():
+        words = tr("{count} handwritten digits.", count=SAMPLE_PHOTOS)
+        if _card("sample", start_pictures.SAMPLE, tr("Sample"), words, tr("Use the digits")):
+            with st.spinner(tr("Writing the digits as photos…")), reporting():
                 open_dataset(write_sample(services.settings().datasets_folder))
 
 
@@ -84,7 +84,7 @@ def _card(
     """A picture with a title, a sentence and a button, all of which is the button; returns whether it was pressed."""
     with st.container(border=True, height="stretch", gap="small", key=f"start-{key}"):
         st.html(start_pictures.card(picture, title, words))
-        return st.button(button, width="stretch", type="primary", on_click=on_click)
+        return st.button(button, key=f"begin-{key}", width="stretch", type="primary", on_click=on_click)
 
 
 def _ask_for_folder() -> None:
@@ -96,14 +96,14 @@ def _go_on() -> None:
     earlier, more = _earlier()
     if not earlier:
         return
-    st.header("Go on", anchor=False)
+    st.header(tr("Go on"), anchor=False)
     with st.container(horizontal=True, gap="small"):
         for path, shown in earlier:
             icon = ":material/photo_library:" if shown is None else ":material/history:"
             if st.button(_words(path, shown), key=f"go-on-{path}", icon=icon):
                 _take_up(path, shown)
         if more:
-            st.page_link("pages/train/runs.py", label="All runs", icon=":material/history:")
+            st.page_link("pages/train/runs.py", label=tr("All runs"), icon=":material/history:")
 
 
 def _take_up(path: Path, shown: LoadedRun | None) -> None:
@@ -135,12 +135,15 @@ def _words(path: Path, shown: LoadedRun | None) -> str:
     if shown is None:
         return name
     accuracy = shown.status.test_accuracy
-    return f"{name} · {shown.status.state if accuracy is None else drawings.percent(accuracy)}"
+    grade = run_descriptions.state_in_words(shown.status.state) if accuracy is None else formatting.percent(accuracy)
+    return f"{name} · {grade}"
 
 
 def _own_folder() -> None:
     """A path to paste, and a walk through the folders."""
-    st.title("My folder", anchor=False)
-    st.markdown("A folder of photos with one subfolder for each class is all it takes.")
+    st.title(tr("My folder"), anchor=False)
+    st.markdown(tr("A folder of photos with one subfolder for each class is all it takes."))
     folder_choice.pick(DATASET_FOLDER, _choose)
-    st.button("Back", icon=":material/arrow_back:", on_click=state.remember, args=(OWN_FOLDER, False))
+    st.button(
+        tr("Back"), key="back-to-start", icon=":material/arrow_back:", on_click=state.remember, args=(OWN_FOLDER, False)
+    )

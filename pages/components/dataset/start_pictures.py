@@ -6,6 +6,7 @@ They are images with colours that can be seen on light and on dark, since Stream
 from base64 import b64encode
 from pathlib import Path
 
+from core.language import tr
 from pages.components.shared.colours import EDGE, FROZEN, LEARNS
 
 PAPER = f"{FROZEN}22"
@@ -58,15 +59,12 @@ TRAIN = _drawn(
     ),
 )
 
-TRY = _drawn(
-    132,
-    76,
-    _photo(1, 21, CUP)
-    + _word(46, 34, "cup")
-    + _block(78, 24, 52, 12, FROZEN)
-    + _word(46, 55, "pen")
-    + _block(78, 45, 7, 12, FROZEN),
-)
+
+def _try() -> str:
+    words = _word(46, 34, tr("cup")) + _word(46, 55, tr("pen"))
+    bars = _block(78, 24, 52, 12, FROZEN) + _block(78, 45, 7, 12, FROZEN)
+    return _drawn(132, 76, _photo(1, 21, CUP) + words + bars)
+
 
 CAMERA = _drawn(
     168,
@@ -75,22 +73,26 @@ CAMERA = _drawn(
     f'<circle cx="27" cy="27" r="9"/>{_photo(84, 8, CUP)}{_photo(130, 8, PEN)}',
 )
 
-FOLDER = _drawn(
-    168,
-    50,
-    '<path d="M4 9a3 3 0 0 1 3-3h13l5 6h22a3 3 0 0 1 3 3v27a3 3 0 0 1-3 3H7a3 3 0 0 1-3-3z"/>'
-    f'<path d="M66 25h10M76 11v28M76 11h10M76 39h10"/>{_word(94, 16, "roses")}{_word(94, 44, "tulips")}',
-)
-
 SAMPLE = _image("png", DIGITS.read_bytes())
+
+
+def folder() -> str:
+    """HTML of a folder with two subfolders."""
+    roses, tulips = _word(94, 16, tr("roses")), _word(94, 44, tr("tulips"))
+    return _drawn(
+        168,
+        50,
+        '<path d="M4 9a3 3 0 0 1 3-3h13l5 6h22a3 3 0 0 1 3 3v27a3 3 0 0 1-3 3H7a3 3 0 0 1-3-3z"/>'
+        f'<path d="M66 25h10M76 11v28M76 11h10M76 39h10"/>{roses}{tulips}',
+    )
 
 
 def the_way() -> str:
     """HTML of the three steps, with an arrow from each to the next."""
     steps = (
-        (1, "Photos", "of two things or more", PHOTOS),
-        (2, "Train", "it learns to tell them apart", TRAIN),
-        (3, "Try", "show it a new photo", TRY),
+        (1, tr("Photos"), tr("of two things or more"), PHOTOS),
+        (2, tr("Train"), tr("it learns to tell them apart"), TRAIN),
+        (3, tr("Try"), tr("show it a new photo"), _try()),
     )
     parts = (
         f'<div role="listitem">{picture}<p><b><span class="uf-number">{number}</span>{name}</b><br>'
