@@ -164,7 +164,8 @@ def sizes_and_shapes(sizes: NDArray[np.int32]) -> None:
     st.markdown(
         tr(
             "A typical photo is {width} × {height} pixels. Each circle is a size; the larger the circle, the more"
-            " photos have that size. Photos on the dotted line are square. The network sees the central square of each.",
+            " photos have that size. Photos on the dotted line are square. The network sees the central square of"
+            " each.",
             width=width,
             height=height,
         )
