@@ -69,8 +69,8 @@ def with_heif() -> bool:
 class Reason(str):
     """Why a photo is not read, in English, with the message and the values of which it is made."""
 
-    message: str
-    values: Mapping[str, str]
+    message: str = ""
+    values: Mapping[str, str] | None = None
 
 
 def _because(message: str, **values: object) -> Reason:

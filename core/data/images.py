@@ -270,7 +270,7 @@ def _out_of_reach(error: OSError) -> PhotoOutOfReach:
 
 def _of_encoding(reason: str) -> str:
     """The reason that `core.data.encodings` gives, in the reader's language."""
-    return tr(reason.message, **reason.values) if isinstance(reason, Reason) else reason
+    return tr(reason.message, **(reason.values or {})) if isinstance(reason, Reason) else reason
 
 
 def _check(image: Image.Image, max_pixels: int) -> None:

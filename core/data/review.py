@@ -15,7 +15,7 @@ from core.data.scan.layout import Layout
 from core.errors import DataError, UnfreezeError
 from core.files import saving, write_atomically
 from core.json_values import parsed
-from core.language import from_json, kept, retold, tr
+from core.language import Text, from_json, kept, retold, tr
 
 VERSION = 1
 
@@ -64,6 +64,10 @@ class Decision:
             raise DataError(
                 tr("A decision to {action} photos has the label “{label}”.", action=self.action, label=self.label)
             )
+
+    def is_because(self, message: str) -> bool:
+        """Whether this message, in English, is the reason."""
+        return (self.why.message if isinstance(self.why, Text) else self.why) == message
 
 
 @dataclass(frozen=True)

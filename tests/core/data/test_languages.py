@@ -101,9 +101,11 @@ def test_why_something_was_decided_is_kept_in_no_language(root: Path) -> None:
     with reading("zh"):
         review = Review.from_json(english, root)
         assert review.decisions[0].why == "相似照片" and review.to_json() == english
+        assert review.decisions[0].is_because("Look-alikes") and not review.decisions[0].is_because("Copies")
     older = json.loads(english)
     older["decisions"][0]["why"] = "Look-alikes"
-    assert Review.from_json(json.dumps(older), root).decisions[0].why == "Look-alikes"
+    (before,) = Review.from_json(json.dumps(older), root).decisions
+    assert before.why == "Look-alikes" and before.is_because("Look-alikes")
 
 
 def test_how_a_download_ended_is_told_to_each_reader(tmp_path: Path) -> None:
