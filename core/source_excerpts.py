@@ -51,9 +51,10 @@ def _without_annotations(source: str) -> list[str]:
 
 
 def _text(node: ast.stmt, lines: list[str], used: set[str]) -> str:
-    """A definition's lines, without the methods that are not used."""
+    """A definition's lines, without methods that are not used, and attributes of which only the type was given."""
     inner = node.body if isinstance(node, ast.ClassDef) else []
     methods = [each for each in inner if isinstance(each, ast.FunctionDef)]
     unused = [each for each in methods if f".{each.name}" not in used and not each.name.startswith("__")]
-    left_out = {line for each in unused for line in range(each.lineno - 1, (each.end_lineno or 0) + 1)}
+    declared = [each for each in inner if isinstance(each, ast.Expr) and isinstance(each.value, ast.Name)]
+    left_out = {line for each in (*unused, *declared) for line in range(each.lineno - 1, (each.end_lineno or 0) + 1)}
     return "\n".join(lines[at] for at in range(node.lineno - 1, node.end_lineno or 0) if at not in left_out).strip()
