@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from command_line.found import dataset_in, facts_of, name_of, recipe_called, state_in_words
+from command_line.found import dataset_in, facts_of, name_of, recipe_called, run_called, state_in_words
 from command_line.output import INTERRUPTED, Output
 from core.data import summary
 from core.data.subsets import TRAINING
@@ -29,6 +29,7 @@ EXAMPLES = tr_mark("""examples:
   unfreeze train recipe.json                      the dataset is the one that the recipe names
   unfreeze train recipe.json --dataset ~/flowers --name "more rotation"
   unfreeze train "rotation only" --queue          a saved recipe; does not wait for the end
+  unfreeze train recipe.json --start-from latest  begins with the model of the newest run
   unfreeze train recipe.json --json > result.json
 
 Ctrl-C stops the run as the Stop button does: the best model so far is kept and tested. Recipes are downloaded on the
@@ -41,6 +42,7 @@ def add(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> Non
     parser.add_argument(
         "--dataset", metavar="FOLDER", help=tr("photos to use instead of those the recipe was made for")
     )
+    parser.add_argument("--start-from", metavar="RUN", help=tr("start from the model of this run, of the same variant"))
     parser.add_argument("--name", help=tr("name of the run"))
     parser.add_argument("--seed", type=int, help=tr("a seed to use instead of the recipe's; the split stays the same"))
     parser.add_argument("--queue", action="store_true", help=tr("return at once; the run continues in the background"))
@@ -61,6 +63,8 @@ def train(options: argparse.Namespace, settings: Settings, output: Output) -> in
         output.say(note)
     chosen = loaded.recipe if options.seed is None else replace(loaded.recipe, seed=options.seed)
     split = chosen.limited(dataset.folder, split)
+    if options.start_from:
+        chosen = replace(chosen, start_from=run_called(options.start_from, settings).id)
     queue = Queue.of(settings)
     more = None
     if chosen.unlabelled and dataset.by_hand:

@@ -9,12 +9,13 @@ import re
 from collections.abc import Callable
 
 import keras
+import numpy as np
 
 from core.errors import RecipeError
 from core.language import tr
 from core.models import weights as weights_files
 from core.models.backbones import Backbone
-from core.models.heads import Head, attach
+from core.models.heads import HEAD_LAYERS, EarlierHead, Head, attach
 from core.models.weights import WeightsFile
 
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
@@ -76,7 +77,13 @@ def baseline_cnn(input_tensor: keras.KerasTensor, name: str) -> keras.Model:
     return keras.Model(input_tensor, x, name=name)
 
 
-def build_model(backbone: Backbone, head: Head, class_count: int, weights: WeightsFile | None) -> keras.Model:
+def build_model(
+    backbone: Backbone,
+    head: Head,
+    class_count: int,
+    weights: WeightsFile | None,
+    earlier: EarlierHead | None = None,
+) -> keras.Model:
     """Build a classifier, not yet compiled.
 
     Args:
@@ -84,6 +91,7 @@ def build_model(backbone: Backbone, head: Head, class_count: int, weights: Weigh
         head: How the head is made.
         class_count: Number of classes K, at least 2.
         weights: The backbone's weights; None starts from random ones, which the caller must want.
+        earlier: What of the head in that file, which Keras saved, is taken over; None for nothing.
 
     Returns:
         A flat functional model from "photo" (B, S, S, 3), float32 in [0, 255], to probabilities (B, K), float32.
@@ -98,8 +106,24 @@ def build_model(backbone: Backbone, head: Head, class_count: int, weights: Weigh
     else:
         weights_files.load(model, backbone, weights)
     classifier = keras.Model(model.input, attach(model.output, head, class_count), name=backbone.key)
+    if earlier and earlier.known and weights is not None:
+        _take_over(classifier, model, earlier, weights)
     _fix_drops(classifier, head.seed)
     return classifier
+
+
+def _take_over(classifier: keras.Model, bare: keras.Model, earlier: EarlierHead, file: WeightsFile) -> None:
+    """Give a head what the one in a saved classifier has learned of the classes that both have."""
+    before = keras.Model(bare.input, attach(bare.output, earlier.head, earlier.classes), name=bare.name)
+    weights_files.load_saved(before, file)
+    norm, dense = HEAD_LAYERS[1], HEAD_LAYERS[-1]
+    if earlier.head.batch_norm:
+        classifier.get_layer(norm).set_weights(before.get_layer(norm).get_weights())
+    known = list(earlier.known)
+    values = [np.array(each) for each in classifier.get_layer(dense).get_weights()]
+    for new, old in zip(values, before.get_layer(dense).get_weights(), strict=True):
+        new[..., known] = old[..., [earlier.columns[number] for number in known]]
+    classifier.get_layer(dense).set_weights(values)
 
 
 def _fix_drops(model: keras.Model, seed: int) -> None:

@@ -63,6 +63,31 @@ class Head:
             )
 
 
+@dataclass(frozen=True)
+class EarlierHead:
+    """The head of a saved classifier, of which a new one of the same backbone takes over what it has learned.
+
+    Attributes:
+        head: How it was made.
+        classes: Its number of classes.
+        columns: For each class of the new head the number of the same class here, or -1.
+    """
+
+    head: Head
+    classes: int
+    columns: tuple[int, ...]
+
+    @property
+    def known(self) -> tuple[int, ...]:
+        """The classes of the new head, by number, that are taken over."""
+        return tuple(number for number, column in enumerate(self.columns) if column >= 0)
+
+    @property
+    def knows_all(self) -> bool:
+        """Whether all classes of the new head are taken over."""
+        return len(self.known) == len(self.columns)
+
+
 def feature_width(backbone: Backbone, pooling: str) -> int:
     """Return the number of features D per photo that a head with this pooling reads."""
     last = backbone.blocks[-1]

@@ -10,6 +10,7 @@ import os
 import tempfile
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 10
 CHUNK_BYTES = 1 << 18
+
+SAVED = ".keras"
+"""How the name of a model ends that Keras saved as a whole."""
 
 IMAGENET_MEAN_RGB = (0.485, 0.456, 0.406)
 """ImageNet's mean per channel, pixels in [0, 1], as keras.applications.efficientnet has it."""
@@ -224,8 +228,9 @@ def _stream(url: str, file: BinaryIO, on_progress: Callable[[int, int | None], N
 def load(model: "keras.Model", backbone: Backbone, file: WeightsFile) -> None:
     """Put a weights file into a model that was built for this backbone, with or without a head.
 
-    Keras' files are read by the order of their layers, arrays only; nothing in them is executed. Files of Keras'
-    EfficientNet hold the standard deviation where the variance belongs; both conventions give the same network.
+    Keras' files are read by the order of their layers, arrays only; nothing in them is executed. Of a model that was
+    saved as a whole the backbone is taken. Files of Keras' EfficientNet hold the standard deviation where the variance
+    belongs; both conventions give the same network.
 
     Raises:
         UnsafeWeightsFile: A PyTorch file asks for more than arrays, or is damaged.
@@ -235,8 +240,36 @@ def load(model: "keras.Model", backbone: Backbone, file: WeightsFile) -> None:
         from core.models.efficientnet_lite import load_lite_weights
 
         load_lite_weights(model, backbone.key, read_torch_file(file.path))
+    elif file.path.suffix == SAVED:
+        import keras
+
+        from core.models.heads import features_of
+
+        load_saved(keras.Model(model.input, features_of(model), name=backbone.key), file)
     else:
         _load_h5(model, backbone, file.path)
+
+
+def load_saved(model: "keras.Model", file: WeightsFile) -> None:
+    """Put the weights of a model that Keras saved as a whole into one of the same layers, or of the first of them.
+
+    Arrays alone are read; the description of layers in the file, which could hold code, is not.
+
+    Raises:
+        WeightsError: The file is damaged or belongs to another network.
+    """
+    import keras
+
+    try:
+        model.load_weights(file.path)
+    except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+        raise WeightsError(
+            f"The weights in {file.path}, from {file.origin}, cannot be used for {model.name} ({str(error)[:200]})."
+            " Start from another run."
+        ) from error
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Normalization) and layer.weights:
+            layer.finalize_state()
 
 
 def _load_h5(model: "keras.Model", backbone: Backbone, path: Path) -> None:

@@ -4,6 +4,7 @@ They are refused when a run is made, not when a recipe is read: the recipe of a 
 """
 
 from core.errors import RecipeError
+from core.models.backbones import backbone
 from core.recipe.recipe import Recipe
 
 SINGLE = "With a batch size of 1"
@@ -12,6 +13,8 @@ LARGER = "Choose a batch size of 2 or more"
 
 def check_combination(recipe: Recipe) -> None:
     """Raise `RecipeError`, with what to change, where choices exclude each other."""
+    if recipe.start_from:
+        _check_start(recipe)
     if recipe.batch_size > 1:
         return
     if recipe.head_batch_norm:
@@ -23,4 +26,18 @@ def check_combination(recipe: Recipe) -> None:
         raise RecipeError(
             f"{SINGLE}, there is no second photo to mix with: mixup and CutMix would do nothing. {LARGER}, or set both"
             " to 0."
+        )
+
+
+def _check_start(recipe: Recipe) -> None:
+    if recipe.weights == "random":
+        raise RecipeError(
+            "A run starts either from random weights or from the model of an earlier run, not from both. Switch one of"
+            " them off."
+        )
+    chosen = backbone(recipe.backbone)
+    if not chosen.pretrained:
+        raise RecipeError(
+            f"{chosen.name} always starts from random weights, for comparison, so it cannot start from an earlier run."
+            " Choose another variant, or start from nothing."
         )

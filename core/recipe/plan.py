@@ -132,7 +132,13 @@ def row_bytes(chosen: Backbone, boundary: str, *, augmented: bool, pooling: str 
 
 
 def plan_phases(
-    recipe: Recipe, chosen: Backbone, training: int, others: int, has_room: Callable[[int], bool]
+    recipe: Recipe,
+    chosen: Backbone,
+    training: int,
+    others: int,
+    has_room: Callable[[int], bool],
+    *,
+    learned_head: bool = False,
 ) -> tuple[PhasePlan, ...]:
     """Plan the input of each phase, in order, and a higher rate for a head that has to begin with random weights.
 
@@ -142,6 +148,7 @@ def plan_phases(
         training: Number of training photos.
         others: Number of validation and test photos.
         has_room: Says whether so many bytes may be cached.
+        learned_head: Whether the head is one that has learned all classes in an earlier run.
     """
     plans: list[PhasePlan] = []
     promised = 0
@@ -154,6 +161,7 @@ def plan_phases(
         if (
             phase.kind == HEAD
             and recipe.head_start == REGRESSION
+            and not learned_head
             and not starts_with_regression(recipe, plan, training)
         ):
             plan = replace(plan, phase=replace(phase, learning_rate=_for_a_random_start(phase.learning_rate)))

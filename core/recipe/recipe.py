@@ -15,6 +15,7 @@ from core.json_values import parsed
 from core.models.backbones import Backbone, backbone
 from core.models.heads import AVERAGE, LARGEST_DROPOUT, POOLING_LAYERS, Head
 from core.recipe.augmentations import AUGMENTATION_OF, Choice, default_augmentations
+from core.runs.store import RUN_ID
 
 VERSION = 3
 
@@ -98,6 +99,8 @@ class Recipe:
         dataset: Absolute path of the class folders.
         backbone: Key of a row in the table of backbones.
         weights: "imagenet" for pretrained weights, "random" only after an explicit choice.
+        start_from: Id of the run whose model it begins with, in place of pretrained weights; empty for none. See
+            `core.recipe.start_point`.
         unfreeze_point: The block from which on the backbone learns in fine-tuning; "none" for the head alone.
         augmentations: Strength and probability by key of the table of augmentations; what is not named is off.
         head_epochs, fine_tune_epochs: Epochs with the backbone frozen, and from the unfreeze point on.
@@ -187,6 +190,7 @@ class Recipe:
     head_start: str = REGRESSION
     head_batch_norm: bool = False
     tensorboard: bool = True
+    start_from: str = ""
     version: int = VERSION
 
     def __post_init__(self) -> None:
@@ -206,6 +210,7 @@ class Recipe:
                 raise RecipeError(f"{_subject(name)} {getattr(self, name)!r}; {_it(name)} must be true or false.")
         _check_more_epochs(self.more_epochs)
         _check_left_out(self.without_classes)
+        _check_start(self.start_from)
         _check_augmentations(self.augmentations)
         chosen = backbone(self.backbone)
         chosen.trainable_blocks(self.unfreeze_point)
@@ -309,6 +314,11 @@ def _check_more_epochs(added: Any) -> None:
 def _check_left_out(names: Any) -> None:
     if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
         raise RecipeError(f"The classes left out are {names!r}; they must be a list of names.")
+
+
+def _check_start(run: Any) -> None:
+    if not isinstance(run, str) or (run and not RUN_ID.fullmatch(run)):
+        raise RecipeError(f"The run to start from is {run!r}; it must be the id of a run, or empty.")
 
 
 def _check_layer(layer: Any, point: str, chosen: Backbone) -> None:

@@ -152,6 +152,8 @@ def sizes(recipe: Recipe, most: int) -> tuple[int, ...]:
 def changed(recipe: Recipe, field: str, value: Any) -> Recipe:
     """The recipe with another value, and with what hangs on it: a variant brings its usual unfreeze point, if any.
 
+    Another variant cannot start from the earlier run that the recipe starts from, and takes pretrained weights.
+
     Raises `RecipeError` where the value cannot be.
     """
     if field == LEARNING_RATE:
@@ -160,7 +162,8 @@ def changed(recipe: Recipe, field: str, value: Any) -> Recipe:
         point = (
             "none" if recipe.unfreeze_point == "none" and backbone(value).pretrained else usual_point(backbone(value))
         )
-        return replace(recipe, backbone=value, unfreeze_point=point, unfreeze_layer="")
+        start = recipe.start_from if value == recipe.backbone else ""
+        return replace(recipe, backbone=value, unfreeze_point=point, unfreeze_layer="", start_from=start)
     if field == "unfreeze_point":
         return replace(recipe, unfreeze_point=value, unfreeze_layer="")
     return replace(recipe, **{field: value})
@@ -269,7 +272,9 @@ def flower_study(recipe: Recipe, settings: Settings, count: int = 4) -> Study:
     often, then MobileNetV2 as feature extractor, then fine-tuned from layer 100. Length, seed and split are those of
     the recipe. Where MobileNetV2's weights are not here and cannot be downloaded, EfficientNet-Lite0 takes its place.
     """
-    baseline = replace(recipe, backbone="baseline-cnn", weights="imagenet", unfreeze_point="all", unfreeze_layer="")
+    baseline = replace(
+        recipe, backbone="baseline-cnn", weights="imagenet", unfreeze_point="all", unfreeze_layer="", start_from=""
+    )
     alone = each_augmentation_alone(baseline, STUDY_AUGMENTATIONS, also_half=True)
     plain = Planned(BASELINE_NAME, BASELINE_NAME, alone[0].recipe)
     extractor, tuned, note = _pretrained_part(plain.recipe, settings)

@@ -24,6 +24,7 @@ TITLES: Mapping[str, str] = {
     "ema": "moving average of weights",
     "more_epochs": "additional epochs",
     "without_classes": "classes left out",
+    "start_from": "starts from the run",
     "unlabelled": "unlabelled photos",
     "photos_per_class": "training photos per class",
     "views": "cached versions of each photo",
@@ -51,6 +52,8 @@ def describe_value(choice: str, value: Any) -> str:
         return "used" if value else "not used"
     if choice == "photos_per_class" and not value:
         return "all"
+    if choice == "start_from":
+        return value or "none"
     if choice == "dataset":
         return Path(value).name
     return _plainly(value)

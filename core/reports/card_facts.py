@@ -18,6 +18,7 @@ from core.language import tr, tr_mark
 from core.models.backbones import Backbone, backbone
 from core.recipe.plan import starts_from_nothing
 from core.recipe.run_recipe import read_recipe
+from core.recipe.start_point import StartPoint, read_start_point
 from core.runs.store import Run
 
 PROGRAMS: Mapping[str, str] = {"tensorflow": "TensorFlow", "keras": "Keras"}
@@ -45,6 +46,8 @@ class CardFacts:
         evaluation: Its predictions on the test photos; None where it has not been tested.
         made: The day on which it was trained, as in "26 November 2026"; empty where that is not known.
         versions: Names of programs with their versions.
+        start: The model of an earlier run that it began with, if it did.
+        seen_test: How many of its test photos that one has learned from.
         unlabelled: How many photos without a label of their own were trained on, too, by labels that spread to them.
 
     Raises:
@@ -61,6 +64,8 @@ class CardFacts:
     made: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     unlabelled: int = 0
+    start: StartPoint | None = None
+    seen_test: int = 0
 
     def __post_init__(self) -> None:
         """Check that the facts fit together."""
@@ -89,18 +94,20 @@ def read_card_facts(run: Run, name: str) -> CardFacts:
     """
     class_names, status, environment = run.class_names(), run.read_status(), run.environment()
     recipe = read_recipe(run)
-    chosen = backbone(recipe.backbone)
+    chosen, start = backbone(recipe.backbone), read_start_point(run)
     return CardFacts(
         name,
         Path(recipe.dataset).name,
         chosen,
-        starts_from_nothing(recipe, chosen),
+        start.from_nothing if start else starts_from_nothing(recipe, chosen),
         class_names,
         _counts(run, class_names),
         _tested(run),
         day(status.ended) if status.ended else "",
         {words: str(environment[key]) for key, words in PROGRAMS.items() if key in environment},
         run_results.unlabelled_photos_in(run),
+        start,
+        status.seen_test or 0,
     )
 
 

@@ -87,6 +87,9 @@ class Status:
         first_accuracy, first_training, first_validation, first_seconds: What a first head could do, fitted to so many
             training photos and tried on so many validation photos, so many seconds after the run began.
         left_out: How many photos could not be read; they are listed in the run's `left_out.json`.
+        seen_validation, seen_test: Of a run that starts from an earlier one: how many of its validation and test photos
+            were training photos of that one; None where that was not counted.
+        seen_unknown: Of how many training photos of that one the content is not known any more.
         error: The sentence to show when the run failed.
     """
 
@@ -114,6 +117,9 @@ class Status:
     first_validation: int | None = None
     first_seconds: float | None = None
     left_out: int = 0
+    seen_validation: int | None = None
+    seen_test: int | None = None
+    seen_unknown: int = 0
     error: str = ""
 
     def seconds(self, now: float) -> float:
@@ -309,6 +315,16 @@ class Run:
     def best_file(self) -> Path:
         """The best model so far, as Keras saves it."""
         return self.folder / "best.keras"
+
+    @property
+    def start_file(self) -> Path:
+        """A copy of the model of an earlier run that it began with, as Keras saves it, if it did."""
+        return self.folder / "start.keras"
+
+    @property
+    def start_facts_file(self) -> Path:
+        """What is known of that model, see `core.recipe.start_point`."""
+        return self.folder / "start.json"
 
     @property
     def serving_folder(self) -> Path:

@@ -22,7 +22,7 @@ from core.runs.store import Run
 from core.training.budget.cost_model import finishing_seconds
 from core.training.callbacks import RunCallback
 from core.training.checkpoint import Checkpoint, Checkpoints
-from core.training.head_start import regression_head
+from core.training.head_start import beside_learned, regression_head
 from core.training.interruption import PauseAsked, StopAsked, obey
 from core.training.preparation import Ready
 from core.training.recorder import Recorder
@@ -59,7 +59,7 @@ class Fitting:
         self._run, self._recorder = run, recorder
         self._recipe, self._chosen, self._model, self._data = given.recipe, given.chosen, given.model, given.data
         self._plans, self._loader, self._outputs = list(given.plans), given.loader, given.outputs
-        self._steps = given.loader.steps
+        self._steps, self._earlier = given.loader.steps, given.earlier
         self._learners: dict[tuple[str, ...], keras.Model] = {}
         self._checkpoints = Checkpoints(run.checkpoints_folder)
         self._at = Position()
@@ -165,13 +165,20 @@ class Fitting:
         return True
 
     def _start_head(self, version: int) -> None:
-        """Put the head at the logistic regression on the features of this version of the photos, if they are cached."""
+        """Put the head at the logistic regression on the features of this version of the photos, if they are cached.
+
+        Classes that it has from an earlier run keep what was learned of them.
+        """
+        known = self._earlier.known if self._earlier else ()
+        if self._earlier and self._earlier.knows_all:
+            return
         data, given = self._data, self._data.usable
         if starts_with_regression(self._recipe, self._plan, len(given)):
             features = self._outputs.gather(FEATURES, version)(given).astype(np.float32)
             weights = None if data.weights is None else data.weights[given]
             found = regression_head(features, data.labels[given], data.classes, weights)
-            self._model.get_layer(HEAD_LAYERS[-1]).set_weights(found)
+            head = self._model.get_layer(HEAD_LAYERS[-1])
+            head.set_weights(beside_learned(head.get_weights(), found, known))
 
     def _end_of_stretch(self) -> tuple[int, bool]:
         """The step of the epoch before which the stretch ends, and whether a validation follows it."""

@@ -5,6 +5,8 @@ with matters as much: a half-trained head distorts the features it is put on (Ku
 Pretrained Features and Underperform Out-of-Distribution", arXiv 2202.10054).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,3 +51,26 @@ def regression_head(
     kernel, bias = fitted((features - middle) * scale, targets, penalty_for(float(targets.sum())), MOST_ROUNDS)
     kernel = kernel * scale
     return kernel, bias - middle @ kernel
+
+
+def beside_learned(
+    learned: Sequence[NDArray[np.float32]], found: Sequence[NDArray[np.float32]], known: Sequence[int]
+) -> list[NDArray[np.float32]]:
+    """A head, kernel (D, K) and bias (K,), in which some classes keep what they have learned and the others start.
+
+    Softmax does not change when all classes get the same added, so learned columns and those of a regression are on
+    scales of their own. The learned ones are moved together, such that their mean is that of the regression's for the
+    same classes.
+
+    Args:
+        learned: Kernel and bias of the head that has learned the known classes.
+        found: Those of the regression, of all classes.
+        known: The numbers of the classes that keep theirs, each in [0, K).
+    """
+    places, result = list(known), [np.array(each) for each in found]
+    for new, old in zip(result, learned, strict=True):
+        if places:
+            mine = old[..., places]
+            shift = new[..., places].mean(axis=-1, keepdims=True) - mine.mean(axis=-1, keepdims=True)
+            new[..., places] = mine + shift
+    return result

@@ -21,12 +21,14 @@ from core.language import tr
 from core.recipe.combinations import check_combination
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import chosen_recipe
+from core.recipe.start_point import run_to_start_from
 from core.runs import trainers
 from core.runs.queue import Queue
 from core.runs.store import FINISHED, LIVE, Label, Run, RunStore
 from core.runs.warm_trainer import WarmTrainer
 from core.settings import Settings
 from core.training.inputs.photos import learned_and_judged
+from core.training.transfer.starting import copy_start
 
 COMPARED = 500
 """How many photos of a dataset that was moved are compared at most."""
@@ -39,15 +41,18 @@ def create_run(
     parts: NDArray[np.int8],
     label: Label | None = None,
     pseudo: PseudoLabels | None = None,
+    earlier: RunStore | None = None,
 ) -> Run:
     """Write the run's folder, complete, with the split `parts (N,)` that the person has seen.
 
-    Of the training photos it takes as many as the recipe says. What has spread to unlabelled photos goes
-    with it where the recipe uses them.
+    Of the training photos it takes as many as the recipe says. What has spread to unlabelled photos goes with it where
+    the recipe uses them, and the model of the run that it starts from, which is in the same store unless `earlier` is
+    given.
 
-    Raises `RecipeError` where choices of the recipe exclude each other, or it uses unlabelled photos and gets none.
+    Raises `RecipeError` where choices of the recipe exclude each other, it uses unlabelled photos and gets none, or it
+    cannot start from the run that it names.
     """
-    return store.create(_filling(recipe, folder, parts, label, pseudo))
+    return store.create(_filling(earlier or store, recipe, folder, parts, label, pseudo))
 
 
 def enqueue(
@@ -59,7 +64,7 @@ def enqueue(
     pseudo: PseudoLabels | None = None,
 ) -> Run:
     """Create a run, as `create_run` does, at the end of the queue; `trainers.advance` starts it in its turn."""
-    return queue.create(_filling(recipe, folder, parts, label, pseudo))
+    return queue.create(_filling(queue.store, recipe, folder, parts, label, pseudo))
 
 
 def launch(
@@ -187,9 +192,15 @@ def _digest(path: Path) -> bytes:
 
 
 def _filling(
-    recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8], label: Label | None, pseudo: PseudoLabels | None
+    store: RunStore,
+    recipe: Recipe,
+    folder: ImageFolder,
+    parts: NDArray[np.int8],
+    label: Label | None,
+    pseudo: PseudoLabels | None,
 ) -> Callable[[Run], None]:
     check_combination(recipe)
+    earlier = run_to_start_from(recipe, store) if recipe.start_from else None
     if recipe.unlabelled and pseudo is None:
         raise RecipeError(
             tr(
@@ -208,6 +219,8 @@ def _filling(
         write_split_csv(run.split_file, folder, parts)
         if recipe.unlabelled and pseudo is not None:
             write_pseudo_csv(run.pseudo_file, pseudo)
+        if earlier is not None:
+            copy_start(earlier, run)
         if label is not None:
             run.write_label(label)
 

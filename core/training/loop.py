@@ -40,6 +40,7 @@ from core.training.network import feature_cache, prepare
 from core.training.preparation import Ready, ready
 from core.training.process.libraries import load_keras
 from core.training.recorder import Recorder
+from core.training.transfer.starting import start_of, weights_of_start
 
 LEAST_FREE = 100_000
 """Bytes free on the disk, below which it was full when something failed, whatever the library said that failed."""
@@ -149,11 +150,16 @@ def _fit_into_time(
     """Measure this machine on a few of the photos, and settle the choices that depend on the time budget."""
     load_keras()  # which would disturb the measurement
     recorder.tell(phase="preparing", message=Message("benchmarking"), progress=None)
-    available = [row for row in timed_variants() if weights.look_up(row, settings)]
+    start = start_of(run, recipe)
+    if start:
+        file, available = weights_of_start(run, start), [backbone(recipe.backbone)]
+        prepared = prepare(recipe.backbone, settings, feature_cache(settings), file)
+    else:
+        available = [row for row in timed_variants() if weights.look_up(row, settings)]
     if not available:
         raise WeightsNotFound(weights.describe_missing(backbone(recipe.backbone), settings))
     probe = next((row for row in available if prepared and row.key == prepared.backbone), available[0])
-    if prepared is None or prepared.backbone != probe.key:
+    if not start and (prepared is None or prepared.backbone != probe.key):
         prepared = prepare(probe.key, settings, feature_cache(settings))
     root = check_inside(Path(recipe.dataset), settings.dataset_roots)
     folder, parts, _ = learned_and_judged(run, root)

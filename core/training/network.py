@@ -13,7 +13,7 @@ from core.errors import WeightsError
 from core.language import tr
 from core.models import weights
 from core.models.backbones import Backbone, backbone
-from core.models.heads import AVERAGE, Head
+from core.models.heads import AVERAGE, EarlierHead, Head
 from core.models.openvino_runtime import may_have_graphics_card
 from core.models.weights import WeightsFile
 from core.settings import Settings
@@ -31,8 +31,10 @@ def feature_cache(settings: Settings) -> FeatureCache:
     return FeatureCache(settings.feature_cache_folder, settings.limits.feature_cache_bytes)
 
 
-def prepare(key: str, settings: Settings, cache: FeatureCache) -> KeptGraph | None:
+def prepare(key: str, settings: Settings, cache: FeatureCache, start: WeightsFile | None = None) -> KeptGraph | None:
     """The graph of a backbone's frozen part, made if it is not there, before a run needs it.
+
+    With a file to start from, its weights take the place of pretrained ones.
 
     Returns None where its weights are not on this machine.
 
@@ -40,7 +42,7 @@ def prepare(key: str, settings: Settings, cache: FeatureCache) -> KeptGraph | No
         WeightsError: The weights cannot be used.
     """
     chosen = backbone(key)
-    file = weights.look_up(chosen, settings)
+    file = start or weights.look_up(chosen, settings)
     if file is None:
         return None
     found = find(cache, key_of(chosen, file))
@@ -75,10 +77,14 @@ class Network:
         self._loading = self._thread.submit(load_keras)
         self._expected = ""
 
-    def build(self, head: Head, classes: int, file: WeightsFile | None, seed: int) -> None:
+    def build(
+        self, head: Head, classes: int, file: WeightsFile | None, seed: int, earlier: EarlierHead | None = None
+    ) -> None:
         """Begin to build it, as `core.models.build.build_model` does, with the weights in a file or random ones."""
         self._file = file
-        self._building: Future[keras.Model] = self._thread.submit(_built, self._chosen, head, classes, file, seed)
+        self._building: Future[keras.Model] = self._thread.submit(
+            _built, self._chosen, head, classes, file, seed, earlier
+        )
         self._thread.shutdown(wait=False)
 
     def is_loaded(self) -> bool:
@@ -159,7 +165,9 @@ class Network:
         return key_of(self._chosen, self._file) if self._file else ""
 
 
-def _built(chosen: Backbone, head: Head, classes: int, file: WeightsFile | None, seed: int) -> "keras.Model":
+def _built(
+    chosen: Backbone, head: Head, classes: int, file: WeightsFile | None, seed: int, earlier: EarlierHead | None
+) -> "keras.Model":
     load_keras()
     import keras
 
@@ -167,4 +175,4 @@ def _built(chosen: Backbone, head: Head, classes: int, file: WeightsFile | None,
 
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
-    return build_model(chosen, head, classes, file)
+    return build_model(chosen, head, classes, file, earlier)

@@ -19,6 +19,7 @@ from core.files import write_atomically
 from core.language import kept, tr, tr_mark
 from core.models import weights
 from core.models.backbones import Backbone, backbone
+from core.models.heads import EarlierHead
 from core.recipe.plan import PhasePlan, boundaries_of, first_versions, plan_phases, starts_from_nothing
 from core.recipe.recipe import Recipe
 from core.runs.messages import Message
@@ -33,6 +34,7 @@ from core.training.inputs.versions import Versions
 from core.training.interruption import obey
 from core.training.network import Network, feature_cache
 from core.training.recorder import Recorder
+from core.training.transfer.starting import earlier_head, seen_before, start_of, weights_of_start
 
 if TYPE_CHECKING:
     import keras
@@ -65,6 +67,7 @@ class Ready:
         plans: The input of each phase.
         loader: Makes the batches.
         outputs: Outputs of the frozen part.
+        earlier: What the head has from an earlier run, if the run starts from one.
     """
 
     recipe: Recipe
@@ -75,6 +78,7 @@ class Ready:
     plans: tuple[PhasePlan, ...]
     loader: "DataLoader"
     outputs: FrozenOutputs
+    earlier: EarlierHead | None = None
 
 
 @contextmanager
@@ -102,10 +106,17 @@ def ready(
     given = look_at(run, recipe, chosen, settings)
     if most:
         given = a_few_of(given, most)
-    file = None if starts_from_nothing(recipe, chosen) else fetch_weights(run, chosen, settings, recorder)
-    network.build(recipe.head, len(run.class_names()), file, recipe.seed)
+    class_names, start, earlier = run.class_names(), start_of(run, recipe), None
+    if start:
+        file: weights.WeightsFile | None = weights_of_start(run, start)
+        earlier = earlier_head(start, recipe, class_names)
+        recorder.tell(**seen_before(start, given, settings))
+    else:
+        file = None if starts_from_nothing(recipe, chosen) else fetch_weights(run, chosen, settings, recorder)
+    network.build(recipe.head, len(class_names), file, recipe.seed, earlier)
     training, *others = (len(given.subsets[name]) for name in SUBSETS)
-    plans = plan_phases(recipe, chosen, training, sum(others), cache.room)
+    learned_head = earlier is not None and earlier.knows_all
+    plans = plan_phases(recipe, chosen, training, sum(others), cache.room, learned_head=learned_head)
     versions = Versions(recipe.augmentations, recipe.seed, given.photos.shape) if recipe.augmentations else None
     frozen = network.frozen(
         bool(boundaries_of(plans)), recipe.pooling, prepared, lambda: _tell_what_is_waited_for(network, recorder)
@@ -121,7 +132,7 @@ def ready(
 
         data = _training_data(run, recipe, given, recorder)
         loader = DataLoader(recipe, chosen, data, outputs, versions, first_versions(plans))
-        yield Ready(recipe, chosen, model, given, data, plans, loader, outputs)
+        yield Ready(recipe, chosen, model, given, data, plans, loader, outputs, earlier)
 
 
 def _tell_what_is_waited_for(network: Network, recorder: Recorder) -> None:

@@ -37,6 +37,7 @@ from pages.components.train import (
     lr_finder_view,
     network_view,
     recipes_view,
+    starting,
     unlabelled,
     variant,
 )
@@ -120,7 +121,9 @@ def choose_recipe(
     timed, few = minutes > 0, are_few(counts.training, len(folder.class_names))
     with left:
         st.header("Network", anchor=False)
-        chosen, values["weights"] = variant.choose_for_minutes() if timed else variant.choose(start)
+        choose = variant.choose_for_minutes if timed else variant.choose
+        chosen, values["weights"], values["start_from"] = choose(start)
+        taken = st.container()
         around = choose_point(chosen, start, timed, values["weights"], few)
         drawn = st.container()
     with right:
@@ -146,6 +149,8 @@ def choose_recipe(
         check_combination(recipe)
     head = head_layers(chosen, len(folder.class_names), recipe.pooling, batch_norm=recipe.head_batch_norm)
     explain(places, around, head)
+    with taken:
+        starting.show_taken_over(recipe, tuple(folder.class_names))
     if not timed:
         with drawn:
             network_view.picture(chosen, recipe, head, start, folder)

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,7 +15,12 @@ from playwright.sync_api import expect
 
 from core.data.split import assign_subsets, read_split_csv
 from core.models.backbones import backbone
+from core.models.build import build_model
+from core.models.heads import Head
+from core.models.weights import look_up
 from core.recipe.recipe import Recipe, default_recipe
+from core.runs.store import FINISHED, Label, Run, Status
+from core.training.callbacks import save_model
 from tests.browser.conftest import Screen, Server
 from tests.conftest import Workplace, write_colours
 
@@ -409,3 +415,55 @@ def test_narrow_and_dark_with_everything_open(idle_server: Server, new_screen: C
     for group in GROUPS:
         go_to(screen, group)
         assert not screen.problems(), group
+
+
+def finished_untrained(workplace: Workplace, name: str, **choices: Any) -> Run:
+    """A run of EfficientNet-Lite0 with a model, as if it had been trained."""
+    run = workplace.new_run(**{"backbone": LITE.key, "unfreeze_point": "block7", **choices})
+    model = build_model(LITE, Head(), 2, look_up(LITE, workplace.settings))
+    save_model(model, run.best_file)
+    now = time.time()
+    run.write_status(Status(state=FINISHED, created=now, started=now, ended=now))
+    run.write_label(Label(name))
+    return run
+
+
+def test_a_finished_run_leads_to_one_that_starts_from_its_model(
+    server: Server, new_screen: Callable[..., Screen]
+) -> None:
+    place = server.workplace
+    earlier = finished_untrained(place, "blue & [red](x)", split_seed=0)
+    screen = new_screen(server)
+    screen.open(f"/train?dataset={place.colours}&run={earlier.id}")
+    screen.press("Train on from this model")
+    expect(screen.text("so the variant is EfficientNet-Lite0")).to_be_visible()
+    screen.by_epochs()
+    expect(screen.text("The head knows all 2 classes from that run")).to_be_visible()
+    expect(screen.text("Pretrained on ImageNet; the weights are on this computer")).to_have_count(0)
+    assert saved_recipe(screen).start_from == earlier.id
+    screen.press("Start training")
+    [run] = [each for each in place.store.runs() if each.id != earlier.id]
+    run.request_stop()
+    assert run.start_file.read_bytes() == earlier.best_file.read_bytes()
+    words = "It starts from the model of the earlier run blue & [red](x), which knew blue and red."
+    expect(screen.text(words)).to_be_visible()
+    screen.open(f"/train?dataset={place.colours}&run={earlier.id}")
+    screen.press("New run")
+    screen.by_epochs()
+    screen.page.get_by_role("combobox", name="Start from").click()
+    screen.page.get_by_role("option", name="Pretrained weights (ImageNet)").click()
+    screen.settle()
+    assert saved_recipe(screen).start_from == ""
+
+
+def test_photos_that_the_earlier_model_has_learned_from_are_said(
+    server: Server, new_screen: Callable[..., Screen]
+) -> None:
+    place = server.workplace
+    earlier = finished_untrained(place, "the *first*")
+    run = finished_untrained(place, "second", start_from=earlier.id)
+    run.write_status(replace(run.read_status(), test_accuracy=0.5, test_correct=3, test_count=6, seen_test=2))
+    screen = new_screen(server)
+    screen.open(f"/train?dataset={place.colours}&run={run.id}")
+    words = "2 of its test photos were in the training of the *first*: its test accuracy is too good."
+    expect(screen.text(words)).to_be_visible()

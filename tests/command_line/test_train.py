@@ -9,7 +9,7 @@ import pytest
 
 from command_line.main import main
 from core.recipe.recipe_book import RecipeBook
-from core.runs.store import ACTIVE, QUEUED, RUNNING, STOPPED
+from core.runs.store import ACTIVE, FINISHED, QUEUED, RUNNING, STOPPED, Status
 from tests.conftest import PATIENCE, PROJECT, Workplace, eventually, write_colours
 
 
@@ -89,3 +89,20 @@ def test_ctrl_c_stops_the_run_also_where_sigint_was_inherited_as_ignored(here: W
     assert run.read_status().state == STOPPED not in ACTIVE and run.best_file.exists()
     assert "Stopping: the best model so far is kept" in told
     assert "The model is kept" in said and "of the test photos were classified correctly" in said
+
+
+def test_a_run_to_start_from_is_named(here: Workplace, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = recipe_file(here, tmp_path, backbone="efficientnet-lite0", unfreeze_point="none")
+    assert main(["train", recipe, "--start-from", "nobody"]) == 1
+    assert "There is no run “nobody”" in capsys.readouterr().err
+    earlier = here.new_run(backbone="efficientnet-lite0", unfreeze_point="none")
+    assert main(["train", recipe, "--start-from", "latest"]) == 1
+    assert "has no model yet: it has not finished" in capsys.readouterr().err
+    earlier.best_file.write_bytes(b"a model")
+    earlier.write_status(Status(state=FINISHED, created=1.0, started=1.0, ended=2.0))
+    going = here.new_run()
+    with going.held():
+        going.write_status(Status(state=RUNNING, created=1.0, started=1.0))
+        assert main(["train", recipe, "--start-from", earlier.id, "--queue", "--json"]) == 0
+    run = here.store.get(json.loads(capsys.readouterr().out)["id"])
+    assert (run.recipe_values()["start_from"], run.start_file.read_bytes()) == (earlier.id, b"a model")

@@ -137,6 +137,7 @@ def in_present_form(recipe: dict[str, Any]) -> dict[str, Any]:
         "without_classes": [],
         "unlabelled": False,
         "photos_per_class": 0,
+        "start_from": "",
     }
 
 

@@ -17,6 +17,7 @@ from core.models.backbones import Backbone, backbone
 from core.recipe.plan import PhasePlan, plan_phases, starts_from_nothing, starts_with_regression
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import read_recipe
+from core.recipe.start_point import StartPoint, read_start_point
 from core.runs.store import Run
 from core.settings import Settings
 from core.training.checkpoint import Checkpoints
@@ -25,6 +26,10 @@ from core.training.schedule import Schedule
 
 PLAIN = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")
 """Endings of photos whose numbers mean one thing only: no 16 bits, no transparency, no further bands or pages."""
+
+
+START = "start.keras"
+"""The name of the file with the model of an earlier run, beside the script."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +66,11 @@ class RunHistory:
         unclear: Whether any of them is in a format whose numbers can mean several things; see `core.data.encodings`.
         heif: Whether any of them is named like a HEIC photo.
         left_out: Files that could not be read.
-        weights: The file of its pretrained weights, "imagenet" where Keras downloads them, empty without any.
+        weights: The file of its pretrained weights, "imagenet" where Keras downloads them, empty without any; `START`
+            where it began with the model of an earlier run.
         validations: The recorded validations, oldest first.
         facts: What its newest checkpoint says of its phases and of the versions of its photos.
+        start: The model that it began with, if that was one of an earlier run.
     """
 
     run: Run
@@ -76,6 +83,17 @@ class RunHistory:
     weights: str
     validations: tuple[Mapping[str, Any], ...]
     facts: Mapping[str, Any]
+    start: StartPoint | None = None
+
+    @cached_property
+    def columns(self) -> tuple[int, ...]:
+        """For each class the number of the same one in the head that it began with, or -1; empty without one."""
+        return self.start.columns(self.recipe, self.run.class_names()) if self.start else ()
+
+    @property
+    def knows_all(self) -> bool:
+        """Whether the head that it began with knew all classes."""
+        return bool(self.columns) and min(self.columns) >= 0
 
     @cached_property
     def backbone(self) -> Backbone:
@@ -95,7 +113,8 @@ class RunHistory:
     @cached_property
     def _plans(self) -> tuple[PhasePlan, ...]:
         training, validation = self.counts["training"], self.counts["validation"]
-        return plan_phases(self.recipe, self.backbone, training, validation, lambda needed: True)
+        recipe, chosen = self.recipe, self.backbone
+        return plan_phases(recipe, chosen, training, validation, lambda needed: True, learned_head=self.knows_all)
 
     def _phases(self) -> Iterator[TrainedPhase]:
         known, before = self.facts["epochs"], 0
@@ -138,7 +157,7 @@ class RunHistory:
     @property
     def starts_with_regression(self) -> bool:
         """Whether the head began with the logistic regression on the features."""
-        return starts_with_regression(self.recipe, self._plans[0], self.counts["training"])
+        return not self.knows_all and starts_with_regression(self.recipe, self._plans[0], self.counts["training"])
 
     @property
     def reduced_after(self) -> list[int]:
@@ -180,9 +199,9 @@ def read_run_history(run: Run, settings: Settings) -> RunHistory:
     unclear = not all(path.lower().endswith(PLAIN) for path in folder.paths)
     heif = any(PurePosixPath(path).suffix.lower() in HEIF_SUFFIXES for path in folder.paths)
     counted = float(certainty[readable & (parts == TRAINING)].sum())
-    return RunHistory(
-        run, recipe, counts, counted, unclear, heif, left_out, _weights(recipe, settings), validations, facts
-    )
+    start = read_start_point(run) if recipe.start_from else None
+    found = START if start else _weights(recipe, settings)
+    return RunHistory(run, recipe, counts, counted, unclear, heif, left_out, found, validations, facts, start)
 
 
 def _left_out(run: Run) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from core.recipe.augmentations import AUGMENTATIONS
 from core.runs.store import Run
 from core.settings import Settings
 from core.source_excerpts import source_excerpt
-from core.training.codegen.run_history import RunHistory, TrainedPhase, read_run_history
+from core.training.codegen.run_history import START, RunHistory, TrainedPhase, read_run_history
 from core.training.head_start import penalty_for
 
 TEMPLATE = "script.py.jinja"
@@ -87,6 +87,8 @@ def script_archive(run: Run, settings: Settings) -> bytes:
         archive.writestr("recipe.json", history.recipe.to_json())
         if history.weights.endswith(".npz"):
             archive.writestr(history.weights, _lite_arrays(history, settings), zipfile.ZIP_STORED)
+        if history.start:
+            archive.write(run.start_file, START, zipfile.ZIP_STORED)
     return buffer.getvalue()
 
 
@@ -158,6 +160,9 @@ def _values(history: RunHistory) -> dict[str, Any]:
         "programs": PROGRAMS,
         "scratch": scratch,
         "imagenet": history.weights == "imagenet",
+        "start": history.start,
+        "start_name": _without_quotes(history.start.name) if history.start else "",
+        "taken": {new: old for new, old in enumerate(history.columns) if old >= 0},
         "lite": chosen.family == "EfficientNet-Lite",
         "stages": _lite_stages(history),
         "has_drops": has_drops,

@@ -62,8 +62,10 @@ def rate_at(step: int) -> float:
     return float(LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1)))
 
 
-def start(store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8]) -> Run:
-    """Start a search for a recipe, in place of any that has ended.
+def start(
+    store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8], earlier: RunStore | None = None
+) -> Run:
+    """Start a search for a recipe, in place of any that has ended; `earlier` has the run that it starts from, if any.
 
     Raises:
         RunBusy: Another search is going.
@@ -75,7 +77,7 @@ def start(store: RunStore, recipe: Recipe, folder: ImageFolder, parts: NDArray[n
         for old in store.runs():
             store.remove(old)
         store.sweep()
-        run = create_run(store, replace(recipe, unlabelled=False), folder, parts)
+        run = create_run(store, replace(recipe, unlabelled=False), folder, parts, earlier=earlier)
     trainers.start_side_job(run, FIND_RATE, tr("The search"))
     return run
 

@@ -57,6 +57,7 @@ RUN_FILES: tuple[RunFile, ...] = (
     RunFile("classes.json", 10 * MEGABYTE, required=True),
     RunFile("split.csv", 500 * MEGABYTE, required=True),
     RunFile("pseudo_labels.csv", 500 * MEGABYTE),
+    RunFile("start.json", 500 * MEGABYTE),
     RunFile("status.json", MEGABYTE, required=True),
     RunFile("label.json", MEGABYTE),
     RunFile("environment.json", MEGABYTE),

@@ -23,13 +23,14 @@ from core.data.intake.zip_reader import Entry, ZipReader
 from core.data.pseudo_labels import read_pseudo_csv, write_pseudo_csv
 from core.data.scan.walk import check_inside
 from core.data.split import read_split_csv, write_split_csv
-from core.errors import DataError, FolderError, PhotoError, RecipeError, TransferError, words_of
+from core.errors import DataError, FolderError, PhotoError, RecipeError, RunError, TransferError, words_of
 from core.formatting import listed
 from core.inference import decision
 from core.language import sentences, tr, tr_mark
 from core.models.backbones import backbone
 from core.models.serving import PROBABILITIES, ServingGraph
 from core.recipe.recipe import Recipe
+from core.recipe.start_point import read_start_point
 from core.runs.store import Label, Run, RunStore
 from core.settings import MEGABYTE, Limits, Settings
 from core.training.transfer import imported_arrays, imported_facts
@@ -240,6 +241,7 @@ def _build(
     found = _photos_here(paths, recipe.dataset, photos, settings)
     recipe = replace(recipe, dataset=str(found)) if found else recipe
     run.recipe_file.write_text(recipe.to_json(), "utf-8")
+    _start(unpacked, run)
     names = json.dumps({"class_names": class_names}, indent=1, ensure_ascii=False)
     run.classes_file.write_text(names, "utf-8")
     validations = imported_facts.write_metrics(unpacked, run)
@@ -268,6 +270,16 @@ def _split(unpacked: Path, run: Run, class_names: Sequence[str], limits: Limits)
         raise TransferError(sentences(tr("The split of this run has a file name with a zero byte."), tr(DAMAGED)))
     write_split_csv(run.split_file, folder, parts)
     return folder.paths
+
+
+def _start(unpacked: Path, run: Run) -> None:
+    """Write what is known of the earlier model that the run began with, if it did; that model is not in the file."""
+    try:
+        found = read_start_point(Run(unpacked))
+    except RunError as error:
+        raise TransferError(f"What this run starts from cannot be used. {DAMAGED}") from error
+    if found is not None:
+        run.start_facts_file.write_text(found.to_json(), "utf-8")
 
 
 def _spread(unpacked: Path, run: Run, class_names: Sequence[str], limits: Limits) -> None:

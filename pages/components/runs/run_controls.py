@@ -1,16 +1,20 @@
 """The state of a run, and what can be done with it: pause, stop, resume, leave the queue, rename."""
 
+from dataclasses import replace
 from typing import Literal
 
 import streamlit as st
 
+from core.models.backbones import backbone
 from core.recipe.recipe import Recipe
+from core.recipe.run_recipe import read_recipe
+from core.recipe.start_point import can_be_started_from
 from core.runs.queue import has_begun
 from core.runs.store import FINISHED, PAUSED, STOPPED, Run, Status
 from core.training.launch import extend, move_photos, photos_are_gone, resume
 from pages.components.cached import runs, services
 from pages.components.shared import markdown, run_descriptions, state
-from pages.components.shared.report_errors import ask, reporting
+from pages.components.shared.report_errors import ask, reporting, telling
 
 STATE_BADGES = {
     "queued": ("Queued", "blue", ":material/schedule:"),
@@ -70,7 +74,30 @@ def show_next_steps(run: Run, status: Status) -> None:
     if status.state in (FINISHED, STOPPED) and kept:
         with st.popover("Train more epochs", icon=":material/more_time:"):
             _more_epochs(run)
+    if status.state in (FINISHED, STOPPED):
+        _train_on(run)
     st.button("New run", icon=":material/add:", on_click=state.close_run)
+
+
+def _train_on(run: Run) -> None:
+    """A quiet way to a new run that begins with the model of this one."""
+    with telling():
+        recipe = read_recipe(run)
+        if can_be_started_from(run) and backbone(recipe.backbone).pretrained:
+            st.button(
+                "Train on from this model",
+                icon=":material/route:",
+                key="train-on",
+                type="tertiary",
+                help="A new run that begins with what this one has learned. Its photos and classes may be others.",
+                on_click=_hand_over,
+                args=(replace(recipe, start_from=run.id, weights="imagenet", more_epochs=()),),
+            )
+
+
+def _hand_over(recipe: Recipe) -> None:
+    state.remember("recipe", recipe.to_json())
+    state.close_run()
 
 
 def _more_epochs(run: Run) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from core import formatting
 from core.recipe.augmentations import Choice
 from core.recipe.recipe import Recipe
+from core.recipe.start_point import StartPoint
 from core.runs.messages import text_of
 from core.runs.store import ACTIVE, FINISHED, PAUSED, STOPPED, Run, Status
 from pages.components.shared import drawings, markdown
@@ -18,6 +19,10 @@ from pages.components.shared.run_descriptions import LoadedRun
 
 ORDINALS = {1: "Second", 2: "Third", 3: "Fourth"}
 """A place in the queue by the number of runs before it; further back it is a number."""
+
+
+MOST_NAMES = 8
+"""Classes of an earlier run that are named."""
 
 
 def describe_progress(status: Status) -> str:
@@ -99,6 +104,28 @@ def card_facts(status: Status, recipe: Recipe) -> list[tuple[str, str]]:
         ("Duration", formatting.duration(status.seconds(time.time()))),
         ("Started", f"{datetime.fromtimestamp(status.created):%d %b %Y, %H:%M}"),
     ]
+
+
+def describe_start(start: StartPoint) -> str:
+    """What a run starts from, as Markdown."""
+    name, classes = markdown.escape(start.name), markdown.escape(formatting.listed(start.class_names, MOST_NAMES))
+    return f"It starts from the model of the earlier run **{name}**, which knew {classes}."
+
+
+def describe_seen(start: StartPoint, status: Status) -> str:
+    """Why an accuracy is too good: photos that the earlier model has learned from. Markdown; empty without any."""
+    name = markdown.escape(start.name)
+    words = [
+        f"{count:,} of its {subset} photos were in the training of **{name}**: its {subset} accuracy is too good."
+        for subset, count in (("test", status.seen_test), ("validation", status.seen_validation))
+        if count
+    ]
+    if status.seen_unknown:
+        words.append(
+            f"The content of {status.seen_unknown:,} of the photos that **{name}** was trained on is not known any"
+            " more, so there may be more."
+        )
+    return " ".join(words)
 
 
 def describe_ending(status: Status) -> str:

@@ -15,6 +15,7 @@ from core.recipe.phases import FINE_TUNE, phase_of_epoch
 from core.recipe.plan import phases_of
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import read_recipe
+from core.recipe.start_point import read_start_point
 from core.recipe.wording import what_it_adapts_to
 from core.runs.messages import text_of
 from core.runs.store import ACTIVE, CRASHED, FAILED, LIVE, QUEUED, Run, Status
@@ -39,6 +40,8 @@ from pages.components.runs.run_text import (
     describe_ending,
     describe_kept_model,
     describe_loss,
+    describe_seen,
+    describe_start,
     large_figures,
     reached,
     setting_text,
@@ -136,6 +139,7 @@ def _so_far(run: Run, recipe: Recipe, status: Status, rows: Sequence[dict[str, A
 def _course(run: Run, recipe: Recipe, status: Status, rows: Sequence[dict[str, Any]]) -> None:
     """How a run went so far: what learns, its curve, and photos whose answers change."""
     _what_learns(run, recipe, status)
+    _where_it_starts(run, status)
     if recipe.unlabelled:
         st.caption(
             f":material/label: It also learns from {formatting.photos(runs.unlabelled_photos(run.id), 'unlabelled')},"
@@ -147,6 +151,16 @@ def _course(run: Run, recipe: Recipe, status: Status, rows: Sequence[dict[str, A
     with right:
         show_changing_photos(run, recipe, rows)
     _more_curves(status, rows)
+
+
+def _where_it_starts(run: Run, status: Status) -> None:
+    """The earlier run that it starts from, if any, and the photos that this one has learned from already."""
+    with telling():
+        start = read_start_point(run)
+        if start is not None:
+            st.caption(f":material/route: {describe_start(start)}")
+            if words := describe_seen(start, status):
+                st.warning(words, icon=":material/visibility:")
 
 
 def _what_learns(run: Run, recipe: Recipe, status: Status) -> None:

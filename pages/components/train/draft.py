@@ -3,7 +3,7 @@
 Each start is a new edition, whose number is part of the widgets' keys, so that they are made anew with its values.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from core.data.dataset import Dataset
 from core.data.scan.folder import ImageFolder
 from core.data.subsets import TRAINING
-from core.errors import RecipeError
+from core.errors import RecipeError, UnfreezeError
+from core.models.backbones import backbone
 from core.recipe.recipe import Recipe
 from core.recipe.recipe_book import Loaded, fitted_to
-from pages.components.cached import datasets
-from pages.components.shared import state
+from core.recipe.start_point import run_to_start_from
+from pages.components.cached import datasets, runs
+from pages.components.shared import run_descriptions, state
 
 DRAFT, HANDED = "draft", "recipe"
 
@@ -111,7 +113,14 @@ def kept(folder: ImageFolder) -> Draft:
 def start_from(loaded: Loaded) -> None:
     """Set all choices to those of a recipe."""
     state.choose_augmentations(loaded.recipe.augmentations)
-    _put(loaded.recipe, loaded.notes)
+    recipe, notes = loaded.recipe, loaded.notes
+    if recipe.start_from:
+        try:
+            name = run_descriptions.name_or_id(run_to_start_from(recipe, runs.store()))
+            notes += (f"It starts from the model of “{name}”, so the variant is {backbone(recipe.backbone).name}.",)
+        except UnfreezeError as error:
+            recipe, notes = replace(recipe, start_from=""), (*notes, str(error))
+    _put(recipe, notes)
 
 
 def start_over(notes: tuple[str, ...] = ()) -> None:

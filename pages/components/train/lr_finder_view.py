@@ -57,7 +57,7 @@ def _search() -> Run | None:
 
 def _start(recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8]) -> None:
     try:
-        run = finder.start(runs.rate_searches(), recipe, folder, parts)
+        run = finder.start(runs.rate_searches(), recipe, folder, parts, runs.store())
     except UnfreezeError as error:
         tell(error)
         return

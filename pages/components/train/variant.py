@@ -7,6 +7,8 @@ from core.models.backbones import BACKBONES, Backbone, backbone
 from core.training.budget.time_budget import timed_variants
 from pages.components.cached import services
 from pages.components.shared import drawings, elements, markdown
+from pages.components.shared.report_errors import reporting
+from pages.components.train import starting
 from pages.components.train.draft import Draft
 
 PREFERRED = ("efficientnet-b0", "efficientnet-lite0")
@@ -18,8 +20,8 @@ def default() -> str:
     return next((key for key in PREFERRED if weights.look_up(backbone(key), settings)), PREFERRED[-1])
 
 
-def choose(start: Draft) -> tuple[Backbone, str]:
-    """The variant with what is known about it, and the weights it starts from."""
+def choose(start: Draft) -> tuple[Backbone, str, str]:
+    """The variant with what is known about it, the weights it starts from, and the earlier run, if it is one's."""
     keys = [row.key for row in BACKBONES]
     chosen = backbone(
         st.selectbox(
@@ -38,15 +40,22 @@ def choose(start: Draft) -> tuple[Backbone, str]:
             ("ImageNet top-1", f"{chosen.top1:.1f} %" if chosen.top1 else "–"),
         ]
     )
-    return chosen, choose_weights(chosen, start)
+    earlier = starting.choose(start, chosen) if chosen.pretrained else ""
+    return chosen, "imagenet" if earlier else choose_weights(chosen, start), earlier
 
 
-def choose_for_minutes() -> tuple[Backbone, str]:
-    """What a time budget chooses from."""
+def choose_for_minutes(start: Draft) -> tuple[Backbone, str, str]:
+    """What a time budget chooses from; where it starts from an earlier run, that is the variant of this one."""
+    earlier = starting.choose(start, None)
+    if earlier:
+        with reporting():
+            chosen = starting.variant_of(earlier)
+        st.markdown(f"It trains the variant of that run: **{chosen.name}**. The rest is chosen to fit the time.")
+        return chosen, "imagenet", earlier
     here = [row for row in timed_variants() if weights.look_up(row, services.settings())]
     names = ", ".join(row.name for row in here) or "none"
     st.markdown(f"The best variant that fits the time, of those whose weights are on this computer: **{names}**.")
-    return backbone(default()), "imagenet"
+    return backbone(default()), "imagenet", ""
 
 
 def choose_weights(chosen: Backbone, start: Draft) -> str:

@@ -189,6 +189,28 @@ def test_the_script_reaches_the_metrics_of_the_run(workplace: Workplace, name: s
 
 
 @pytest.mark.thorough
+@pytest.mark.parametrize("known", [True, False])
+def test_the_script_of_a_run_that_starts_from_an_earlier_one(workplace: Workplace, known: bool, tmp_path: Path) -> None:
+    earlier = finished(workplace, **{**LITE, "head_epochs": 0}, fine_tune_learning_rate=1e-3)
+    dataset = workplace.colours
+    if not known:
+        dataset = tmp_path / "photos" / "others"
+        shutil.copytree(workplace.colours, dataset)
+        for number, file in enumerate(sorted((dataset / "red").iterdir())):
+            if number % 2:
+                (dataset / "green").mkdir(exist_ok=True)
+                with Image.open(file) as photo:
+                    photo.rotate(90).point(lambda value: 255 - value).save(dataset / "green" / file.name)
+                file.unlink()
+    place = Workplace(workplace.home, dataset)
+    run = finished(place, **{**LITE, "augmentations": TURNED, "views": 2}, start_from=earlier.id)
+    script = training_script(run, place.settings)
+    assert_readable(script)
+    assert ("start_head" in script, "TAKEN" in script) == (not known, True)
+    assert_same_metrics(run, executed(run, place.settings, tmp_path / "script"))
+
+
+@pytest.mark.thorough
 def test_the_script_of_efficientnet_on_real_photos(tmp_path: Path) -> None:
     photos, weights = SHARED / "data" / "hotdog", SHARED / "weights" / "efficientnetb0_notop.h5"
     if not photos.is_dir() or not weights.is_file():
