@@ -4,8 +4,9 @@ Names of classes come in as people gave them and go out so; whoever shows them m
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from core.language import number, tr, tr_context, tr_plural
+from core.language import ENGLISH, language, number, tr, tr_context, tr_plural
 
 PHOTOS = {
     "": lambda count: tr_plural("{count} photo", "{count} photos", count),
@@ -88,3 +89,14 @@ def duration(seconds: float | None) -> str:
     if minutes:
         return tr("{minutes} min {seconds} s", minutes=minutes, seconds=f"{rest:02d}")
     return tr("{seconds} s", seconds=rest)
+
+
+def moment(seconds: float, *, year: bool = True) -> str:
+    """A moment in seconds since 1970, in local time, as in "05 Mar 2026, 14:07", or without its year."""
+    when = datetime.fromtimestamp(seconds)
+    if language() == ENGLISH:
+        return f"{when:%d %b %Y, %H:%M}" if year else f"{when:%d %b, %H:%M}"
+    from babel.dates import format_skeleton
+
+    day = format_skeleton("yMMMd" if year else "MMMd", when, locale=language())
+    return f"{day} {when:%H:%M}"

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from core.language import tr
 from core.runs.store import ACTIVE, QUEUED, Run
 from pages.components.cached import runs
 from pages.components.runs.queue_view import show_more, show_queue, some_of
@@ -16,18 +17,17 @@ from pages.components.shared.report_errors import reporting
 from pages.components.shared.run_descriptions import LoadedRun
 
 
-@st.dialog("Delete this run?")
 def ask_to_delete(run: Run, name: str) -> None:
     """Ask a second time, since there is no way back."""
-    st.markdown(f"**{name}** with its model and curves will be gone for good. Your photos stay.")
+    st.markdown(tr("**{run}** with its model and curves will be gone for good. Your photos stay.", run=name))
     with st.container(horizontal=True):
-        if st.button("Delete for good", type="primary", icon=":material/delete_forever:"):
+        if st.button(tr("Delete for good"), type="primary", icon=":material/delete_forever:"):
             with reporting():
                 runs.store().delete(run.id)
             if state.run_id() == run.id:
                 state.close_run()
             st.rerun()
-        if st.button("Keep it"):
+        if st.button(tr("Keep it")):
             st.rerun()
 
 
@@ -48,20 +48,20 @@ def show_row(shown: LoadedRun, name: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             badge(status.state)
             st.markdown(f"**{name}**", width="stretch")
-            if st.button("Open", key=f"open-{run.id}", icon=":material/open_in_new:"):
+            if st.button(tr("Open"), key=f"open-{run.id}", icon=":material/open_in_new:"):
                 state.open_run(run.id)
                 st.switch_page("pages/train/train.py")
             going = status.state in ACTIVE
-            delete_help = "Stop it first" if going else "Delete this run"
+            delete_help = tr("Stop it first") if going else tr("Delete this run")
             if st.button(
-                "Delete",
+                tr("Delete"),
                 key=f"delete-{run.id}",
                 icon=":material/delete:",
                 type="tertiary",
                 disabled=going,
                 help=delete_help,
             ):
-                ask_to_delete(run, name)
+                st.dialog(tr("Delete this run?"))(ask_to_delete)(run, name)
         elements.facts(card_facts(status, shown.recipe))
 
 
@@ -69,29 +69,35 @@ def show_group(group: str, rows: Sequence[LoadedRun], names: Mapping[str, str]) 
     """A run as a card, or those of a group in an expander."""
     if not group or len(rows) == 1:
         return show_row(rows[0], markdown.escape(names[rows[0].run.id]))
-    with st.expander(f"**{markdown.escape(group)}** · {len(rows)} runs", icon=":material/stacks:"):
+    with st.expander(
+        tr("**{group}** · {count} runs", group=markdown.escape(group), count=len(rows)), icon=":material/stacks:"
+    ):
         for row in some_of(rows, group):
             show_row(row, markdown.escape(names[row.run.id]))
         show_more(rows, group)
 
 
-elements.page_head("Runs", "Every training run is kept with its model and curves until you delete it.")
+elements.page_head(tr("Runs"), tr("Every training run is kept with its model and curves until you delete it."))
 readable, broken = run_descriptions.all_runs()
 ask_about_cancelling()
 show_queue(*runs.queue().queued_and_active())
 if not readable:
-    st.info("There are no runs yet.", icon=":material/history:")
-    st.page_link("pages/train/train.py", label="Train the first one", icon=":material/local_fire_department:")
+    st.info(tr("There are no runs yet."), icon=":material/history:")
+    st.page_link("pages/train/train.py", label=tr("Train the first one"), icon=":material/local_fire_department:")
 names = names_of(readable)
 begun = group_runs(row for row in readable if row.status.state != QUEUED)
 if begun and len(begun) < len(readable):
-    st.header("Started runs", anchor=False)
+    st.header(tr("Started runs"), anchor=False)
 for name_of_group, members_of_group in some_of(begun, "runs"):
     show_group(name_of_group, members_of_group, names)
 show_more(begun, "runs")
 show_import()
 for folder, reason in broken:
     st.caption(
-        f":material/warning: The run folder {markdown.escape(folder)} cannot be read, so it is ignored:"
-        f" {markdown.escape(reason)}"
+        ":material/warning: "
+        + tr(
+            "The run folder {folder} cannot be read, so it is ignored: {reason}",
+            folder=markdown.escape(folder),
+            reason=markdown.escape(reason),
+        )
     )

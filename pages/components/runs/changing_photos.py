@@ -13,6 +13,7 @@ from core.data.class_names import shown_names
 from core.data.scan.folder import ImageFolder
 from core.errors import PhotoError, RunError
 from core.evaluation.training_dynamics import TrainingDynamics
+from core.language import tr
 from core.recipe.recipe import Recipe
 from core.runs.store import Run
 from pages.components.cached import runs
@@ -52,23 +53,31 @@ def show_changing_photos(run: Run, recipe: Recipe, rows: Sequence[Mapping[str, A
     if not chosen or classes.min() < 0 or classes.max() >= len(names):  # its files do not fit each other
         return
     changed = found.flips()[chosen].any()
-    st.markdown("**Photos it changes its mind about**" if changed else "**Photos it is least sure of**")
+    st.markdown(tr("**Photos it changes its mind about**") if changed else tr("**Photos it is least sure of**"))
     folder = ImageFolder(Path(recipe.dataset), names, found.paths, found.labels.astype(np.int32))
     st.html(f'{STYLE}<div class="uf-flips">{"".join(_figure(found, folder, place) for place in chosen)}</div>')
-    st.caption("Validation photos, which it does not train on. The bar shows its answers so far: filled is right.")
+    st.caption(tr("Validation photos, which it does not train on. The bar shows its answers so far: filled is right."))
 
 
 def _figure(found: TrainingDynamics, folder: ImageFolder, place: int) -> str:
     """A photo, its present answer, and whether each of its answers was right."""
     path, right, names = folder.paths[place], found.right[:, place], shown_names(tuple(folder.class_names))
     own, answer = escape(names[found.labels[place]]), escape(names[found.predicted[-1, place]])
-    words = f'<b class="ok">✓ {answer}</b>' if right[-1] else f'<b class="no">✕ {answer}</b>, is {own}'
+    words = (
+        f'<b class="ok">✓ {answer}</b>'
+        if right[-1]
+        else tr("{answer}, is {label}", answer=f'<b class="no">✕ {answer}</b>', label=own)
+    )
     changes = int(found.flips()[place])
-    said = f"its answer has changed {changes} times" if changes != 1 else "its answer has changed once"
+    said = (
+        tr("{photo}: its answer has changed once", photo=escape(path))
+        if changes == 1
+        else tr("{photo}: its answer has changed {count} times", photo=escape(path), count=changes)
+    )
     trail = "".join(f'<i class="{"ok" if each else "no"}"></i>' for each in right)
     return (
         f"<figure>{_picture(folder, place)}<figcaption>{words}</figcaption>"
-        f'<div class="uf-trail no" role="img" aria-label="{escape(path)}: {said}">{trail}</div></figure>'
+        f'<div class="uf-trail no" role="img" aria-label="{said}">{trail}</div></figure>'
     )
 
 
@@ -77,5 +86,6 @@ def _picture(folder: ImageFolder, place: int) -> str:
     try:
         photo = base64.b64encode(thumbnails.thumbnail(folder, place)).decode()
     except (PhotoError, FileNotFoundError):
-        return '<div class="gone">photo is gone</div>'
+        gone = tr("photo is gone")
+        return f'<div class="gone">{escape(gone)}</div>'
     return f'<img src="data:image/jpeg;base64,{photo}" alt="{path}" title="{path}">'

@@ -5,7 +5,9 @@ from typing import TypeVar
 
 import streamlit as st
 
+from core import formatting
 from core.errors import RunError
+from core.language import tr, tr_context
 from core.runs.queue import Queue
 from core.runs.store import QUEUED, Run
 from core.training.thorough_check import checks
@@ -26,7 +28,7 @@ Row = TypeVar("Row")
 def show_queue(waiting: Sequence[Run], going: Sequence[Run]) -> None:
     """The runs that train now, with their progress, and the queued ones, in order; redrawn while anything is live."""
     if going or waiting:
-        st.header("Queue", anchor=False)
+        st.header(tr("Queue"), anchor=False)
         st.fragment(_look, run_every=LOOK_EVERY_SECONDS)([run.id for run in going], sorted(run.id for run in waiting))
 
 
@@ -52,7 +54,7 @@ def _going_row(run: Run) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             badge(status.state)
             st.markdown(f"**{markdown.escape(run_descriptions.name_or_id(run))}**", width="stretch")
-            if st.button("Watch", key=f"watch-{run.id}", icon=":material/monitoring:"):
+            if st.button(tr("Watch"), key=f"watch-{run.id}", icon=":material/monitoring:"):
                 watch(run)
         st.progress(min(1.0, status.progress or 0.0), describe_progress(status))
 
@@ -72,14 +74,14 @@ def _waiting_row(queue: Queue, run: Run, place: int, count: int) -> None:
         st.markdown(f"{place + 1}\\. **{markdown.escape(run_descriptions.name_or_id(run))}**", width="stretch")
         with st.container(horizontal=True, width="content", gap="small"):
             first, last = place == 0, place == count - 1
-            for words, icon, disabled, order, arguments in (
-                ("Up", "arrow_upward", first, queue.move, (run, -1)),
-                ("Down", "arrow_downward", last, queue.move, (run, 1)),
-                ("First", "vertical_align_top", first, queue.move_to_front, (run,)),
+            for name, words, icon, disabled, order, arguments in (
+                ("up", tr("Up"), "arrow_upward", first, queue.move, (run, -1)),
+                ("down", tr("Down"), "arrow_downward", last, queue.move, (run, 1)),
+                ("first", tr_context("queue", "First"), "vertical_align_top", first, queue.move_to_front, (run,)),
             ):
                 st.button(
                     words,
-                    key=f"{words}-{run.id}",
+                    key=f"{name}-{run.id}",
                     icon=f":material/{icon}:",
                     type="tertiary",
                     disabled=disabled,
@@ -99,14 +101,16 @@ def show_place(run: Run) -> None:
         cancel_button(run, "cancel", "secondary")
     for other in active:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"Training now: {markdown.escape(run_descriptions.name_or_id(other))}", width="content")
-            if st.button("Watch it", key=f"watch-{other.id}"):
+            st.markdown(
+                tr("Training now: {run}", run=markdown.escape(run_descriptions.name_or_id(other))), width="content"
+            )
+            if st.button(tr("Watch it"), key=f"watch-{other.id}"):
                 watch(other)
     if before:
-        names = ", ".join(markdown.escape(run_descriptions.name_or_id(other)) for other in order[:before][:3])
-        st.markdown(f"Before it: {names}{f' and {before - 3} more' if before > 3 else ''}")
-    st.page_link("pages/train/runs.py", label="Change the order", icon=":material/low_priority:")
-    st.caption("You can close this page: the run starts by itself, and this address leads back to it.")
+        names = [markdown.escape(run_descriptions.name_or_id(other)) for other in order[:before]]
+        st.markdown(tr("Before it: {runs}", runs=formatting.listed(names, 3)))
+    st.page_link("pages/train/runs.py", label=tr("Change the order"), icon=":material/low_priority:")
+    st.caption(tr("You can close this page: the run starts by itself, and this address leads back to it."))
 
 
 def some_of(rows: Sequence[Row], name: str) -> Sequence[Row]:
@@ -119,7 +123,7 @@ def show_more(rows: Sequence[object], name: str) -> None:
     shown = state.recall(f"shown-{name}", ROWS)
     if len(rows) > shown:
         st.button(
-            f"Show more ({len(rows) - shown:,})",
+            tr("Show more ({count})", count=len(rows) - shown),
             key=f"more-{name}",
             icon=":material/expand_more:",
             on_click=state.remember,

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from core.formatting import whole
+from core.language import number, tr, tr_context, tr_mark
 from pages.components.shared.colours import ANSWER, LEARNS
 
 TRAINING, VALIDATION, FINE_TUNING, GUESSING, KEPT, WORDS, FRAME = (
@@ -25,6 +26,11 @@ TRAINING, VALIDATION, FINE_TUNING, GUESSING, KEPT, WORDS, FRAME = (
     "frame",
 )
 """The kinds of rows: two curves, two rules, the kept epoch, the words at the ends, and the corners of the picture."""
+
+NAMES = {TRAINING: tr_mark("training"), VALIDATION: tr_mark("validation"), FINE_TUNING: tr_mark("fine-tuning")}
+"""What is called by its name."""
+
+COLUMNS = ["position", "value", "curve", "text", "name"]
 
 ACCURACY, LOSS, RATE, SPEED = "accuracy", "loss", "learning_rate", "images_per_second"
 
@@ -83,25 +89,28 @@ WHOLE_PERCENT = "format(100 * datum.value, '.0f') + ' %'"
 
 _MEASURES: Mapping[str, _Measure] = {
     ACCURACY: _Measure(
-        "accuracy",
+        tr_mark("accuracy"),
         "format(100 * datum.value, '.1f') + ' %'",
         250,
-        _axis("accuracy", {"zero": False}, labelExpr=WHOLE_PERCENT, tickCount=5),
+        _axis(tr_mark("accuracy"), {"zero": False}, labelExpr=WHOLE_PERCENT, tickCount=5),
     ),
     LOSS: _Measure(
-        "loss",
+        tr_mark("loss"),
         "format(datum.value, '.3f')",
         220,
-        _axis("loss (cross-entropy)", {"zero": True}, tickCount=5),
+        _axis(tr_mark("loss (cross-entropy)"), {"zero": True}, tickCount=5),
     ),
     RATE: _Measure(
-        "learning rate",
+        tr_mark("learning rate"),
         "format(datum.value, '.1e')",
         170,
-        _axis("learning rate", {"type": "log"}, format=".0e", tickCount=3, grid=False),
+        _axis(tr_mark("learning rate"), {"type": "log"}, format=".0e", tickCount=3, grid=False),
     ),
     SPEED: _Measure(
-        "images per second", "format(datum.value, '.0f')", 170, _axis("images per second", {"zero": True}, tickCount=3)
+        tr_mark("images per second"),
+        "format(datum.value, '.0f')",
+        170,
+        _axis(tr_mark("images per second"), {"zero": True}, tickCount=3),
     ),
 }
 
@@ -120,7 +129,7 @@ class Marks:
 
 
 def curve_data(rows: Sequence[Mapping[str, Any]], measure: str, marks: Marks) -> pd.DataFrame:
-    """The curves of a measure in long form: position (in epochs), value, curve, text.
+    """The curves of a measure in long form: position (in epochs), value, curve, text, the name of the curve.
 
     Args:
         rows: Lines of a run's metrics.
@@ -131,7 +140,7 @@ def curve_data(rows: Sequence[Mapping[str, Any]], measure: str, marks: Marks) ->
     validated = f"val_{measure}"
     validation = [(row["position"], row[validated]) for row in rows if validated in row]
     if not training and not validation:
-        return pd.DataFrame([], columns=["position", "value", "curve", "text"])
+        return pd.DataFrame([], columns=COLUMNS)
     end = ROOM * max(1, math.ceil(max(position for position, _ in (*training, *validation))))
     low, high = _ends(training, validation, measure, marks.guess)
     training = [(position, value) for position, value in training if low <= value <= high]
@@ -140,12 +149,13 @@ def curve_data(rows: Sequence[Mapping[str, Any]], measure: str, marks: Marks) ->
     if marks.fine_tuning_from is not None:
         found.append((marks.fine_tuning_from, low, FINE_TUNING, ""))
     if measure == ACCURACY and marks.guess is not None and low <= marks.guess:
-        found += [(0.0, marks.guess, GUESSING, ""), (end, marks.guess, GUESSING, "guessing")]
+        found += [(0.0, marks.guess, GUESSING, ""), (end, marks.guess, GUESSING, tr("guessing"))]
     if kept := _kept(rows, measure):
-        found.append((*kept, KEPT, "kept"))
+        found.append((*kept, KEPT, tr_context("epoch", "kept")))
     found += _words(training, validation, measure, high - low)
     found += [(0.0, low, FRAME, ""), (end, high, FRAME, "")]
-    return pd.DataFrame(found, columns=["position", "value", "curve", "text"])
+    data = pd.DataFrame(found, columns=["position", "value", "curve", "text"])
+    return data.assign(name=data["curve"].map({name: tr(words) for name, words in NAMES.items()}).fillna(""))
 
 
 Points = Sequence[tuple[float, float]]
@@ -198,9 +208,13 @@ def _words(training: Points, validation: Points, measure: str, height: float) ->
         heights = [middle + apart, middle - apart] if heights[0] > heights[1] else [middle - apart, middle + apart]
     right = max(position for (position, _), _ in ends)
     return [
-        (right, placed, WORDS, f"{name} {whole(value) if measure == ACCURACY else f'{value:.2f}'}")
+        (right, placed, WORDS, tr("{curve} {value}", curve=tr(NAMES[name]), value=_written(value, measure)))
         for ((_, value), name), placed in zip(ends, heights, strict=True)
     ]
+
+
+def _written(value: float, measure: str) -> str:
+    return whole(value) if measure == ACCURACY else number(value, 2)
 
 
 def curve_chart(measure: str) -> dict[str, Any]:
@@ -208,18 +222,18 @@ def curve_chart(measure: str) -> dict[str, Any]:
     position = {"field": "position", "type": "quantitative"}
     x = {
         **position,
-        "title": "epoch",
+        "title": tr("epoch"),
         "scale": {"zero": True, "nice": False},
         "axis": {**INK_OF_AXIS, "tickMinStep": 1, "tickCount": 7, "format": "d", "grid": False},
     }
     drawn = _MEASURES[measure]
-    value = {"field": "written", "type": "nominal", "title": drawn.words}
+    value = {"field": "written", "type": "nominal", "title": tr(drawn.words)}
     tooltip = [
-        {"field": "curve", "type": "nominal"},
-        {**position, "title": "epoch", "format": ".2f"},
+        {"field": "name", "type": "nominal", "title": tr("curve")},
+        {**position, "title": tr("epoch"), "format": ".2f"},
         value,
     ]
-    place = {"x": x, "y": drawn.axis}
+    place = {"x": x, "y": {**drawn.axis, "title": tr(str(drawn.axis["title"]))}}
     curve = {**place, "tooltip": tooltip}
     text = {"field": "text", "type": "nominal"}
     word = {"type": "text", "align": "left", "dx": 11, "color": INK, "fontSize": 12}
@@ -230,7 +244,11 @@ def curve_chart(measure: str) -> dict[str, Any]:
         "layer": [
             _layer({"type": "point", "opacity": 0, "size": 1, "tooltip": None}, place, FRAME),
             _layer({"type": "rule", "strokeDash": [5, 4], "color": LEARNS, "strokeWidth": 2}, {"x": x}, FINE_TUNING),
-            _layer({**word, "text": FINE_TUNING, "dy": -8, "dx": 5}, {"x": x, "y": {"value": "height"}}, FINE_TUNING),
+            _layer(
+                {**word, "text": tr(NAMES[FINE_TUNING]), "dy": -8, "dx": 5},
+                {"x": x, "y": {"value": "height"}},
+                FINE_TUNING,
+            ),
             _layer({"type": "line", "strokeDash": [2, 4], "color": INK, "opacity": 0.6}, place, GUESSING),
             _layer({**word, "align": "right", "dx": -2, "dy": -8, "opacity": 0.8}, {**place, "text": text}, GUESSING),
             _layer({"type": "line", "strokeWidth": 1.5, "color": INK, "opacity": 0.5}, curve, TRAINING),

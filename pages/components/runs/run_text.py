@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from html import escape
 from typing import Any
 
 import numpy as np
 
 from core import formatting
+from core.language import sentences, tr, tr_mark, tr_plural
 from core.recipe.augmentations import Choice
 from core.recipe.recipe import Recipe
 from core.recipe.start_point import StartPoint
@@ -17,7 +17,12 @@ from core.runs.store import ACTIVE, FINISHED, PAUSED, STOPPED, Run, Status
 from pages.components.shared import drawings, markdown
 from pages.components.shared.run_descriptions import LoadedRun
 
-ORDINALS = {1: "Second", 2: "Third", 3: "Fourth"}
+PLACES = {
+    0: tr_mark("Next in the queue"),
+    1: tr_mark("Second in the queue"),
+    2: tr_mark("Third in the queue"),
+    3: tr_mark("Fourth in the queue"),
+}
 """A place in the queue by the number of runs before it; further back it is a number."""
 
 
@@ -27,16 +32,21 @@ MOST_NAMES = 8
 
 def describe_progress(status: Status) -> str:
     """What a run does now, its epoch and the time that is left."""
-    epoch = f"epoch {status.epoch} of {status.epochs}" if status.epoch and status.epochs else ""
-    left = f"about {formatting.duration(status.seconds_left)} left" if status.seconds_left is not None else ""
-    return " · ".join(part for part in (markdown.escape(text_of(status.message)), epoch, left) if part)
+    left = ""
+    if status.seconds_left is not None:
+        left = tr("about {duration} left", duration=formatting.duration(status.seconds_left))
+    return " · ".join(part for part in (markdown.escape(text_of(status.message)), _epoch(status), left) if part)
+
+
+def _epoch(status: Status) -> str:
+    if not status.epoch or not status.epochs:
+        return ""
+    return tr("epoch {epoch} of {epochs}", epoch=status.epoch, epochs=status.epochs)
 
 
 def describe_place(before: int) -> str:
     """A place in the queue with so many runs before it."""
-    if not before:
-        return "Next in the queue"
-    return f"{ORDINALS[before]} in the queue" if before in ORDINALS else f"{before} runs ahead of it"
+    return tr(PLACES[before]) if before in PLACES else tr("{count} runs ahead of it", count=before)
 
 
 FIGURES_STYLE = """
@@ -62,30 +72,31 @@ def large_figures(figures: Sequence[tuple[str, str, str]]) -> str:
 def reached(status: Status) -> list[tuple[str, str, str]]:
     """How good a run is so far, and how long it will take; for `large_figures`."""
     best = status.best_val_accuracy
-    found = [
-        (drawings.percent(best) if best is not None else "–", "accuracy on the validation photos", "best-accuracy")
+    found: list[tuple[str, str, str]] = [
+        (drawings.percent(best) if best is not None else "–", tr("accuracy on the validation photos"), "best-accuracy")
     ]
-    epoch = f"epoch {status.epoch} of {status.epochs}" if status.epoch and status.epochs else ""
+    epoch = _epoch(status)
     if status.state in ACTIVE:
-        found.append(
-            (_rough(status.seconds_left), " · ".join(part for part in ("left, about", epoch) if part), "time-left")
-        )
+        left = " · ".join(part for part in (tr("left, about"), epoch) if part)
+        found.append((_rough(status.seconds_left), left, "time-left"))
     elif epoch:
-        found.append((f"{status.epoch} / {status.epochs}", "epochs", "epochs-done"))
+        found.append((f"{status.epoch} / {status.epochs}", tr("epochs"), "epochs-done"))
     return found
 
 
 def _rough(seconds: float | None) -> str:
     """A duration no more exactly than it is known: from five minutes on without seconds."""
-    return f"{round(seconds / 60)} min" if seconds and 300 <= seconds < 3600 else formatting.duration(seconds)
+    if seconds and 300 <= seconds < 3600:
+        return tr("{minutes} min", minutes=round(seconds / 60))
+    return formatting.duration(seconds)
 
 
 def training_figures(status: Status, rows: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
     """Figures of a run for those who want to know more, each with its title."""
     return [
-        ("Elapsed", formatting.duration(status.seconds(time.time()))),
-        ("Images per second", f"{status.images_per_second:.0f}" if status.images_per_second else "–"),
-        ("Learning rate", _positional(rows[-1]["learning_rate"]) if rows else "–"),
+        (tr("Elapsed"), formatting.duration(status.seconds(time.time()))),
+        (tr("Images per second"), f"{status.images_per_second:.0f}" if status.images_per_second else "–"),
+        (tr("Learning rate"), _positional(rows[-1]["learning_rate"]) if rows else "–"),
     ]
 
 
@@ -95,14 +106,14 @@ def _positional(number: float) -> str:
 
 def card_facts(status: Status, recipe: Recipe) -> list[tuple[str, str]]:
     """What the card says, besides name and state."""
-    random = [("Weights", "random at the start")] if recipe.weights == "random" else []
+    random = [(tr("Weights"), tr("random at the start"))] if recipe.weights == "random" else []
     best, test = status.best_val_accuracy, status.test_accuracy
     return [
         *random,
-        ("Best validation accuracy", drawings.percent(best) if best is not None else "–"),
-        ("Test accuracy", drawings.percent(test) if test is not None else "–"),
-        ("Duration", formatting.duration(status.seconds(time.time()))),
-        ("Started", f"{datetime.fromtimestamp(status.created):%d %b %Y, %H:%M}"),
+        (tr("Best validation accuracy"), drawings.percent(best) if best is not None else "–"),
+        (tr("Test accuracy"), drawings.percent(test) if test is not None else "–"),
+        (tr("Duration"), formatting.duration(status.seconds(time.time()))),
+        (tr("Started"), formatting.moment(status.created)),
     ]
 
 
@@ -132,26 +143,35 @@ def describe_ending(status: Status) -> str:
     """How and after how long a run has ended, as Markdown."""
     trained = formatting.duration(status.seconds(time.time()))
     if status.state == PAUSED:
-        return f"**{markdown.escape(text_of(status.message))}**, after {trained}; you can resume at any time."
-    words = f"{markdown.escape(text_of(status.message))}, " if status.state == STOPPED else ""
-    return f"{words}after {trained}"
+        return tr(
+            "**{what}**, after {duration}; you can resume at any time.",
+            what=markdown.escape(text_of(status.message)),
+            duration=trained,
+        )
+    if status.state == STOPPED:
+        return tr("{what}, after {duration}", what=markdown.escape(text_of(status.message)), duration=trained)
+    return tr("after {duration}", duration=trained)
 
 
 def describe_loss(run: Run) -> str:
     """What a crash has cost."""
     if run.has_checkpoint():
-        return "Resume it, and at most one epoch is lost."
-    return "It had not completed an epoch, so it can only start over."
+        return tr("Resume it, and at most one epoch is lost.")
+    return tr("It had not completed an epoch, so it can only start over.")
 
 
 def describe_kept_model(recipe: Recipe, status: Status) -> str:
     """Which epoch the model that was kept is of, and whether training ended early."""
     if status.best_epoch is None or status.best_val_accuracy is None:
-        return "It was stopped before its first validation, so the model was kept as it was at that moment."
-    return (
-        f"The model kept is that of epoch {status.best_epoch} of {status.epochs}, the one with the lowest validation"
-        f" loss (validation accuracy {drawings.percent(status.best_val_accuracy)}).{_early_end(recipe, status)}"
+        return tr("It was stopped before its first validation, so the model was kept as it was at that moment.")
+    best = tr(
+        "The model kept is that of epoch {epoch} of {epochs}, the one with the lowest validation loss (validation"
+        " accuracy {accuracy}).",
+        epoch=status.best_epoch,
+        epochs=status.epochs or 0,
+        accuracy=drawings.percent(status.best_val_accuracy),
     )
+    return sentences(best, _early_end(recipe, status))
 
 
 def _early_end(recipe: Recipe, status: Status) -> str:
@@ -160,9 +180,12 @@ def _early_end(recipe: Recipe, status: Status) -> str:
     saved = planned - (status.epochs or planned)
     if status.state != FINISHED or saved <= 0 or not recipe.early_stopping or recipe.minutes:
         return ""
-    return (
-        f" Training ended {saved} epoch{'s' if saved > 1 else ''} early: the validation loss had not improved for"
-        f" {recipe.early_stopping} epoch{'s' if recipe.early_stopping > 1 else ''}."
+    waited = tr_plural("{count} epoch", "{count} epochs", recipe.early_stopping)
+    return tr_plural(
+        "Training ended {count} epoch early: the validation loss had not improved for {epochs}.",
+        "Training ended {count} epochs early: the validation loss had not improved for {epochs}.",
+        saved,
+        epochs=waited,
     )
 
 
@@ -183,9 +206,13 @@ def group_runs(rows: Iterable[LoadedRun]) -> list[tuple[str, list[LoadedRun]]]:
 def setting_text(value: Any) -> str:
     """A value of a recipe or of the environment, for a table."""
     if isinstance(value, list | tuple):
-        return ", ".join(str(each) for each in value) or "none"
+        return ", ".join(str(each) for each in value) or tr("none")
     if isinstance(value, dict):
-        return ", ".join(f"{name} {setting_text(choice)}" for name, choice in value.items()) or "none"
+        return ", ".join(f"{name} {setting_text(choice)}" for name, choice in value.items()) or tr("none")
     if isinstance(value, Choice):
-        return f"{value.strength:g} (probability {value.probability:g})"
+        return tr(
+            "{strength} (probability {probability})",
+            strength=f"{value.strength:g}",
+            probability=f"{value.probability:g}",
+        )
     return f"{value:g}" if isinstance(value, float) else str(value)

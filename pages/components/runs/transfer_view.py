@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from core.language import sentences, tr
 from core.runs.store import LIVE, Run
 from core.training.transfer.run_export import exported_bytes, file_name
 from core.training.transfer.run_import import ImportedRun, Progress, import_run
@@ -21,14 +22,18 @@ def show_export(run: Run) -> None:
     with reporting():
         status = run.read_status()
     if status.state in LIVE:
-        st.info("This run is still training or queued. It can be exported once it has ended.", icon=":material/info:")
+        st.info(
+            tr("This run is still training or queued. It can be exported once it has ended."), icon=":material/info:"
+        )
         return
     st.markdown(
-        "One file with everything that Unfreeze knows about this run, to open in Unfreeze on another computer:"
-        " settings, curves, results and the model's weights. It names the photos but does not contain them."
+        tr(
+            "One file with everything that Unfreeze knows about this run, to open in Unfreeze on another computer:"
+            " settings, curves, results and the model's weights. It names the photos but does not contain them."
+        )
     )
     st.download_button(
-        "Export this run",
+        tr("Export this run"),
         lambda: exported_bytes(run),
         file_name(run),
         "application/zip",
@@ -41,22 +46,24 @@ def show_export(run: Run) -> None:
 def show_import() -> None:
     """An expander that imports a file made by `show_export`."""
     last = state.recall(REPORT, None)
-    with st.expander("Import a run from another computer", icon=":material/move_to_inbox:", expanded=bool(last)):
+    with st.expander(tr("Import a run from another computer"), icon=":material/move_to_inbox:", expanded=bool(last)):
         st.markdown(
-            "A ZIP file that was made with “Export this run”. It is checked first; nothing in it is executed, and no"
-            " existing run is changed."
+            tr(
+                "A ZIP file that was made with “Export this run”. It is checked first; nothing in it is executed, and"
+                " no existing run is changed."
+            )
         )
         key = f"run-file-{state.recall(NUMBER, 0)}"
-        file = upload_limits.archive_uploader("ZIP file", key)
-        if file is not None and st.button("Import run", type="primary", icon=":material/move_to_inbox:"):
+        file = upload_limits.archive_uploader(tr("ZIP file"), key)
+        if file is not None and st.button(tr("Import run"), type="primary", icon=":material/move_to_inbox:"):
             _import(file)
         elif last:
             _report(last)
 
 
 def _report(imported: ImportedRun) -> None:
-    st.success(f"Imported. {markdown.escape(imported.sentence)}", icon=":material/check_circle:")
-    if imported.run.folder.is_dir() and st.button("Open run", icon=":material/open_in_new:", key="open-imported"):
+    st.success(sentences(tr("Imported."), markdown.escape(imported.sentence)), icon=":material/check_circle:")
+    if imported.run.folder.is_dir() and st.button(tr("Open run"), icon=":material/open_in_new:", key="open-imported"):
         state.open_run(imported.run.id)
         st.switch_page("pages/train/train.py")
 

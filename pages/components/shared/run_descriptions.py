@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 
 from core.errors import UnfreezeError
-from core.formatting import whole
+from core.formatting import moment, whole
 from core.language import retold, tr, tr_mark
 from core.models.backbones import backbone
 from core.recipe.recipe import Recipe
@@ -102,4 +101,4 @@ def state_in_words(state: str) -> str:
 
 def made(shown: LoadedRun) -> str:
     """When a run was made."""
-    return f"{datetime.fromtimestamp(shown.status.created):%d %b, %H:%M}"
+    return moment(shown.status.created, year=False)

@@ -26,7 +26,7 @@ def validated(*pairs: tuple[float, float]) -> list[Row]:
 def drawn(rows: list[Row], measure: str = ACCURACY, marks: Marks = NO_MARKS) -> Drawn:
     data = curve_data(rows, measure, marks)
     found: Drawn = {}
-    for position, value, curve, text in data.itertuples(index=False):
+    for position, value, curve, text, _ in data.itertuples(index=False):
         found.setdefault(curve, []).append((position, value, text))
     return found
 
