@@ -3,10 +3,11 @@
 import argparse
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from command_line import check_labels, dataset, evaluate, export, predict, runs, train
 from command_line.output import INTERRUPTED, Output, printable
@@ -50,6 +51,35 @@ class Command:
     writes: bool = True
 
 
+WRONG: Mapping[str, str] = {
+    "argument (?P<name>[^:]+): (?P<problem>.+)": tr_mark("argument {name}: {problem}"),
+    "the following arguments are required: (?P<names>.+)": tr_mark("the following arguments are required: {names}"),
+    "unrecognized arguments: (?P<names>.+)": tr_mark("unrecognized arguments: {names}"),
+    "expected one argument": tr_mark("expected one argument"),
+    "expected at least one argument": tr_mark("expected at least one argument"),
+    "ignored explicit argument (?P<value>.+)": tr_mark("ignored explicit argument {value}"),
+    "invalid int value: (?P<value>.+)": tr_mark("invalid int value: {value}"),
+    r"invalid choice: (?P<value>.+) \(choose from (?P<choices>.+)\)": tr_mark(
+        "invalid choice: {value} (choose from {choices})"
+    ),
+    "ambiguous option: (?P<value>.+) could match (?P<options>.+)": tr_mark(
+        "ambiguous option: {value} could match {options}"
+    ),
+}
+"""What argparse says of what was typed, as patterns, and the messages that say the same."""
+
+
+def _told(problem: str) -> str:
+    """What argparse has found, in the reader's language; what is not known of it stays as it is."""
+    for pattern, message in WRONG.items():
+        if found := re.fullmatch(pattern, problem, re.DOTALL):
+            values = found.groupdict()
+            if "problem" in values:
+                values["problem"] = _told(values["problem"])
+            return tr(message, **values)
+    return problem
+
+
 class Parser(argparse.ArgumentParser):
     """Like argparse's, in the reader's language, and what was typed does not reach the terminal as it is."""
 
@@ -71,6 +101,12 @@ class Parser(argparse.ArgumentParser):
 
         made.add_usage = add_usage  # type: ignore[method-assign]
         return made
+
+    def error(self, message: str) -> NoReturn:
+        """End the process with what is wrong with what was typed."""
+        self.print_usage(sys.stderr)
+        said = tr("{program}: error: {message}", program=self.prog, message=_told(message))
+        self.exit(WRONG_USAGE, f"{said}\n")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         super()._print_message(printable(message), file)

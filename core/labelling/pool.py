@@ -15,12 +15,12 @@ from core.data.scan.folder import Scan
 from core.errors import DataError
 from core.evaluation.similarity import unit_rows
 from core.labelling.neighbours import neighbour_graph, principal
-from core.language import tr
+from core.language import tr, tr_mark
 
 UNLABELLED, LEFT_OUT = -1, -2
 """In place of a class: nobody has labelled the photo yet, or somebody has decided not to use it."""
 
-CONFIRMED = "confirmed after spreading"
+CONFIRMED = tr_mark("confirmed after spreading")
 """Why a decision was made, where it was by confirming a label that had spread."""
 
 MOST_PHOTOS = 20_000

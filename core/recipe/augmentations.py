@@ -7,10 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from core.errors import RecipeError
+from core.language import tr, tr_mark
 
-GEOMETRY, COLOUR, SHARPNESS, MIXTURES = "Geometry", "Colour", "Sharpness", "Mixtures"
+GEOMETRY, COLOUR, SHARPNESS, MIXTURES = (
+    tr_mark("Geometry"),
+    tr_mark("Colour"),
+    tr_mark("Sharpness"),
+    tr_mark("Mixtures"),
+)
 GROUPS = (GEOMETRY, COLOUR, SHARPNESS, MIXTURES)
-"""In the order in which a page shows them."""
+"""In the order in which a page shows them, through `tr`."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +38,9 @@ class Augmentation:
 
     Attributes:
         key: Its name in a recipe, and of its function in `core.training.inputs.transforms`.
-        name: Its name on the screen.
+        name_message: Its name on the screen, in English; `name` is in the reader's language.
         group: Where it stands on the screen; one of `GROUPS`.
-        explanation: One or two sentences of help.
+        explanation_message: One or two sentences of help, in English; `explanation` is in the reader's language.
         default: The strength that a slider starts with.
         maximum: The largest strength; strengths lie in (0, maximum]. For a row without strength it is 1.
         probability: The share of photos that are changed at first.
@@ -45,9 +51,9 @@ class Augmentation:
     """
 
     key: str
-    name: str
+    name_message: str
     group: str
-    explanation: str
+    explanation_message: str
     default: float = 1
     maximum: float = 1
     probability: float = 1.0
@@ -57,30 +63,65 @@ class Augmentation:
     has_strength: bool = True
     mirrors: bool = False
 
+    @property
+    def name(self) -> str:
+        """Its name on the screen."""
+        return tr(self.name_message)
+
+    @property
+    def explanation(self) -> str:
+        """One or two sentences of help."""
+        return tr(self.explanation_message)
+
     def choice(self) -> Choice:
         """What is chosen when the row is switched on."""
         return Choice(self.default, self.probability)
 
     def check(self, choice: Choice) -> None:
         """Raise `RecipeError` unless the strength lies in (0, maximum] and the probability in (0, 1]."""
-        for what, value, maximum in (
-            ("strength", choice.strength, self.maximum),
-            ("probability", choice.probability, 1.0),
-        ):
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise RecipeError(f"The {what} of “{self.name}” is {value!r}; it must be a number.")
-            if not 0 < value <= maximum:
-                raise RecipeError(
-                    f"The {what} of “{self.name}” is {value}; it must be above 0 and at most {maximum:g}."
+        strength, probability = choice.strength, choice.probability
+        if not _is_number(strength):
+            raise RecipeError(
+                tr("The strength of “{name}” is {value}; it must be a number.", name=self.name, value=repr(strength))
+            )
+        if not 0 < strength <= self.maximum:
+            raise RecipeError(
+                tr(
+                    "The strength of “{name}” is {value}; it must be above 0 and at most {most}.",
+                    name=self.name,
+                    value=str(strength),
+                    most=f"{self.maximum:g}",
                 )
+            )
+        if not _is_number(probability):
+            raise RecipeError(
+                tr(
+                    "The probability of “{name}” is {value}; it must be a number.",
+                    name=self.name,
+                    value=repr(probability),
+                )
+            )
+        if not 0 < probability <= 1:
+            raise RecipeError(
+                tr(
+                    "The probability of “{name}” is {value}; it must be above 0 and at most {most}.",
+                    name=self.name,
+                    value=str(probability),
+                    most="1",
+                )
+            )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 AUGMENTATIONS: tuple[Augmentation, ...] = (
     Augmentation(
         "flip_horizontal",
-        "Flip left–right",
+        tr_mark("Flip left–right"),
         GEOMETRY,
-        "Mirrors photos. Good for most things; wrong for text and for left or right hands.",
+        tr_mark("Mirrors photos. Good for most things; wrong for text and for left or right hands."),
         probability=0.5,
         warps=True,
         has_strength=False,
@@ -88,9 +129,9 @@ AUGMENTATIONS: tuple[Augmentation, ...] = (
     ),
     Augmentation(
         "flip_vertical",
-        "Flip upside down",
+        tr_mark("Flip upside down"),
         GEOMETRY,
-        "Turns photos upside down. For photos from above, such as leaves on a table or cells.",
+        tr_mark("Turns photos upside down. For photos from above, such as leaves on a table or cells."),
         probability=0.5,
         warps=True,
         has_strength=False,
@@ -98,9 +139,9 @@ AUGMENTATIONS: tuple[Augmentation, ...] = (
     ),
     Augmentation(
         "rotation",
-        "Rotation",
+        tr_mark("Rotation"),
         GEOMETRY,
-        "Turns each photo by a random angle up to this one, to either side.",
+        tr_mark("Turns each photo by a random angle up to this one, to either side."),
         default=0.05,
         maximum=0.5,
         scale=360,
@@ -109,87 +150,89 @@ AUGMENTATIONS: tuple[Augmentation, ...] = (
     ),
     Augmentation(
         "zoom",
-        "Zoom",
+        tr_mark("Zoom"),
         GEOMETRY,
-        "Moves the camera nearer or further away, up to this much.",
+        tr_mark("Moves the camera nearer or further away, up to this much."),
         default=0.15,
         maximum=0.5,
         warps=True,
     ),
     Augmentation(
         "translation",
-        "Translation",
+        tr_mark("Translation"),
         GEOMETRY,
-        "Shifts each photo sideways and up or down, up to this share of its width and height.",
+        tr_mark("Shifts each photo sideways and up or down, up to this share of its width and height."),
         default=0.1,
         maximum=0.5,
         warps=True,
     ),
     Augmentation(
         "shear",
-        "Shear",
+        tr_mark("Shear"),
         GEOMETRY,
-        "Slants the photo, as if its frame were pushed askew, up to this much.",
+        tr_mark("Slants the photo, as if its frame were pushed askew, up to this much."),
         default=0.1,
         maximum=0.5,
         warps=True,
     ),
     Augmentation(
         "crop",
-        "Crop",
+        tr_mark("Crop"),
         GEOMETRY,
-        "Cuts out a part from anywhere in the photo and enlarges it; up to this share of the width is cut away.",
+        tr_mark(
+            "Cuts out a part from anywhere in the photo and enlarges it; up to this share of the width is cut away."
+        ),
         default=0.2,
         maximum=0.8,
         warps=True,
     ),
     Augmentation(
         "perspective",
-        "Perspective",
+        tr_mark("Perspective"),
         GEOMETRY,
-        "Tilts the photo, as if it were seen from the side, from above or from below.",
+        tr_mark("Tilts the photo, as if it were seen from the side, from above or from below."),
         default=0.3,
         maximum=0.8,
         warps=True,
     ),
     Augmentation(
         "elastic",
-        "Elastic",
+        tr_mark("Elastic"),
         GEOMETRY,
-        "Bends the photo like rubber, up to this share of its width. For handwriting or cells.",
+        tr_mark("Bends the photo like rubber, up to this share of its width. For handwriting or cells."),
         default=0.04,
         maximum=0.2,
         probability=0.5,
     ),
     Augmentation(
         "brightness",
-        "Brightness",
+        tr_mark("Brightness"),
         COLOUR,
-        "Makes photos darker or lighter, up to this share of the full range.",
+        tr_mark("Makes photos darker or lighter, up to this share of the full range."),
         default=0.1,
         maximum=0.9,
     ),
     Augmentation(
         "contrast",
-        "Contrast",
+        tr_mark("Contrast"),
         COLOUR,
-        "Makes photos flatter or punchier, up to this much.",
+        tr_mark("Makes photos flatter or punchier, up to this much."),
         default=0.2,
         maximum=0.9,
     ),
     Augmentation(
         "saturation",
-        "Saturation",
+        tr_mark("Saturation"),
         COLOUR,
-        "Makes colours paler or stronger, up to this much.",
+        tr_mark("Makes colours paler or stronger, up to this much."),
         default=0.4,
         maximum=1,
     ),
     Augmentation(
         "hue",
-        "Hue",
+        tr_mark("Hue"),
         COLOUR,
-        "Turns all colours round the colour circle, up to this angle. Wrong where colour tells classes apart.",
+        tr_mark("Turns all colours round the colour circle, up to this angle. Wrong where colour tells classes apart."),
         default=0.1,
         maximum=1,
         scale=180,
@@ -197,25 +240,28 @@ AUGMENTATIONS: tuple[Augmentation, ...] = (
     ),
     Augmentation(
         "colour_jitter",
-        "Colour jitter",
+        tr_mark("Colour jitter"),
         COLOUR,
-        "Brightness, contrast, saturation and a little hue, all at once. Stands for another camera or another light.",
+        tr_mark(
+            "Brightness, contrast, saturation and a little hue, all at once. Stands for another camera or"
+            " another light."
+        ),
         default=0.3,
         maximum=0.9,
     ),
     Augmentation(
         "greyscale",
-        "Greyscale",
+        tr_mark("Greyscale"),
         COLOUR,
-        "Takes the colours away, so that the model learns shapes, too.",
+        tr_mark("Takes the colours away, so that the model learns shapes, too."),
         probability=0.2,
         has_strength=False,
     ),
     Augmentation(
         "posterise",
-        "Posterise",
+        tr_mark("Posterise"),
         COLOUR,
-        "Leaves only a few shades of each colour, as on a poster: up to this many of the 8 bits are cut off.",
+        tr_mark("Leaves only a few shades of each colour, as on a poster: up to this many of the 8 bits are cut off."),
         default=4,
         maximum=7,
         probability=0.3,
@@ -224,52 +270,57 @@ AUGMENTATIONS: tuple[Augmentation, ...] = (
     ),
     Augmentation(
         "solarise",
-        "Solarise",
+        tr_mark("Solarise"),
         COLOUR,
-        "Inverts the lightest parts, as in a negative, up to this share of the range.",
+        tr_mark("Inverts the lightest parts, as in a negative, up to this share of the range."),
         default=0.3,
         maximum=1,
         probability=0.2,
     ),
     Augmentation(
         "sharpness",
-        "Sharpness",
+        tr_mark("Sharpness"),
         SHARPNESS,
-        "Makes photos crisper or softer, up to this much.",
+        tr_mark("Makes photos crisper or softer, up to this much."),
         default=0.5,
         maximum=2,
     ),
     Augmentation(
         "blur",
-        "Blur",
+        tr_mark("Blur"),
         SHARPNESS,
-        "Blurs photos as a lens out of focus does, up to this share of their width.",
+        tr_mark("Blurs photos as a lens out of focus does, up to this share of their width."),
         default=0.01,
         maximum=0.05,
         probability=0.3,
     ),
     Augmentation(
         "erasing",
-        "Erasing",
+        tr_mark("Erasing"),
         SHARPNESS,
-        "Covers a rectangle with noise, up to this share of the photo, so that the model looks at more than one spot.",
+        tr_mark(
+            "Covers a rectangle with noise, up to this share of the photo, so that the model looks at more than"
+            " one spot."
+        ),
         default=0.2,
         maximum=0.6,
         probability=0.5,
     ),
     Augmentation(
         "rand_augment",
-        "RandAugment",
+        tr_mark("RandAugment"),
         MIXTURES,
-        "Two changes at random out of eleven, of shape, colour and sharpness. One slider instead of many.",
+        tr_mark("Two changes at random out of eleven, of shape, colour and sharpness. One slider instead of many."),
         default=0.3,
         maximum=1,
     ),
     Augmentation(
         "aug_mix",
-        "AugMix",
+        tr_mark("AugMix"),
         MIXTURES,
-        "Blends the photo with three differently changed copies of itself. Makes models robust against bad photos.",
+        tr_mark(
+            "Blends the photo with three differently changed copies of itself. Makes models robust against bad photos."
+        ),
         default=0.3,
         maximum=1,
     ),
@@ -277,12 +328,12 @@ AUGMENTATIONS: tuple[Augmentation, ...] = (
 
 AUGMENTATION_OF: Mapping[str, Augmentation] = {row.key: row for row in AUGMENTATIONS}
 
-GENTLE = "Gentle"
+GENTLE = tr_mark("Gentle")
 
 PRESETS: Mapping[str, Mapping[str, Choice]] = {
-    "None": {},
+    tr_mark("None"): {},
     GENTLE: {key: AUGMENTATION_OF[key].choice() for key in ("flip_horizontal", "rotation", "zoom")},
-    "Strong": {
+    tr_mark("Strong"): {
         "flip_horizontal": Choice(1, 0.5),
         "rotation": Choice(0.1, 0.8),
         "zoom": Choice(0.3, 0.8),
@@ -291,9 +342,9 @@ PRESETS: Mapping[str, Mapping[str, Choice]] = {
         "colour_jitter": Choice(0.3, 0.8),
         "erasing": Choice(0.2, 0.3),
     },
-    "RandAugment": {"flip_horizontal": Choice(1, 0.5), "rand_augment": Choice(0.3)},
+    tr_mark("RandAugment"): {"flip_horizontal": Choice(1, 0.5), "rand_augment": Choice(0.3)},
 }
-"""Sets to start from."""
+"""Sets to start from; their names go through `tr` where they are shown."""
 
 
 def reads_as_characters(class_names: Iterable[str]) -> bool:

@@ -4,11 +4,9 @@ They are refused when a run is made, not when a recipe is read: the recipe of a 
 """
 
 from core.errors import RecipeError
+from core.language import tr
 from core.models.backbones import backbone
 from core.recipe.recipe import Recipe
-
-SINGLE = "With a batch size of 1"
-LARGER = "Choose a batch size of 2 or more"
 
 
 def check_combination(recipe: Recipe) -> None:
@@ -19,25 +17,35 @@ def check_combination(recipe: Recipe) -> None:
         return
     if recipe.head_batch_norm:
         raise RecipeError(
-            f"{SINGLE}, BatchNorm in the head has nothing to normalise by: all photos would give it the same features,"
-            f" and nothing would be learned. {LARGER}, or switch BatchNorm in the head off."
+            tr(
+                "With a batch size of 1, BatchNorm in the head has nothing to normalise by: all photos would give it"
+                " the same features, and nothing would be learned. Choose a batch size of 2 or more, or switch"
+                " BatchNorm in the head off."
+            )
         )
     if recipe.mixes_photos:
         raise RecipeError(
-            f"{SINGLE}, there is no second photo to mix with: mixup and CutMix would do nothing. {LARGER}, or set both"
-            " to 0."
+            tr(
+                "With a batch size of 1, there is no second photo to mix with: mixup and CutMix would do nothing."
+                " Choose a batch size of 2 or more, or set both to 0."
+            )
         )
 
 
 def _check_start(recipe: Recipe) -> None:
     if recipe.weights == "random":
         raise RecipeError(
-            "A run starts either from random weights or from the model of an earlier run, not from both. Switch one of"
-            " them off."
+            tr(
+                "A run starts either from random weights or from the model of an earlier run, not from both. Switch one"
+                " of them off."
+            )
         )
     chosen = backbone(recipe.backbone)
     if not chosen.pretrained:
         raise RecipeError(
-            f"{chosen.name} always starts from random weights, for comparison, so it cannot start from an earlier run."
-            " Choose another variant, or start from nothing."
+            tr(
+                "{network} always starts from random weights, for comparison, so it cannot start from an earlier run."
+                " Choose another variant, or start from nothing.",
+                network=chosen.name,
+            )
         )

@@ -12,6 +12,7 @@ from core.data.scan.folder import ImageFolder
 from core.data.split import limit_training
 from core.errors import RecipeError
 from core.json_values import parsed
+from core.language import tr
 from core.models.backbones import Backbone, backbone
 from core.models.heads import AVERAGE, LARGEST_DROPOUT, POOLING_LAYERS, Head
 from core.recipe.augmentations import AUGMENTATION_OF, Choice, default_augmentations
@@ -196,9 +197,15 @@ class Recipe:
     def __post_init__(self) -> None:
         """Check every field, and make floats of whole numbers where any number is allowed."""
         if self.version != VERSION:
-            raise RecipeError(f"This recipe has version {self.version}; this Unfreeze reads version {VERSION}.")
+            raise RecipeError(
+                tr(
+                    "This recipe has version {version}; this Unfreeze reads version {own}.",
+                    version=str(self.version),
+                    own=VERSION,
+                )
+            )
         if not isinstance(self.dataset, str) or not self.dataset.strip():
-            raise RecipeError(f"The dataset is {self.dataset!r}; it must be the path of a folder.")
+            raise RecipeError(tr("The dataset is {value}; it must be the path of a folder.", value=repr(self.dataset)))
         for name, words in CHOICES.items():
             _check_word(name, getattr(self, name), words)
         for name, allowed in RANGES.items():
@@ -207,7 +214,7 @@ class Recipe:
                 object.__setattr__(self, name, float(getattr(self, name)))
         for name in SWITCHES:
             if not isinstance(getattr(self, name), bool):
-                raise RecipeError(f"{_subject(name)} {getattr(self, name)!r}; {_it(name)} must be true or false.")
+                raise RecipeError(_not_a_switch(name, getattr(self, name)))
         _check_more_epochs(self.more_epochs)
         _check_left_out(self.without_classes)
         _check_start(self.start_from)
@@ -216,7 +223,7 @@ class Recipe:
         chosen.trainable_blocks(self.unfreeze_point)
         _check_layer(self.unfreeze_layer, self.unfreeze_point, chosen)
         if self.head_epochs + self.fine_tune_epochs == 0:
-            raise RecipeError("There are no epochs to train: give the head or the fine-tuning at least one.")
+            raise RecipeError(tr("There are no epochs to train: give the head or the fine-tuning at least one."))
 
     @property
     def head(self) -> Head:
@@ -251,17 +258,17 @@ class Recipe:
         try:
             values = parsed(text, dict)
         except ValueError as error:
-            raise RecipeError(f"This is not a recipe: {error}.") from error
+            raise RecipeError(tr("This is not a recipe: {reason}.", reason=str(error))) from error
         return cls.from_values(values)
 
     @classmethod
     def from_values(cls, values: Any) -> "Recipe":
         """Make a recipe of what `to_json` wrote, already parsed; raises `RecipeError` for anything else."""
         if not isinstance(values, dict) or "dataset" not in values:
-            raise RecipeError("This is not a recipe: it must be a JSON object that names a dataset.")
+            raise RecipeError(tr("This is not a recipe: it must be a JSON object that names a dataset."))
         unknown = sorted(set(values) - {known.name for known in fields(cls)})
         if unknown:
-            raise RecipeError(f"This recipe holds unknown choices: {', '.join(unknown)}.")
+            raise RecipeError(tr("This recipe holds unknown choices: {choices}.", choices=", ".join(unknown)))
         return cls(**_in_present_form(values))
 
 
@@ -291,29 +298,37 @@ def _as_choice(key: str, value: Any) -> Any:
     return value
 
 
-def _subject(name: str) -> str:
-    words = name.replace("_", " ")
-    return f"The {words} {'are' if words.endswith('s') else 'is'}"
+def _words(name: str) -> str:
+    """What a choice is called in errors; see `core.recipe.wording.NAMES`."""
+    return tr(name.replace("_", " "))
 
 
-def _it(name: str) -> str:
-    return "they" if name.endswith("s") else "it"
+def _not_a_switch(name: str, value: Any) -> str:
+    if name.endswith("s"):
+        return tr("The {choice} are {value}; they must be true or false.", choice=_words(name), value=repr(value))
+    return tr("The {choice} is {value}; it must be true or false.", choice=_words(name), value=repr(value))
 
 
 def _check_word(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise RecipeError(f"{_subject(name)} “{value}”; {_it(name)} must be one of {', '.join(allowed)}.")
+    if value in allowed:
+        return
+    values = {"choice": _words(name), "value": str(value), "allowed": ", ".join(allowed)}
+    if name.endswith("s"):
+        raise RecipeError(tr("The {choice} are “{value}”; they must be one of {allowed}.", **values))
+    raise RecipeError(tr("The {choice} is “{value}”; it must be one of {allowed}.", **values))
 
 
 def _check_more_epochs(added: Any) -> None:
     whole = isinstance(added, tuple) and all(type(number) is int and number >= 1 for number in added)
     if not whole:
-        raise RecipeError(f"The additional epochs are {added!r}; they must be whole numbers from 1 on.")
+        raise RecipeError(
+            tr("The additional epochs are {value}; they must be whole numbers from 1 on.", value=repr(added))
+        )
 
 
 def _check_left_out(names: Any) -> None:
     if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
-        raise RecipeError(f"The classes left out are {names!r}; they must be a list of names.")
+        raise RecipeError(tr("The classes left out are {value}; they must be a list of names.", value=repr(names)))
 
 
 def _check_start(run: Any) -> None:
@@ -324,28 +339,51 @@ def _check_start(run: Any) -> None:
 def _check_layer(layer: Any, point: str, chosen: Backbone) -> None:
     if layer and (not isinstance(layer, str) or chosen.block_of(layer) != point):
         raise RecipeError(
-            f"The unfreeze layer is {layer!r}; it must be in the block of the unfreeze point, which is {point!r}."
+            tr(
+                "The unfreeze layer is {layer}; it must be in the block of the unfreeze point, which is {point}.",
+                layer=repr(layer),
+                point=repr(point),
+            )
         )
 
 
 def _check_number(name: str, value: Any, allowed: Range) -> None:
-    words = name.replace("_", " ")
+    words = _words(name)
     if isinstance(value, bool) or not isinstance(value, int if name in WHOLE else int | float):
-        kind = "a whole number" if name in WHOLE else "a number"
-        raise RecipeError(f"The {words} is {value!r}; it must be {kind}.")
+        if name in WHOLE:
+            raise RecipeError(
+                tr("The {choice} is {value}; it must be a whole number.", choice=words, value=repr(value))
+            )
+        raise RecipeError(tr("The {choice} is {value}; it must be a number.", choice=words, value=repr(value)))
     if not allowed.low <= value <= allowed.high:
-        raise RecipeError(f"The {words} is {value}; it must be between {allowed.low} and {allowed.high}.")
+        raise RecipeError(
+            tr(
+                "The {choice} is {value}; it must be between {low} and {high}.",
+                choice=words,
+                value=str(value),
+                low=str(allowed.low),
+                high=str(allowed.high),
+            )
+        )
 
 
 def _check_augmentations(augmentations: Any) -> None:
     if not isinstance(augmentations, Mapping):
-        raise RecipeError(f"The augmentations are {augmentations!r}; they must give a choice for each name.")
+        raise RecipeError(
+            tr("The augmentations are {value}; they must give a choice for each name.", value=repr(augmentations))
+        )
     for key, choice in augmentations.items():
         if key not in AUGMENTATION_OF:
             known = ", ".join(AUGMENTATION_OF)
-            raise RecipeError(f"There is no augmentation “{key}”; there are {known}.")
+            raise RecipeError(tr("There is no augmentation “{key}”; there are {known}.", key=str(key), known=known))
         if not isinstance(choice, Choice):
-            raise RecipeError(f"The augmentation “{key}” is {choice!r}; it must have a strength and a probability.")
+            raise RecipeError(
+                tr(
+                    "The augmentation “{key}” is {value}; it must have a strength and a probability.",
+                    key=str(key),
+                    value=repr(choice),
+                )
+            )
         AUGMENTATION_OF[key].check(choice)
 
 

@@ -11,7 +11,9 @@ from urllib.parse import quote, unquote
 from core.data.scan.folder import ImageFolder
 from core.errors import RecipeError
 from core.files import saving, write_atomically
+from core.formatting import listed
 from core.json_values import checked, read_json
+from core.language import tr
 from core.processes.locks import locked
 from core.recipe.augmentations import AUGMENTATION_OF, reads_as_characters
 from core.recipe.recipe import Recipe
@@ -83,10 +85,10 @@ class RecipeBook:
             self.root.mkdir(parents=True, exist_ok=True)
             with locked(self.root / ".exclusive", LOCK_SECONDS) as held:
                 if not held:
-                    raise RecipeError("Another recipe is being saved at this moment. Try again.")
+                    raise RecipeError(tr("Another recipe is being saved at this moment. Try again."))
                 if path.exists() and not over:
                     raise RecipeError(
-                        f"There is a recipe called “{known}” already. Choose another name, or replace it."
+                        tr("There is a recipe called “{name}” already. Choose another name, or replace it.", name=known)
                     )
                 write_atomically(path, json.dumps(values, indent=1, ensure_ascii=False))
         return entry
@@ -99,7 +101,7 @@ class RecipeBook:
             try:
                 saved.append(_read(path, name))
             except RecipeError as error:
-                damaged.append(Damaged(name, str(error)))
+                damaged.append(Damaged(name, error.text))
         return sorted(saved, key=lambda entry: entry.name.casefold()), damaged
 
     def read(self, name: str) -> Recipe:
@@ -114,7 +116,9 @@ class RecipeBook:
         except FileNotFoundError as error:
             raise _not_there(name) from error
         except OSError as error:
-            raise RecipeError(f"The recipe “{name}” cannot be removed ({error.strerror}).") from error
+            raise RecipeError(
+                tr("The recipe “{name}” cannot be removed ({reason}).", name=name, reason=str(error.strerror))
+            ) from error
 
     def _path(self, name: str) -> Path:
         return self.root / f"{file_name_of(name)}{SUFFIX}"
@@ -124,12 +128,20 @@ def checked_name(name: str) -> str:
     """A name as it is kept: letters in their composed form, single spaces. Raises `RecipeError` where it cannot be."""
     known = " ".join(unicodedata.normalize("NFC", name).split())
     if not known:
-        raise RecipeError("The recipe has no name. Give it one, for example “rotation only”.")
+        raise RecipeError(tr("The recipe has no name. Give it one, for example “rotation only”."))
     if len(known) > MOST_CHARACTERS:
-        raise RecipeError(f"The name has {len(known)} characters; at most {MOST_CHARACTERS} are kept. Shorten it.")
+        raise RecipeError(
+            tr(
+                "The name has {count} characters; at most {most} are kept. Shorten it.",
+                count=len(known),
+                most=MOST_CHARACTERS,
+            )
+        )
     odd = next((sign for sign in known if unicodedata.category(sign) in ("Cc", "Cs")), None)
     if odd is not None:
-        raise RecipeError(f"The name holds a character that cannot be shown ({odd!r}). Type it again.")
+        raise RecipeError(
+            tr("The name holds a character that cannot be shown ({character}). Type it again.", character=repr(odd))
+        )
     return known
 
 
@@ -151,15 +163,17 @@ def from_upload(content: bytes, folder: ImageFolder, training_photos: int) -> Lo
         RecipeError: It is too large, or no recipe.
     """
     if len(content) > MOST_BYTES:
-        raise RecipeError(f"The file has {len(content):,} bytes; a recipe has at most {MOST_BYTES:,}.")
+        raise RecipeError(
+            tr("The file has {count} bytes; a recipe has at most {most}.", count=len(content), most=MOST_BYTES)
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise RecipeError("This is not a recipe: it is not text in UTF-8.") from error
+        raise RecipeError(tr("This is not a recipe: it is not text in UTF-8.")) from error
     try:
         return fitted_to(Recipe.from_json(text), folder, training_photos)
     except RecursionError as error:
-        raise RecipeError("This is not a recipe: its brackets are nested too deeply.") from error
+        raise RecipeError(tr("This is not a recipe: its brackets are nested too deeply.")) from error
 
 
 def fitted_to(recipe: Recipe, folder: ImageFolder, training_photos: int) -> Loaded:
@@ -177,20 +191,35 @@ def fitted_to(recipe: Recipe, folder: ImageFolder, training_photos: int) -> Load
     notes = []
     if moved.dataset != recipe.dataset:
         former, present = Path(recipe.dataset).name, folder.root.name
-        notes.append(f"It was made for the photos of “{former}”; it is now used for those of “{present}”.")
+        notes.append(
+            tr(
+                "It was made for the photos of “{former}”; it is now used for those of “{present}”.",
+                former=former,
+                present=present,
+            )
+        )
     if strange := [name for name in recipe.without_classes if name not in folder.class_names]:
-        notes.append(f"It leaves out classes that these photos do not have: {', '.join(strange)}.")
+        classes = ", ".join(strange)
+        notes.append(tr("It leaves out classes that these photos do not have: {classes}.", classes=classes))
     elif recipe.without_classes and not known:
-        notes.append("It leaves out so many classes that fewer than two would remain: all classes are used.")
+        notes.append(tr("It leaves out so many classes that fewer than two would remain: all classes are used."))
     mirrors = [row.name for row in map(AUGMENTATION_OF.__getitem__, moved.augmentations) if row.mirrors]
     if mirrors and reads_as_characters(folder.class_names):
-        notes.append(f"The classes are letters or digits, which {' and '.join(mirrors)} would turn into others.")
+        notes.append(
+            tr(
+                "The classes are letters or digits, which {augmentations} would turn into others.",
+                augmentations=listed(mirrors),
+            )
+        )
     limit = moved.photos_per_class * (len(folder.class_names) - len(known)) or training_photos
     there_are = min(limit, training_photos)
     if moved.batch_size > there_are:
         notes.append(
-            f"It takes {moved.batch_size} photos a step, but there are only {there_are:,} to train on: an epoch"
-            " is a single step."
+            tr(
+                "It takes {batch} photos a step, but there are only {count} to train on: an epoch is a single step.",
+                batch=moved.batch_size,
+                count=there_are,
+            )
         )
     return Loaded(moved, tuple(notes))
 
@@ -199,15 +228,21 @@ def _read(path: Path, name: str) -> Saved:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise RecipeError(
-                f"The recipe “{name}” has more than {MOST_BYTES:,} bytes, so it is not a recipe of Unfreeze."
+                tr(
+                    "The recipe “{name}” has more than {most} bytes, so it is not a recipe of Unfreeze.",
+                    name=name,
+                    most=MOST_BYTES,
+                )
             )
         values = checked(read_json(path, dict), {"saved": float, "recipe": dict}, {})
         return Saved(name, float(values["saved"]), Recipe.from_values(values["recipe"]))
     except FileNotFoundError as error:
         raise _not_there(name) from error
     except (OSError, ValueError, KeyError) as error:
-        raise RecipeError(f"The file of the recipe “{name}” is damaged ({error}). Remove it.") from error
+        raise RecipeError(
+            tr("The file of the recipe “{name}” is damaged ({reason}). Remove it.", name=name, reason=str(error))
+        ) from error
 
 
 def _not_there(name: str) -> RecipeError:
-    return RecipeError(f"There is no saved recipe “{name[:MOST_CHARACTERS]}”; it may have been removed.")
+    return RecipeError(tr("There is no saved recipe “{name}”; it may have been removed.", name=name[:MOST_CHARACTERS]))

@@ -11,6 +11,7 @@ from typing import Any
 from core.errors import RecipeError
 from core.files import write_atomically
 from core.json_values import read_json
+from core.language import tr
 from core.recipe.recipe import Recipe
 from core.runs.store import RECIPE, SETTLED_RECIPE, Run
 from core.runs.unchanged_files import UnchangedFiles
@@ -52,9 +53,20 @@ def _settled(run: Run) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise RecipeError(f"What the time budget settled for the run {run.id} cannot be read ({error}).") from error
+        raise RecipeError(
+            tr(
+                "What the time budget settled for the run {run} cannot be read ({reason}).",
+                run=run.id,
+                reason=str(error),
+            )
+        ) from error
     if not set(values) <= set(SETTLED):
         raise RecipeError(
-            f"{run.settled_recipe_file.name} of the run {run.id} may hold {', '.join(SETTLED)}, and nothing else."
+            tr(
+                "{file} of the run {run} may hold {choices}, and nothing else.",
+                file=run.settled_recipe_file.name,
+                run=run.id,
+                choices=", ".join(SETTLED),
+            )
         )
     return values

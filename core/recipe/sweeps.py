@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from core.data.subsets import NO_SUBSET, SUBSETS
 from core.errors import RecipeError
+from core.language import tr, tr_mark
 from core.models import weights
 from core.models.backbones import BACKBONES, Backbone, backbone
 from core.recipe.augmentations import AUGMENTATION_OF, AUGMENTATIONS
@@ -27,7 +28,7 @@ from core.settings import Settings
 MOST_RUNS = 200
 """More is a slip of the hand rather than a question."""
 
-NO_AUGMENTATION = "No augmentation"
+NO_AUGMENTATION = tr_mark("No augmentation")
 
 LADDER = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Learning rates, as multiples of that of the recipe."""
@@ -84,31 +85,36 @@ class Factor:
 
     Attributes:
         key: The field of the recipe, or `LEARNING_RATE`.
-        title: Its name on the screen.
         values: Worth trying for a recipe, the recipe's own among them, where the largest class has so many training
             photos.
+        message: Its name on the screen, in English; empty where it is that of the field.
     """
 
     key: str
-    title: str
     values: Callable[[Recipe, int], tuple[Any, ...]]
+    message: str = ""
+
+    @property
+    def title(self) -> str:
+        """Its name on the screen."""
+        return tr(self.message) if self.message else title_of(self.key).capitalize()
 
 
 def _numbers(name: str, *worth_trying: float) -> Factor:
     def values(recipe: Recipe, most: int) -> tuple[Any, ...]:
         return tuple(sorted({*worth_trying, getattr(recipe, name)}))
 
-    return Factor(name, title_of(name).capitalize(), values)
+    return Factor(name, values)
 
 
 def _words(name: str, *all_of_them: str | bool) -> Factor:
-    return Factor(name, title_of(name).capitalize(), lambda recipe, most: all_of_them)
+    return Factor(name, lambda recipe, most: all_of_them)
 
 
 FACTORS: tuple[Factor, ...] = (
-    Factor("unfreeze_point", "Unfreeze point", lambda recipe, most: backbone(recipe.backbone).unfreeze_points),
-    Factor("backbone", "Variant", lambda recipe, most: tuple(row.key for row in BACKBONES)),
-    Factor(LEARNING_RATE, "Learning rate", lambda recipe, most: learning_rates(recipe)),
+    Factor("unfreeze_point", lambda recipe, most: backbone(recipe.backbone).unfreeze_points),
+    Factor("backbone", lambda recipe, most: tuple(row.key for row in BACKBONES)),
+    Factor(LEARNING_RATE, lambda recipe, most: learning_rates(recipe), tr_mark("Learning rate")),
     _numbers("fine_tune_epochs", 0, 5, 10, 20),
     _numbers("batch_size", 8, 16, 32, 64),
     _words("optimizer", *CHOICES["optimizer"]),
@@ -121,7 +127,7 @@ FACTORS: tuple[Factor, ...] = (
     _words("pooling", *CHOICES["pooling"]),
     _words("class_weights", False, True),
     _words("unlabelled", False, True),
-    Factor("photos_per_class", title_of("photos_per_class").capitalize(), lambda recipe, most: sizes(recipe, most)),
+    Factor("photos_per_class", lambda recipe, most: sizes(recipe, most)),
 )
 """What the page offers to vary; `grid` takes any other field of a recipe, too."""
 
@@ -183,10 +189,16 @@ def repeats(recipe: Recipe, count: int) -> tuple[Planned, ...]:
 def repeated(runs: Iterable[Planned], count: int) -> tuple[Planned, ...]:
     """Each of these runs so many times, with one seed after the other; a single time leaves them as they are."""
     if count < 1:
-        raise RecipeError(f"Each run is to be made {count} times; it must be 1 or more.")
+        raise RecipeError(tr("Each run is to be made {count} times; it must be 1 or more.", count=count))
     found = tuple(again for run in runs for again in _again(run, count))
     if len(found) > MOST_RUNS:
-        raise RecipeError(f"These are {len(found)} runs; at most {MOST_RUNS} are queued at once. Choose fewer values.")
+        raise RecipeError(
+            tr(
+                "These are {count} runs; at most {most} are queued at once. Choose fewer values.",
+                count=len(found),
+                most=MOST_RUNS,
+            )
+        )
     return found
 
 
@@ -196,7 +208,11 @@ def _again(run: Planned, count: int) -> tuple[Planned, ...]:
     last = int(RANGES["seed"].high) + 1
     seeds = [(run.recipe.seed + number) % last for number in range(count)]
     return tuple(
-        Planned(f"{run.name}, {place} of {count}", run.variant, replace(run.recipe, seed=seed))
+        Planned(
+            tr("{run}, {place} of {count}", run=run.name, place=place, count=count),
+            run.variant,
+            replace(run.recipe, seed=seed),
+        )
         for place, seed in enumerate(seeds, start=1)
     )
 
@@ -238,11 +254,15 @@ def each_augmentation_alone(
     `keys` names rows of the table of augmentations; without any, all are tried.
     """
     rows = [AUGMENTATION_OF[key] for key in keys] or AUGMENTATIONS
-    found = [Planned(NO_AUGMENTATION, NO_AUGMENTATION, replace(recipe, augmentations={}))]
+    none = tr(NO_AUGMENTATION)
+    found = [Planned(none, none, replace(recipe, augmentations={}))]
     for share in (1.0, HALF) if also_half else (1.0,):
         for row in rows:
             choice = replace(row.choice(), probability=share * row.probability)
-            name = f"{row.name}, {describe_probability(choice.probability)}" if also_half else row.name
+            share_of_photos = describe_probability(choice.probability)
+            name = (
+                tr("{augmentation}, {share}", augmentation=row.name, share=share_of_photos) if also_half else row.name
+            )
             found.append(Planned(name, name, replace(recipe, augmentations={row.key: choice})))
     return repeated(found, 1)
 
@@ -291,9 +311,13 @@ def _pretrained_part(recipe: Recipe, settings: Settings) -> tuple[Planned, Plann
     tuned = changed(recipe, "backbone", stand_in.key)
     head = changed(tuned, "unfreeze_point", "none")
     name = f"{stand_in.name.removeprefix('EfficientNet-')} for {chosen.name}"
-    note = (
-        f"The weights of {chosen.name} are not on this computer, so {stand_in.name} takes its place. To reproduce the"
-        f" study as published, put the file {chosen.weights.file_name} into {settings.weights_folder}."
+    note = tr(
+        "The weights of {network} are not on this computer, so {other} takes its place. To reproduce the study as"
+        " published, put the file {file} into {folder}.",
+        network=chosen.name,
+        other=stand_in.name,
+        file=chosen.weights.file_name,
+        folder=str(settings.weights_folder),
     )
     return _named(name, head, EXTRACTOR), _named(name, tuned, f"{FINE_TUNED} {tuned.unfreeze_point}"), note
 

@@ -26,6 +26,12 @@ msgstr "按照配方训练模型"
 msgid "show this help message and exit"
 msgstr "显示帮助"
 
+msgid "argument {name}: {problem}"
+msgstr "参数 {name}：{problem}"
+
+msgid "invalid choice: {value} (choose from {choices})"
+msgstr "{value} 不在可选范围 {choices} 内"
+
 msgid "usage:"
 msgstr "用法："
 """
@@ -85,3 +91,13 @@ def test_a_language_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit, match="2"):
         main(["--lang", "xx", "runs"])
     assert "'xx' is none of the languages en, zh" in capsys.readouterr().err
+
+
+def test_what_was_typed_wrongly_is_said_in_the_language_that_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    said = {}
+    for code in ("en", "zh"):
+        with pytest.raises(SystemExit, match="2"):
+            main(["--lang", code, "export", "latest", "floppy"])
+        said[code] = capsys.readouterr().err.splitlines()[-1]
+    assert said["en"].startswith("unfreeze export: error: argument FORMAT: invalid choice: 'floppy' (choose from ")
+    assert "参数 FORMAT：'floppy' 不在可选范围" in said["zh"]
