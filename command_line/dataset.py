@@ -105,7 +105,7 @@ def _joined(found: Dataset, pair: str) -> Decision:
         )
     positions = np.flatnonzero(found.folder.labels == names.index(name)).tolist()
     photos = {found.folder.paths[i]: found.digest(i) for i in positions}
-    return Decision(RELABEL, photos, other, tr_mark("Joined with another class"))
+    return Decision(RELABEL, photos, other, tr("Joined with another class"))
 
 
 def _ask(error: UndecidedLayout, output: Output) -> None:
