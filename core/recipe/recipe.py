@@ -333,7 +333,9 @@ def _check_left_out(names: Any) -> None:
 
 def _check_start(run: Any) -> None:
     if not isinstance(run, str) or (run and not RUN_ID.fullmatch(run)):
-        raise RecipeError(f"The run to start from is {run!r}; it must be the id of a run, or empty.")
+        raise RecipeError(
+            tr("The run to start from is {value}; it must be the id of a run, or empty.", value=repr(run))
+        )
 
 
 def _check_layer(layer: Any, point: str, chosen: Backbone) -> None:

@@ -113,16 +113,17 @@ def _trained_on(facts: CardFacts) -> Iterator[str]:
             fewest_count=int(learned[least]),
         )
     if facts.start:
-        yield (
-            f"It started from the model of an earlier run, “{facts.start.name}”, which was trained to predict"
-            f" {listed(facts.start.class_names, 8)}."
+        yield tr(
+            "It started from the model of an earlier run, “{run}”, which was trained to predict {classes}.",
+            run=facts.start.name,
+            classes=listed(facts.start.class_names, 8),
         )
     yield _beginning(facts)
 
 
 def _beginning(facts: CardFacts) -> str:
     if facts.from_nothing and facts.start:
-        return "That model had started from random weights, not from pretrained ones."
+        return tr("That model had started from random weights, not from pretrained ones.")
     if facts.from_nothing:
         return tr(
             "It started from random weights, not from pretrained ones: everything it knows comes from these photos. A"
@@ -140,9 +141,10 @@ def _good_at(facts: CardFacts) -> Iterator[str]:
         return
     yield _grade(facts.evaluation)
     if facts.start and facts.seen_test:
-        yield (
-            f"That is too good: {photos(facts.seen_test, 'test')} had been in the training of “{facts.start.name}”,"
-            " from which it started."
+        yield tr(
+            "That is too good: {photos} had been in the training of “{run}”, from which it started.",
+            photos=photos(facts.seen_test, "test"),
+            run=facts.start.name,
         )
     yield _against_always_the_same(facts, facts.evaluation)
     if len(good := _good_classes(facts.scores)):
