@@ -111,10 +111,10 @@ def _arrays(points: Sequence[Point]) -> tuple[NDArray[np.float64], NDArray[np.fl
     if len(np.unique(sizes)) < LEAST_SIZES:
         raise DataError(
             tr(
-                "A curve needs runs with {least} different numbers of training photos; there are {count}. Train with"
-                " more numbers of photos per class.",
+                "A curve needs runs with {least} different numbers of training photos; there are {found}. Compare more"
+                " numbers of photos per class.",
                 least=LEAST_SIZES,
-                count=len(np.unique(sizes)),
+                found=len(np.unique(sizes)),
             )
         )
     counts = np.array([each.count for each in points], np.int64)

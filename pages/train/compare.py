@@ -27,12 +27,21 @@ from core.training.launch import enqueue
 from pages.components.cached import datasets, runs, services
 from pages.components.compare import comparison_view
 from pages.components.compare.comparison_figures import MOST_RUNS
-from pages.components.compare.comparison_view import AUGMENTATIONS, PICKED, REPEATS, SIDE_BY_SIDE, STUDY, VARIED, Member
+from pages.components.compare.comparison_view import (
+    AUGMENTATIONS,
+    NEW,
+    PICKED,
+    REPEATS,
+    SIDE_BY_SIDE,
+    STUDY,
+    VARIED,
+    Member,
+)
 from pages.components.shared import dataset_choice, elements, markdown, state
 from pages.components.shared.report_errors import reporting
 from pages.components.train import variant
 
-SERIES, NEW = "Series", "Start a comparison"
+SERIES = "Series"
 DEFAULTS = "The defaults for this dataset"
 NOTHING_ELSE = "nothing else"
 MOST_TICKED = 4  # of more values, only the first, the last and the recipe's own are ticked at first
@@ -194,9 +203,11 @@ def offer_download(chosen: Backbone) -> None:
         st.rerun()
 
 
+VARY = "Vary one or two settings"
+
 PLANS = {
     "Repeats": plan_repeats,
-    "Vary one or two settings": plan_varied,
+    VARY: plan_varied,
     "Augmentations one by one": plan_augmentations,
     "The flower study": plan_study,
 }

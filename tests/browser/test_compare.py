@@ -1,15 +1,16 @@
 """The Compare page: runs that have finished, and a small real series from the click to the sentence."""
 
 import re
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from core.data.split import assign_subsets
-from core.data.subsets import SUBSETS
+from core.data.split import assign_subsets, read_split_csv
+from core.data.subsets import SUBSETS, TRAINING
 from core.recipe import sweeps
 from core.recipe.augmentations import Choice
 from core.recipe.recipe import Recipe
@@ -219,4 +220,89 @@ def test_a_small_series_from_the_click_to_the_sentence(server: Server, new_scree
     page.reload()
     screen.settle()
     expect(screen.text("on average over 2 repeats")).to_be_visible()
+    assert not screen.problems()
+
+
+REACHED = {5: 0.55, 10: 0.68, 20: 0.76, 40: 0.82, 0: 0.90}
+"""Accuracies by training photos per class of a series that is finished by hand; 0 for all of them."""
+
+
+def finished_sizes(place: Workplace, sizes: Iterable[int]) -> str:
+    """Runs that differ in training photos per class alone; returns the name of their series."""
+    group = "Varied · colours · 26 Nov, 10:00:00"
+    for number, planned in enumerate(sweeps.vary(place.recipe(), "photos_per_class", list(sizes))):
+        accuracy = REACHED[planned.recipe.photos_per_class]
+        label = Label(planned.name, group, planned.variant)
+        finished_by_hand(place, planned.recipe, label, accuracy, accuracy, 1000.0 + 60 * number)
+    return group
+
+
+@pytest.fixture
+def many_photos(workplace: Workplace) -> Workplace:
+    """The workplace with 200 tiny photos a class, so that accuracies say something."""
+    shutil.rmtree(workplace.colours)
+    write_colours(workplace.colours, per_class=200, side=4)
+    return workplace
+
+
+def test_runs_on_few_and_many_photos_are_a_curve_that_looks_ahead(
+    server: Server, many_photos: Workplace, new_screen: Callable[..., Screen]
+) -> None:
+    finished_sizes(many_photos, REACHED)
+    screen = new_screen(server)
+    screen.open("/compare")
+    expect(screen.page.get_by_role("heading", name="How many photos are needed?")).to_be_visible()
+    ahead = r"With twice as many photos \(about 280 a class\): about \d+ %, between \d+ % and \d+ %"
+    expect(screen.page.get_by_text(re.compile(ahead))).to_be_visible()
+    picture = screen.page.get_by_test_id("stPlotlyChart").nth(1)
+    expect(picture.locator(".scatterlayer .trace").nth(2).locator("path.point")).to_have_count(len(REACHED))
+    expect(picture.locator(".xtick").get_by_text("280")).to_be_visible()
+    screen.page.get_by_test_id("stMain").get_by_role("radio", name="Test", exact=True).click()
+    screen.settle()
+    expect(screen.text("With twice as many photos (about 280 a class)")).to_be_visible()
+    expect(screen.page.get_by_test_id("stPlotlyChart").nth(1).get_by_text("test accuracy")).to_be_visible()
+    for look in screen.looks():
+        assert not screen.problems(), look
+
+
+def test_two_numbers_of_photos_are_too_few_for_a_curve_and_that_is_said(
+    server: Server, many_photos: Workplace, new_screen: Callable[..., Screen]
+) -> None:
+    finished_sizes(many_photos, (5, 0))
+    screen = new_screen(server)
+    screen.open("/compare")
+    expect(screen.text("A curve needs runs with 3 different numbers of training photos; there are 2.")).to_be_visible()
+    expect(screen.page.get_by_text("A power law, fitted to")).to_have_count(0)
+    assert not screen.problems()
+
+
+def test_a_series_of_photos_per_class_trains_on_so_many(
+    server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
+) -> None:
+    finished_by_hand(workplace, workplace.recipe(), Label("to begin with"), 0.5, 0.5, 1000.0)
+    screen = new_screen(server)
+    page = screen.page
+    screen.open(f"/compare?dataset={workplace.colours}")
+    screen.press("Start one")
+    page.get_by_label("Start from the recipe of", exact=True).click()
+    page.get_by_role("option", name="to begin with").click()
+    screen.settle()
+    page.get_by_test_id("stMain").get_by_role("radio", name="Vary one or two settings").click()
+    screen.settle()
+    page.get_by_label("Vary", exact=True).click()
+    page.get_by_role("option", name="Training photos per class").click()
+    screen.settle()
+    queue = page.get_by_role("button", name=re.compile(r"^Queue \d+ runs$"))
+    screen.press(queue.inner_text().split("\n")[-1])
+    eventually(lambda: page.get_by_text("a class): about").count() == 1, "the curve is there")
+    runs = [run for run in workplace.store.runs() if run.read_label().group]
+    found, judged = {}, set()
+    for run in runs:
+        folder, parts = read_split_csv(run.split_file, workplace.colours)
+        learned = parts == TRAINING
+        found[Recipe.from_values(run.recipe_values()).photos_per_class] = np.bincount(folder.labels[learned]).tolist()
+        judged.add(folder.subset(~learned).paths)
+    assert {run.read_status().state for run in runs} == {FINISHED} and len(judged) == 1
+    most = min(found.pop(0))
+    assert len(found) >= 2 and all(of_class == [size, size] and size < most for size, of_class in found.items())
     assert not screen.problems()

@@ -4,13 +4,16 @@ Knows nothing of Streamlit. What a row of a picture is called stands above it, s
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.evaluation.photo_curve import Curve, Forecast
 from core.formatting import percent
+from core.language import number, tr
 from pages.components.shared.colours import ANSWER, OTHER, SERIES, SYMBOLS
 from pages.components.shared.figures import share_axis
 
@@ -18,6 +21,9 @@ MOST_RUNS = len(SERIES)
 ROW_PIXELS = 50
 NAME_ABOVE, PUBLISHED_BELOW = 0.42, 0.2
 """How far from a row's dots its name and the published figures stand; rows are 1 apart."""
+
+LOG_ROOM, LOG_GAP = 1.25, 1.4
+"""On a log axis: how far it goes on behind what is drawn, and between ticks that have room, as factors."""
 
 CUTS = {
     "circle": "circle(46%)",
@@ -108,6 +114,102 @@ def intervals(data: pd.DataFrame, title: str) -> go.Figure:
     return figure
 
 
+@dataclass(frozen=True)
+class PhotoCurve:
+    """Accuracy by training photos per class.
+
+    Attributes:
+        name: What is special to these runs; may be empty.
+        measured: For each number of photos: itself, the accuracy, and the ends of its interval; ascending.
+        curve: What was fitted.
+        ahead: What it says for more photos than were measured.
+    """
+
+    name: str
+    measured: Sequence[tuple[float, float, float, float]]
+    curve: Curve
+    ahead: Forecast
+
+
+def photo_curves(drawn: Sequence[PhotoCurve], part: str) -> go.Figure:
+    """Measured accuracies with whiskers, the fitted line, and dashed how it goes on; numbers of photos on a log axis.
+
+    Args:
+        drawn: At most `MOST_RUNS`.
+        part: The subset of the accuracies.
+    """
+    figure = go.Figure()
+    values: list[float] = []
+    for one, colour, symbol in zip(drawn, SERIES, SYMBOLS, strict=False):
+        ends = np.array(one.measured, float)
+        most = ends[-1, 0]
+        for start, end, dash in ((ends[0, 0], most, "solid"), (most, one.ahead.photos, "dash")):
+            along = np.geomspace(start, end, 60)
+            figure.add_scatter(
+                x=along,
+                y=one.curve.accuracy(along),
+                mode="lines",
+                line={"color": colour, "width": 2, "dash": dash},
+                hoverinfo="skip",
+            )
+        ahead = np.array([[one.ahead.photos, one.ahead.accuracy, one.ahead.low, one.ahead.high]])
+        for rows, look in ((ends, symbol), (ahead, f"{symbol}-open")):
+            photos, accuracy, low, high = rows.T
+            values += [*low, *high]
+            figure.add_scatter(
+                x=photos,
+                y=accuracy,
+                name=escape(one.name),
+                mode="markers",
+                marker={"size": 11, "color": colour, "symbol": look, "line": {"color": colour, "width": 2}},
+                error_y={
+                    "array": high - accuracy,
+                    "arrayminus": accuracy - low,
+                    "color": colour,
+                    "thickness": 1.5,
+                    "width": 5,
+                },
+                text=[
+                    tr(
+                        "{photos} photos a class: {accuracy}, between {low} and {high}",
+                        photos=number(round(row[0])),
+                        accuracy=percent(row[1]),
+                        low=percent(row[2]),
+                        high=percent(row[3]),
+                    )
+                    for row in rows
+                ],
+                hovertemplate="%{text}<extra></extra>",
+            )
+    ticks = _apart([row[0] for one in drawn for row in (*one.measured, (one.ahead.photos,))])
+    figure.update_layout(
+        height=340,
+        showlegend=False,
+        margin={"l": 0, "r": 8, "t": 8, "b": 0},
+        xaxis={
+            "type": "log",
+            "title": tr("training photos per class"),
+            "tickvals": ticks,
+            "ticktext": [number(round(tick)) for tick in ticks],
+            "range": [float(np.log10(ticks[0] / LOG_ROOM)), float(np.log10(ticks[-1] * LOG_ROOM))],
+            "fixedrange": True,
+            "showgrid": False,
+        },
+        yaxis={"title": f"{part} accuracy", **share_axis(*_range(values))},
+    )
+    return figure
+
+
+def _apart(numbers: Sequence[float]) -> list[float]:
+    """Of these numbers the least, the largest, and between them those that have room on a log axis; ascending."""
+    order = sorted(set(numbers))
+    kept = [order[-1]]
+    for each in order[-2:0:-1]:
+        if each * LOG_GAP <= kept[0] and order[0] * LOG_GAP <= each:
+            kept.insert(0, each)
+    return [order[0], *kept] if order[0] < kept[0] else kept
+
+
 def series(
     data: pd.DataFrame,
     variants: Sequence[str],
@@ -153,13 +255,13 @@ def series(
 
 
 def _add_published(figure: go.Figure, place: Mapping[str, int], published: Mapping[str, tuple[float, float]]) -> None:
-    for number, (variant, (low, high)) in enumerate(published.items()):
+    for order, (variant, (low, high)) in enumerate(published.items()):
         figure.add_scatter(
             x=[low, high],
             y=[place[variant] + PUBLISHED_BELOW] * 2,
             name="published study",
             legendgroup="published",
-            showlegend=number == 0,
+            showlegend=order == 0,
             mode="lines+markers",
             line={"color": OTHER, "width": 4},
             marker={"symbol": "diamond", "size": 9},

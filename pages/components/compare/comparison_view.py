@@ -1,7 +1,7 @@
 """Runs beside one another, and series of runs, rebuilt from their folders at every look."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,8 +17,9 @@ from core.recipe import sweeps
 from core.recipe.wording import describe_recipe
 from core.runs.store import ACTIVE, FAILED, QUEUED, Label
 from pages.components.cached import runs
-from pages.components.compare import comparison_figures
+from pages.components.compare import comparison_figures, photo_curve_view
 from pages.components.compare.comparison_figures import MOST_RUNS
+from pages.components.compare.photo_curve_view import Result
 from pages.components.shared import drawings, markdown, run_descriptions, state
 from pages.components.shared.run_descriptions import LoadedRun
 
@@ -31,8 +32,8 @@ SUBSET_NOTES = {
 }
 
 PICKED = "picked"
-SIDE_BY_SIDE = "Side by side"
-"""The view of the Compare page that shows runs which somebody picks."""
+SIDE_BY_SIDE, NEW = "Side by side", "Start a comparison"
+"""The views of the Compare page that show runs which somebody picks, and what can be compared."""
 
 REPEATS, VARIED, AUGMENTATIONS, STUDY = "Repeats", "Varied", "Augmentations", "Flower study"
 """How the name of a series begins, by what it is."""
@@ -127,6 +128,7 @@ def _series(group: str, was_going: bool) -> None:
     _say_result(found, measures, kind)
     st.plotly_chart(picture, config=STILL, key=f"series-{part}", alt=f"Dots: {part} accuracy of each run by variant")
     st.caption(f":material/info: {SUBSET_NOTES[part]}")
+    photo_curve_view.show_photo_curve(_results(found, measures), part, complete=not was_going)
     _details(group, [member for member in found if member.is_measured])
 
 
@@ -193,6 +195,14 @@ def arms_of(pairs: Sequence[tuple[str, Measured | None]]) -> list[Arm]:
     return [Arm(name, tuple(each)) for name, each in arms.items()]
 
 
+def _results(found: Sequence[Member], measures: Mapping[str, Measured | None]) -> list[Result]:
+    return [
+        Result(member.shown.run, member.shown.recipe, measure)
+        for member in found
+        if (measure := measures.get(member.name)) is not None
+    ]
+
+
 def open_side_by_side(ids: Collection[str]) -> None:
     """Go to the Compare page with these runs beside one another."""
     state.remember("compare", SIDE_BY_SIDE)
@@ -213,6 +223,7 @@ def show_side_by_side(chosen: Sequence[Member]) -> None:
         st.plotly_chart(picture, config=STILL, key="intervals", alt="Test accuracy of each run with its interval")
     if len(known) < len(chosen):
         st.caption(":material/warning: The results of some of these runs can no longer be read.")
+    photo_curve_view.show_photo_curve(_results(chosen, measures), "test", complete=True)
     show_differences(chosen)
     show_curves(chosen)
     use_recipe(chosen)

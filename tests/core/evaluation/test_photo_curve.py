@@ -73,7 +73,7 @@ def test_two_sizes_are_no_curve() -> None:
     for points in ([], exact(CURVES[0], 100, (5, 10)), exact(CURVES[0], 100, (5, 10, 10))):
         with pytest.raises(DataError, match="needs runs with 3 different numbers of training photos; there are"):
             fit(points)
-        with pytest.raises(DataError, match="Train with more numbers of photos per class"):
+        with pytest.raises(DataError, match="Compare more numbers of photos per class"):
             forecast(points)
 
 

@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 
+from core.evaluation.photo_curve import Point, fit, forecast
 from pages.components.compare import comparison_figures as figures
 
 ROWS = [
@@ -76,3 +77,32 @@ def test_before_the_first_result_there_are_names_alone() -> None:
     figure = figures.series(DATA[:0], ["none", "crop"], "validation accuracy", {}, {})
     assert len(figure.data[0].x) == 0
     assert tuple(figure.layout.xaxis.range) == (0.0, 1.0)
+
+
+def drawn_curve(name: str) -> figures.PhotoCurve:
+    points = [Point(photos, right, 100) for photos, right in ((5, 60), (10, 70), (20, 78), (23, 80), (40, 85))]
+    measured = [
+        (each.photos, each.correct / 100, each.correct / 100 - 0.1, each.correct / 100 + 0.1) for each in points
+    ]
+    return figures.PhotoCurve(name, measured, fit(points), forecast(points))
+
+
+def test_a_photo_curve_is_measured_points_a_line_and_dashed_how_it_goes_on() -> None:
+    figure = figures.photo_curves([drawn_curve("one")], "test")
+    line, dashed, points, ahead = figure.data
+    assert (line.line.dash, dashed.line.dash) == ("solid", "dash")
+    assert [line.x[0], line.x[-1], dashed.x[0], dashed.x[-1]] == pytest.approx([5, 40, 40, 80])
+    assert list(points.x) == [5, 10, 20, 23, 40] and list(ahead.x) == [80]
+    assert points.y[0] - points.error_y.arrayminus[0] == pytest.approx(0.5)
+    assert ahead.error_y.array[0] >= 0 and ahead.error_y.arrayminus[0] >= 0
+    axis = figure.layout.xaxis
+    assert axis.type == "log" and 10 ** axis.range[0] < 5 and 10 ** axis.range[1] > 80
+    assert list(axis.ticktext) == ["5", "10", "23", "40", "80"], "20 and 23 have no room beside one another"
+    assert figure.layout.yaxis.title.text == "test accuracy"
+
+
+def test_several_photo_curves_differ_in_colour_and_shape_and_bring_no_markup() -> None:
+    figure = figures.photo_curves([drawn_curve("<img src=x>"), drawn_curve("two")], "validation")
+    markers = [each.marker for each in figure.data if each.mode == "markers"]
+    assert len({each.color for each in markers}) == 2 and len({each.symbol for each in markers}) == 4
+    assert "<img" not in figure.to_json()
