@@ -95,3 +95,5 @@ if chosen:
         with reporting():
             SECTIONS[section][1](subset)
             show_opened_photo()
+    elif part == OTHER:  # until photos were chosen, there is nothing that the sections could show
+        st.html(f"<style>.st-key-{SECTION_KEY}{{display:none}}</style>")

@@ -23,15 +23,18 @@ VIEWS: Mapping[str, tuple[str, Callable[[LoadedRun], None]]] = {
 elements.page_head(
     tr("Export"), tr("Take a model with you: into an app, into another program, or to another computer.")
 )
-chosen = choose_run()
+choices = st.container(horizontal=True, vertical_alignment="center", key="export-choices")
+with choices:
+    chosen = choose_run(labelled=False)
 if chosen:
-    view = st.segmented_control(
+    view = choices.segmented_control(
         tr("What to export"),
         list(VIEWS),
         default="model",
         required=True,
         format_func=lambda name: tr(VIEWS[name][0]),
         key="export-view",
+        label_visibility="collapsed",
     )
     if chosen.recipe.weights == "random":
         random_weights_warning()

@@ -9,7 +9,7 @@ from pages.components.cached import models
 from pages.components.evaluate.photos import open_on_mistakes
 from pages.components.predict import results
 from pages.components.predict.model import Model
-from pages.components.predict.sources import SOURCES, choose_source, from_clipboard
+from pages.components.predict.sources import SOURCES, choose_source, from_clipboard, have_any
 from pages.components.runs.run_view import random_weights_warning
 from pages.components.shared import elements
 from pages.components.shared.report_errors import reporting
@@ -49,7 +49,12 @@ with st.container(key="predict"):
         on_show = choose_run(labelled=False)
     if on_show:
         elements.lead_on(
-            lead_on, tr("See its mistakes"), "pages/use/evaluate.py", ":material/troubleshoot:", open_on_mistakes
+            lead_on,
+            tr("See its mistakes"),
+            "pages/use/evaluate.py",
+            ":material/troubleshoot:",
+            open_on_mistakes,
+            stands_out=have_any(),
         )
         with reporting():
             predict(on_show, place_of_answer, place_of_choices)

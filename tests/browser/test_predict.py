@@ -38,7 +38,8 @@ def photos_are_predicted_corrected_and_downloaded(screen: Screen, colours: Path,
     cards = page.locator("[class*=st-key-card-]")
     newest = page.locator(".st-key-predict-newest")
     assert page.get_by_role("radio").all_inner_texts()[0] == "Camera", "it is the first of the inputs"
-    screen.send_photos(colours / "red" / "00.png")
+    screen.press("Upload a photo instead")
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(colours / "red" / "00.png")
     expect(newest.get_by_role("heading", name="red", exact=True)).to_be_visible()
     expect(cards).to_have_count(0)
     screen.settle()  # an empty uploader has taken the place of the first

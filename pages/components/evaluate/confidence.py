@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.errors import RunError
 from core.evaluation.calibration import Reliability, coverage, reliability, trust, with_temperature
+from core.formatting import unbroken
 from core.language import sentences as together
 from core.language import tr
 from pages.components.cached import runs
@@ -18,11 +19,13 @@ def confidence(subset: EvaluatedSubset) -> None:
     found, fitted = subset.found, _temperature(subset)
     before = reliability(found.probabilities, found.labels)
     after = None if fitted is None else reliability(with_temperature(found.probabilities, fitted), found.labels)
-    picture, words = st.columns([3, 2], gap="large")
-    with words:
+    with st.container(key="confidence"):
+        picture, words = st.columns([3, 2], gap="large")
+    elements.first_on_phone("confidence", "confidence-words")
+    with words.container(key="confidence-words"):
         st.header(tr("Can you trust its percentages?"), anchor=False)
         for sentence in (*sentences.confidence_and_accuracy(before), trust(before)):
-            st.markdown(sentence)
+            st.markdown(unbroken(sentence))
         _calibrated(subset, fitted, before, after)
     with picture:
         st.plotly_chart(
@@ -48,7 +51,7 @@ def _calibrated(subset: EvaluatedSubset, fitted: float | None, before: Reliabili
 def _coverage(subset: EvaluatedSubset) -> None:
     st.header(tr("What if it can abstain?"), anchor=False)
     curve = coverage(subset.found.probabilities, subset.found.labels)
-    st.markdown(sentences.abstention(curve))
+    st.markdown(unbroken(sentences.abstention(curve)))
     st.plotly_chart(
         figures.coverage(curve),
         config=saving_as(f"coverage-{subset.name}"),

@@ -42,18 +42,22 @@ def heat_maps(subset: EvaluatedSubset) -> None:
     """The evidence for a class in many photos."""
     with st.container(key="heat-maps"):
         st.container(key="heat-meaning").markdown(tr(MEANING))
-        chosen = st.selectbox(
-            tr("Evidence for"),
-            [PREDICTED, LABEL, *range(len(subset.names))],
-            format_func=lambda label: tr(OF_EACH[label]) if label in OF_EACH else subset.names[label],
-            key=f"look-class-{subset.shown.run.id}",
-            width=420,
-            persist_state="session",
-        )
-        shown = one_page(_choose(subset), f"look-{subset.key}", A_PAGE)
-        with st.container(key="heat-grid"):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            chosen = st.selectbox(
+                tr("Evidence for"),
+                [PREDICTED, LABEL, *range(len(subset.names))],
+                format_func=lambda label: tr(OF_EACH[label]) if label in OF_EACH else subset.names[label],
+                key=f"look-class-{subset.shown.run.id}",
+                width=260,
+                persist_state="session",
+            )
+            wanted = _choose(subset)
+        grid = st.container(key="heat-grid")
+        with st.container(key="heat-pages"):
+            shown = one_page(wanted, f"look-{subset.key}", A_PAGE)
+        with grid:
             _grid(subset, chosen, shown)
-    elements.first_on_phone("heat-maps", "heat-meaning", "heat-grid")
+    elements.first_on_phone("heat-maps", "heat-meaning", "heat-grid", "heat-pages")
 
 
 def show_opened_photo() -> None:
@@ -194,22 +198,21 @@ def _see_all(subset: EvaluatedSubset, positions: Sequence[int]) -> dict[int, See
 def _choose(subset: EvaluatedSubset) -> list[int]:
     """Which photos are in the grid."""
     names, found = subset.names, subset.found
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        kind = st.segmented_control(
-            tr(TITLES[subset.name]),
-            list(CHOICES),
-            default=ALL,
-            required=True,
-            format_func=lambda choice: tr(CHOICES[choice]),
-            key="look-kind",
-        )
-        own = st.selectbox(
-            tr("Class"),
-            [EVERY_CLASS, *range(len(names))],
-            format_func=lambda label: tr("Every class") if label == EVERY_CLASS else names[label],
-            key=f"look-of-{subset.shown.run.id}",
-            width=260,
-        )
+    kind = st.segmented_control(
+        tr(TITLES[subset.name]),
+        list(CHOICES),
+        default=ALL,
+        required=True,
+        format_func=lambda choice: tr(CHOICES[choice]),
+        key="look-kind",
+    )
+    own = st.selectbox(
+        tr("Class"),
+        [EVERY_CLASS, *range(len(names))],
+        format_func=lambda label: tr("Every class") if label == EVERY_CLASS else names[label],
+        key=f"look-of-{subset.shown.run.id}",
+        width=220,
+    )
     wanted = np.ones(len(found), bool) if kind == ALL else found.right == (kind == RIGHT)
     if own != EVERY_CLASS:
         wanted &= found.labels == own

@@ -34,15 +34,15 @@ NEEDS_MORE: tuple[str, str, Colour] = (tr_mark("Needs extra packages"), ":materi
 
 def show_exports(run: Run) -> None:
     """A card for each format, which keep themselves up to date while one is being made."""
-    st.markdown(
+    going = _under_way(jobs.read_exports(run))
+    st.fragment(_cards, run_every=LOOK_EVERY_SECONDS if going else None)(run, going)
+    st.caption(
         tr(
             "Each format comes as one ZIP file: the model, a short program `predict.py` that uses it, sample photos,"
             " and a **certificate**. Before you can download it, a separate process that has nothing but this file"
             " classifies photos, and its predictions are compared with those of the model here."
         )
     )
-    going = _under_way(jobs.read_exports(run))
-    st.fragment(_cards, run_every=LOOK_EVERY_SECONDS if going else None)(run, going)
 
 
 def _under_way(found: dict[str, Export]) -> bool:

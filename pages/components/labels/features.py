@@ -126,13 +126,6 @@ def _offer(request: Request, new: int, chosen: Backbone, last: Status | None, pu
                 total=len(request.paths),
             )
         )
-    else:
-        computes = tr(
-            "**{network}**, a pretrained network, computes features of every photo.",
-            network=markdown.escape(chosen.name),
-        )
-        costs = tr("No training is needed, and your photos are never changed.")
-        st.markdown(sentences(computes, tr(purpose.then), costs))
     throughput = services.known_throughput(chosen).throughput
     seconds = START_SECONDS + new * throughput.forward_seconds(chosen)
     st.caption(
@@ -148,6 +141,13 @@ def _offer(request: Request, new: int, chosen: Backbone, last: Status | None, pu
         with reporting():
             features.start(datasets.feature_jobs(), request)
         st.rerun()
+    if new == len(request.paths):
+        computes = tr(
+            "**{network}**, a pretrained network, computes features of every photo.",
+            network=markdown.escape(chosen.name),
+        )
+        costs = tr("No training is needed, and your photos are never changed.")
+        st.markdown(sentences(computes, tr(purpose.then), costs))
     with st.expander(tr("Network"), icon=":material/tune:"):
         choose_network()
 

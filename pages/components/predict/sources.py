@@ -17,7 +17,6 @@ from core.inference.batch import BatchJob, Find
 from core.inference.prediction_table import PredictionTable
 from core.inference.sources import uploaded, zipped
 from core.language import retold, tr, tr_mark
-from core.language import sentences as together
 from pages.components.cached import services
 from pages.components.camera.live_camera import Frame, live_camera
 from pages.components.predict.model import Model
@@ -60,6 +59,11 @@ def choose_source() -> str:
         persist_state="session",
         label_visibility="collapsed",
     )
+
+
+def have_any() -> bool:
+    """Whether this session has photos to predict from any source."""
+    return bool(state.predicted_folder()) or any(state.recall(f"sent-{source}", []) for source in SOURCES)
 
 
 def from_clipboard() -> None:
@@ -195,7 +199,7 @@ def from_camera(model: Model, first: DeltaGenerator) -> BatchJob | None:
     """Live predictions for the camera's pictures, in the place for what comes first; a button keeps a photo."""
     with first:
         _live(model)
-    return _job(CAMERA, model, together(tr("Camera pictures are predicted and not stored."), tr(GONE)))
+    return _job(CAMERA, model, tr(GONE))
 
 
 @st.fragment
@@ -216,6 +220,9 @@ def _live(model: Model) -> None:
             st.html(told(retold(text), [], top))
         else:
             st.markdown(tr("Start the camera and hold something in front of it: the answer appears here at once."))
+            words = tr("Upload a photo instead")
+            if st.button(words, icon=":material/upload:", on_click=state.set_widget, args=(SOURCE, PHOTOS)):
+                st.rerun(scope="app")
 
 
 def live_answer(model: Model, jpeg: bytes, max_pixels: int) -> tuple[str, list[tuple[str, float]]]:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.evaluation import diagnosis
 from core.evaluation.diagnosis import Finding, History
-from core.formatting import photos, whole
+from core.formatting import photos, unbroken, whole
 from core.models.backbones import backbone
 from core.recipe.recipe import RANGES, Recipe
 from core.runs.store import Run, Status
@@ -57,8 +57,8 @@ SENTENCES: Mapping[str, Callable[[Values], str]] = {
     ),
     diagnosis.MEMORISED: lambda values: f"{_by_heart(values)}. {MORE}",
     diagnosis.APART: lambda values: (
-        f"It is better on the photos it trained on ({whole(values['training'])}) than on others"
-        f" ({whole(values['validation'])}). {MORE}"
+        f"In the end it was better on the photos it trained on ({whole(values['training'])}) than on the validation"
+        f" photos ({whole(values['validation'])}). {MORE}"
     ),
     diagnosis.UNDERFITTED: lambda values: (
         f"It gets only {whole(values['training'])} of the photos right that it trains on: let more blocks learn."
@@ -114,7 +114,7 @@ def show_diagnosis(run: Run, recipe: Recipe, status: Status) -> None:
     if not found:
         return
     with st.container(border=True, key="diagnosis", horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{sentence(found)}**", width="stretch")
+        st.markdown(f"**{unbroken(sentence(found))}**", width="stretch")
         step = _step(found[0].key, run, recipe)
         if step and st.button(step.words, icon=f":material/{step.icon}:", key="diagnosis-step"):
             step.act()

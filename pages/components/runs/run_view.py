@@ -1,5 +1,6 @@
 """One run on the screen, rebuilt from its folder at every look: while it trains, and when it has ended."""
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -51,6 +52,7 @@ from pages.components.runs.transfer_view import show_export
 from pages.components.shared import drawings, elements, glossary, markdown, run_descriptions
 from pages.components.shared.report_errors import reporting, telling
 from pages.components.shared.run_descriptions import LoadedRun
+from pages.components.way.steps import share_done
 
 LOOK_EVERY_SECONDS = 1.0
 
@@ -126,7 +128,8 @@ def _progress(run: Run, status: Status) -> None:
         ellipsis = "…" if status.progress is None else ""
         st.markdown(f"**{markdown.escape(text_of(status.message))}**{ellipsis}", width="stretch")
         pause_and_stop(run, status)
-    st.progress(min(1.0, status.progress or 0.0))
+    share = share_done(status, time.time())
+    st.progress(min(1.0, status.progress or 0.0) if share is None else share)
 
 
 def _so_far(run: Run, recipe: Recipe, status: Status, rows: Sequence[dict[str, Any]]) -> None:
@@ -227,16 +230,17 @@ def _grade(run: Run, recipe: Recipe, status: Status) -> None:
     correct, count = status.test_correct or 0, status.test_count or 1
     low, high = accuracy_interval(correct, count)
     accuracy = drawings.percent(status.test_accuracy or 0.0)
-    grade, words = st.columns([2, 3], gap="large")
+    grade, beside = st.columns([2, 3], gap="large")
     with grade:
         st.html(large_figures([(accuracy, "accuracy on the test photos", "test-accuracy")]))
         _next_pages()
-    with words:
-        st.markdown(
+    with beside:
+        words = (
             f"**{correct:,} of {count:,}** photos that it had never seen were classified correctly. With other test"
             f" photos from the same source, expect between {formatting.whole(low)} and {formatting.whole(high)}."
         )
-        st.caption(f"{describe_kept_model(recipe, status)} {comparison(run, status)}")
+        st.markdown(formatting.unbroken(words))
+        st.caption(formatting.unbroken(f"{describe_kept_model(recipe, status)} {comparison(run, status)}"))
 
 
 def _accuracy(run: Run, recipe: Recipe, status: Status, rows: Sequence[dict[str, Any]]) -> None:

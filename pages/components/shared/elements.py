@@ -44,9 +44,20 @@ def page_head(title: str, sentence: str = "") -> DeltaGenerator:
     return place
 
 
-def lead_on(place: DeltaGenerator, label: str, page: str, icon: str, before: Callable[[], None] | None = None) -> None:
-    """The button with which a page leads on to the next one; `before` is called on the way."""
-    if place.button(label, icon=icon, type="primary", key="lead-on-to"):
+def lead_on(
+    place: DeltaGenerator,
+    label: str,
+    page: str,
+    icon: str,
+    before: Callable[[], None] | None = None,
+    *,
+    stands_out: bool = True,
+) -> None:
+    """The button with which a page leads on to the next one; `before` is called on the way.
+
+    It stands out unless something else on the page comes first.
+    """
+    if place.button(label, icon=icon, type="primary" if stands_out else "secondary", key="lead-on-to"):
         if before:
             before()
         st.switch_page(page)

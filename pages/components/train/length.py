@@ -78,7 +78,17 @@ def _what_each_is(options: Sequence[int], recipe: Recipe, counts: Counts, *, few
     speed = services.known_throughput(rows[0]).throughput if rows else None
     fit = services.fitted_to_minutes
     found = [fit(recipe, keys, speed, counts, minutes, few=few) for minutes in options if speed]
-    return [_describe(fitting, minutes, seconds) for minutes, (fitting, seconds) in zip(options, found, strict=True)]
+    words = [_describe(fitting, minutes, seconds) for minutes, (fitting, seconds) in zip(options, found, strict=True)]
+    return said_once(options, words)
+
+
+def said_once(options: Sequence[int], words: Sequence[str]) -> list[str]:
+    """A text for each number of minutes; where it is that of fewer minutes, only which these are."""
+    firsts = [words.index(text) for text in words]
+    return [
+        text if first == place else f"As with {options[first]} min"
+        for place, (text, first) in enumerate(zip(words, firsts, strict=True))
+    ]
 
 
 def _describe(fitting: Recipe, minutes: int, seconds: float) -> str:
