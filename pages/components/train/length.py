@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.language import tr
 from core.models import weights
 from core.models.backbones import Backbone, backbone
 from core.recipe.recipe import RANGES, Recipe, default_epochs
@@ -86,7 +87,7 @@ def said_once(options: Sequence[int], words: Sequence[str]) -> list[str]:
     """A text for each number of minutes; where it is that of fewer minutes, only which these are."""
     firsts = [words.index(text) for text in words]
     return [
-        text if first == place else f"As with {options[first]} min"
+        text if first == place else tr("As with {minutes} min", minutes=options[first])
         for place, (text, first) in enumerate(zip(words, firsts, strict=True))
     ]
 
