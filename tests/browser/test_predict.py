@@ -37,7 +37,7 @@ def photos_are_predicted_corrected_and_downloaded(screen: Screen, colours: Path,
     broken.write_text("<html>not a photo</html>")
     cards = page.locator("[class*=st-key-card-]")
     newest = page.locator(".st-key-predict-newest")
-    assert page.get_by_role("radio").all_inner_texts()[0] == "Camera", "it is the first of the inputs"
+    expect(page.get_by_role("radio").first, "it is the first of the inputs").to_have_text("Camera")
     screen.press("Upload a photo instead")
     page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(colours / "red" / "00.png")
     expect(newest.get_by_role("heading", name="red", exact=True)).to_be_visible()
