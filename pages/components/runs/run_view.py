@@ -1,6 +1,5 @@
 """One run on the screen, rebuilt from its folder at every look: while it trains, and when it has ended."""
 
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -52,7 +51,6 @@ from pages.components.runs.transfer_view import show_export
 from pages.components.shared import drawings, elements, glossary, markdown, run_descriptions
 from pages.components.shared.report_errors import reporting, telling
 from pages.components.shared.run_descriptions import LoadedRun
-from pages.components.way.steps import share_done
 
 LOOK_EVERY_SECONDS = 1.0
 
@@ -128,8 +126,7 @@ def _progress(run: Run, status: Status) -> None:
         ellipsis = "…" if status.progress is None else ""
         st.markdown(f"**{markdown.escape(text_of(status.message))}**{ellipsis}", width="stretch")
         pause_and_stop(run, status)
-    share = share_done(status, time.time())
-    st.progress(min(1.0, status.progress or 0.0) if share is None else share)
+    st.progress(min(1.0, status.progress or 0.0))
 
 
 def _so_far(run: Run, recipe: Recipe, status: Status, rows: Sequence[dict[str, Any]]) -> None:
