@@ -76,7 +76,7 @@ COMPONENT_FOLDERS: dict[str, frozenset[str]] = {
     "labelling": FOR_ALL | {"dataset"},
     "labels": FOR_ALL | {"compare", "dataset", "runs", "train"},
     "predict": FOR_ALL | {"camera"},
-    "runs": FOR_ALL | {"export", "network"},
+    "runs": FOR_ALL | {"compare", "export", "network"},
     "train": FOR_ALL | {"network"},
 }
 """What a folder of components may import besides itself, where that is not just what is for all."""

@@ -28,6 +28,7 @@ from pages.components.cached import datasets, runs, services
 from pages.components.compare import comparison_view
 from pages.components.compare.comparison_figures import MOST_RUNS
 from pages.components.compare.comparison_view import (
+    ASKED,
     AUGMENTATIONS,
     NEW,
     PICKED,
@@ -216,6 +217,7 @@ PLANS = {
 def start_view(found: Sequence[Member]) -> None:
     """Choose a comparison, see what it takes, and put it into the queue."""
     dataset = dataset_choice.dataset_or_stop()
+    prepare_question(dataset, found)
     kind = st.segmented_control("What is compared", list(PLANS), default="Repeats", required=True, key="kind")
     with reporting():
         base = choose_base(dataset, found)
@@ -247,6 +249,18 @@ def start_view(found: Sequence[Member]) -> None:
 def _from_to(numbers: Sequence[int]) -> str:
     """The smallest and the largest of numbers that ascend, or the only one."""
     return f"{numbers[0]:,}" if len(numbers) == 1 else f"{numbers[0]:,} to {numbers[-1]:,}"
+
+
+def prepare_question(dataset: Dataset, found: Sequence[Member]) -> None:
+    """Choose what answers how many photos are needed, where that was asked about a run; it can be changed then."""
+    asked = state.take(ASKED)
+    if asked is None:
+        return
+    root = str(dataset.folder.root)
+    name = next((each.name for each in found if each.shown.run.id == asked and of_dataset(each, root)), DEFAULTS)
+    title = next(factor.title for factor in FACTORS if factor.key == "photos_per_class")
+    for key, value in (("kind", VARY), ("base", name), ("factor-Vary", title), ("factor-and", NOTHING_ELSE)):
+        state.set_widget(key, value)
 
 
 def past_of(member: Member) -> Past:

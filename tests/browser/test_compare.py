@@ -276,6 +276,28 @@ def test_two_numbers_of_photos_are_too_few_for_a_curve_and_that_is_said(
     assert not screen.problems()
 
 
+def test_from_a_run_that_needs_more_photos_to_the_comparison_that_says_how_many(
+    server: Server, many_photos: Workplace, new_screen: Callable[..., Screen]
+) -> None:
+    run = finished_by_hand(many_photos, many_photos.recipe(), Label("by heart"), 0.7, 0.7, 1000.0)
+    where = {"phase": "head", "epoch": 2, "step": 1, "position": 2, "partial": False, "seconds": 1}
+    run.append_metrics({**where, "learning_rate": 0.1, "loss": 0.01, "accuracy": 1.0})
+    screen = new_screen(server)
+    screen.open(f"/train?run={run.id}")
+    expect(screen.text("It learned its photos by heart")).to_be_visible()
+    for look in screen.looks():
+        assert not screen.problems(), look
+    screen.press("How many photos do I need?")
+    page = screen.page
+    expect(screen.text("6 runs")).to_be_visible()
+    expect(screen.text("on 10 to 280 training photos")).to_be_visible()
+    expect(page.get_by_label("Start from the recipe of", exact=True)).to_have_value("by heart")
+    for size in ("5", "10", "20", "40", "80", "all"):
+        expect(page.get_by_test_id("stMultiSelect").get_by_text(size, exact=True)).to_be_visible()
+    for look in screen.looks():
+        assert not screen.problems(), look
+
+
 def test_a_series_of_photos_per_class_trains_on_so_many(
     server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
 ) -> None:

@@ -35,6 +35,9 @@ PICKED = "picked"
 SIDE_BY_SIDE, NEW = "Side by side", "Start a comparison"
 """The views of the Compare page that show runs which somebody picks, and what can be compared."""
 
+ASKED = "photos-of"
+"""The run about which it was asked how many photos are needed, by its id, until the Compare page has prepared it."""
+
 REPEATS, VARIED, AUGMENTATIONS, STUDY = "Repeats", "Varied", "Augmentations", "Flower study"
 """How the name of a series begins, by what it is."""
 
@@ -201,6 +204,13 @@ def _results(found: Sequence[Member], measures: Mapping[str, Measured | None]) -
         for member in found
         if (measure := measures.get(member.name)) is not None
     ]
+
+
+def ask_how_many_photos(shown_id: str) -> None:
+    """Go to the Compare page with a comparison prepared: a run's recipe with fewer and with all training photos."""
+    state.remember("compare", NEW)
+    state.remember(ASKED, shown_id)
+    st.switch_page("pages/train/compare.py")
 
 
 def open_side_by_side(ids: Collection[str]) -> None:

@@ -9,10 +9,12 @@ from core.evaluation import diagnosis
 from core.evaluation.diagnosis import Finding, History
 from core.formatting import photos, unbroken, whole
 from core.models.backbones import backbone
+from core.language import tr
 from core.recipe.recipe import RANGES, Recipe
 from core.runs.store import Run, Status
 from core.training.launch import extend
 from pages.components.cached import runs, services
+from pages.components.compare import comparison_view
 from pages.components.shared import state
 from pages.components.shared.report_errors import reporting
 
@@ -22,6 +24,9 @@ AUGMENTATIONS, COLLECT, LABELS, TRAIN = (
     "pages/use/label_check.py",
     "pages/train/train.py",
 )
+
+WITH_MORE_PHOTOS = (diagnosis.MEMORISED, diagnosis.APART, diagnosis.NO_GAIN)
+"""Findings whose sentence says that more training photos help."""
 
 SLOWER = 3
 """By what a learning rate is divided that makes the loss jump."""
@@ -118,6 +123,11 @@ def show_diagnosis(run: Run, recipe: Recipe, status: Status) -> None:
         step = _step(found[0].key, run, recipe)
         if step and st.button(step.words, icon=f":material/{step.icon}:", key="diagnosis-step"):
             step.act()
+        if found[0].key in WITH_MORE_PHOTOS and st.button(
+            tr("How many photos do I need?"), icon=":material/show_chart:", key="diagnosis-photos"
+        ):
+            state.choose_dataset(recipe.dataset)
+            comparison_view.ask_how_many_photos(run.id)
 
 
 def comparison(run: Run, status: Status) -> str:

@@ -3,7 +3,15 @@ import pytest
 from core.evaluation import diagnosis
 from core.evaluation.diagnosis import Finding
 from core.recipe.recipe import Recipe
-from pages.components.runs.diagnosis_view import SENTENCES, _freer, _half, _slower, comparison_sentence, sentence
+from pages.components.runs.diagnosis_view import (
+    SENTENCES,
+    WITH_MORE_PHOTOS,
+    _freer,
+    _half,
+    _slower,
+    comparison_sentence,
+    sentence,
+)
 
 RECIPE = Recipe(dataset="/photos/flowers", backbone="efficientnet-b0", unfreeze_point="block6", more_epochs=(4,))
 BY_HEART = Finding(diagnosis.MEMORISED, {"training": 1.0, "validation": 0.86, "epoch": 3.0})
@@ -13,6 +21,12 @@ def test_each_finding_has_a_sentence() -> None:
     values = dict.fromkeys(("training", "validation", "guess", "times", "count", "photo"), 0.5)
     assert set(diagnosis.KEYS) == set(SENTENCES)
     assert all(sentence([Finding(key, values)]).endswith((".", "?")) for key in diagnosis.KEYS)
+
+
+def test_how_many_photos_are_needed_is_asked_where_more_training_photos_help() -> None:
+    values = dict.fromkeys(("training", "validation", "guess", "times", "count", "photo"), 0.5)
+    helped = {key for key in diagnosis.KEYS if "More photos help" in sentence([Finding(key, values)])}
+    assert helped == set(WITH_MORE_PHOTOS)
 
 
 def test_what_belongs_together_is_one_sentence() -> None:
