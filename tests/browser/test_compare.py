@@ -279,7 +279,7 @@ def test_two_numbers_of_photos_are_too_few_for_a_curve_and_that_is_said(
 def test_from_a_run_that_needs_more_photos_to_the_comparison_that_says_how_many(
     server: Server, many_photos: Workplace, new_screen: Callable[..., Screen]
 ) -> None:
-    run = finished_by_hand(many_photos, many_photos.recipe(), Label("by heart"), 0.7, 0.7, 1000.0)
+    run = finished_by_hand(many_photos, many_photos.recipe(), Label("by heart"), 0.85, 0.85, 1000.0)
     where = {"phase": "head", "epoch": 2, "step": 1, "position": 2, "partial": False, "seconds": 1}
     run.append_metrics({**where, "learning_rate": 0.1, "loss": 0.01, "accuracy": 1.0})
     screen = new_screen(server)
