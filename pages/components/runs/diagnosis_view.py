@@ -8,8 +8,8 @@ import streamlit as st
 from core.evaluation import diagnosis
 from core.evaluation.diagnosis import Finding, History
 from core.formatting import photos, unbroken, whole
-from core.models.backbones import backbone
 from core.language import tr
+from core.models.backbones import backbone
 from core.recipe.recipe import RANGES, Recipe
 from core.runs.store import Run, Status
 from core.training.launch import extend
