@@ -209,7 +209,7 @@ def language_of(arguments: Sequence[str], environment: Mapping[str, str]) -> str
     Of the environment the first of `LC_ALL`, `LC_MESSAGES` and `LANG` that says anything counts, as for other programs.
     """
     asked = ""
-    for text, after in zip(arguments, [*arguments[1:], ""], strict=True):
+    for text, after in zip(arguments, (*arguments[1:], ""), strict=False):
         if text == "--":
             break
         if text == "--lang":
