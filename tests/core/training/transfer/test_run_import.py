@@ -143,6 +143,28 @@ def test_labels_that_had_spread_come_along(small: dict[str, bytes], finished_run
     assert "pseudo_labels.csv" in files_of(exported_bytes(run))
 
 
+START: dict[str, Any] = {
+    "run": "20261130-120000-abcd",
+    "name": "an earlier one",
+    "backbone": "baseline-cnn",
+    "class_names": ["blue", "green"],
+    "pooling": "average",
+    "head_batch_norm": False,
+    "from_nothing": True,
+    "sha256": "0" * 64,
+    "learned": [{"dataset": "/photos/colours", "files": ["blue/1.png"]}],
+}
+"""What is known of the model that a run started from."""
+
+
+def test_what_it_started_from_comes_along(small: dict[str, bytes], finished_run: FinishedRun, tmp_path: Path) -> None:
+    files = {**small, "start.json": json.dumps(START).encode()}
+    run = import_run(io.BytesIO(archive_of(files)), home_at(tmp_path, finished_run)).run
+    assert json.loads(run.start_facts_file.read_text("utf-8")) == START
+    assert "start.json" in files_of(exported_bytes(run))
+    assert not run.start_file.exists()
+
+
 def test_a_recipe_of_the_first_version_still_opens(
     small: dict[str, bytes], finished_run: FinishedRun, tmp_path: Path
 ) -> None:
@@ -307,6 +329,14 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], bytes], str]] = {
     "spread labels too certain": (
         with_entry("pseudo_labels.csv", b"file,class,certainty\r\na.png,blue,2\r\n"),
         "spread labels of this run cannot be used",
+    ),
+    "a start that leads outside": (
+        with_entry("start.json", json.dumps({**START, "learned": [{"dataset": "/", "files": ["../x"]}]}).encode()),
+        "starts from cannot be used",
+    ),
+    "a start that is no JSON": (
+        with_entry("start.json", pickle.dumps(Path("/etc/passwd"))),
+        "starts from cannot be used",
     ),
     "no split at all": (with_entry("split.csv", b"\x00\xff"), "split of this run"),
     "a status of text": (edited("status.json", epoch="many"), "epoch = 'many'"),
