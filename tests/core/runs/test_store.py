@@ -157,6 +157,9 @@ def test_a_status_comes_back_as_it_was_written(store: RunStore) -> None:
         first_validation=104,
         first_seconds=7.5,
         left_out=2,
+        seen_validation=3,
+        seen_test=4,
+        seen_unknown=5,
         error="none",
     )
     assert all(value != getattr(Status(), name) for name, value in vars(status).items())

@@ -1,10 +1,8 @@
 """Photos that vanish or change between the start of a run and its end."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from core.runs.store import FAILED, FINISHED, RUNNING, Run, Status
 from core.training.loop import train
@@ -19,8 +17,7 @@ def carried_out(run: Run, workplace: Workplace) -> Status:
 
 
 def left_out(run: Run) -> dict[str, str]:
-    rows: list[dict[str, Any]] = json.loads(run.left_out_file.read_text("utf-8"))
-    return {row["file"]: row["reason"] for row in rows}
+    return {photo.file: photo.reason for photo in run.left_out()}
 
 
 def inside(workplace: Workplace, photo: Path) -> str:
