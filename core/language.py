@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +206,7 @@ def _filled(message: str, values: Mapping[str, Value]) -> str:
 
     def value(found: re.Match[str]) -> str:
         given = values.get(found[1], found[0])
-        return number(given) if isinstance(given, int) and not isinstance(given, bool) else retold(given)
+        return number(int(given)) if isinstance(given, Integral) else retold(given)
 
     return _PLACEHOLDER.sub(value, message)
 

@@ -8,7 +8,7 @@ import streamlit as st
 from core.evaluation import diagnosis
 from core.evaluation.diagnosis import Finding, History
 from core.formatting import photos, unbroken, whole
-from core.language import tr
+from core.language import number, sentences, tr, tr_mark, tr_plural
 from core.models.backbones import backbone
 from core.recipe.recipe import RANGES, Recipe
 from core.runs.store import Run, Status
@@ -36,50 +36,66 @@ def sentence(found: Sequence[Finding]) -> str:
     """The most important finding as a sentence, with what follows from it."""
     first = found[0]
     if first.key == diagnosis.MEMORISED and any(each.key == diagnosis.NO_GAIN for each in found):
-        return f"{_by_heart(first.values)}; fine-tuning brought nothing here. {MORE}"
+        return sentences(
+            tr(
+                "It learned its photos by heart ({training} of them are right, but only {validation} of the validation"
+                " photos); fine-tuning brought nothing here.",
+                training=whole(first.values["training"]),
+                validation=whole(first.values["validation"]),
+            ),
+            tr(MORE),
+        )
     return SENTENCES[first.key](first.values)
 
 
-MORE = "More photos help, or stronger augmentations."
+MORE = tr_mark("More photos help, or stronger augmentations.")
 
 Values = Mapping[str, float]
 
 
-def _by_heart(values: Values) -> str:
-    return (
-        f"It learned its photos by heart ({whole(values['training'])} of them are right, but only"
-        f" {whole(values['validation'])} of the validation photos)"
-    )
-
-
 SENTENCES: Mapping[str, Callable[[Values], str]] = {
-    diagnosis.GUESSING: lambda values: (
-        f"It does no better than naming the most frequent class each time ({whole(values['guess'])}). Are the labels"
-        " right?"
+    diagnosis.GUESSING: lambda values: tr(
+        "It does no better than naming the most frequent class each time ({share}). Are the labels right?",
+        share=whole(values["guess"]),
     ),
-    diagnosis.JUMPING: lambda values: (
-        f"Its results jumped up and down {values['times']:.0f} times: the learning rate is too high."
+    diagnosis.JUMPING: lambda values: tr(
+        "Its results jumped up and down {count} times: the learning rate is too high.", count=round(values["times"])
     ),
-    diagnosis.MEMORISED: lambda values: f"{_by_heart(values)}. {MORE}",
-    diagnosis.APART: lambda values: (
-        f"In the end it was better on the photos it trained on ({whole(values['training'])}) than on the validation"
-        f" photos ({whole(values['validation'])}). {MORE}"
+    diagnosis.MEMORISED: lambda values: sentences(
+        tr(
+            "It learned its photos by heart ({training} of them are right, but only {validation} of the validation"
+            " photos).",
+            training=whole(values["training"]),
+            validation=whole(values["validation"]),
+        ),
+        tr(MORE),
     ),
-    diagnosis.UNDERFITTED: lambda values: (
-        f"It gets only {whole(values['training'])} of the photos right that it trains on: let more blocks learn."
+    diagnosis.APART: lambda values: sentences(
+        tr(
+            "In the end it was better on the photos it trained on ({training}) than on the validation photos"
+            " ({validation}).",
+            training=whole(values["training"]),
+            validation=whole(values["validation"]),
+        ),
+        tr(MORE),
     ),
-    diagnosis.IMPROVING: lambda values: "It was still getting better when it ended: more epochs help.",
-    diagnosis.NO_GAIN: lambda values: (
+    diagnosis.UNDERFITTED: lambda values: tr(
+        "It gets only {share} of the photos right that it trains on: let more blocks learn.",
+        share=whole(values["training"]),
+    ),
+    diagnosis.IMPROVING: lambda values: tr("It was still getting better when it ended: more epochs help."),
+    diagnosis.NO_GAIN: lambda values: tr(
         "Fine-tuning brought nothing here: the head alone was as good. More photos help more than more training."
     ),
-    diagnosis.FEW: lambda values: (
-        f"There are only {photos(int(values['count']), 'validation')}, so each counts"
-        f" {100 * values['photo']:.0f} points. More photos make the result surer."
+    diagnosis.FEW: lambda values: tr(
+        "There are only {photos}, so each counts {points} points. More photos make the result surer.",
+        photos=photos(int(values["count"]), "validation"),
+        points=round(100 * values["photo"]),
     ),
     diagnosis.SOUND: lambda values: (
-        "It learned well: it is about as good on new photos as on those it trained on."
+        tr("It learned well: it is about as good on new photos as on those it trained on.")
         if "training" in values
-        else "It learned well."
+        else tr("It learned well.")
     ),
 }
 """By the key of a finding, what it means to the person who trained."""
@@ -87,18 +103,32 @@ SENTENCES: Mapping[str, Callable[[Values], str]] = {
 
 def comparison_sentence(found: Finding) -> str:
     """Why the results on test and validation photos differ, or that they do not."""
-    points = f"{100 * abs(found.values['difference']):.1f} points"
+    points = number(100 * abs(found.values["difference"]), 1)
     if found.key == diagnosis.ALIKE:
-        return "Test and validation photos give the same result."
-    if found.key == diagnosis.CHANCE:
-        way = "below" if found.values["difference"] < 0 else "above"
-        return f"The test result is {points} {way} the validation accuracy: with so few photos, chance alone does that."
-    if found.key == diagnosis.LOWER:
-        return (
-            f"The test result is {points} below the validation accuracy, more than chance: the epoch was chosen by the"
-            " validation photos, which flatters them a little, and the test photos may be of another kind."
+        return tr("Test and validation photos give the same result.")
+    if found.key == diagnosis.CHANCE and found.values["difference"] < 0:
+        return tr(
+            "The test result is {points} points below the validation accuracy: with so few photos, chance alone does"
+            " that.",
+            points=points,
         )
-    return f"The test result is {points} above the validation accuracy, more than chance: the test photos are easier."
+    if found.key == diagnosis.CHANCE:
+        return tr(
+            "The test result is {points} points above the validation accuracy: with so few photos, chance alone does"
+            " that.",
+            points=points,
+        )
+    if found.key == diagnosis.LOWER:
+        return tr(
+            "The test result is {points} points below the validation accuracy, more than chance: the epoch was chosen"
+            " by the validation photos, which flatters them a little, and the test photos may be of another kind.",
+            points=points,
+        )
+    return tr(
+        "The test result is {points} points above the validation accuracy, more than chance: the test photos are"
+        " easier.",
+        points=points,
+    )
 
 
 @dataclass(frozen=True)
@@ -146,16 +176,17 @@ def _step(key: str, run: Run, recipe: Recipe) -> _Step | None:
     def go(page: str) -> Callable[[], None]:
         return lambda: _go(page, recipe)
 
-    augmentations = _Step("Choose augmentations", "auto_fix_high", go(AUGMENTATIONS))
+    augmentations = _Step(tr("Choose augmentations"), "auto_fix_high", go(AUGMENTATIONS))
+    more_epochs = tr_plural("Train {count} more epoch", "Train {count} more epochs", _half(recipe))
     steps = {
-        diagnosis.GUESSING: _Step("Check the labels", "fact_check", go(LABELS)),
-        diagnosis.JUMPING: _Step("Train with smaller steps", "speed", lambda: _again(_slower(recipe))),
+        diagnosis.GUESSING: _Step(tr("Check the labels"), "fact_check", go(LABELS)),
+        diagnosis.JUMPING: _Step(tr("Train with smaller steps"), "speed", lambda: _again(_slower(recipe))),
         diagnosis.MEMORISED: augmentations,
         diagnosis.APART: augmentations,
-        diagnosis.UNDERFITTED: _Step("Let more learn", "local_fire_department", lambda: _again(_freer(recipe))),
-        diagnosis.IMPROVING: _Step(f"Train {_half(recipe)} more epochs", "more_time", lambda: _extend(run, recipe)),
-        diagnosis.NO_GAIN: _Step("Add photos", "add_a_photo", go(COLLECT)),
-        diagnosis.FEW: _Step("Add photos", "add_a_photo", go(COLLECT)),
+        diagnosis.UNDERFITTED: _Step(tr("Let more learn"), "local_fire_department", lambda: _again(_freer(recipe))),
+        diagnosis.IMPROVING: _Step(more_epochs, "more_time", lambda: _extend(run, recipe)),
+        diagnosis.NO_GAIN: _Step(tr("Add photos"), "add_a_photo", go(COLLECT)),
+        diagnosis.FEW: _Step(tr("Add photos"), "add_a_photo", go(COLLECT)),
     }
     own = run.has_checkpoint() and not run.is_imported
     return None if key == diagnosis.IMPROVING and not own else steps.get(key)

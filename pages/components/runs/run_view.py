@@ -10,6 +10,7 @@ import streamlit as st
 from core import formatting
 from core.errors import UnfreezeError
 from core.evaluation.metrics import accuracy_interval
+from core.language import sentences, tr, tr_mark, tr_plural
 from core.models.backbones import backbone
 from core.recipe.phases import FINE_TUNE, phase_of_epoch
 from core.recipe.plan import phases_of
@@ -58,11 +59,11 @@ ONE_STOP = "<style>[data-testid=stStatusWidget]{display:none}</style>"
 """Hides Streamlit's own "Stop", which ends the drawing of a page: beside a run it would be taken for the run's."""
 
 CURVES = {
-    run_figures.LOSS: "Loss",
-    run_figures.RATE: "Learning rate, logarithmic",
-    run_figures.SPEED: "Images per second",
+    run_figures.LOSS: (tr_mark("Loss"), tr_mark("Loss over epochs")),
+    run_figures.RATE: (tr_mark("Learning rate, logarithmic"), tr_mark("Learning rate, logarithmic, over epochs")),
+    run_figures.SPEED: (tr_mark("Images per second"), tr_mark("Images per second over epochs")),
 }
-"""The curves that are folded away at first, with their titles."""
+"""The curves that are folded away at first, with their titles and what they are to those who cannot see them."""
 
 
 def show_run(run: Run) -> None:
@@ -95,7 +96,7 @@ def _title(run: Run, recipe: Recipe) -> None:
 def random_weights_warning() -> None:
     """Said wherever a model that started from random weights shows."""
     st.warning(
-        "This model started from **random weights**, not from pretrained ones: expect much worse results.",
+        tr("This model started from **random weights**, not from pretrained ones: expect much worse results."),
         icon=":material/casino:",
     )
 
@@ -116,7 +117,7 @@ def _watch(run: Run) -> None:
     if status.state != QUEUED or rows:
         _so_far(run, recipe, status, rows)
     if status.state != QUEUED:
-        st.caption("You can close this page: training continues, and this address leads back to it.")
+        st.caption(tr("You can close this page: training continues, and this address leads back to it."))
     _tensorboard(run)
 
 
@@ -142,8 +143,12 @@ def _course(run: Run, recipe: Recipe, status: Status, rows: Sequence[dict[str, A
     _where_it_starts(run, status)
     if recipe.unlabelled:
         st.caption(
-            f":material/label: It also learns from {formatting.photos(runs.unlabelled_photos(run.id), 'unlabelled')},"
-            " each as much as the label that has spread to it is certain. Only photos that you have labelled judge it."
+            ":material/label: "
+            + tr(
+                "It also learns from {photos}, each as much as the label that has spread to it is certain. Only photos"
+                " that you have labelled judge it.",
+                photos=formatting.photos(runs.unlabelled_photos(run.id), "unlabelled"),
+            )
         )
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -180,13 +185,19 @@ def _linear_probe(status: Status) -> None:
         return
     if status.best_val_accuracy is not None:
         after, share = formatting.duration(status.first_seconds), drawings.percent(status.first_accuracy)
-        st.caption(f":material/bolt: Linear probe, after {after}: {share}", help=glossary.MEANINGS[glossary.PROBE])
+        words = tr("Linear probe, after {duration}: {accuracy}", duration=after, accuracy=share)
+        st.caption(f":material/bolt: {words}", help=glossary.meaning(glossary.PROBE))
     else:
         st.markdown(
-            f":material/bolt: **Linear probe: {drawings.percent(status.first_accuracy)}** of"
-            f" {status.first_validation:,} validation photos are classified correctly by a linear classifier on the"
-            f" pretrained features, fitted to {status.first_training:,} photos.",
-            help=glossary.MEANINGS[glossary.PROBE],
+            ":material/bolt: "
+            + tr(
+                "**Linear probe: {accuracy}** of {count} validation photos are classified correctly by a linear"
+                " classifier on the pretrained features, fitted to {training} photos.",
+                accuracy=drawings.percent(status.first_accuracy),
+                count=status.first_validation or 0,
+                training=status.first_training or 0,
+            ),
+            help=glossary.meaning(glossary.PROBE),
         )
 
 
@@ -199,11 +210,11 @@ def _outcome(run: Run, recipe: Recipe, status: Status) -> None:
     if status.state == FAILED:
         st.warning(markdown.escape(status.error), icon=":material/error:")
     if status.state == CRASHED:
-        st.warning(
+        crash = tr(
             "The training process ended unexpectedly: the computer may have been switched off, or memory may have run"
-            f" out. Everything measured until then is shown below. {describe_loss(run)}",
-            icon=":material/power_off:",
+            " out. Everything measured until then is shown below."
         )
+        st.warning(sentences(crash, describe_loss(run)), icon=":material/power_off:")
     ask_for_photos(run, recipe)
     if status.test_accuracy is None:
         if rows:
@@ -217,9 +228,9 @@ def _outcome(run: Run, recipe: Recipe, status: Status) -> None:
 def _next_pages() -> None:
     """Where a trained model leads on to."""
     with st.container(horizontal=True, gap="small"):
-        if st.button("Try a photo", type="primary", icon=":material/image_search:", key="try-a-photo"):
+        if st.button(tr("Try a photo"), type="primary", icon=":material/image_search:", key="try-a-photo"):
             st.switch_page("pages/use/predict.py")
-        if st.button("See its mistakes", icon=":material/troubleshoot:", key="see-mistakes"):
+        if st.button(tr("See its mistakes"), icon=":material/troubleshoot:", key="see-mistakes"):
             st.switch_page("pages/use/evaluate.py")
 
 
@@ -229,31 +240,37 @@ def _grade(run: Run, recipe: Recipe, status: Status) -> None:
     accuracy = drawings.percent(status.test_accuracy or 0.0)
     grade, beside = st.columns([2, 3], gap="large")
     with grade:
-        st.html(large_figures([(accuracy, "accuracy on the test photos", "test-accuracy")]))
+        st.html(large_figures([(accuracy, tr("accuracy on the test photos"), "test-accuracy")]))
         _next_pages()
     with beside:
-        words = (
-            f"**{correct:,} of {count:,}** photos that it had never seen were classified correctly. With other test"
-            f" photos from the same source, expect between {formatting.whole(low)} and {formatting.whole(high)}."
+        words = tr(
+            "**{correct} of {count}** photos that it had never seen were classified correctly. With other test photos"
+            " from the same source, expect between {low} and {high}.",
+            correct=correct,
+            count=count,
+            low=formatting.whole(low),
+            high=formatting.whole(high),
         )
         st.markdown(formatting.unbroken(words))
-        st.caption(formatting.unbroken(f"{describe_kept_model(recipe, status)} {comparison(run, status)}"))
+        st.caption(formatting.unbroken(sentences(describe_kept_model(recipe, status), comparison(run, status))))
 
 
 def _accuracy(run: Run, recipe: Recipe, status: Status, rows: Sequence[dict[str, Any]]) -> None:
     if not rows:
         if status.state in ACTIVE:
-            st.caption("The curve starts with the first batch.")
+            st.caption(tr("The curve starts with the first batch."))
         return
     counts = runs.validation_classes(run.id, status.left_out)
-    title = "Accuracy" + (" – from random weights" if recipe.weights == "random" else "")
-    st.markdown(f"**{title}**")
+    random = recipe.weights == "random"
+    st.markdown(tr("**Accuracy – from random weights**") if random else tr("**Accuracy**"))
     guess = max(counts) / sum(counts) if counts else None
     marks = Marks(_fine_tuning_from(rows), guess)
-    _curve(rows, run_figures.ACCURACY, marks, f"{title} over epochs, training and validation; dotted: guessing")
+    _curve(rows, run_figures.ACCURACY, marks, tr("Accuracy over epochs, training and validation; dotted: guessing"))
     caching = markdown.escape(text_of(status.caching))
-    words = "Training: on augmented photos while it learns, smoothed. Validation: on photos it does not train on."
-    words += "" if guess is None else f" Guessing would be right for {formatting.whole(guess)} of them."
+    words = sentences(
+        tr("Training: on augmented photos while it learns, smoothed. Validation: on photos it does not train on."),
+        "" if guess is None else tr("Guessing would be right for {share} of them.", share=formatting.whole(guess)),
+    )
     st.caption(f"{words}  \n:material/bolt: {caching}" if caching else words)
 
 
@@ -271,43 +288,51 @@ def _more_curves(status: Status, rows: Sequence[dict[str, Any]]) -> None:
     """Loss, learning rate and speed, drawn once they are unfolded."""
     if not rows:
         return
-    opened = st.expander("Loss, learning rate and speed", icon=":material/show_chart:", key="curves", on_change="rerun")
+    opened = st.expander(
+        tr("Loss, learning rate and speed"), icon=":material/show_chart:", key="curves", on_change="rerun"
+    )
     if not opened.open:
         return
     with opened:
         elements.facts(training_figures(status, rows))
         marks = Marks(_fine_tuning_from(rows))
-        for measure, title in CURVES.items():
-            st.markdown(f"**{title}**", help=glossary.meaning(title.partition(",")[0]))
-            _curve(rows, measure, marks, f"{title} over epochs")
+        for measure, (name, described) in CURVES.items():
+            st.markdown(f"**{tr(name)}**", help=glossary.meaning(name.partition(",")[0]))
+            _curve(rows, measure, marks, tr(described))
 
 
 def _details(run: Run, recipe: Recipe, status: Status) -> None:
     if status.left_out and run.left_out_file.exists():
-        title = f"{status.left_out} photos could not be read while training"
+        title = tr_plural(
+            "{count} photo could not be read while training",
+            "{count} photos could not be read while training",
+            status.left_out,
+        )
         with st.expander(title, icon=":material/rule:"), telling():
             st.dataframe([asdict(photo) for photo in run.left_out()], hide_index=True)
-    with st.expander("Report to read, print and hand in", icon=":material/summarize:"):
+    with st.expander(tr("Report to read, print and hand in"), icon=":material/summarize:"):
         offer(LoadedRun(run, status, recipe))
-    with st.expander("All settings of this run", icon=":material/receipt_long:"):
+    with st.expander(tr("All settings of this run"), icon=":material/receipt_long:"):
         rows = [
-            {"setting": name.replace("_", " "), "value": setting_text(value)} for name, value in vars(recipe).items()
+            {tr("setting"): name.replace("_", " "), tr("value"): setting_text(value)}
+            for name, value in vars(recipe).items()
         ]
         st.dataframe(rows, hide_index=True)
     if run.environment_file.exists():
-        with st.expander("Versions and hardware", icon=":material/memory:"), telling():
+        with st.expander(tr("Versions and hardware"), icon=":material/memory:"), telling():
             facts = run.environment().items()
-            st.dataframe([{"what": name, "value": setting_text(value)} for name, value in facts], hide_index=True)
+            rows = [{tr("what"): name, tr("value"): setting_text(value)} for name, value in facts]
+            st.dataframe(rows, hide_index=True)
     _tensorboard(run)
-    with st.expander("Move this run to another computer", icon=":material/drive_file_move:"):
+    with st.expander(tr("Move this run to another computer"), icon=":material/drive_file_move:"):
         show_export(run)
     if status.state in (FAILED, CRASHED) and run.log_tail():
-        with st.expander("End of the trainer's log", icon=":material/terminal:"):
+        with st.expander(tr("End of the trainer's log"), icon=":material/terminal:"):
             st.code(run.log_tail(), language=None)
 
 
 def _tensorboard(run: Run) -> None:
     if run.tensorboard_folder.is_dir():
-        with st.expander("Logs for TensorBoard", icon=":material/show_chart:"):
-            st.markdown("Enter this in a terminal in the folder of Unfreeze, then open the address that it names.")
+        with st.expander(tr("Logs for TensorBoard"), icon=":material/show_chart:"):
+            st.markdown(tr("Enter this in a terminal in the folder of Unfreeze, then open the address that it names."))
             st.code(f'uv run --extra tensorboard tensorboard --logdir "{run.tensorboard_folder}"', language="bash")
