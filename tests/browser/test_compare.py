@@ -298,6 +298,7 @@ def test_from_a_run_that_needs_more_photos_to_the_comparison_that_says_how_many(
         assert not screen.problems(), look
 
 
+@pytest.mark.thorough
 def test_a_series_of_photos_per_class_trains_on_so_many(
     server: Server, workplace: Workplace, new_screen: Callable[..., Screen]
 ) -> None:

@@ -248,6 +248,7 @@ def test_a_recipe_that_was_spoilt_on_disk_fails_with_its_sentence(workplace: Wor
     assert (status.state, status.error.partition(";")[0]) == (FAILED, "The seed is -1")
 
 
+@pytest.mark.thorough
 def test_a_run_remembers_how_fast_this_machine_is(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throughput, "ENOUGH", 1)
     choices = {"backbone": "efficientnet-lite0", "unfreeze_point": "none", "fine_tune_epochs": 0}

@@ -177,6 +177,7 @@ def test_the_head_of_a_file_is_taken_over_class_by_class(place: Workplace, earli
         np.testing.assert_array_equal(ours[..., 0], new[..., 0])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("head", [{"pooling": "max"}, {"head_batch_norm": True}])
 def test_another_head_begins_anew_on_the_earlier_network(place: Workplace, earlier: Run, head: dict[str, Any]) -> None:
     run = carried_out(place.new_run(**LITE, **head, start_from=earlier.id), place)
@@ -186,6 +187,7 @@ def test_another_head_begins_anew_on_the_earlier_network(place: Workplace, earli
     assert Checkpoints(run.checkpoints_folder).facts()["weights"] == frozen_of(earlier.best_file)
 
 
+@pytest.mark.thorough
 def test_a_learned_head_begins_at_its_own_rate(place: Workplace, earlier: Run, others: Path) -> None:
     choices = {**LITE, "head_learning_rate": 1e-4, "views": 0, "head_epochs": 1, "fine_tune_epochs": 0}
     known = carried_out(place.new_run(**choices, start_from=earlier.id), place)
@@ -194,6 +196,7 @@ def test_a_learned_head_begins_at_its_own_rate(place: Workplace, earlier: Run, o
     assert peaks == pytest.approx([1e-4, 1e-3], rel=0.01)
 
 
+@pytest.mark.thorough
 def test_the_earlier_run_may_be_deleted_and_the_run_still_resumes(place: Workplace) -> None:
     earlier = carried_out(place.new_run(**LITE, seed=7), place)
     whole = carried_out(place.new_run(**LITE, start_from=earlier.id), place)
@@ -221,6 +224,7 @@ def test_a_changed_start_ends_the_run_with_a_sentence(place: Workplace, earlier:
     assert "that this run starts from are damaged or gone" in run.read_status().error
 
 
+@pytest.mark.thorough
 def test_a_time_budget_keeps_the_network_that_it_starts_from(place: Workplace, earlier: Run) -> None:
     run = carried_out(place.new_run(**LITE, minutes=1, start_from=earlier.id), place)
     assert json.loads(run.settled_recipe_file.read_text("utf-8"))["backbone"] == "efficientnet-lite0"
