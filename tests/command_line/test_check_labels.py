@@ -21,7 +21,7 @@ def test_labels_that_are_wrong_are_listed(here: Workplace, capsys: pytest.Captur
     assert "Computing the features of each photo" in said.err
     assert main(["check-labels", str(here.colours), "--most", "1"]) == 0
     said = capsys.readouterr()
-    assert "labels are probably wrong" in said.out and "red/99.png" in said.out
+    assert "1 of 30 labels is probably wrong" in said.out and "red/99.png" in said.out
     assert "Computing the features of each photo" not in said.err, "what was computed is kept"
     assert main(["check-labels", str(here.colours), "--thorough", "--all", "--json"]) == 0
     said = capsys.readouterr()

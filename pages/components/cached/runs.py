@@ -13,7 +13,7 @@ from core.evaluation.metrics import Evaluation
 from core.evaluation.training_dynamics import TrainingDynamics, read_training_dynamics
 from core.inference.decision import temperature_of
 from core.inference.external_test import ExternalTest, read_test
-from core.language import tr
+from core.language import language, tr
 from core.reports.card_facts import CardFacts, read_card_facts
 from core.reports.facts import ReportContext, read_report_facts
 from core.reports.report import Report, report_of
@@ -130,7 +130,7 @@ def dynamics_so_far(run_id: str, validations: int, seconds: float) -> TrainingDy
 
 
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs={ReportContext: repr})
-def _report(run_id: str, ended: float | None, context: ReportContext, there: bool) -> Report:
+def _report(run_id: str, ended: float | None, context: ReportContext, there: bool, reader: str) -> Report:
     limits, roots = services.settings().limits, services.settings().dataset_roots
     return report_of(read_report_facts(store().get(run_id), context, roots, limits.pixels))
 
@@ -141,7 +141,7 @@ def report(run_id: str, ended: float | None, context: ReportContext, there: bool
     Raises as `core.reports.facts.read_report_facts` does.
     """
     with st.spinner(tr("Making the report…")):
-        return _report(run_id, ended, context, there)
+        return _report(run_id, ended, context, there, language())
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
