@@ -1,4 +1,4 @@
-"""Which cases of a parametrised test are always run; `uv run pytest -m thorough` runs the others, as `.ci/run` does."""
+"""Which cases of a parametrised test are always run; `uv run pytest -m thorough` runs the others."""
 
 from collections.abc import Iterable
 from typing import Any

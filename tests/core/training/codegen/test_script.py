@@ -207,7 +207,8 @@ def test_the_script_of_a_run_that_starts_from_an_earlier_one(workplace: Workplac
     script = training_script(run, place.settings)
     assert_readable(script)
     assert ("start_head" in script, "TAKEN" in script) == (not known, True)
-    assert_same_metrics(run, executed(run, place.settings, tmp_path / "script"))
+    if not known:  # the other is a part of it
+        assert_same_metrics(run, executed(run, place.settings, tmp_path / "script"))
 
 
 @pytest.mark.thorough
