@@ -10,21 +10,13 @@ from core.data.dataset import Dataset, prepare
 from core.data.review import ReviewStore
 from core.data.scan.folder import check_inside, scan
 from core.errors import RecipeError, RunError, RunNotFound, UnfreezeError
-from core.language import tr, tr_mark
+from core.language import tr
 from core.models.backbones import backbone
 from core.recipe.recipe import Recipe
 from core.recipe.recipe_book import MOST_BYTES, SUFFIX, RecipeBook
 from core.recipe.run_recipe import read_recipe
 from core.runs.messages import text_of
 from core.runs.store import (
-    CRASHED,
-    FAILED,
-    FINISHED,
-    PAUSED,
-    QUEUED,
-    RUNNING,
-    STARTING,
-    STOPPED,
     Run,
     RunStore,
     Status,
@@ -38,24 +30,6 @@ STATUS_FIELDS = (
     *("test_accuracy", "test_correct", "test_count", "left_out", "error"),
 )
 """The fields of a status that are given as JSON."""
-
-
-STATES = {
-    QUEUED: tr_mark("queued"),
-    STARTING: tr_mark("starting"),
-    RUNNING: tr_mark("running"),
-    PAUSED: tr_mark("paused"),
-    FINISHED: tr_mark("finished"),
-    STOPPED: tr_mark("stopped"),
-    FAILED: tr_mark("failed"),
-    CRASHED: tr_mark("crashed"),
-}
-"""States of runs in words."""
-
-
-def state_in_words(state: str) -> str:
-    """A state of a run in the reader's language; one of a newer version as it is."""
-    return tr(STATES[state]) if state in STATES else state
 
 
 def run_called(name: str, settings: Settings) -> Run:

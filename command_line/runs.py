@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from command_line.files import opened, path_named, target_of, writing
-from command_line.found import facts_of, name_of, run_called, state_in_words, status_of
+from command_line.found import facts_of, name_of, run_called, status_of
 from command_line.output import Output, listing, percent_or_dash, table
 from core.errors import RunError
 from core.formatting import duration
 from core.language import number, retold, sentences, tr, tr_mark
 from core.recipe.run_recipe import read_recipe
 from core.runs.messages import text_of
-from core.runs.store import Run, RunStore, Status
+from core.runs.store import Run, RunStore, Status, state_in_words
 from core.settings import Settings
 from core.training.transfer.run_export import export_run, file_name
 from core.training.transfer.run_import import import_run

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from command_line.found import dataset_in, facts_of, name_of, recipe_called, run_called, state_in_words
+from command_line.found import dataset_in, facts_of, name_of, recipe_called, run_called
 from command_line.output import INTERRUPTED, Output
 from core.data import summary
 from core.data.subsets import TRAINING
@@ -17,7 +17,7 @@ from core.recipe.recipe_book import fitted_to
 from core.runs import trainers
 from core.runs.messages import text_of
 from core.runs.queue import Queue
-from core.runs.store import ACTIVE, CRASHED, FAILED, QUEUED, Label, Run, RunStore, Status
+from core.runs.store import ACTIVE, CRASHED, FAILED, QUEUED, Label, Run, RunStore, Status, state_in_words
 from core.settings import Settings
 from core.training.dataset_features import features
 from core.training.dataset_features.unlabelled import unlabelled_photos

@@ -16,7 +16,7 @@ class UnfreezeError(Exception):
     @property
     def text(self) -> str:
         """What it says, as it was given: to be a value in another text, or kept as JSON (`core.language.kept`)."""
-        return self.args[0] if len(self.args) == 1 and isinstance(self.args[0], str) else str(self)
+        return words_of(self)
 
     def __str__(self) -> str:
         """What it says, in the language of the present reader."""

@@ -20,7 +20,7 @@ from typing import Any, get_type_hints
 from core.errors import RunBusy, RunError, RunNotFound, words_of
 from core.files import saving, write_atomically
 from core.json_values import checked, read_json
-from core.language import Text, from_json, kept, retold, tr
+from core.language import Text, from_json, kept, retold, tr, tr_mark
 from core.processes.locks import is_locked, locked
 from core.processes.logs import tail
 from core.runs.json_lines import GrowingFiles
@@ -38,7 +38,19 @@ QUEUED, STARTING, RUNNING, PAUSED, FINISHED, STOPPED, FAILED, CRASHED = (
     "failed",
     "crashed",
 )
-STATES = (QUEUED, STARTING, RUNNING, PAUSED, FINISHED, STOPPED, FAILED, CRASHED)
+STATE_NAMES: Mapping[str, str] = {
+    QUEUED: tr_mark("queued"),
+    STARTING: tr_mark("starting"),
+    RUNNING: tr_mark("running"),
+    PAUSED: tr_mark("paused"),
+    FINISHED: tr_mark("finished"),
+    STOPPED: tr_mark("stopped"),
+    FAILED: tr_mark("failed"),
+    CRASHED: tr_mark("crashed"),
+}
+"""What the states of a run are called."""
+
+STATES = tuple(STATE_NAMES)
 ACTIVE = (STARTING, RUNNING)
 LIVE = (*ACTIVE, QUEUED)
 """States that change by themselves."""
@@ -133,6 +145,11 @@ JUST_MADE = Status(message=Message("starting-trainer"))
 
 STORED_AS: Mapping[str, str] = {"caching": "way"}
 """Names of attributes of a status in its file, where they are others."""
+
+
+def state_in_words(state: str) -> str:
+    """What a state of a run is called, in the reader's language; one of a newer version as it is."""
+    return tr(STATE_NAMES[state]) if state in STATE_NAMES else state
 
 
 def _message_of(name: str, value: Any) -> Message:

@@ -4,16 +4,11 @@ from pathlib import Path
 import pytest
 
 from command_line.main import language_of, main
-from core import language
 from core.language import find_by
+from tests.catalogues import second_language
 from tests.conftest import Workplace
 
 CATALOGUE = """
-msgid ""
-msgstr ""
-"Content-Type: text/plain; charset=utf-8\\n"
-"Plural-Forms: nplurals=1; plural=0;\\n"
-
 msgid "There are no runs yet. “unfreeze train --help” says how to start one."
 msgstr "还没有训练记录。"
 
@@ -41,18 +36,11 @@ VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 
 @pytest.fixture(autouse=True)
 def two_languages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    folder = tmp_path / "zh" / "LC_MESSAGES"
-    folder.mkdir(parents=True)
-    (folder / "unfreeze.po").write_text(CATALOGUE, "utf-8")
-    monkeypatch.setattr(language, "FOLDER", tmp_path)
-    monkeypatch.setattr(language, "LANGUAGES", {"en": "English", "zh": "中文"})
-    monkeypatch.setattr("command_line.main.LANGUAGES", language.LANGUAGES)
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    language._catalogue.cache_clear()
-    yield
+    with second_language(tmp_path, CATALOGUE, monkeypatch):
+        yield
     find_by(lambda: "en")
-    language._catalogue.cache_clear()
 
 
 @pytest.mark.parametrize("typed", [["--lang", "zh", "runs"], ["runs", "--lang=zh-CN"]])

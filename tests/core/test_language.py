@@ -24,13 +24,9 @@ from core.language import (
     tr_mark,
     tr_plural,
 )
+from tests.catalogues import second_language
 
 CATALOGUE = """
-msgid ""
-msgstr ""
-"Content-Type: text/plain; charset=utf-8\\n"
-"Plural-Forms: nplurals=1; plural=0;\\n"
-
 msgid "No photo is called {name}."
 msgstr "没有名为“{name}”的照片。"
 
@@ -53,15 +49,8 @@ msgstr "请再看一次。"
 
 @pytest.fixture(autouse=True)
 def two_languages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    folder = tmp_path / "zh" / "LC_MESSAGES"
-    folder.mkdir(parents=True)
-    (folder / "unfreeze.po").write_text(CATALOGUE, "utf-8")
-    monkeypatch.setattr(language, "FOLDER", tmp_path)
-    monkeypatch.setattr(language, "LANGUAGES", {"en": "English", "zh": "中文"})
-    language._catalogue.cache_clear()
-    with reading("en"):
+    with second_language(tmp_path, CATALOGUE, monkeypatch), reading("en"):
         yield
-    language._catalogue.cache_clear()
 
 
 def test_a_text_is_in_the_language_of_the_reader_and_in_english_where_nothing_is_translated() -> None:

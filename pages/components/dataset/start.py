@@ -12,7 +12,7 @@ from core.data.scan import folder_picker
 from core.data.scan.folder import check_inside
 from core.errors import UnfreezeError
 from core.language import tr, tr_mark
-from core.runs.store import QUEUED
+from core.runs.store import QUEUED, state_in_words
 from pages.components.cached import services
 from pages.components.collect import collecting
 from pages.components.dataset import folder_choice, start_pictures
@@ -135,7 +135,7 @@ def _words(path: Path, shown: LoadedRun | None) -> str:
     if shown is None:
         return name
     accuracy = shown.status.test_accuracy
-    grade = run_descriptions.state_in_words(shown.status.state) if accuracy is None else formatting.percent(accuracy)
+    grade = state_in_words(shown.status.state) if accuracy is None else formatting.percent(accuracy)
     return f"{name} · {grade}"
 
 

@@ -1,41 +1,20 @@
 """Runs with what is known of them, and the names they go by on the screen."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.errors import UnfreezeError
 from core.formatting import moment, whole
-from core.language import retold, tr, tr_mark
+from core.language import tr
 from core.models.backbones import backbone
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import read_recipe
 from core.runs.store import (
-    CRASHED,
-    FAILED,
-    FINISHED,
-    PAUSED,
-    QUEUED,
-    RUNNING,
-    STARTING,
-    STOPPED,
     Run,
     Status,
 )
 from core.training.thorough_check import checks
 from pages.components.cached import runs
-
-STATES: Mapping[str, str] = {
-    QUEUED: tr_mark("queued"),
-    STARTING: tr_mark("starting"),
-    RUNNING: tr_mark("running"),
-    PAUSED: tr_mark("paused"),
-    FINISHED: tr_mark("finished"),
-    STOPPED: tr_mark("stopped"),
-    FAILED: tr_mark("failed"),
-    CRASHED: tr_mark("crashed"),
-}
-"""What the states of a run are called."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +33,7 @@ def all_runs() -> tuple[list[LoadedRun], list[tuple[str, str]]]:
         try:
             readable.append(LoadedRun(run, run.read_status(), read_recipe(run)))
         except UnfreezeError as error:
-            broken.append((run.id, retold(error.text)))
+            broken.append((run.id, str(error)))
     return readable, broken
 
 
@@ -92,11 +71,6 @@ def describe_with_accuracy(shown: LoadedRun) -> str:
     if status.test_accuracy is None:
         return f"{name} · {date}"
     return tr("{run} · {accuracy} on test · {date}", run=name, accuracy=whole(status.test_accuracy), date=date)
-
-
-def state_in_words(state: str) -> str:
-    """A state of a run, one of `core.runs.store.STATES`, in a word."""
-    return tr(STATES[state])
 
 
 def made(shown: LoadedRun) -> str:

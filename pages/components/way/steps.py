@@ -8,9 +8,9 @@ from pathlib import Path
 from core import formatting
 from core.errors import RunError
 from core.language import tr
-from core.runs.store import ACTIVE, CRASHED, FAILED, LIVE, PAUSED, QUEUED, Run, Status
+from core.runs.store import ACTIVE, CRASHED, FAILED, LIVE, PAUSED, QUEUED, Run, Status, state_in_words
 from pages.components.cached import runs
-from pages.components.shared import markdown, run_descriptions, state
+from pages.components.shared import markdown, state
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def describe_run(status: Status, now: float) -> str:
         return " · ".join(part for part in (tr("paused"), best) if part)
     if status.test_accuracy is not None:
         return f":green[✓] {formatting.percent(status.test_accuracy)}"
-    return run_descriptions.state_in_words(status.state) if status.state in (FAILED, CRASHED) else ""
+    return state_in_words(status.state) if status.state in (FAILED, CRASHED) else ""
 
 
 def share_done(status: Status, now: float) -> float | None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from core import language
 from core.data.dataset import prepare
 from core.data.intake.catalogue import FAILED, Fetch, Progress
 from core.data.review import EXCLUDE, Decision, Review
@@ -17,14 +16,10 @@ from core.data.scan.index import index_file
 from core.data.scan.walk import LeftOut
 from core.data.summary import split_in_words
 from core.language import reading, tr
+from tests.catalogues import second_language
 from tests.core.data.conftest import place
 
 CATALOGUE = """
-msgid ""
-msgstr ""
-"Content-Type: text/plain; charset=utf-8\\n"
-"Plural-Forms: nplurals=1; plural=0;\\n"
-
 msgid "the file is empty"
 msgstr "文件为空"
 
@@ -49,15 +44,8 @@ msgstr "相似照片"
 
 @pytest.fixture(autouse=True)
 def two_languages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    folder = tmp_path / "locale" / "zh" / "LC_MESSAGES"
-    folder.mkdir(parents=True)
-    (folder / "unfreeze.po").write_text(CATALOGUE, "utf-8")
-    monkeypatch.setattr(language, "FOLDER", tmp_path / "locale")
-    monkeypatch.setattr(language, "LANGUAGES", {"en": "English", "zh": "中文"})
-    language._catalogue.cache_clear()
-    with reading("en"):
+    with second_language(tmp_path / "locale", CATALOGUE, monkeypatch), reading("en"):
         yield
-    language._catalogue.cache_clear()
 
 
 @pytest.fixture

@@ -4,14 +4,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import language
 from core.language import reading
+from tests.catalogues import second_language
 
 CATALOGUE = """
-msgid ""
-msgstr ""
-"Content-Type: text/plain; charset=utf-8\\n"
-
 msgid "Look again."
 msgstr "请再看一次。"
 """
@@ -31,15 +27,8 @@ def page() -> None:
 
 @pytest.fixture
 def two_languages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    folder = tmp_path / "zh" / "LC_MESSAGES"
-    folder.mkdir(parents=True)
-    (folder / "unfreeze.po").write_text(CATALOGUE, "utf-8")
-    monkeypatch.setattr(language, "FOLDER", tmp_path)
-    monkeypatch.setitem(language.LANGUAGES, "zh", "中文")
-    language._catalogue.cache_clear()
-    with reading("en"):
+    with second_language(tmp_path, CATALOGUE, monkeypatch), reading("en"):
         yield
-    language._catalogue.cache_clear()
 
 
 def test_the_switch_tells_the_page_in_another_language_and_the_address_says_so(two_languages: None) -> None:
