@@ -13,7 +13,7 @@ from command_line import check_labels, dataset, evaluate, export, predict, runs,
 from command_line.output import INTERRUPTED, Output, printable
 from core.errors import UnfreezeError
 from core.files import FULL
-from core.language import ENGLISH, LANGUAGES, find_by, matching, reading, tr, tr_mark
+from core.language import ENGLISH, find_by, languages, matching, reading, tr, tr_mark
 from core.processes.children import allow_interrupts
 from core.settings import Settings, make_home, settings_from
 
@@ -190,7 +190,7 @@ def _add_language(parser: argparse.ArgumentParser) -> None:
         type=_language,
         default=argparse.SUPPRESS,
         metavar="CODE",
-        help=tr("language of texts: {codes} (default: that of the terminal)", codes=", ".join(LANGUAGES)),
+        help=tr("language of texts: {codes} (default: that of the terminal)", codes=", ".join(languages())),
     )
 
 
@@ -198,13 +198,13 @@ def _language(text: str) -> str:
     code = matching(text)
     if code == ENGLISH and not text.strip().lower().startswith(ENGLISH):
         raise argparse.ArgumentTypeError(
-            tr("{text} is none of the languages {codes}", text=repr(text[:80]), codes=", ".join(LANGUAGES))
+            tr("{text} is none of the languages {codes}", text=repr(text[:80]), codes=", ".join(languages()))
         )
     return code
 
 
 def language_of(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
-    """The language that was asked for with `--lang`, else that of the terminal, else English; one of `LANGUAGES`.
+    """The language that was asked for with `--lang`, else that of the terminal, else English; one of `languages()`.
 
     Of the environment the first of `LC_ALL`, `LC_MESSAGES` and `LANG` that says anything counts, as for other programs.
     """

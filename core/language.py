@@ -4,7 +4,7 @@
 nothing is translated. What it gives is a `Text`: a string that remembers what it was made of, so that it can be told
 again in another language, kept as JSON without being tied to one, and sent by a child process that knows no reader.
 
-The catalogues are `locale/<language>/LC_MESSAGES/unfreeze.po`; CONTRIBUTING.md says how they are made.
+The catalogues are `locale/<language>/LC_MESSAGES/unfreeze.po`, one a language; CONTRIBUTING.md says how they are made.
 """
 
 import gettext
@@ -21,9 +21,6 @@ from typing import Any
 FOLDER = Path(__file__).resolve().parents[1] / "locale"
 DOMAIN = "unfreeze"
 ENGLISH = "en"
-
-LANGUAGES: Mapping[str, str] = {ENGLISH: "English"}
-"""Languages that can be chosen, by code, each in its own words; every one besides English has a catalogue."""
 
 Value = str | int
 """What a placeholder stands for; whole numbers are written with separators, text as it is."""
@@ -101,6 +98,21 @@ def sentences(*texts: str) -> str:
     return together
 
 
+@lru_cache
+def languages() -> tuple[str, ...]:
+    """The codes of the languages that can be chosen: English, and those that have a catalogue."""
+    found = FOLDER.glob(f"*/LC_MESSAGES/{DOMAIN}.po")
+    return ENGLISH, *sorted(file.parts[-3] for file in found)
+
+
+def own_name(code: str) -> str:
+    """What a language is called in its own words."""
+    from babel import Locale
+
+    name = Locale.parse(code).display_name or code
+    return name[:1].upper() + name[1:]
+
+
 def placeholders(message: str) -> frozenset[str]:
     """The names of what is filled into a message."""
     return frozenset(_PLACEHOLDER.findall(message))
@@ -143,7 +155,7 @@ def number(value: float, digits: int = 0) -> str:
 
 
 def language() -> str:
-    """The code of the reader's language, one of `LANGUAGES`: what was chosen here, else what `find_by` finds."""
+    """The code of the reader's language, one of `languages()`: what was chosen here, else what `find_by` finds."""
     try:
         return _chosen.get()
     except LookupError:
@@ -153,13 +165,13 @@ def language() -> str:
 
 
 def choose(code: str) -> None:
-    """Make this one of `LANGUAGES` the reader's in this thread; raises `ValueError` for others."""
+    """Make this one of `languages()` the reader's in this thread; raises `ValueError` for others."""
     _chosen.set(_known(code))
 
 
 @contextmanager
 def reading(code: str) -> Iterator[None]:
-    """Inside, the reader's language is this one of `LANGUAGES`; raises `ValueError` for others."""
+    """Inside, the reader's language is this one of `languages()`; raises `ValueError` for others."""
     token = _chosen.set(_known(code))
     try:
         yield
@@ -177,14 +189,14 @@ def matching(*asked: str | None) -> str:
     """The first of these languages that there is, else English; "zh-TW", "zh_CN.UTF-8" and "ZH" all are "zh"."""
     for each in asked:
         code = re.split(r"[-_.@]", (each or "").strip().lower())[0]
-        if code in LANGUAGES:
+        if code in languages():
             return code
     return ENGLISH
 
 
 def _known(code: str) -> str:
-    if code not in LANGUAGES:
-        raise ValueError(f"no language {code!r}; there are {', '.join(LANGUAGES)}")
+    if code not in languages():
+        raise ValueError(f"no language {code!r}; there are {', '.join(languages())}")
     return code
 
 

@@ -1,21 +1,26 @@
 """The catalogues of translations and what they must hold; `uv run python -m tests.catalogues` brings them up to date.
 
 Messages are found in the source by Babel. Updating keeps what is translated, adds what is new without a translation,
-and drops what is gone; similar messages are never taken for one another.
+and drops what is gone; similar messages are never taken for one another. With the code of a new language, as in
+`uv run python -m tests.catalogues fr`, its catalogue is begun.
 """
 
-from collections.abc import Iterator
+import re
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import pytest
-from babel.messages.catalog import Catalog
+from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir, extract_from_file
 from babel.messages.pofile import read_po, write_po
 
 from core import language
-from core.language import DOMAIN, ENGLISH, LANGUAGES
+from core.language import DOMAIN, ENGLISH, languages
 
 PROJECT = Path(__file__).resolve().parents[1]
 KEYWORDS = {"tr": None, "tr_mark": None, "tr_plural": (1, 2), "tr_context": ((1, "c"), 2)}
@@ -30,18 +35,37 @@ msgstr ""
 """
 
 
+@dataclass(frozen=True)
+class Glossary:
+    """What all translations follow.
+
+    Attributes:
+        same: Texts that may stay as they are in English.
+        terms: For each word of the field, by "en" and by the code of a language, what it is called there.
+    """
+
+    same: Sequence[str]
+    terms: Sequence[Mapping[str, object]]
+
+
 @contextmanager
-def second_language(folder: Path, entries: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Inside, there is Chinese besides English, with these entries of a catalogue, which is written into a folder."""
-    monkeypatch.setattr(language, "FOLDER", folder)
-    monkeypatch.setitem(cast(dict[str, str], language.LANGUAGES), "zh", "中文")
-    file_of("zh").parent.mkdir(parents=True)
-    file_of("zh").write_text(HEADER + entries, "utf-8")
+def second_language(folder: Path, entries: str, monkeypatch: pytest.MonkeyPatch, code: str = "zh") -> Iterator[None]:
+    """Inside, there is one language besides English, with these entries of a catalogue, which is written there."""
+    with monkeypatch.context() as patch:
+        patch.setattr(language, "FOLDER", folder)
+        file_of(code).parent.mkdir(parents=True)
+        file_of(code).write_text(HEADER + entries, "utf-8")
+        _forget()
+        try:
+            yield
+        finally:
+            patch.undo()
+            _forget()
+
+
+def _forget() -> None:
+    language.languages.cache_clear()
     language._catalogue.cache_clear()
-    try:
-        yield
-    finally:
-        language._catalogue.cache_clear()
 
 
 def extracted() -> Catalog:
@@ -85,7 +109,83 @@ def update(code: str) -> None:
         write_po(written, catalogue, width=120, sort_output=True, include_lineno=False, omit_header=False)
 
 
+def key(message: Message) -> tuple[str | None, tuple[str, ...]]:
+    """What a message is known by: its context, and its English with the form for many, if any."""
+    return message.context, forms(message.id)
+
+
+def forms(text: object) -> tuple[str, ...]:
+    """All forms of an id or a translation."""
+    return tuple(str(each) for each in text) if isinstance(text, tuple | list) else (str(text),)
+
+
+def outdated(catalogue: Catalog, source: Catalog) -> list[str]:
+    """What the catalogue lacks of the source's messages, and what it has beyond them."""
+    there, wanted = ({key(message) for message in each if message.id} for each in (catalogue, source))
+    lacking = [f"lacks {each}" for each in sorted(wanted - there, key=str)]
+    return lacking + [f"no longer in the source: {each}" for each in sorted(there - wanted, key=str)]
+
+
+def faults(catalogue: Catalog, code: str, kept: Glossary) -> list[str]:
+    """What is wrong with the translations into a language, by the rules of CONTRIBUTING.md and the glossary kept."""
+    found = []
+    for message in catalogue:
+        if not message.id:
+            continue
+        english, told = forms(message.id), forms(message.string)
+        found += [f"{what}: {english[0]!r} → {told[0]!r}" for what in _faults_of(message, english, told, code, kept)]
+    return found
+
+
+def glossary() -> Glossary:
+    """`locale/glossary.toml`."""
+    read = tomllib.loads((PROJECT / "locale" / "glossary.toml").read_text("utf-8"))
+    return Glossary(read["same"], read["term"])
+
+
+def latin_runs(text: str, least: int = 3) -> list[str]:
+    """Runs of so many English words or more, at least one of them with small letters only."""
+    spoken = re.sub(r"`[^`]*`|\bunfreeze(?: [\w.~/]+)*|<[^>]*>|\{\w*\}|https?://\S+|:material/\w+:|&\w+;", "·", text)
+    runs = re.findall(rf"[A-Za-z][\w'’-]*(?:[ ,]+[A-Za-z][\w'’-]*){{{least - 1},}}", spoken)
+    return [run for run in runs if re.search(r"\b[a-z]{3,}\b", run)]
+
+
+def _faults_of(
+    message: Message,
+    english: tuple[str, ...],
+    told: tuple[str, ...],
+    code: str,
+    kept: Glossary,
+) -> Iterator[str]:
+    if message.fuzzy:
+        yield "unsure"
+    if not all(told):
+        yield "not translated"
+        return
+    for text in told:
+        if language.placeholders(text) != language.placeholders(english[-1]):
+            yield "other placeholders"
+        if text != text.strip() or text.count("\n") != english[-1].count("\n"):
+            yield "other spaces around it, or other lines"
+        if text in english and text not in kept.same:
+            yield "equal to the English"
+        elif run := [each for each in latin_runs(text) if each not in kept.same]:
+            yield f"English left in it ({run[0]})"
+        if code == "zh" and re.search(r"[\u4e00-\u9fff][,:;?!()]|[,;?!()][\u4e00-\u9fff]", text):
+            yield "half-width punctuation beside Chinese"
+    for term in kept.terms:
+        wanted = cast(list[str], term.get(code, []))
+        if wanted and _has(english[-1], term) and not any(word in text for word in wanted for text in told):
+            yield f"the glossary has {' or '.join(wanted)} for “{term['en']}”"
+
+
+def _has(english: str, term: Mapping[str, object]) -> bool:
+    text = re.sub(r"\{\w+\}|`[^`]*`", "·", english).lower()
+    for longer in cast(list[str], term.get("unless", [])):
+        text = text.replace(longer, "·")
+    return re.search(rf"(?<![\w-]){re.escape(str(term['en']))}(?:s|es)?(?![\w-])", text) is not None
+
+
 if __name__ == "__main__":
-    for code in LANGUAGES:
-        if code != ENGLISH:
-            update(code)
+    for code in {*languages(), *sys.argv[1:]} - {ENGLISH}:
+        update(code)

@@ -148,8 +148,7 @@ def test_the_language_is_matched_by_what_a_browser_or_a_shell_says() -> None:
         choose("fr")
 
 
-def test_numbers_have_the_separators_of_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numbers_have_the_separators_of_the_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert number(1234567) == "1,234,567" and number(95.37, 1) == "95.4"
-    monkeypatch.setattr(language, "LANGUAGES", {"en": "English", "de": "Deutsch"})
-    with reading("de"):
+    with second_language(tmp_path / "german", "", monkeypatch, "de"), reading("de"):
         assert number(1234567) == "1.234.567" and number(95.37, 1) == "95,4"
