@@ -115,6 +115,22 @@ def changing(dataset: Path) -> Iterator[None]:
         yield
 
 
+def find_class(dataset: Path, name: str) -> Path:
+    """As `class_folder`, for whoever does not have the dataset to himself: a renaming that is going on is waited for.
+
+    Raises:
+        FolderError: The dataset has no such class, or somebody else has been changing it for ten seconds.
+    """
+    try:
+        return class_folder(dataset, name)
+    except FolderError as missing:
+        try:
+            with changing(dataset):
+                return class_folder(dataset, name)
+        except OSError:
+            raise missing from None
+
+
 def rename_class(dataset: Path, name: str, wanted: str, *, datasets_folder: Path) -> str:
     """Give a class another name, and return it, made fit for a folder.
 

@@ -1,5 +1,6 @@
 import io
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,16 @@ def test_two_who_record_while_a_class_is_renamed_lose_nothing(pets: Path) -> Non
     for thread in threads:
         thread.join()
     assert not errors and class_counts(pets, datasets_folder=pets.parent) == {"dog": 0, "puma": 24}
+
+
+def test_who_comes_between_a_folder_s_new_name_and_the_note_of_it_waits(pets: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with changing(pets):
+            (pets / "cat").rename(pets / "lion")
+            shot = pool.submit(shoot, pets, "cat")
+            wait([shot], timeout=0.5)
+            (pets / FORMER_NAMES).write_text("cat/lion\n", "utf-8")
+        assert shot.result(timeout=60).parent == pets / "lion"
 
 
 def test_a_dataset_that_somebody_else_is_changing_is_waited_for(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
