@@ -130,10 +130,9 @@ def faults(catalogue: Catalog, code: str, kept: Glossary) -> list[str]:
     """What is wrong with the translations into a language, by the rules of CONTRIBUTING.md and the glossary kept."""
     found = []
     for message in catalogue:
-        if not message.id:
-            continue
-        english, told = forms(message.id), forms(message.string)
-        found += [f"{what}: {english[0]!r} → {told[0]!r}" for what in _faults_of(message, english, told, code, kept)]
+        english, told = forms(message.id)[0], forms(message.string)[0]
+        if english:
+            found += [f"{what}: {english!r} → {told!r}" for what in _faults_of(message, code, kept)]
     return found
 
 
@@ -143,20 +142,15 @@ def glossary() -> Glossary:
     return Glossary(read["same"], read["term"])
 
 
-def latin_runs(text: str, least: int = 3) -> list[str]:
-    """Runs of so many English words or more, at least one of them with small letters only."""
+def latin_runs(text: str) -> list[str]:
+    """Runs of three English words or more, at least one of them with small letters only."""
     spoken = re.sub(r"`[^`]*`|\bunfreeze(?: [\w.~/]+)*|<[^>]*>|\{\w*\}|https?://\S+|:material/\w+:|&\w+;", "·", text)
-    runs = re.findall(rf"[A-Za-z][\w'’-]*(?:[ ,]+[A-Za-z][\w'’-]*){{{least - 1},}}", spoken)
+    runs = re.findall(r"[A-Za-z][\w'’-]*(?:[ ,]+[A-Za-z][\w'’-]*){2,}", spoken)
     return [run for run in runs if re.search(r"\b[a-z]{3,}\b", run)]
 
 
-def _faults_of(
-    message: Message,
-    english: tuple[str, ...],
-    told: tuple[str, ...],
-    code: str,
-    kept: Glossary,
-) -> Iterator[str]:
+def _faults_of(message: Message, code: str, kept: Glossary) -> Iterator[str]:
+    english, told = forms(message.id), forms(message.string)
     if message.fuzzy:
         yield "unsure"
     if not all(told):
@@ -169,8 +163,8 @@ def _faults_of(
             yield "other spaces around it, or other lines"
         if text in english and text not in kept.same:
             yield "equal to the English"
-        elif run := [each for each in latin_runs(text) if each not in kept.same]:
-            yield f"English left in it ({run[0]})"
+        elif left := [run for run in latin_runs(text) if run not in kept.same]:
+            yield f"English left in it ({left[0]})"
         if code == "zh" and re.search(r"[\u4e00-\u9fff][,:;?!()]|[,;?!()][\u4e00-\u9fff]", text):
             yield "half-width punctuation beside Chinese"
     for term in kept.terms:

@@ -6,10 +6,21 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Catalog
 
-from core.language import DOMAIN, languages
-from tests.catalogues import Glossary, extracted, faults, glossary, latin_runs, outdated, read
+from core.language import DOMAIN, ENGLISH, languages, own_name
+from tests.catalogues import (
+    Glossary,
+    extracted,
+    faults,
+    file_of,
+    glossary,
+    latin_runs,
+    outdated,
+    read,
+    second_language,
+    update,
+)
 
-TRANSLATED = [code for code in languages() if code != "en"]
+TRANSLATED = [code for code in languages() if code != ENGLISH]
 
 KEPT = Glossary(["Keras {version}"], [{"en": "head", "zh": ["分类头"], "unless": ["head start"]}])
 NOTHING = Glossary([], [])
@@ -88,10 +99,7 @@ def test_runs_of_english_are_told_from_names_and_code() -> None:
 
 
 def test_a_new_language_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from core import language
-    from tests.catalogues import file_of, second_language, update
-
     with second_language(tmp_path, "", monkeypatch, "fr"):
         update("fr")
-        assert languages() == ("en", "fr") and language.own_name("fr") == "Français"
+        assert languages() == ("en", "fr") and own_name("fr") == "Français"
         assert len(read("fr")) == len(source()) and file_of("fr").stat().st_size > 100_000

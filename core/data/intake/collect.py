@@ -35,7 +35,14 @@ from core.data.intake.incoming import (
     unfinished,
     write,
 )
-from core.data.intake.own_datasets import changing, check_free, class_folder, find_class, is_photo_name, own_dataset
+from core.data.intake.own_datasets import (
+    changing,
+    check_free,
+    class_folder,
+    is_photo_name,
+    own_dataset,
+    settled_class_folder,
+)
 from core.data.intake.removal import delete_old
 from core.data.intake.sample import SAMPLE_NAME
 from core.data.scan.folder import nothing
@@ -162,7 +169,7 @@ def newest(dataset: Path, class_name: str, most: int, *, datasets_folder: Path) 
     Raises:
         FolderError: There is no such class or dataset, or it cannot be read.
     """
-    target = find_class(own_dataset(dataset, datasets_folder), class_name)
+    target = settled_class_folder(own_dataset(dataset, datasets_folder), class_name)
     try:
         with os.scandir(target) as entries:
             times = [(entry.stat().st_mtime_ns, entry.name) for entry in entries if is_photo_name(entry.name)]
@@ -203,7 +210,7 @@ def add_photos(
         FolderError: There is no such class or dataset, it cannot be written, or the disk is full.
     """
     home = own_dataset(dataset, datasets_folder)
-    find_class(home, class_name)
+    settled_class_folder(home, class_name)
     room = limits.files - sum(class_counts(dataset, datasets_folder=datasets_folder).values())
     uploads = _Uploads(files, limits, room)
     with unfinished(datasets_folder, uploads.needed) as folder:
@@ -234,7 +241,7 @@ def add_camera_photo(dataset: Path, class_name: str, jpeg: bytes, limits: Limits
         FolderError: There is no such class or dataset, it cannot be written, or the disk is full.
     """
     folder = own_dataset(dataset, datasets_folder)
-    find_class(folder, class_name)
+    settled_class_folder(folder, class_name)
     _check_camera_photo(jpeg, limits)
     if sum(class_counts(dataset, datasets_folder=datasets_folder).values()) >= limits.files:
         raise DataError(

@@ -115,8 +115,10 @@ def changing(dataset: Path) -> Iterator[None]:
         yield
 
 
-def find_class(dataset: Path, name: str) -> Path:
+def settled_class_folder(dataset: Path, name: str) -> Path:
     """As `class_folder`, for whoever does not have the dataset to himself: a renaming that is going on is waited for.
+
+    Nothing is written in a dataset that nobody has changed yet.
 
     Raises:
         FolderError: The dataset has no such class, or somebody else has been changing it for ten seconds.
@@ -124,6 +126,8 @@ def find_class(dataset: Path, name: str) -> Path:
     try:
         return class_folder(dataset, name)
     except FolderError as missing:
+        if not (dataset / LOCK).exists():
+            raise
         try:
             with changing(dataset):
                 return class_folder(dataset, name)
