@@ -339,7 +339,7 @@ def _limits(file: Path, filed: Mapping[str, Any]) -> Limits:
         if name not in RANGES:
             raise SettingsError(
                 tr(
-                    "The settings file {file} has a limit “{name}”; it must be one of {known}.",
+                    "The settings file {file} has a limit called “{name}”, which is not known; the limits are {known}.",
                     file=str(file),
                     name=name,
                     known=", ".join(RANGES),

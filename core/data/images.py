@@ -75,7 +75,7 @@ TURNS = {
 SIDEWAYS = frozenset({5, 6, 7, 8})
 """Values of the EXIF tag Orientation that exchange width and height."""
 
-NO_HEIF = tr_mark("HEIC photos are not supported on this computer: save it as JPEG")
+NO_HEIF = tr_mark("HEIC photos are not supported on this computer: save the photo as JPEG")
 
 NOT_PHOTOS = {
     rb"\s*<(!doctype html|html|head|body)": tr_mark("this is a web page (HTML), not a photo"),

@@ -201,7 +201,7 @@ class ReviewStore:
         except (OSError, ValueError, DataError) as error:
             raise DataError(
                 tr(
-                    "The decisions about {dataset} cannot be read from {file}: {reason} Fix the file, or move it away"
+                    "The decisions about {dataset} cannot be read from {file}: {reason} – repair it, or move it away"
                     " to start over.",
                     dataset=root.name,
                     file=str(file),

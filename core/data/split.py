@@ -263,7 +263,7 @@ def _require_all_subsets(subsets: NDArray[np.int8], labels: NDArray[np.int64], g
         largest = max((len(np.unique(groups[labels == label])) for label in np.unique(labels)), default=0)
         raise DataError(
             tr(
-                "No photo is left for {parts}: the largest class has {count} different photos, and at least one class"
+                "No photo is left for {parts}: no class has more than {count} different photos, and at least one class"
                 " needs 3 or more. Add photos.",
                 parts=_joined_by_and(empty),
                 count=largest,

@@ -124,7 +124,7 @@ def _problem(name: str, file: BinaryIO, before: int, limits: Limits) -> str:
         return suffix_problem(suffix)
     if size > limits.file_bytes:
         return too_large(size, limits.file_bytes)
-    return "" if before < limits.uploads else tr("at most {count} photos are taken at a time", count=limits.uploads)
+    return "" if before < limits.uploads else tr("at most {count} photos are accepted at a time", count=limits.uploads)
 
 
 def _read_file(path: Path, roots: Sequence[Path], most: int) -> bytes:

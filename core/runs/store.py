@@ -140,6 +140,13 @@ class Status:
             return self.spent
         return self.spent + max(0.0, (self.ended or now) - (self.started or self.created))
 
+    def share_done(self, now: float) -> float | None:
+        """Share of the whole run that is done, 0 to 0.99, by its estimate of what remains; None while there is none."""
+        if self.seconds_left is None:
+            return 0.99 if self.phase == "finishing" else None
+        spent = self.seconds(now)
+        return min(0.99, spent / max(1e-9, spent + self.seconds_left))
+
 
 JUST_MADE = Status(message=Message("starting-trainer"))
 

@@ -71,7 +71,7 @@ def test_a_folder_of_datasets_that_is_listed_twice_is_one(home: Path) -> None:
         ("weights = [", "cannot be read"),
         ("limits = 5", "limits = 5; it must be a table of limits"),
         ("[[limits]]\nfiles = 5", "it must be"),
-        ("[limits]\nfile = 5", "a limit “file”; it must be one of files, total_bytes, file_bytes, pixels, ratio"),
+        ("[limits]\nfile = 5", "a limit called “file”, which is not known; the limits are files, total_bytes"),
         ("[limits]\nfiles = '5'", "the limit files = '5'; it must be a whole number from 1 to 10,000,000"),
         ("[limits]\ndepth = 2.0", "the limit depth = 2.0; it must be a whole number"),
         ("[limits]\nfiles = true", "the limit files = True; it must be a whole number"),

@@ -83,7 +83,7 @@ def find_builder(request: Request) -> Any:
     except (ValueError, AssertionError) as error:
         raise DataError(
             tr(
-                "“{dataset}” cannot be had in this version. Leave the version away to get {version}.",
+                "“{dataset}” cannot be had in this version. Leave out the version to get {version}.",
                 dataset=request.name,
                 version=str(blueprint.VERSION),
             )

@@ -30,7 +30,7 @@ HOUSEKEEPING = frozenset(
 
 SUFFIX_HINTS = {
     **dict.fromkeys(HEIF_SUFFIXES, NO_HEIF),
-    ".avif": tr_mark("AVIF photos are not supported by this installation: save it as JPEG"),
+    ".avif": tr_mark("AVIF photos are not supported by this installation: save the photo as JPEG"),
     ".dcm": tr_mark("DICOM images are not read: export them as PNG or JPEG"),
     ".dicom": tr_mark("DICOM images are not read: export them as PNG or JPEG"),
     ".zip": tr_mark("this is a ZIP archive: upload it on the page “Collect”, or unpack it first"),

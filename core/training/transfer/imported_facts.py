@@ -161,7 +161,7 @@ def _metrics_row(line: str, number: int) -> dict[str, Any]:
 def _message(found: Message) -> Message:
     if len(found.values) > MAX_FACTS or not all(_is_plain(each) for each in found.values.values()):
         raise TransferError(
-            tr("The status of this run has a message or a way with too many values, or too large ones.")
+            tr("The status of this run has a message with too many values, or with values that are too large.")
         )
     values = {_without_markup(name): _without_markup(each) for name, each in found.values.items()}
     return Message(_without_markup(found.key), values)

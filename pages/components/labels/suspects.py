@@ -201,7 +201,7 @@ def _question(check: DatasetCheck, position: int) -> None:
     given, suggested = (
         markdown.escape(shown(check, name)) for name in (check.given(position), check.suggested(position))
     )
-    question = tr("Labelled {class_name}. Is it {suggested}?", class_name=given, suggested=suggested)
+    question = tr("Labelled “{class_name}”. Is it “{suggested}”?", class_name=given, suggested=suggested)
     st.markdown(f"### {question}")
 
 

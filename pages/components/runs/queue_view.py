@@ -1,5 +1,6 @@
 """The queue on the screen: what trains now, what is queued, and in which order."""
 
+import time
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ from core.runs.store import QUEUED, Run
 from core.training.thorough_check import checks
 from pages.components.cached import runs
 from pages.components.runs.run_controls import badge, cancel_button
-from pages.components.runs.run_text import describe_place, describe_progress
+from pages.components.runs.run_text import bar, describe_place, describe_progress
 from pages.components.shared import markdown, run_descriptions, state
 from pages.components.shared.report_errors import ask
 
@@ -56,7 +57,7 @@ def _going_row(run: Run) -> None:
             st.markdown(f"**{markdown.escape(run_descriptions.name_or_id(run))}**", width="stretch")
             if st.button(tr("Watch"), key=f"watch-{run.id}", icon=":material/monitoring:"):
                 watch(run)
-        st.progress(min(1.0, status.progress or 0.0), describe_progress(status))
+        st.progress(bar(status, time.time()), describe_progress(status))
 
 
 def watch(run: Run) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from core import formatting
-from core.language import sentences, tr, tr_mark, tr_plural
+from core.language import sentences, tr, tr_context, tr_mark, tr_plural
 from core.recipe.augmentations import Choice
 from core.recipe.recipe import Recipe
 from core.recipe.start_point import StartPoint
@@ -36,6 +36,12 @@ def describe_progress(status: Status) -> str:
     if status.seconds_left is not None:
         left = tr("about {duration} left", duration=formatting.duration(status.seconds_left))
     return " · ".join(part for part in (markdown.escape(text_of(status.message)), _epoch(status), left) if part)
+
+
+def bar(status: Status, now: float) -> float:
+    """Where a bar for the run stands, 0 to 1: how much of all is done, or of what it does now until that is known."""
+    share = status.share_done(now)
+    return min(1.0, (status.progress or 0.0) if share is None else share)
 
 
 def _epoch(status: Status) -> str:
@@ -77,7 +83,7 @@ def reached(status: Status) -> list[tuple[str, str, str]]:
     ]
     epoch = _epoch(status)
     if status.state in ACTIVE:
-        left = " · ".join(part for part in (tr("left, about"), epoch) if part)
+        left = " · ".join(part for part in (tr_context("time", "left"), epoch) if part)
         found.append((_rough(status.seconds_left), left, "time-left"))
     elif epoch:
         found.append((f"{status.epoch} / {status.epochs}", tr("epochs"), "epochs-done"))
@@ -85,10 +91,11 @@ def reached(status: Status) -> list[tuple[str, str, str]]:
 
 
 def _rough(seconds: float | None) -> str:
-    """A duration no more exactly than it is known: from five minutes on without seconds."""
-    if seconds and 300 <= seconds < 3600:
-        return tr("{minutes} min", minutes=round(seconds / 60))
-    return formatting.duration(seconds)
+    """A duration no more exactly than it is known, from five minutes on without seconds; "–" where it is not known."""
+    if seconds is None:
+        return formatting.duration(seconds)
+    minutes = tr("{minutes} min", minutes=round(seconds / 60))
+    return f"≈ {minutes if 300 <= seconds < 3600 else formatting.duration(seconds)}"
 
 
 def training_figures(status: Status, rows: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """One run on the screen, rebuilt from its folder at every look: while it trains, and when it has ended."""
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -38,6 +39,7 @@ from pages.components.runs.run_controls import (
 )
 from pages.components.runs.run_figures import Marks
 from pages.components.runs.run_text import (
+    bar,
     describe_ending,
     describe_kept_model,
     describe_loss,
@@ -127,7 +129,7 @@ def _progress(run: Run, status: Status) -> None:
         ellipsis = "…" if status.progress is None else ""
         st.markdown(f"**{markdown.escape(text_of(status.message))}**{ellipsis}", width="stretch")
         pause_and_stop(run, status)
-    st.progress(min(1.0, status.progress or 0.0))
+    st.progress(bar(status, time.time()))
 
 
 def _so_far(run: Run, recipe: Recipe, status: Status, rows: Sequence[dict[str, Any]]) -> None:

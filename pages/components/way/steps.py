@@ -69,7 +69,7 @@ def describe_run(status: Status, now: float) -> str:
     accuracy = status.best_val_accuracy
     best = tr("best {accuracy}", accuracy=formatting.percent(accuracy)) if accuracy is not None else ""
     if status.state in ACTIVE:
-        share = share_done(status, now)
+        share = status.share_done(now)
         return " · ".join(part for part in (tr("starting") if share is None else formatting.whole(share), best) if part)
     if status.state == QUEUED:
         return tr("in the queue")
@@ -78,14 +78,6 @@ def describe_run(status: Status, now: float) -> str:
     if status.test_accuracy is not None:
         return f":green[✓] {formatting.percent(status.test_accuracy)}"
     return state_in_words(status.state) if status.state in (FAILED, CRASHED) else ""
-
-
-def share_done(status: Status, now: float) -> float | None:
-    """Share of a run that is done, 0 to 0.99, by its estimate of what remains; None while there is none."""
-    if status.seconds_left is None:
-        return 0.99 if status.phase == "finishing" else None
-    spent = status.seconds(now)
-    return min(0.99, spent / max(1e-9, spent + status.seconds_left))
 
 
 def _dataset_of(run: Run) -> str:

@@ -229,7 +229,10 @@ def test_without_a_decoder_a_photo_of_a_phone_is_refused_in_a_sentence() -> None
     """
     run = [sys.executable, "-c", program, heic(noise(20, 20)).hex()]
     said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
-    assert said.count("HEIC photos are not supported on this computer: save it as JPEG") == 2 and "PhotoError" in said
+    assert (
+        said.count("HEIC photos are not supported on this computer: save the photo as JPEG") == 2
+        and "PhotoError" in said
+    )
 
 
 def test_a_file_and_its_bytes_give_the_same(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_photos_are_taken_from_everywhere_in_a_class() -> None:
 
 
 def test_without_enough_photos_it_says_how_many_are_needed() -> None:
-    with pytest.raises(DataError, match=r"validation: the largest class has 2.*needs 3"):
+    with pytest.raises(DataError, match=r"validation: no class has more than 2.*needs 3"):
         assign_subsets([0, 0, 1, 1])
     with pytest.raises(DataError, match="validation and test"):
         assign_subsets([0, 1])

@@ -9,6 +9,7 @@ from core.recipe.recipe import Recipe
 from core.runs.messages import Message
 from core.runs.store import FINISHED, PAUSED, RUNNING, STOPPED, Label, Run, RunStore, Status
 from pages.components.runs.run_text import (
+    bar,
     card_facts,
     describe_ending,
     describe_kept_model,
@@ -39,6 +40,13 @@ def test_progress_names_what_goes_on_the_epoch_and_the_time_left() -> None:
     assert describe_progress(starting) == r"\[a\]\(b\)", "what came with an imported run makes no links"
 
 
+def test_the_bar_of_a_run_shows_the_share_of_all_that_is_done_as_the_sidebar_does() -> None:
+    going = replace(GOING, seconds_left=60.0, started=1000.0, created=1000.0, progress=0.9)
+    assert bar(going, 1040.0) == going.share_done(1040.0) == 0.4
+    assert bar(replace(going, seconds_left=None), 1040.0) == 0.9, "of what it does now, until more is known"
+    assert bar(Status(), 0.0) == 0.0
+
+
 @pytest.mark.parametrize(
     ("before", "text"), [(0, "Next in the queue"), (1, "Second in the queue"), (4, "4 runs ahead of it")]
 )
@@ -50,10 +58,10 @@ def test_the_large_figures_are_how_good_it_is_and_how_long_it_takes() -> None:
     good = reached(replace(GOING, best_val_accuracy=0.954))
     assert [(value, words) for value, words, _ in good] == [
         ("95.4 %", "accuracy on the validation photos"),
-        ("1 min 10 s", "left, about · epoch 2 of 8"),
+        ("≈ 1 min 10 s", "left · epoch 2 of 8"),
     ]
     assert [value for value, _, _ in reached(Status())] == ["–", "–"], "before anything is known"
-    assert reached(replace(GOING, seconds_left=741.0))[1][0] == "12 min"
+    assert reached(replace(GOING, seconds_left=741.0))[1][0] == "≈ 12 min"
     paused = reached(replace(GOING, state=PAUSED, best_val_accuracy=1.0))
     assert [(value, words) for value, words, _ in paused][1:] == [("2 / 8", "epochs")]
     assert 'data-testid="best-accuracy">95.4 %<' in large_figures(good)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from core.runs.store import CRASHED, FAILED, FINISHED, PAUSED, QUEUED, RUNNING, STOPPED, Status
-from pages.components.way.steps import describe_dataset, describe_run, share_done
+from pages.components.way.steps import describe_dataset, describe_run
 
 GOING = Status(state=RUNNING, created=1000.0, started=1000.0, seconds_left=60.0)
 
@@ -16,8 +16,8 @@ def test_a_run_that_goes_says_how_far_it_is_and_its_best() -> None:
 
 @pytest.mark.parametrize("seconds", [1000.0, 1e9])
 def test_it_is_never_said_to_be_done_before_it_is(seconds: float) -> None:
-    assert share_done(replace(GOING, seconds_left=0.0), seconds) in (0.0, 0.99)
-    assert share_done(replace(GOING, seconds_left=None, phase="finishing"), seconds) == 0.99
+    assert replace(GOING, seconds_left=0.0).share_done(seconds) in (0.0, 0.99)
+    assert replace(GOING, seconds_left=None, phase="finishing").share_done(seconds) == 0.99
 
 
 def test_a_run_that_has_ended_says_its_grade_or_how_it_ended() -> None:

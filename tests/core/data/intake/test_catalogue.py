@@ -213,7 +213,7 @@ def test_what_goes_wrong_is_said_in_words(error: Exception, words: str, settings
     [
         ("tf_flowerz", "no dataset “tf_flowerz”. Did you mean “tf_flowers”"),
         ("eurosat/rbg", "“eurosat” has no variant “rbg”. Did you mean “rgb”"),
-        ("cifar10:9.9.9", "Leave the version away to get 3.0.2"),
+        ("cifar10:9.9.9", "Leave out the version to get 3.0.2"),
         ("tiny_by_hand", "by hand"),
         ("tiny_heights", "no photos with one class each.*height"),
         ("celeb_a", "no photos with one class each.*landmarks"),
