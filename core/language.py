@@ -9,6 +9,7 @@ The catalogues are `locale/<language>/LC_MESSAGES/unfreeze.po`, one a language; 
 
 import gettext
 import io
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).resolve().parents[1] / "locale"
+MORE = "UNFREEZE_LOCALE"
+"""The variable that names a folder with further catalogues, for those who try a translation."""
+
 DOMAIN = "unfreeze"
 ENGLISH = "en"
 
@@ -98,11 +102,9 @@ def sentences(*texts: str) -> str:
     return together
 
 
-@lru_cache
 def languages() -> tuple[str, ...]:
     """The codes of the languages that can be chosen: English, and those that have a catalogue."""
-    found = FOLDER.glob(f"*/LC_MESSAGES/{DOMAIN}.po")
-    return ENGLISH, *sorted(file.parts[-3] for file in found)
+    return ENGLISH, *sorted(_files())
 
 
 def own_name(code: str) -> str:
@@ -223,16 +225,29 @@ def _filled(message: str, values: Mapping[str, Value]) -> str:
     return _PLACEHOLDER.sub(value, message)
 
 
+def _files() -> Mapping[str, Path]:
+    """The catalogue of each language but English; one in the folder of `MORE` comes before the product's own."""
+    return _files_in(FOLDER, os.environ.get(MORE, ""))
+
+
 @lru_cache
+def _files_in(*folders: Path | str) -> Mapping[str, Path]:
+    found = [file for folder in folders if folder for file in Path(folder).glob(f"*/LC_MESSAGES/{DOMAIN}.po")]
+    return {file.parts[-3]: file for file in found}
+
+
 def _catalogue(code: str) -> gettext.NullTranslations:
-    """The translations into a language, compiled when they are first needed; none for English."""
-    if code == ENGLISH:
-        return gettext.NullTranslations()
+    """The translations into a language; none for English."""
+    return gettext.NullTranslations() if code == ENGLISH else _compiled(_files()[code], code)
+
+
+@lru_cache
+def _compiled(file: Path, code: str) -> gettext.NullTranslations:
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import read_po
 
     compiled = io.BytesIO()
-    with (FOLDER / code / "LC_MESSAGES" / f"{DOMAIN}.po").open("rb") as file:
-        write_mo(compiled, read_po(file, code))
+    with file.open("rb") as written:
+        write_mo(compiled, read_po(written, code))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)

@@ -55,17 +55,7 @@ def second_language(folder: Path, entries: str, monkeypatch: pytest.MonkeyPatch,
         patch.setattr(language, "FOLDER", folder)
         file_of(code).parent.mkdir(parents=True)
         file_of(code).write_text(HEADER + entries, "utf-8")
-        _forget()
-        try:
-            yield
-        finally:
-            patch.undo()
-            _forget()
-
-
-def _forget() -> None:
-    language.languages.cache_clear()
-    language._catalogue.cache_clear()
+        yield
 
 
 def extracted() -> Catalog:

@@ -24,7 +24,7 @@ from core.language import (
     tr_mark,
     tr_plural,
 )
-from tests.catalogues import second_language
+from tests.catalogues import HEADER, second_language
 
 CATALOGUE = """
 msgid "No photo is called {name}."
@@ -152,3 +152,17 @@ def test_numbers_have_the_separators_of_the_language(tmp_path: Path, monkeypatch
     assert number(1234567) == "1,234,567" and number(95.37, 1) == "95.4"
     with second_language(tmp_path / "german", "", monkeypatch, "de"), reading("de"):
         assert number(1234567) == "1.234.567" and number(95.37, 1) == "95,4"
+
+
+def test_a_folder_that_the_environment_names_has_further_languages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with second_language(tmp_path / "own", CATALOGUE, monkeypatch):
+        of_product = language.languages()
+        file = tmp_path / "more" / "eo" / "LC_MESSAGES" / "unfreeze.po"
+        file.parent.mkdir(parents=True)
+        file.write_text(f'{HEADER}\nmsgid "Look again."\nmsgstr "Rigardu denove."\n')
+        monkeypatch.setenv("UNFREEZE_LOCALE", str(tmp_path / "more"))
+        assert language.languages() == ("en", "eo", *of_product[1:])
+        with reading("eo"):
+            assert tr("Look again.") == "Rigardu denove." and tr("No photo.") == "No photo."
