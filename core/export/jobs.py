@@ -21,7 +21,7 @@ from core.export.formats import FORMATS, ExportFormat
 from core.export.parity import ParityReport
 from core.files import FULL, saving, storage_error, write_atomically
 from core.json_values import parsed
-from core.language import from_json, kept, sentences, tr, tr_mark
+from core.language import ENGLISH, from_json, kept, language, matching, reading, sentences, tr, tr_mark
 from core.models.serving import GRAPH
 from core.processes.children import (
     BACKGROUND,
@@ -74,6 +74,7 @@ class Export:
         done, total: Photos on which it has been tried, of how many; 0 of 0 before that.
         error: Why it failed, a sentence.
         model: The version of the model that it was made of, see `version_of`.
+        language: The code of the language that its texts are wanted in.
         parity: What was measured, in the file under "certificate"; None before that.
     """
 
@@ -83,6 +84,7 @@ class Export:
     total: int = 0
     error: str = ""
     model: int = 0
+    language: str = ENGLISH
     parity: ParityReport | None = None
 
     def to_json(self) -> str:
@@ -112,7 +114,7 @@ def zip_file(run: Run, chosen: ExportFormat) -> Path:
 
 
 def request(run: Run, formats: Sequence[ExportFormat]) -> None:
-    """Request exports that are not under way yet, and start making them.
+    """Request exports that are not under way yet, with texts in the present reader's language, and start making them.
 
     Raises:
         RunBusy: The run is still going.
@@ -137,7 +139,7 @@ def request(run: Run, formats: Sequence[ExportFormat]) -> None:
         for chosen in formats:
             if known[chosen.key].state not in UNDER_WAY:
                 _cancel_file(run, chosen).unlink(missing_ok=True)
-                _write_state(run, chosen, Export(WAITING, model=version_of(run)))
+                _write_state(run, chosen, Export(WAITING, model=version_of(run), language=language()))
         _start_if_needed(run)
 
 
@@ -258,7 +260,8 @@ def _make_waiting(run: Run, work: Path, settings: Settings) -> None:
     while chosen := next((each for each in FORMATS if _read(run, each).state == WAITING), None):
         done = threading.Event()
         threading.Thread(target=_end_when_cancelled, args=(run, chosen, exporter, done), daemon=True).start()
-        make(exporter, chosen)
+        with reading(matching(_read(run, chosen).language)):
+            make(exporter, chosen)
         done.set()
 
 

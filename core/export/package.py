@@ -19,6 +19,7 @@ from core.export.parity import ParityReport, as_text
 from core.export.predict_script import predict_script
 from core.inference import decision
 from core.inference.prediction import Predictor
+from core.language import tr
 from core.reports.card_facts import read_card_facts
 from core.reports.model_card import as_markdown
 from core.runs.store import Run
@@ -103,7 +104,8 @@ def versions_of(chosen: ExportFormat) -> dict[str, str]:
 def model_card_of(run: Run) -> str:
     """The model card of a run as Markdown."""
     facts = read_card_facts(run, run.read_label().name)
-    return as_markdown(facts if facts.name else replace(facts, name=f"{facts.backbone.name} on {facts.dataset}"))
+    usual = tr("{network} on {dataset}", network=facts.backbone.name, dataset=facts.dataset)
+    return as_markdown(facts if facts.name else replace(facts, name=usual))
 
 
 def _write_samples(folder: Path, predictor: Predictor, photos: Sequence[Path]) -> None:

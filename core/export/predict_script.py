@@ -3,12 +3,14 @@
 What differs between formats is how the model is loaded and run. A test compares its pixels with ours, bit by bit.
 """
 
+import json
 from pathlib import Path
 
 from core.data import encodings
-from core.data.images import FORMATS, HEIF, HEIF_SUFFIXES, MODES, PHOTO_SUFFIXES
+from core.data.images import FORMATS, HEIF, HEIF_SUFFIXES, MODES, OF_ENCODINGS, PHOTO_SUFFIXES
 from core.data.scan.walk import HOUSEKEEPING
 from core.export.formats import ExportFormat
+from core.language import ENGLISH, language, tr, tr_mark
 from core.source_excerpts import source_excerpt
 
 LOADERS: dict[str, str] = {
@@ -91,21 +93,44 @@ def run(model, photo):
 }
 """By key, how a model is loaded and run."""
 
-_SCRIPT = '''"""Classifies photos.
+USAGE = tr_mark("Classifies photos.")
+COMMANDS = {
+    "python predict.py": tr_mark("the sample photos, compared with the expected probabilities"),
+    "python predict.py PHOTO_OR_FOLDER ...": tr_mark(
+        "the most probable classes of photos, with calibrated probabilities"
+    ),
+    "python predict.py --json FOLDER ...": tr_mark("the same for programs: a line of JSON for each photo"),
+}
+REMARKS = (
+    tr_mark(
+        "Subfolders are included. What cannot be read is named, and the rest is classified; the exit status is then 1."
+    ),
+    tr_mark("It needs the packages in requirements.txt: {command}"),
+    tr_mark("In a program of your own: {code}"),
+)
+INSTALL = "pip install -r requirements.txt"
+IMPORT = "from predict import load, pixels, run, calibrated, decide, CLASSES"
 
-    python predict.py                       the sample photos, compared with the expected probabilities
-    python predict.py PHOTO_OR_FOLDER ...   the most probable classes of photos, with calibrated probabilities
-    python predict.py --json FOLDER ...     the same for programs: a line of JSON for each photo
+SAID = (
+    tr_mark("its pixel type ({mode}) has no fixed brightness range"),
+    tr_mark("{folder}: not photos, passed over: {names}"),
+    tr_mark("{names} and {count} more"),
+    tr_mark("it is not a photo that can be read, or it is damaged"),
+    tr_mark("{photo}: {found}, expected {right}; largest difference {difference}"),
+    tr_mark("there is no such file"),
+    tr_mark("There is no option {option}. See the first lines of predict.py."),
+    tr_mark("unsure"),
+    tr_mark("{failed} of {count} photos could not be read."),
+    tr_mark("There are no photos."),
+)
+"""What the script says, besides why a photo cannot be read (`core.data.images.OF_ENCODINGS`)."""
 
-Subfolders are included. What cannot be read is named, and the rest is classified; the exit status is then 1.
-
-It needs the packages in requirements.txt: pip install -r requirements.txt
-In a program of your own: from predict import load, pixels, run, calibrated, decide, CLASSES
-"""
+_SCRIPT = '''"""[[USAGE]]"""
 
 import io
 import json
 import os
+import re
 import struct
 import sys
 import time
@@ -124,6 +149,7 @@ FORMATS = [[FORMATS]]
 MODES = [[MODES]]
 PHOTO_SUFFIXES = [[PHOTO_SUFFIXES]]
 HOUSEKEEPING = [[HOUSEKEEPING]]
+TEXTS = [[TEXTS]]
 BROKEN = (
     *(OSError, SyntaxError, ValueError, RuntimeError, LookupError, TypeError, EOFError, ArithmeticError, MemoryError),
     *(struct.error, zlib.error, Image.DecompressionBombError),
@@ -137,6 +163,13 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+
+def said(message, **values):
+    """A message in the language of this script, with its values filled in."""
+    message, values = getattr(message, "message", message), getattr(message, "values", values)
+    parts = re.split(r"\\{(\\w+)\\}", TEXTS.get(message, message))
+    return "".join(str(values.get(part, part)) if at % 2 else part for at, part in enumerate(parts))
 
 
 def orientation(image):
@@ -166,7 +199,7 @@ def pixels(photo):
 def square(image):
     """What `pixels` returns, of an open image."""
     if image.mode not in MODES:
-        raise UnclearPixels(f"its pixel type ({image.mode}) has no fixed brightness range")
+        raise UnclearPixels(said("its pixel type ({mode}) has no fixed brightness range", mode=image.mode))
     image.draft(None, (3 * SIDE // 2, 3 * SIDE // 2))  # a large JPEG is read at a half, quarter or eighth
     photo, _ = eight_bit(image)
     turn = TURNS.get(orientation(image))
@@ -210,8 +243,10 @@ def photos_in(arguments):
                 else:
                     others.append(name)
         if others:
-            more = "" if len(others) <= 3 else f" and {len(others) - 3} more"
-            tell(f"{path}: not photos, passed over: {', '.join(others[:3])}{more}")
+            names = ", ".join(others[:3])
+            if len(others) > 3:
+                names = said("{names} and {count} more", names=names, count=len(others) - 3)
+            tell(said("{folder}: not photos, passed over: {names}", folder=path, names=names))
 
 
 def is_housekeeping(name):
@@ -234,9 +269,9 @@ def why(error, photo):
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, UnclearPixels):
-        return str(error)
+        return said(error.args[0])
     with open(photo, "rb") as stream:
-        return why_unread(stream) or "it is not a photo that can be read, or it is damaged"
+        return said(why_unread(stream) or "it is not a photo that can be read, or it is damaged")
 
 
 def check_samples(model):
@@ -244,16 +279,17 @@ def check_samples(model):
     for name, expected in json.loads((HERE / "samples" / "expected.json").read_text("utf-8")).items():
         found = run(model, pixels(HERE / "samples" / name))
         apart = np.abs(found - np.array(expected)).max()
-        right = CLASSES[np.argmax(expected)]
-        print(f"{name}: {CLASSES[found.argmax()]} {found.max():.1%}, expected {right} {max(expected):.1%}", end="; ")
-        print(f"largest difference {apart:.1e}")
+        seen = f"{CLASSES[found.argmax()]} {found.max():.1%}"
+        right = f"{CLASSES[np.argmax(expected)]} {max(expected):.1%}"
+        message = "{photo}: {found}, expected {right}; largest difference {difference}"
+        print(said(message, photo=name, found=seen, right=right, difference=f"{apart:.1e}"))
 
 
 def classified(model, photo):
     """The probabilities (K,) for a photo and the milliseconds it took, or why it cannot be read."""
     began = time.perf_counter()
     if not photo.is_file():
-        return "there is no such file", 0.0
+        return said("there is no such file"), 0.0
     try:
         entry = pixels(photo)
     except BROKEN as error:
@@ -266,7 +302,7 @@ def main(arguments):
     as_json = arguments[:1] == ["--json"]
     arguments = arguments[1:] if as_json else arguments
     if any(each.startswith("-") for each in arguments):
-        tell(f"There is no option {arguments[0]}. See the first lines of predict.py.")
+        tell(said("There is no option {option}. See the first lines of predict.py.", option=arguments[0]))
         return 2
     model = load()
     if not arguments and not as_json:
@@ -287,10 +323,11 @@ def main(arguments):
             tell(f"{name}: {found}")
         else:
             best, shares = np.argsort(-found)[:3], calibrated(found)
-            note = " (unsure)" if decide(found)[2] else ""
+            note = f" ({said('unsure')})" if decide(found)[2] else ""
             print(shown(f"{name}: {', '.join(f'{CLASSES[i]} {shares[i]:.1%}' for i in best)}{note}"), flush=True)
     if failed or not count:
-        tell(f"{failed} of {count} photos could not be read." if count else "There are no photos.")
+        message = "{failed} of {count} photos could not be read." if count else "There are no photos."
+        tell(said(message, failed=failed, count=count))
     return int(bool(failed or not count))
 
 
@@ -305,15 +342,29 @@ def source_of_encodings() -> str:
     return source_excerpt(text, ("with_heif", "with_photo", "eight_bit", "why_unread")) + "\n"
 
 
+def _usage() -> str:
+    """The script's first lines, in the reader's language."""
+    commands = "".join(f"    {command:39} {tr(told)}\n" for command, told in COMMANDS.items())
+    remarks = "\n".join(tr(remark, command=INSTALL, code=IMPORT) for remark in REMARKS[1:])
+    return f"{tr(USAGE)}\n\n{commands}\n{tr(REMARKS[0])}\n\n{remarks}\n".replace("\\", "").replace('"', "'")
+
+
+def _texts() -> dict[str, str]:
+    """What the script says by its English, in the reader's language; empty where that is English."""
+    return {} if language() == ENGLISH else {message: tr(message) for message in (*SAID, *OF_ENCODINGS)}
+
+
 def _set(names: frozenset[str]) -> str:
     return "{" + ", ".join(map(repr, sorted(names))) + "}"
 
 
 def predict_script(chosen: ExportFormat) -> str:
-    """The text of `predict.py` for a format."""
+    """The text of `predict.py` for a format, which speaks the language of the present reader."""
     imports, function, rest = LOADERS[chosen.loader].partition("\n\ndef load")
     parts = {
         "IMPORTS": imports.strip("\n") + "\n",
+        "USAGE": _usage(),
+        "TEXTS": json.dumps(_texts(), ensure_ascii=False, indent=4),
         "RUN": f"{function}{rest}".replace("[[MODEL]]", chosen.model),
         "FORMATS": repr(tuple(name for name in FORMATS if name != HEIF)),
         "MODES": _set(MODES),

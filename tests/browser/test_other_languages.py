@@ -19,8 +19,8 @@ from tests.conftest import LONG, FinishedRun, Workplace, eventually, trainer
 from tests.pseudo import CODE, accented, write_catalogue
 
 NAMES = re.compile(
-    r"\S*[/\\]\S*|\S+\.\w{2,5}\b|\bcolours\b|\bblue\b|\bred\b|\bbaseline CNN\b|\bEfficientNet\b|\bUnfreeze\b"
-    r"|\bStreamlit\b|\bTensorFlow(?: SavedModel)?\b|\bTensorBoard\b|\bKeras\b|\bLiteRT\b|\bOpenVINO\b|\bImageNet\b|\bPython\b"
+    r"\S*[/\\]\S*|\S+\.\w{2,5}\b|\b(?:colours|blue|red|baseline CNN|EfficientNet|Unfreeze|Streamlit"
+    r"|TensorFlow SavedModel|TensorFlow|TensorBoard|Keras|LiteRT|OpenVINO|ImageNet|Python)\b"
 )
 """What is called so in every language: paths, files, classes, networks and libraries."""
 

@@ -20,9 +20,11 @@ from core.export.exporter import Exporter
 from core.export.formats import FORMATS, ExportFormat, export_format
 from core.export.jobs import DIED, FAILED, LOCK, MAKING, NOT_MADE, PROVEN, STALE, STARTED, WAITING, Export
 from core.export.trial_photos import LEAST
+from core.language import language, reading
 from core.processes.locks import is_locked, locked
 from core.runs.messages import Message, text_of
 from core.runs.store import RUNNING, Run, Status
+from tests.catalogues import second_language
 from tests.conftest import FinishedRun, eventually
 from tests.disks import small_disk
 from tests.thorough import cases
@@ -49,6 +51,25 @@ def exporter(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory
 def run(finished_run: FinishedRun, tmp_path: Path) -> Run:
     """A copy of the finished run that nobody has exported."""
     return copied(finished_run, tmp_path)
+
+
+def test_texts_of_an_export_are_in_the_language_of_whoever_wanted_it(
+    run: Run, finished_run: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_start", lambda run: None)
+    made: list[tuple[str, str]] = []
+
+    def make(exporter: Exporter, chosen: ExportFormat) -> None:
+        made.append((chosen.key, language()))
+        jobs._write_state(run, chosen, Export(FAILED))
+
+    monkeypatch.setattr(jobs, "make", make)
+    with second_language(tmp_path / "locale", "", monkeypatch), reading("zh"):
+        jobs.request(run, [OPENVINO])
+        with reading("en"):
+            jobs.request(run, [export_format("keras")])
+            jobs.make_all(run, finished_run.workplace.settings)
+    assert dict(made) == {"openvino": "zh", "keras": "en"}
 
 
 @pytest.mark.parametrize("chosen", cases(HERE, *HERE[:2]), ids=lambda chosen: chosen.key)

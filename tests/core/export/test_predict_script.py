@@ -1,6 +1,6 @@
+import ast
 import io
 import json
-import sys
 from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -12,10 +12,12 @@ from PIL import Image
 
 from core.data.images import MODES, decode
 from core.export.formats import export_format
-from core.export.predict_script import predict_script
+from core.export.predict_script import SAID, predict_script
 from core.export.trial_photos import VARIANTS
 from core.inference.decision import DecisionRule, decide
+from core.language import reading
 from tests.core.data.tiffs import tiff
+from tests.pseudo import CODE, accented, write_catalogue
 from tests.zoo import heic
 
 SIDE = 96
@@ -25,7 +27,10 @@ RULE = DecisionRule(temperature=1.7, least_confidence=0.6)
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     """`predict.py` as a module, beside labels and preprocessing but without a model."""
-    folder = tmp_path_factory.mktemp("script")
+    yield loaded(tmp_path_factory.mktemp("script"))
+
+
+def loaded(folder: Path) -> ModuleType:
     (folder / "labels.txt").write_text("a\nb\n")
     (folder / "preprocessing.json").write_text(json.dumps({"side": SIDE}))
     (folder / "decision.json").write_text(RULE.to_json())
@@ -34,8 +39,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     assert spec and spec.loader
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    yield module
-    sys.modules.pop("exported_predict", None)
+    return module
 
 
 def picture(width: int = 400, height: int = 300) -> Image.Image:
@@ -166,3 +170,35 @@ def test_arguments_that_lead_nowhere_are_named(
     monkeypatch.chdir(tmp_path)
     assert answering.main(arguments) == status
     assert complaint in capsys.readouterr().err
+
+
+def test_it_speaks_the_language_it_was_exported_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "script"
+    folder.mkdir()
+    monkeypatch.setenv("UNFREEZE_LOCALE", str(write_catalogue(tmp_path / "locale")))
+    with reading(CODE):
+        script = loaded(folder)
+    assert accented("Classifies photos.") in str(script.__doc__) and "python predict.py --json" in str(script.__doc__)
+    assert script.main(["--wrong"]) == 2
+    assert "See" not in capsys.readouterr().err
+    damaged, unclear = tmp_path / "a.png", tmp_path / "b.tif"
+    damaged.write_bytes(b"no photo")
+    unclear.write_bytes(tiff(np.zeros((4, 4, 7), np.uint8), 2, extra=[1, 1, 1, 1]))
+    assert script.classified(None, damaged)[0] == accented("it is not a photo that can be read, or it is damaged")
+    assert script.classified(None, tmp_path / "none.png")[0] == accented("there is no such file")
+    assert "bands" not in script.classified(None, unclear)[0] and "7" in script.classified(None, unclear)[0]
+
+
+def test_everything_it_says_can_be_translated() -> None:
+    tree = ast.parse(predict_script(export_format("openvino")))
+    told = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "said"]
+    said = {
+        each.value
+        for node in told
+        for each in ast.walk(node.args[0])
+        if isinstance(each, ast.Constant) and each.value != 0
+    }
+    chosen = {"{photo}: {found}, expected {right}; largest difference {difference}", *SAID[-2:]}
+    assert said | chosen == set(SAID), "those chosen in a line of their own apart"
