@@ -91,12 +91,13 @@ def duration(seconds: float | None) -> str:
     return tr("{seconds} s", seconds=rest)
 
 
-def moment(seconds: float, *, year: bool = True) -> str:
-    """A moment in seconds since 1970, in local time, as in "05 Mar 2026, 14:07", or without its year."""
+def moment(seconds: float, *, year: bool = True, exact: bool = False) -> str:
+    """A moment in seconds since 1970, in local time, as in "05 Mar 2026, 14:07": without its year, to the second."""
     when = datetime.fromtimestamp(seconds)
+    clock = f"{when:%H:%M:%S}" if exact else f"{when:%H:%M}"
     if language() == ENGLISH:
-        return f"{when:%d %b %Y, %H:%M}" if year else f"{when:%d %b, %H:%M}"
+        return f"{when:%d %b %Y}, {clock}" if year else f"{when:%d %b}, {clock}"
     from babel.dates import format_skeleton
 
     day = format_skeleton("yMMMd" if year else "MMMd", when, locale=language())
-    return f"{day} {when:%H:%M}"
+    return f"{day} {clock}"

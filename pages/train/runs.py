@@ -8,6 +8,7 @@ import streamlit as st
 from core.language import tr
 from core.runs.store import ACTIVE, QUEUED, Run
 from pages.components.cached import runs
+from pages.components.compare import series_names
 from pages.components.runs.queue_view import show_more, show_queue, some_of
 from pages.components.runs.run_controls import ask_about_cancelling, badge
 from pages.components.runs.run_text import card_facts, group_runs
@@ -70,7 +71,8 @@ def show_group(group: str, rows: Sequence[LoadedRun], names: Mapping[str, str]) 
     if not group or len(rows) == 1:
         return show_row(rows[0], markdown.escape(names[rows[0].run.id]))
     with st.expander(
-        tr("**{group}** · {count} runs", group=markdown.escape(group), count=len(rows)), icon=":material/stacks:"
+        tr("**{group}** · {count} runs", group=markdown.escape(series_names.told(group)), count=len(rows)),
+        icon=":material/stacks:",
     ):
         for row in some_of(rows, group):
             show_row(row, markdown.escape(names[row.run.id]))

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 
 from core.evaluation.photo_curve import Curve, Forecast
 from core.formatting import percent
-from core.language import number, tr
+from core.language import number, tr, tr_mark
 from pages.components.shared.colours import ANSWER, OTHER, SERIES, SYMBOLS
 from pages.components.shared.figures import share_axis
 
@@ -38,9 +38,15 @@ CUTS = {
 """The shapes of a legend, as CSS cuts them out."""
 
 AXES: Mapping[str, str] = {
-    "val_accuracy": "validation accuracy",
-    "val_loss": "validation loss (cross-entropy)",
+    "val_accuracy": tr_mark("validation accuracy"),
+    "val_loss": tr_mark("validation loss (cross-entropy)"),
 }
+
+ACCURACIES: Mapping[str, str] = {
+    "validation": tr_mark("validation accuracy"),
+    "test": tr_mark("test accuracy"),
+}
+"""What the accuracy on a subset is called."""
 
 
 def legend(names: Sequence[str]) -> str:
@@ -64,6 +70,7 @@ def curves(points: pd.DataFrame, names: Sequence[str], measure: str) -> go.Figur
     """ "val_accuracy" or "val_loss" over epochs, a line for each run in its colour and with its shape."""
     figure = go.Figure()
     accuracy = measure == "val_accuracy"
+    hover = tr("epoch {epoch}: {value}", epoch="%{x:.3g}", value="%{text}")
     for name, colour, symbol in zip(names, SERIES, SYMBOLS, strict=False):
         mine = points[points.run == name]
         figure.add_scatter(
@@ -73,16 +80,16 @@ def curves(points: pd.DataFrame, names: Sequence[str], measure: str) -> go.Figur
             mode="lines+markers",
             line={"color": colour, "width": 2},
             marker={"size": 9, "symbol": symbol},
-            text=[percent(value) if accuracy else f"{value:.3f}" for value in mine[measure]],
-            hovertemplate="epoch %{x:.3g}: %{text}<extra>%{fullData.name}</extra>",
+            text=[percent(value) if accuracy else number(value, 3) for value in mine[measure]],
+            hovertemplate=f"{hover}<extra>%{{fullData.name}}</extra>",
         )
     axis = share_axis(*_range(points[measure].tolist())) if accuracy else {"fixedrange": True}
     figure.update_layout(
         height=300,
         showlegend=False,
         margin={"l": 0, "r": 8, "t": 8, "b": 0},
-        xaxis={"title": "epoch", "rangemode": "tozero", "fixedrange": True, "showgrid": False},
-        yaxis={"title": AXES[measure], **axis},
+        xaxis={"title": tr("epoch"), "rangemode": "tozero", "fixedrange": True, "showgrid": False},
+        yaxis={"title": tr(AXES[measure]), **axis},
     )
     return figure
 
@@ -106,7 +113,14 @@ def intervals(data: pd.DataFrame, title: str) -> go.Figure:
                 "thickness": 2.5,
                 "width": 7,
             },
-            text=[f"{percent(accuracy)}, between {percent(low)} and {percent(high)}"],
+            text=[
+                tr(
+                    "{accuracy}, between {low} and {high}",
+                    accuracy=percent(accuracy),
+                    low=percent(low),
+                    high=percent(high),
+                )
+            ],
             hovertemplate="%{fullData.name}<br>%{text}<extra></extra>",
         )
     _lay_out(figure, list(data.run), [percent(share) for share in ends[:, 0]], title, ends.ravel().tolist())
@@ -136,7 +150,7 @@ def photo_curves(drawn: Sequence[PhotoCurve], part: str) -> go.Figure:
 
     Args:
         drawn: At most `MOST_RUNS`.
-        part: The subset of the accuracies.
+        part: The subset of the accuracies, one of `ACCURACIES`.
     """
     figure = go.Figure()
     values: list[float] = []
@@ -195,7 +209,7 @@ def photo_curves(drawn: Sequence[PhotoCurve], part: str) -> go.Figure:
             "fixedrange": True,
             "showgrid": False,
         },
-        yaxis={"title": f"{part} accuracy", **share_axis(*_range(values))},
+        yaxis={"title": tr(ACCURACIES[part]), **share_axis(*_range(values))},
     )
     return figure
 
@@ -232,7 +246,7 @@ def series(
     figure.add_scatter(
         x=data.accuracy,
         y=data.variant.map(place),
-        name="a run",
+        name=tr("a run"),
         mode="markers",
         text=[f"{escape(name)}: {percent(share)}" for name, share in zip(data.run, data.accuracy, strict=True)],
         marker={"color": ANSWER, "size": 11, "opacity": 0.7},
@@ -255,33 +269,35 @@ def series(
 
 
 def _add_published(figure: go.Figure, place: Mapping[str, int], published: Mapping[str, tuple[float, float]]) -> None:
+    hover = tr("published: {accuracy}", accuracy="%{text}")
     for order, (variant, (low, high)) in enumerate(published.items()):
         figure.add_scatter(
             x=[low, high],
             y=[place[variant] + PUBLISHED_BELOW] * 2,
-            name="published study",
+            name=tr("published study"),
             legendgroup="published",
             showlegend=order == 0,
             mode="lines+markers",
             line={"color": OTHER, "width": 4},
             marker={"symbol": "diamond", "size": 9},
             text=[percent(low), percent(high)],
-            hovertemplate="published: %{text}<extra></extra>",
+            hovertemplate=f"{hover}<extra></extra>",
         )
 
 
 def _add_means(figure: go.Figure, place: Mapping[str, int], spreads: pd.DataFrame) -> None:
     if spreads.empty:
         return
+    hover = tr("mean {accuracy}", accuracy="%{text}")
     figure.add_scatter(
         x=spreads["mean"],
         y=[place[variant] for variant in spreads.index],
-        name="mean ± standard deviation",
+        name=tr("mean ± standard deviation"),
         mode="markers",
         marker={"symbol": "line-ns", "size": 15, "line": {"color": SERIES[2], "width": 3}},
         error_x={"array": spreads["std"], "color": SERIES[2], "thickness": 2.5, "width": 0},
         text=[percent(share) for share in spreads["mean"]],
-        hovertemplate="mean %{text}<extra></extra>",
+        hovertemplate=f"{hover}<extra></extra>",
     )
 
 

@@ -1,9 +1,8 @@
 """Runs beside one another, and series of runs, rebuilt from their folders at every look."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -13,33 +12,47 @@ from core.errors import RunBusy, RunError, RunNotFound
 from core.evaluation import comparison
 from core.evaluation.comparison import Arm, Measured
 from core.evaluation.metrics import accuracy_interval
+from core.language import tr, tr_context, tr_mark, tr_plural
 from core.recipe import sweeps
 from core.recipe.wording import describe_recipe
 from core.runs.store import ACTIVE, FAILED, QUEUED, Label
 from pages.components.cached import runs
 from pages.components.compare import comparison_figures, photo_curve_view
-from pages.components.compare.comparison_figures import MOST_RUNS
+from pages.components.compare.comparison_figures import ACCURACIES, MOST_RUNS
 from pages.components.compare.photo_curve_view import Result
+from pages.components.compare.series_names import AUGMENTATIONS, STUDY, kind_of
 from pages.components.shared import drawings, markdown, run_descriptions, state
 from pages.components.shared.run_descriptions import LoadedRun
 
 LOOK_EVERY_SECONDS = 2.0
 
-SUBSETS = {"Validation": "validation", "Test": "test"}
-SUBSET_NOTES = {
-    "validation": "Validation photos picked each model's best epoch, so this is slightly optimistic. Use it to choose.",
-    "test": "Test photos played no part in training. Choose by validation accuracy, and look here at the end.",
+VALIDATION, TEST = "validation", "test"
+SUBSETS: Mapping[str, Callable[[], str]] = {
+    VALIDATION: lambda: tr_context("subset", "Validation"),
+    TEST: lambda: tr_context("subset", "Test"),
 }
+SUBSET_NOTES = {
+    VALIDATION: tr_mark(
+        "Validation photos picked each model's best epoch, so this is slightly optimistic. Use it to choose."
+    ),
+    TEST: tr_mark("Test photos played no part in training. Choose by validation accuracy, and look here at the end."),
+}
+DOTS = {
+    VALIDATION: tr_mark("Dots: validation accuracy of each run by variant"),
+    TEST: tr_mark("Dots: test accuracy of each run by variant"),
+}
+CURVES = {
+    "val_accuracy": tr_mark("Validation accuracy of each run over epochs"),
+    "val_loss": tr_mark("Validation loss (cross-entropy) of each run over epochs"),
+}
+"""What is read out instead of the pictures."""
 
 PICKED = "picked"
-SIDE_BY_SIDE, NEW = "Side by side", "Start a comparison"
-"""The views of the Compare page that show runs which somebody picks, and what can be compared."""
+SERIES, SIDE_BY_SIDE, NEW = "series", "side-by-side", "new"
+"""The views of the Compare page: a series, runs which somebody picks, and what can be compared."""
 
 ASKED = "photos-of"
 """The run about which it was asked how many photos are needed, by its id, until the Compare page has prepared it."""
-
-REPEATS, VARIED, AUGMENTATIONS, STUDY = "Repeats", "Varied", "Augmentations", "Flower study"
-"""How the name of a series begins, by what it is."""
 
 WITH_REFERENCE = (AUGMENTATIONS, STUDY)
 """Series whose first variant is what all others are compared with."""
@@ -54,6 +67,11 @@ class Member:
     name: str
 
     @property
+    def id(self) -> str:
+        """The id of its run."""
+        return self.shown.run.id
+
+    @property
     def state(self) -> str:
         """The state of its run."""
         return self.shown.status.state
@@ -66,7 +84,7 @@ class Member:
     def measured(self, part: str) -> Measured | None:
         """How right it is about the photos of a part; None where that cannot be read."""
         try:
-            return runs.measured(self.shown.run.id, part, self.shown.status.ended)
+            return runs.measured(self.id, part, self.shown.status.ended)
         except RunError:
             return None
 
@@ -107,10 +125,17 @@ def _series(group: str, was_going: bool) -> None:
     if was_going != any(member.state in (*ACTIVE, QUEUED) for member in found) or not found:
         st.rerun()
     _progress(found)
-    chosen = st.segmented_control("Measured on", list(SUBSETS), default="Validation", required=True, key="part")
-    part = SUBSETS[chosen or "Validation"]
+    chosen = st.segmented_control(
+        tr("Measured on"),
+        list(SUBSETS),
+        default=VALIDATION,
+        required=True,
+        format_func=lambda name: SUBSETS[name](),
+        key="part",
+    )
+    part = chosen or VALIDATION
     measures = {member.name: member.measured(part) for member in found if member.is_measured}
-    kind = group.split(" · ")[0]
+    kind = kind_of(group)
     data = pd.DataFrame(
         [
             (member.label.variant, member.name, measure.accuracy)
@@ -120,17 +145,18 @@ def _series(group: str, was_going: bool) -> None:
         columns=["variant", "run", "accuracy"],
     )
     variants = list(dict.fromkeys(member.label.variant for member in found))
-    published = _published(variants) if (kind, part) == (STUDY, "validation") else {}
+    published = _published(variants) if (kind, part) == (STUDY, VALIDATION) else {}
     picture = comparison_figures.series(
         data,
         variants,
-        f"{part} accuracy",
+        tr(ACCURACIES[part]),
         published,
-        {"published, best augmentation": sweeps.BEST_AUGMENTED} if published else {},
+        {tr("published, best augmentation"): sweeps.BEST_AUGMENTED} if published else {},
     )
     _say_result(found, measures, kind)
-    st.plotly_chart(picture, config=STILL, key=f"series-{part}", alt=f"Dots: {part} accuracy of each run by variant")
-    st.caption(f":material/info: {SUBSET_NOTES[part]}")
+    st.plotly_chart(picture, config=STILL, key=f"series-{part}", alt=tr(DOTS[part]))
+    advice = tr(SUBSET_NOTES[part])
+    st.caption(f":material/info: {advice}")
     photo_curve_view.show_photo_curve(_results(found, measures), part, complete=not was_going)
     _details(group, [member for member in found if member.is_measured])
 
@@ -150,17 +176,30 @@ def _progress(found: Sequence[Member]) -> None:
         lost = len(found) - sum(member.is_measured for member in found)
         if lost:
             st.warning(
-                f"{lost} of {len(found)} runs ended without a result. Open them under Runs to see why.",
+                tr(
+                    "{lost} of {total} runs ended without a result. Open them under Runs to see why.",
+                    lost=lost,
+                    total=len(found),
+                ),
                 icon=":material/error:",
             )
         return
-    words = f"{done} of {len(found)} done" + (f", {going} training" if going else "") + f", {waiting} queued"
+    counts = {"done": done, "total": len(found), "queued": waiting}
+    if going:
+        words = tr("{done} of {total} done, {training} training, {queued} queued", training=going, **counts)
+    else:
+        words = tr("{done} of {total} done, {queued} queued", **counts)
     with st.container(horizontal=True, vertical_alignment="center", key="series-head"):
         st.progress(done / len(found), words)
         if waiting:
-            st.button("Cancel queued runs", icon=":material/close:", on_click=_cancel, args=(tuple(found),))
+            st.button(tr("Cancel queued runs"), icon=":material/close:", on_click=_cancel, args=(tuple(found),))
     if states[FAILED]:
-        st.caption(f":material/error: {states[FAILED]} failed. Open them under Runs to see why.")
+        failed = tr_plural(
+            "{count} failed. Open them under Runs to see why.",
+            "{count} failed. Open them under Runs to see why.",
+            states[FAILED],
+        )
+        st.caption(f":material/error: {failed}")
 
 
 def _cancel(found: Sequence[Member]) -> None:
@@ -176,7 +215,7 @@ def _say_result(found: Sequence[Member], measures: dict[str, Measured | None], k
     arms = arms_of([(member.label.variant, measures.get(member.name)) for member in found])
     complete = {member.label.variant for member in found} == {arm.name for arm in arms}
     if not arms:
-        st.caption("There are no results yet.")
+        st.caption(tr("There are no results yet."))
     elif kind in WITH_REFERENCE and arms[0].name == found[0].label.variant:
         _result(comparison.against_first(arms), complete)
     else:
@@ -185,8 +224,10 @@ def _say_result(found: Sequence[Member], measures: dict[str, Measured | None], k
 
 def _result(sentence: str, complete: bool = True) -> None:
     words = markdown.escape(sentence)
+    if not complete:
+        words = tr("**So far:** {result}", result=words)
     with st.container(border=True, key="result"):
-        st.markdown(f":material/balance: {words}" if complete else f":material/balance: **So far:** {words}")
+        st.markdown(f":material/balance: {words}")
 
 
 def arms_of(pairs: Sequence[tuple[str, Measured | None]]) -> list[Arm]:
@@ -216,24 +257,24 @@ def ask_how_many_photos(shown_id: str) -> None:
 def open_side_by_side(ids: Collection[str]) -> None:
     """Go to the Compare page with these runs beside one another."""
     state.remember("compare", SIDE_BY_SIDE)
-    state.remember(PICKED, [member.name for member in members() if member.shown.run.id in ids])
+    state.remember(PICKED, list(ids))
     st.switch_page("pages/train/compare.py")
 
 
 def show_side_by_side(chosen: Sequence[Member]) -> None:
     """Two runs or more: which is better, how sure that is, what differs, and how they learned."""
-    measures = {member.name: member.measured("test") for member in chosen}
+    measures = {member.name: member.measured(TEST) for member in chosen}
     known = [(member, measure) for member in chosen if (measure := measures[member.name]) is not None]
     if known:
         _result(comparison.best_of(arms_of([(_arm_name(member, chosen), measure) for member, measure in known])))
         rows = [(each.name, m.accuracy, *accuracy_interval(m.correct, m.count)) for each, m in known]
         picture = comparison_figures.intervals(
-            pd.DataFrame(rows, columns=["run", "accuracy", "low", "high"]), "test accuracy, with its 95 % interval"
+            pd.DataFrame(rows, columns=["run", "accuracy", "low", "high"]), tr("test accuracy, with its 95 % interval")
         )
-        st.plotly_chart(picture, config=STILL, key="intervals", alt="Test accuracy of each run with its interval")
+        st.plotly_chart(picture, config=STILL, key="intervals", alt=tr("Test accuracy of each run with its interval"))
     if len(known) < len(chosen):
-        st.caption(":material/warning: The results of some of these runs can no longer be read.")
-    photo_curve_view.show_photo_curve(_results(chosen, measures), "test", complete=True)
+        st.caption(tr(":material/warning: The results of some of these runs can no longer be read."))
+    photo_curve_view.show_photo_curve(_results(chosen, measures), TEST, complete=True)
     show_differences(chosen)
     show_curves(chosen)
     use_recipe(chosen)
@@ -252,16 +293,16 @@ def _but_for_seed(member: Member) -> str:
 def show_differences(chosen: Sequence[Member]) -> None:
     """The table of choices in which runs differ."""
     rows = comparison.what_differs({member.name: describe_recipe(member.shown.recipe) for member in chosen})
-    st.header("Differences", anchor=False)
+    st.header(tr("Differences"), anchor=False)
     if rows:
-        st.dataframe(rows, hide_index=True)
+        st.dataframe(rows, hide_index=True, column_config={"choice": tr("choice")})
     else:
-        st.caption("Nothing: they have the same recipe and seed.")
+        st.caption(tr("Nothing: they have the same recipe and seed."))
 
 
 def show_curves(chosen: Sequence[Member]) -> None:
     """Validation accuracy and loss over epochs, laid over one another."""
-    st.header("Learning curves", anchor=False)
+    st.header(tr("Learning curves"), anchor=False)
     names = [member.name for member in chosen]
     points = pd.concat(
         [comparison_figures.validation_points(each.shown.run.read_metrics(), each.name) for each in chosen]
@@ -272,17 +313,19 @@ def show_curves(chosen: Sequence[Member]) -> None:
             comparison_figures.curves(points, names, measure),
             config=STILL,
             key=f"curves-{measure}",
-            alt=f"{comparison_figures.AXES[measure]} of each run over epochs",
+            alt=tr(CURVES[measure]),
         )
 
 
 def use_recipe(chosen: Sequence[Member]) -> None:
     """Take the recipe of a run to the Train page, to change it there."""
-    names = [member.name for member in chosen]
+    by_id = {member.id: member for member in chosen}
     with st.container(horizontal=True, vertical_alignment="bottom", key="use-recipe"):
-        name: Any = st.selectbox("Recipe to start from", names, key="recipe-of")
-        if st.button("Use this recipe", icon=":material/edit_note:") and name in names:
-            member = chosen[names.index(name)]
+        picked = st.selectbox(
+            tr("Recipe to start from"), list(by_id), format_func=lambda each: by_id[each].name, key="recipe-of"
+        )
+        if st.button(tr("Use this recipe"), icon=":material/edit_note:") and picked in by_id:
+            member = by_id[picked]
             state.choose_dataset(member.shown.recipe.dataset)
             state.close_run()
             state.remember("recipe", member.shown.recipe.to_json())
@@ -294,16 +337,30 @@ def _details(group: str, found: Sequence[Member]) -> None:
     if not found:
         return
     firsts = list({member.label.variant: member for member in reversed(found)}.values())[::-1]
-    with st.expander("Every run", icon=":material/list:"):
-        st.dataframe([_row(member) for member in found], hide_index=True)
+    with st.expander(tr("Every run"), icon=":material/list:"):
+        st.dataframe(
+            [_row(member) for member in found],
+            hide_index=True,
+            column_config={name: tr(title) for name, title in COLUMNS.items()},
+        )
         use_recipe(found)
-    with st.expander("Curves and differences", icon=":material/show_chart:"):
+    with st.expander(tr("Curves and differences"), icon=":material/show_chart:"):
         if len(firsts) > MOST_RUNS:
-            st.caption(f"The {MOST_RUNS} variants with the best validation accuracy.")
+            st.caption(tr("The {count} variants with the best validation accuracy.", count=MOST_RUNS))
             ranked = sorted(firsts, key=lambda member: -(member.shown.status.best_val_accuracy or 0))[:MOST_RUNS]
             firsts = [member for member in firsts if member in ranked]
         show_differences(firsts)
         show_curves(firsts)
+
+
+COLUMNS = {
+    "run": tr_mark("run"),
+    "validation accuracy": tr_mark("validation accuracy"),
+    "test accuracy": tr_mark("test accuracy"),
+    "duration": tr_mark("duration"),
+    "seed": tr_mark("seed"),
+}
+"""The columns of the list of runs, and what each is called."""
 
 
 def _row(member: Member) -> dict[str, str]:

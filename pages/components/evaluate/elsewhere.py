@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 import streamlit as st
@@ -129,7 +128,7 @@ def what_does_not_count(shown: LoadedRun, found: ExternalTest) -> None:
 
 
 def _words(facts: Facts) -> str:
-    return f"{facts.name} · {formatting.photos(facts.photos)} · {datetime.fromtimestamp(facts.made):%d %b, %H:%M}"
+    return f"{facts.name} · {formatting.photos(facts.photos)} · {formatting.moment(facts.made, year=False)}"
 
 
 def _say_which_classes(found: ExternalTest) -> None:
