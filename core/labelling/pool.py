@@ -21,7 +21,7 @@ UNLABELLED, LEFT_OUT = -1, -2
 """In place of a class: nobody has labelled the photo yet, or somebody has decided not to use it."""
 
 CONFIRMED = tr_mark("confirmed after spreading")
-"""Why a decision was made, where it was by confirming a label that had spread."""
+"""Why a decision was made, where it was by confirming a label that had spread; see `Decision.is_because`."""
 
 MOST_PHOTOS = 20_000
 """Of more photos, so many are drawn: a few hundred are labelled, and these show what the others are like."""
@@ -141,8 +141,9 @@ class Labels:
         known = dict(zip(folder.paths, number[folder.labels].tolist() if len(folder) else [], strict=True))
         known |= dict.fromkeys(dataset.excluded(), LEFT_OUT)
         values = np.array([known.get(path, UNLABELLED) for path in pool.paths], np.intp)
-        why = {path: decision.why for path, decision in dataset.review.labels_by_hand().items()}
-        return cls(classes, values, (values >= 0) & np.array([why.get(path) == CONFIRMED for path in pool.paths]))
+        decided = dataset.review.labels_by_hand()
+        spread = {path for path, decision in decided.items() if decision.is_because(CONFIRMED)}
+        return cls(classes, values, (values >= 0) & np.array([path in spread for path in pool.paths]))
 
     @cached_property
     def labelled(self) -> NDArray[np.intp]:

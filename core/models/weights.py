@@ -264,8 +264,13 @@ def load_saved(model: "keras.Model", file: WeightsFile) -> None:
         model.load_weights(file.path)
     except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
         raise WeightsError(
-            f"The weights in {file.path}, from {file.origin}, cannot be used for {model.name} ({str(error)[:200]})."
-            " Start from another run."
+            tr(
+                "The weights in {file}, from {origin}, cannot be used for {network} ({reason}). Start from another run.",
+                file=str(file.path),
+                origin=file.origin,
+                network=model.name,
+                reason=str(error)[:200],
+            )
         ) from error
     for layer in model.layers:
         if isinstance(layer, keras.layers.Normalization) and layer.weights:

@@ -12,8 +12,9 @@ from typing import Any
 from core.data.pseudo_labels import read_pseudo_csv
 from core.data.split import read_split_csv
 from core.data.subsets import TRAINING
-from core.errors import RecipeError, RunError, RunNotFound
+from core.errors import RecipeError, RunError, RunNotFound, words_of
 from core.json_values import read_json
+from core.language import tr
 from core.models.backbones import backbone
 from core.models.heads import POOLING_LAYERS, Head
 from core.recipe.plan import starts_from_nothing
@@ -135,7 +136,9 @@ def read_start_point(run: Run) -> StartPoint | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise RunError(f"What the run {run.id} starts from cannot be read ({error}).") from error
+        raise RunError(
+            tr("What the run {run} starts from cannot be read ({reason}).", run=run.id, reason=words_of(error))
+        ) from error
 
 
 def can_be_started_from(run: Run) -> bool:
@@ -149,19 +152,29 @@ def run_to_start_from(recipe: Recipe, store: RunStore) -> Run:
         run = store.get(recipe.start_from)
     except RunNotFound as error:
         raise RecipeError(
-            f"The run {recipe.start_from} that this one is to start from does not exist; it may have been deleted."
-            " Choose another run to start from, or pretrained weights."
+            tr(
+                "The run {run} that this one is to start from does not exist; it may have been deleted. Choose another"
+                " run to start from, or pretrained weights.",
+                run=recipe.start_from,
+            )
         ) from error
     if not can_be_started_from(run):
         raise RecipeError(
-            f"The run {run.id} that this one is to start from has no model yet: it has not finished. Wait for it, or"
-            " choose another run."
+            tr(
+                "The run {run} that this one is to start from has no model yet: it has not finished. Wait for it, or"
+                " choose another run.",
+                run=run.id,
+            )
         )
     theirs, ours = backbone(read_recipe(run).backbone), backbone(recipe.backbone)
     if theirs.key != ours.key:
         raise RecipeError(
-            f"The run to start from has trained {theirs.name}, and this recipe trains {ours.name}. Weights fit the same"
-            f" variant only: choose {theirs.name}, or another run to start from."
+            tr(
+                "The run to start from has trained {theirs}, and this recipe trains {ours}. Weights fit the same variant"
+                " only: choose {theirs}, or another run to start from.",
+                theirs=theirs.name,
+                ours=ours.name,
+            )
         )
     return run
 
@@ -189,7 +202,7 @@ def describe_start(run: Run, sha256: str) -> StartPoint:
 
 def run_name(run: Run, recipe: Recipe) -> str:
     """What people call a run; without a name of its own it is called after its network and its photos."""
-    usual = f"{backbone(recipe.backbone).name} on {Path(recipe.dataset).name}"
+    usual = tr("{network} on {dataset}", network=backbone(recipe.backbone).name, dataset=Path(recipe.dataset).name)
     return (run.read_label().name or usual)[:LONGEST_NAME]
 
 

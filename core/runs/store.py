@@ -206,6 +206,10 @@ def status_from(values: Mapping[str, Any]) -> Status:
     return status
 
 
+CORRECTED = "corrected labels"
+"""The purpose of a run; in former versions how its name ends."""
+
+
 @dataclass(frozen=True)
 class Label:
     """What people call a run, and what it belongs to; changes nothing of the training.
@@ -214,11 +218,13 @@ class Label:
         name: Given by a person; empty for none.
         group: Shared by runs that were started together: repeats, a sweep; empty for a single run.
         variant: What is special to this one within its group; the same for repeats of the same recipe.
+        purpose: `CORRECTED` where it was trained again with corrected labels; else empty.
     """
 
     name: str = ""
     group: str = ""
     variant: str = ""
+    purpose: str = ""
 
 
 @dataclass(frozen=True)

@@ -277,7 +277,7 @@ def _start(unpacked: Path, run: Run) -> None:
     try:
         found = read_start_point(Run(unpacked))
     except RunError as error:
-        raise TransferError(f"What this run starts from cannot be used. {DAMAGED}") from error
+        raise TransferError(sentences(tr("What this run starts from cannot be used."), tr(DAMAGED))) from error
     if found is not None:
         run.start_facts_file.write_text(found.to_json(), "utf-8")
 

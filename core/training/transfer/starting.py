@@ -12,6 +12,7 @@ from core.data.images import file_digest
 from core.data.scan.index import known_digests
 from core.data.scan.walk import check_photo
 from core.errors import PhotoError, WeightsError
+from core.language import tr
 from core.models.heads import EarlierHead
 from core.models.weights import WeightsFile
 from core.recipe.recipe import Recipe
@@ -47,14 +48,17 @@ def start_of(run: Run, recipe: Recipe) -> StartPoint | None:
         whole = False
     if found is None or not whole:
         raise WeightsError(
-            f"The weights that this run starts from are damaged or gone ({run.start_file}). Start a new run."
+            tr(
+                "The weights that this run starts from are damaged or gone ({file}). Start a new run.",
+                file=str(run.start_file),
+            )
         )
     return found
 
 
 def weights_of_start(run: Run, start: StartPoint) -> WeightsFile:
     """The file with the weights that a run begins with."""
-    return WeightsFile(run.start_file, f"the run {start.run}")
+    return WeightsFile(run.start_file, tr("the run {run}", run=start.run))
 
 
 def earlier_head(start: StartPoint, recipe: Recipe, class_names: tuple[str, ...]) -> EarlierHead:

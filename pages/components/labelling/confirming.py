@@ -158,5 +158,5 @@ def _confirm(dataset: Dataset, digests: dict[str, str], name: str) -> None:
     state.remember(REFUSED, state.recall(REFUSED, frozenset()) | {(path, name) for path in wrong})
     photos = {path: digest for path, digest in digests.items() if path not in wrong}
     if photos:
-        decision = Decision(RELABEL, photos, name, CONFIRMED)
+        decision = Decision(RELABEL, photos, name, tr(CONFIRMED))
         decisions.keep(dataset.review.root, lambda review: review.with_decision(decision))

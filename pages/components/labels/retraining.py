@@ -13,7 +13,7 @@ from core.data.subsets import NO_SUBSET, TRAINING
 from core.language import tr
 from core.models.backbones import backbone
 from core.recipe.recipe import Recipe, default_recipe
-from core.runs.store import FINISHED, Label, Run
+from core.runs.store import CORRECTED, FINISHED, Label, Run
 from core.training.launch import launch
 from pages.components.cached import datasets, runs, services
 from pages.components.compare import comparison_view
@@ -21,8 +21,6 @@ from pages.components.shared import markdown, run_descriptions, state
 from pages.components.shared.report_errors import reporting
 from pages.components.shared.run_descriptions import LoadedRun
 from pages.components.train import variant
-
-SUFFIX = "corrected labels"
 
 
 def offer(dataset: Dataset) -> None:
@@ -56,9 +54,15 @@ def finished_runs(dataset: Dataset) -> list[LoadedRun]:
 
 def _before_and_after(finished: Sequence[LoadedRun]) -> tuple[str, str] | None:
     """The newest run with corrected labels, and the one before it, by their ids; None where there is no such pair."""
-    if len(finished) < 2 or not finished[0].run.read_label().name.endswith(SUFFIX):
+    if len(finished) < 2 or not _is_corrected(finished[0].run):
         return None
     return finished[0].run.id, finished[1].run.id
+
+
+def _is_corrected(run: Run) -> bool:
+    """Whether a run was trained again with corrected labels."""
+    label = run.read_label()
+    return label.purpose == CORRECTED or label.name.endswith(CORRECTED)
 
 
 def _description(before: LoadedRun | None) -> str:
@@ -83,7 +87,9 @@ def _begin(dataset: Dataset, before: LoadedRun | None) -> None:
         recipe = before.recipe if before else _default(*used)
         more = datasets.pseudo_labels_for(dataset, recipe, parts)
         name = run_descriptions.name_of(before.run, before.recipe) if before else run_descriptions.describe(recipe)
-        label = Label(name if name.endswith(SUFFIX) else f"{name} · {SUFFIX}")
+        if before is None or not _is_corrected(before.run):
+            name = tr("{run} · corrected labels", run=name)
+        label = Label(name, purpose=CORRECTED)
         services.preview_worker().close()
         run = launch(runs.queue(), recipe, *used, services.warm_trainer(), label, more)
     state.open_run(run.id)

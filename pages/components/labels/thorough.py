@@ -14,7 +14,6 @@ from core.training.thorough_check import checks
 from core.training.thorough_check.checks import Request
 from pages.components.cached import datasets, runs, services
 from pages.components.labels.features import status_while
-from pages.components.runs.run_text import describe_place
 from pages.components.shared import markdown
 from pages.components.shared.report_errors import ask, reporting, telling
 
@@ -22,6 +21,14 @@ LOOK_EVERY_SECONDS = 0.7
 QUICK, THOROUGH = "quick", "thorough"
 TITLES = {QUICK: tr_mark("Quick check"), THOROUGH: tr_mark("Thorough check")}
 SHOWN = "label-check-result"
+
+WAITS = {
+    0: tr_mark("Thorough check: next in the queue"),
+    1: tr_mark("Thorough check: second in the queue"),
+    2: tr_mark("Thorough check: third in the queue"),
+    3: tr_mark("Thorough check: fourth in the queue"),
+}
+"""A place in the queue by the number of runs before it; further back it is a number."""
 
 ENDINGS = {
     STOPPED: tr_mark("You stopped the thorough check."),
@@ -126,7 +133,7 @@ def _watch(run: Run) -> None:
         if status.state == QUEUED:
             order, _ = runs.queue().queued_and_active()
             place = order.index(run) if run in order else 0
-            waits = tr("Thorough check: {place}", place=describe_place(place).lower())
+            waits = tr(WAITS[place]) if place in WAITS else tr("Thorough check: {count} runs ahead of it", count=place)
             st.markdown(f":material/schedule: **{waits}**", width="stretch")
         else:
             stage = markdown.escape(text_of(status.message))

@@ -86,11 +86,11 @@ def _train_on(run: Run) -> None:
         recipe = read_recipe(run)
         if can_be_started_from(run) and backbone(recipe.backbone).pretrained:
             st.button(
-                "Train on from this model",
+                tr("Train on from this model"),
                 icon=":material/route:",
                 key="train-on",
                 type="tertiary",
-                help="A new run that begins with what this one has learned. Its photos and classes may be others.",
+                help=tr("A new run that begins with what this one has learned. Its photos and classes may be others."),
                 on_click=_hand_over,
                 args=(replace(recipe, start_from=run.id, weights="imagenet", more_epochs=()),),
             )

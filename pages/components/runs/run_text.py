@@ -127,23 +127,34 @@ def card_facts(status: Status, recipe: Recipe) -> list[tuple[str, str]]:
 def describe_start(start: StartPoint) -> str:
     """What a run starts from, as Markdown."""
     name, classes = markdown.escape(start.name), markdown.escape(formatting.listed(start.class_names, MOST_NAMES))
-    return f"It starts from the model of the earlier run **{name}**, which knew {classes}."
+    return tr("It starts from the model of the earlier run **{run}**, which knew {classes}.", run=name, classes=classes)
 
 
 def describe_seen(start: StartPoint, status: Status) -> str:
     """Why an accuracy is too good: photos that the earlier model has learned from. Markdown; empty without any."""
     name = markdown.escape(start.name)
-    words = [
-        f"{count:,} of its {subset} photos were in the training of **{name}**: its {subset} accuracy is too good."
-        for subset, count in (("test", status.seen_test), ("validation", status.seen_validation))
-        if count
-    ]
-    if status.seen_unknown:
-        words.append(
-            f"The content of {status.seen_unknown:,} of the photos that **{name}** was trained on is not known any"
-            " more, so there may be more."
-        )
-    return " ".join(words)
+    counts = (status.seen_test or 0, status.seen_validation or 0, status.seen_unknown or 0)
+    words = (
+        tr_plural(
+            "{count} of its test photos was in the training of **{run}**: its test accuracy is too good.",
+            "{count} of its test photos were in the training of **{run}**: its test accuracy is too good.",
+            counts[0],
+            run=name,
+        ),
+        tr_plural(
+            "{count} of its validation photos was in the training of **{run}**: its validation accuracy is too good.",
+            "{count} of its validation photos were in the training of **{run}**: its validation accuracy is too good.",
+            counts[1],
+            run=name,
+        ),
+        tr(
+            "The content of {count} of the photos that **{run}** was trained on is not known any more, so there may be"
+            " more.",
+            count=counts[2],
+            run=name,
+        ),
+    )
+    return sentences(*(each for each, count in zip(words, counts, strict=True) if count))
 
 
 def describe_ending(status: Status) -> str:

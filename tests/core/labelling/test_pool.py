@@ -11,9 +11,16 @@ from core.data.scan.layout import BY_HAND, Layout
 from core.errors import DataError
 from core.labelling import pool as pools
 from core.labelling.pool import CONFIRMED, LEFT_OUT, UNLABELLED, Labels, Pool
+from core.language import reading, tr
+from tests.catalogues import second_language
 from tests.core.data.conftest import encode, place, scene
 
 HAND = Layout(BY_HAND)
+
+CONFIRMED_IN_CHINESE = f"""
+msgid "{CONFIRMED}"
+msgstr "传播后确认"
+"""
 
 
 def look(root: Path, photos: int) -> Scan:
@@ -33,7 +40,9 @@ def decision(found: Scan, action: str, position: int, label: str = "") -> Decisi
     return Decision(action, {found.folder.paths[position]: found.digests[position].tobytes().hex()}, label)
 
 
-def test_a_pool_holds_the_photos_that_have_features_and_their_labels(tmp_path: Path) -> None:
+def test_a_pool_holds_the_photos_that_have_features_and_their_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = look(tmp_path, 8)
     values, row_of = rows(found, 3)
     pool = Pool.of(found, values, row_of)
@@ -51,8 +60,14 @@ def test_a_pool_holds_the_photos_that_have_features_and_their_labels(tmp_path: P
     }  # fmt: skip
     assert (labels.labelled.tolist(), labels.open.tolist()) == ([0, 3], [1, 2, 5, 6])
     assert labels.counts.tolist() == [0, 1, 1]
-    confirmed = Decision(RELABEL, decision(found, RELABEL, 4, "key").photos, "key", CONFIRMED)
-    later = Labels.of(pool, prepare(found, review.with_decision(confirmed)))
+    photos = decision(found, RELABEL, 4, "key").photos
+    with second_language(tmp_path / "locale", CONFIRMED_IN_CHINESE, monkeypatch), reading("zh"):
+        in_chinese = Decision(RELABEL, photos, "key", tr(CONFIRMED))
+    for why in (CONFIRMED, in_chinese.why):  # the first as former versions kept it
+        confirmed = Decision(RELABEL, photos, "key", why)
+        assert Labels.of(pool, prepare(found, review.with_decision(confirmed))).confirmed.nonzero()[0].tolist() == [3]
+    assert in_chinese.why == "传播后确认"
+    later = Labels.of(pool, prepare(found, review.with_decision(in_chinese)))
     assert later.confirmed.nonzero()[0].tolist() == [3] and later.judging.tolist() == [True, False]
     assert not labels.confirmed.any() and later.token != labels.token
     assert labels.token != replace(labels, values=np.zeros(7, np.intp)).token
