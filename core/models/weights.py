@@ -265,7 +265,8 @@ def load_saved(model: "keras.Model", file: WeightsFile) -> None:
     except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
         raise WeightsError(
             tr(
-                "The weights in {file}, from {origin}, cannot be used for {network} ({reason}). Start from another run.",
+                "The weights in {file}, from {origin}, cannot be used for {network} ({reason}). Start from another"
+                " run.",
                 file=str(file.path),
                 origin=file.origin,
                 network=model.name,

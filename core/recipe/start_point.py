@@ -170,8 +170,8 @@ def run_to_start_from(recipe: Recipe, store: RunStore) -> Run:
     if theirs.key != ours.key:
         raise RecipeError(
             tr(
-                "The run to start from has trained {theirs}, and this recipe trains {ours}. Weights fit the same variant"
-                " only: choose {theirs}, or another run to start from.",
+                "The run to start from has trained {theirs}, and this recipe trains {ours}. Weights fit the same"
+                " variant only: choose {theirs}, or another run to start from.",
                 theirs=theirs.name,
                 ours=ours.name,
             )

@@ -341,7 +341,7 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], bytes], str]] = {
     "no split at all": (with_entry("split.csv", b"\x00\xff"), "split of this run"),
     "a status of text": (edited("status.json", epoch="many"), "epoch = 'many'"),
     "a status with a message of lists": (edited("status.json", way={"key": "a", "values": {"b": []}}), "way"),
-    "a status with a huge value": (edited("status.json", way={"key": "a", "values": {"b": 1e300}}), "way"),
+    "a status with a huge value": (edited("status.json", way={"key": "a", "values": {"b": 1e300}}), "too many values"),
     "a status of no number": (
         with_entry("status.json", b'{"state": "stopped", "created": NaN}'),
         "NaN is not a number",
