@@ -15,6 +15,7 @@ from core import formatting
 from core.data.dataset import Dataset
 from core.data.scan.folder import ImageFolder
 from core.errors import RunNotFound
+from core.language import tr
 from core.models.architecture import Layer, head_layers
 from core.models.backbones import Backbone, backbone
 from core.recipe.augmentations import AUGMENTATION_OF, Choice, default_augmentations
@@ -52,11 +53,14 @@ MOST_THUMBNAILS = 12
 def show_augmentations(folder: ImageFolder, training_photos: int) -> Mapping[str, Choice]:
     """Which augmentations are on, what they cost, and the way to change them."""
     found = state.augmentations(default_augmentations(folder.class_names))
-    names = ", ".join(AUGMENTATION_OF[key].name.lower() for key in found) or "none"
-    st.markdown(f"**Augmentations:** {names}")
+    if found:
+        names = formatting.listed([AUGMENTATION_OF[key].name.lower() for key in found], len(found))
+        st.markdown(tr("**Augmentations:** {names}", names=names))
+    else:
+        st.markdown(tr("**Augmentations:** none"))
     if found:
         st.caption(describe_costs(services.augmentation_costs().milliseconds(found), training_photos))
-    st.page_link("pages/prepare/augmentations.py", label="Change them", icon=":material/auto_fix_high:")
+    st.page_link("pages/prepare/augmentations.py", label=tr("Change them"), icon=":material/auto_fix_high:")
     return found
 
 
@@ -75,27 +79,33 @@ def set_up(dataset: Dataset) -> None:
     few = are_few(counts.training, len(folder.class_names))
     minutes = length.choose(start, replace(usual, augmentations=augmentations), counts, few=few)
     go = st.container()
-    with st.expander("Change how it learns", icon=":material/tune:", key=f"change-{minutes > 0}", expanded=not minutes):
+    with st.expander(
+        tr("Change how it learns"), icon=":material/tune:", key=f"change-{minutes > 0}", expanded=not minutes
+    ):
         recipe = choose_recipe(
             start, dataset, (folder, parts), counts, {"minutes": minutes, "unlabelled": more is not None}, usual
         )
-    if go.button("Start training", key="start", type="primary", icon=":material/play_arrow:", width="stretch"):
+    if go.button(tr("Start training"), key="start", type="primary", icon=":material/play_arrow:", width="stretch"):
         begin(dataset, recipe)
 
 
 def show_photos(folder: ImageFolder, without: Sequence[str], limit: int) -> None:
     """Which photos will be learned from: their name, how many, and some of each class as far as there is room."""
-    left_out = f" · without {markdown.escape(', '.join(without))}" if without else ""
-    limited = f" · at most {formatting.photos(limit, 'training')} per class" if limit else ""
+    photos, classes = formatting.photos(len(folder)), len(folder.class_names)
+    words = [
+        f"**{markdown.escape(folder.root.name)}**",
+        tr("{photos} in {count} classes", photos=photos, count=classes),
+    ]
+    if without:
+        words.append(tr("without {classes}", classes=markdown.escape(formatting.listed(without, len(without)))))
+    if limit:
+        words.append(tr("at most {photos} per class", photos=formatting.photos(limit, "training")))
     st.html(STYLE)
     labels = np.unique(folder.labels)[:MOST_THUMBNAILS]
     each = MOST_THUMBNAILS // len(labels)
     members = np.concatenate([np.flatnonzero(folder.labels == label)[:each] for label in labels])
     with st.container(key="train-photos", gap="xsmall"):
-        st.markdown(
-            f"**{markdown.escape(folder.root.name)}** · {formatting.photos(len(folder))} in"
-            f" {len(folder.class_names):,} classes{left_out}{limited}"
-        )
+        st.markdown(" · ".join(words))
         thumbnails.show_thumbnails(folder, members.tolist())
 
 
@@ -120,14 +130,14 @@ def choose_recipe(
     left, right = st.columns([1, 1], gap="large")
     timed, few = minutes > 0, are_few(counts.training, len(folder.class_names))
     with left:
-        st.header("Network", anchor=False)
+        st.header(tr("Network"), anchor=False)
         choose = variant.choose_for_minutes if timed else variant.choose
         chosen, values["weights"], values["start_from"] = choose(start)
         taken = st.container()
         around = choose_point(chosen, start, timed, values["weights"], few)
         drawn = st.container()
     with right:
-        st.header("How long", anchor=False)
+        st.header(tr("How long"), anchor=False)
         if timed:
             length.exact_minutes(start, minutes)
         alone = few and around.point == "none"
@@ -162,7 +172,8 @@ def choose_recipe(
             lr_finder_view.show_lr_finder(recipe, folder, parts)
     with above:
         recipes_view.box(start, recipe, dataset.folder, counts.training)
-        st.button("Reset to the defaults", icon=":material/undo:", disabled=recipe == usual, on_click=draft.start_over)
+        words = tr("Reset to the defaults")
+        st.button(words, icon=":material/undo:", disabled=recipe == usual, on_click=draft.start_over)
     keep_warm(chosen)
     return recipe
 
@@ -174,14 +185,14 @@ def choose_classes(dataset: Dataset, start: Draft) -> tuple[str, ...]:
         return ()
     return tuple(
         st.multiselect(
-            "Classes to leave out",
+            tr("Classes to leave out"),
             names,
             start.first("without_classes", ()),
             key=draft.classes_key(dataset, start),
             max_selections=len(names) - 2,
             persist_state="session",
-            placeholder=f"None: all {len(names):,} classes are learned",
-            help="For this run only. The photos stay where they are.",
+            placeholder=tr("None: all {count} classes are learned", count=len(names)),
+            help=tr("For this run only. The photos stay where they are."),
         )
     )
 
@@ -191,7 +202,7 @@ def choose_point(chosen: Backbone, start: Draft, timed: bool, kind: str, few: bo
     scratch = not timed and (not chosen.pretrained or kind == "random")
     if timed:
         return Around(chosen, default_unfreeze_point(chosen, few=few), from_scratch=False, timed=True)
-    st.header("Trainable layers", anchor=False)
+    st.header(tr("Trainable layers"), anchor=False)
     point = "all" if scratch else network_view.chosen_point(chosen, start, few=few)
     return Around(chosen, point, scratch, timed=False)
 
@@ -199,9 +210,9 @@ def choose_point(chosen: Backbone, start: Draft, timed: bool, kind: str, few: bo
 def choose_layer(around: Around, start: Draft) -> str:
     """The layer within the unfreeze point's block that learning begins at; empty for the whole block."""
     if around.timed:
-        st.caption("The time budget decides which layers are trained.")
+        st.caption(tr("The time budget decides which layers are trained."))
     elif around.from_scratch:
-        st.caption("Everything is trained from the start, so there is nothing to unfreeze.")
+        st.caption(tr("Everything is trained from the start, so there is nothing to unfreeze."))
     else:
         return network_view.choose_layer(around.chosen, around.point, start)
     return ""
@@ -209,13 +220,17 @@ def choose_layer(around: Around, start: Draft) -> str:
 
 def explain(places: Mapping[str, DeltaGenerator], around: Around, head: Sequence[Layer]) -> None:
     """What the expert section says besides its widgets."""
-    places[expert.HEAD].caption(f"This head has {drawings.count(sum(each.parameters for each in head))} parameters.")
+    parameters = drawings.count(sum(each.parameters for each in head))
+    places[expert.HEAD].caption(tr("This head has {number} parameters.", number=parameters))
     if not around.skips_blocks:
         places[expert.REGULAR].caption(
-            f"There is no drop-connect: {around.chosen.name} has no blocks that can be skipped in training."
+            tr(
+                "There is no drop-connect: {network} has no blocks that can be skipped in training.",
+                network=around.chosen.name,
+            )
         )
     with places[expert.LOGS]:
-        st.caption("To view the logs of all runs:")
+        st.caption(tr("To view the logs of all runs:"))
         command = f'uv run --extra tensorboard tensorboard --logdir "{services.settings().runs_folder}"'
         st.code(command, language="bash", wrap_lines=True)
 
@@ -227,7 +242,7 @@ def show_costs(chosen: Backbone, recipe: Recipe, head: Sequence[Layer], counts: 
     milliseconds = services.augmentation_costs().milliseconds(recipe.augmentations)
     augmenting = None if milliseconds is None else milliseconds / 1000 * (chosen.resolution / 224) ** 2
     costs = costs_of(recipe, chosen, plans, known.throughput, counts, augmenting)
-    st.header("What it takes", anchor=False)
+    st.header(tr("What it takes"), anchor=False)
     network_view.show_costs(chosen, plans, costs, known, head)
 
 
@@ -256,8 +271,8 @@ def show_chosen_run(run_id: str) -> None:
         run = runs.store().get(run_id)
     except RunNotFound as error:
         st.info(markdown.escape(error), icon=":material/search_off:")
-        st.button("Start a new run", icon=":material/add:", on_click=state.close_run)
-        st.page_link("pages/train/runs.py", label="All runs", icon=":material/history:")
+        st.button(tr("Start a new run"), icon=":material/add:", on_click=state.close_run)
+        st.page_link("pages/train/runs.py", label=tr("All runs"), icon=":material/history:")
         return
     show_run(run)
 
@@ -265,11 +280,14 @@ def show_chosen_run(run_id: str) -> None:
 if state.run_id():
     show_chosen_run(state.run_id())
 else:
-    elements.page_head("Train")
+    elements.page_head(tr("Train"))
     _, going = runs.queue().queued_and_active()
     if going:
-        what = "label check" if runs.queue().is_check(going[0]) else "run"
-        st.info(f"A {what} is in progress; a run that you start now is queued.", icon=":material/hourglass_top:")
-        if st.button("Show it"):
+        if runs.queue().is_check(going[0]):
+            words = tr("A label check is in progress; a run that you start now is queued.")
+        else:
+            words = tr("A run is in progress; a run that you start now is queued.")
+        st.info(words, icon=":material/hourglass_top:")
+        if st.button(tr("Show it")):
             watch(going[0])
     set_up(dataset_choice.dataset_or_stop())

@@ -232,15 +232,18 @@ def rate_data(sweeps: Sequence[Sweep]) -> pd.DataFrame:
     for sweep in sweeps:
         lowest = np.minimum.accumulate(sweep.losses) * MOST_OF_LOWEST
         for rate, loss, most in zip(sweep.rates, sweep.losses, lowest, strict=True):
-            rows.append((_phase_name(sweep), rate, min(loss, most), ""))
+            rows.append((phase_name(sweep.phase), rate, min(loss, most), ""))
         if sweep.suggestion is not None:
             near = int(np.argmin(np.abs(np.log(sweep.rates / sweep.suggestion))))
-            rows.append((_phase_name(sweep), sweep.suggestion, float(sweep.losses[near]), f"{sweep.suggestion:.2g}"))
+            rows.append(
+                (phase_name(sweep.phase), sweep.suggestion, float(sweep.losses[near]), f"{sweep.suggestion:.2g}")
+            )
     return pd.DataFrame(rows, columns=["phase", "rate", "loss", "mark"])
 
 
-def _phase_name(sweep: Sweep) -> str:
-    return tr(PHASE_NAMES[sweep.phase]) if sweep.phase in PHASE_NAMES else sweep.phase
+def phase_name(phase: str) -> str:
+    """What a phase of training is called."""
+    return tr(PHASE_NAMES[phase]) if phase in PHASE_NAMES else phase
 
 
 def rate_chart() -> dict[str, Any]:

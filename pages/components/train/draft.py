@@ -13,6 +13,7 @@ from core.data.dataset import Dataset
 from core.data.scan.folder import ImageFolder
 from core.data.subsets import TRAINING
 from core.errors import RecipeError, UnfreezeError
+from core.language import tr
 from core.models.backbones import backbone
 from core.recipe.recipe import Recipe
 from core.recipe.recipe_book import Loaded, fitted_to
@@ -64,7 +65,7 @@ def present(dataset: Dataset) -> Draft:
             _, parts = datasets.used(dataset, recipe.split_seed)
             start_from(fitted_to(recipe, dataset.folder, int(np.sum(parts == TRAINING))))
         except RecipeError as error:
-            start_over((str(error),))
+            start_over((error.text,))
     return kept(dataset.folder)
 
 
@@ -117,9 +118,12 @@ def start_from(loaded: Loaded) -> None:
     if recipe.start_from:
         try:
             name = run_descriptions.name_or_id(run_to_start_from(recipe, runs.store()))
-            notes += (f"It starts from the model of “{name}”, so the variant is {backbone(recipe.backbone).name}.",)
+            network = backbone(recipe.backbone).name
+            notes += (
+                tr("It starts from the model of “{run}”, so the variant is {network}.", run=name, network=network),
+            )
         except UnfreezeError as error:
-            recipe, notes = replace(recipe, start_from=""), (*notes, str(error))
+            recipe, notes = replace(recipe, start_from=""), (*notes, error.text)
     _put(recipe, notes)
 
 

@@ -7,18 +7,19 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.language import tr, tr_mark, tr_plural
 from core.models.backbones import Backbone
 from core.recipe.recipe import CHOICES, RANGES, SWITCHES, Recipe, usual
 from pages.components.train.draft import Draft
 
 RATE, REGULAR, HEAD, EPOCHS, UNFREEZING, SEEDS, LOGS = GROUPS = (
-    "Learning rate",
-    "Regularisation",
-    "Head",
-    "Epochs",
-    "Unfreezing",
-    "Seeds",
-    "Logs",
+    tr_mark("Learning rate"),
+    tr_mark("Regularisation"),
+    tr_mark("Head"),
+    tr_mark("Epochs"),
+    tr_mark("Unfreezing"),
+    tr_mark("Seeds"),
+    tr_mark("Logs"),
 )
 
 WIDTH = 220
@@ -29,16 +30,16 @@ CHOICE_NAMES: Mapping[str, str] = {
     "adamw": "AdamW",
     "sgd": "SGD",
     "rmsprop": "RMSprop",
-    "cosine": "Cosine",
-    "plateau": "On a plateau",
-    "constant": "Constant",
-    "average": "Average",
-    "max": "Maximum",
-    "flatten": "Flatten",
-    "regression": "Regression",
-    "random": "Random",
+    "cosine": tr_mark("Cosine"),
+    "plateau": tr_mark("On a plateau"),
+    "constant": tr_mark("Constant"),
+    "average": tr_mark("Average"),
+    "max": tr_mark("Maximum"),
+    "flatten": tr_mark("Flatten"),
+    "regression": tr_mark("Regression"),
+    "random": tr_mark("Random"),
 }
-"""Names of the choices on the screen."""
+"""Names of the choices on the screen, in English; those of optimizers are the same everywhere."""
 
 
 @dataclass(frozen=True)
@@ -112,101 +113,168 @@ class Row:
 
 
 ROWS: tuple[Row, ...] = (
-    Row("optimizer", "Optimizer", "How gradients become weight updates; Adam needs the least tuning.", RATE),
-    Row("momentum", "Momentum", "Fraction of the last update that is carried over.", RATE, _with("optimizer", "sgd")),
-    Row("weight_decay", "Weight decay", "How much each step shrinks the weights.", RATE, _with("optimizer", "adamw")),
+    Row(
+        "optimizer",
+        tr_mark("Optimizer"),
+        tr_mark("How gradients become weight updates; Adam needs the least tuning."),
+        RATE,
+    ),
+    Row(
+        "momentum",
+        tr_mark("Momentum"),
+        tr_mark("Fraction of the last update that is carried over."),
+        RATE,
+        _with("optimizer", "sgd"),
+    ),
+    Row(
+        "weight_decay",
+        tr_mark("Weight decay"),
+        tr_mark("How much each step shrinks the weights."),
+        RATE,
+        _with("optimizer", "adamw"),
+    ),
     Row(
         "head_learning_rate",
-        "Learning rate, head",
-        "Step size while only the head is trained. Where the head has to start from random weights, as with MixUp, ten"
-        " times as much is taken, up to 0.01.",
+        tr_mark("Learning rate, head"),
+        tr_mark(
+            "Step size while only the head is trained. Where the head has to start from random weights, as with MixUp,"
+            " ten times as much is taken, up to 0.01."
+        ),
         RATE,
         _pretrained,
     ),
     Row(
         "fine_tune_learning_rate",
-        "Learning rate, fine-tuning",
-        "Small, so that the pretrained weights are not destroyed.",
+        tr_mark("Learning rate, fine-tuning"),
+        tr_mark("Small, so that the pretrained weights are not destroyed."),
         RATE,
         _pretrained,
     ),
     Row(
         "scratch_learning_rate",
-        "Learning rate, from scratch",
-        "Step size while everything is trained from random weights.",
+        tr_mark("Learning rate, from scratch"),
+        tr_mark("Step size while everything is trained from random weights."),
         RATE,
         _from_scratch,
     ),
     Row(
         "schedule",
-        "Schedule",
-        "How the learning rate changes after its peak: cosine decay to 0, reduced whenever the validation loss stops"
-        " improving, or constant.",
+        tr_mark("Schedule"),
+        tr_mark(
+            "How the learning rate changes after its peak: cosine decay to 0, reduced whenever the validation loss"
+            " stops improving, or constant."
+        ),
         RATE,
     ),
     Row(
         "plateau_patience",
-        "Patience",
-        "Validations without improvement before the rate is reduced.",
+        tr_mark("Patience"),
+        tr_mark("Validations without improvement before the rate is reduced."),
         RATE,
         _with("schedule", "plateau"),
     ),
-    Row("plateau_factor", "Factor", "The rate is multiplied by this.", RATE, _with("schedule", "plateau")),
-    Row("warm_up_epochs", "Warm-up, epochs", "Epochs over which the rate rises to its peak in each phase.", RATE),
-    Row("label_smoothing", "Label smoothing", "Fraction of the target spread evenly over all classes.", REGULAR),
-    Row("mixup", "Mixup α", "Blends pairs of photos; 0.2 is usual, 0 turns it off.", REGULAR),
-    Row("cutmix", "CutMix α", "Pastes a piece of one photo into another; 1 is usual, 0 turns it off.", REGULAR),
+    Row(
+        "plateau_factor",
+        tr_mark("Factor"),
+        tr_mark("The rate is multiplied by this."),
+        RATE,
+        _with("schedule", "plateau"),
+    ),
+    Row(
+        "warm_up_epochs",
+        tr_mark("Warm-up, epochs"),
+        tr_mark("Epochs over which the rate rises to its peak in each phase."),
+        RATE,
+    ),
+    Row(
+        "label_smoothing",
+        tr_mark("Label smoothing"),
+        tr_mark("Fraction of the target spread evenly over all classes."),
+        REGULAR,
+    ),
+    Row("mixup", tr_mark("Mixup α"), tr_mark("Blends pairs of photos; 0.2 is usual, 0 turns it off."), REGULAR),
+    Row(
+        "cutmix",
+        tr_mark("CutMix α"),
+        tr_mark("Pastes a piece of one photo into another; 1 is usual, 0 turns it off."),
+        REGULAR,
+    ),
     Row(
         "drop_connect",
-        "Drop-connect",
-        "Probability of skipping the last block in a step; lower for earlier blocks.",
+        tr_mark("Drop-connect"),
+        tr_mark("Probability of skipping the last block in a step; lower for earlier blocks."),
         REGULAR,
         _skips_blocks,
     ),
-    Row("ema", "Moving average of weights", "Its momentum, 0.99 or more; the average is saved. 0 = off.", REGULAR),
+    Row(
+        "ema",
+        tr_mark("Moving average of weights"),
+        tr_mark("Its momentum, 0.99 or more; the average is saved. 0 = off."),
+        REGULAR,
+    ),
     Row(
         "pooling",
-        "Pooling",
-        "What the head gets of the last feature map: the average or maximum of each channel, or all values.",
+        tr_mark("Pooling"),
+        tr_mark("What the head gets of the last feature map: the average or maximum of each channel, or all values."),
         HEAD,
     ),
     Row(
         "head_start",
-        "Starts from",
-        "The logistic regression on the features of the frozen layers, found in a moment, or random weights.",
+        tr_mark("Starts from"),
+        tr_mark("The logistic regression on the features of the frozen layers, found in a moment, or random weights."),
         HEAD,
         _pretrained,
     ),
-    Row("head_batch_norm", "BatchNorm", "Normalises the input of the head over each batch.", HEAD),
-    Row("dropout", "Dropout", "Fraction of features dropped at random in each step.", HEAD),
+    Row("head_batch_norm", tr_mark("BatchNorm"), tr_mark("Normalises the input of the head over each batch."), HEAD),
+    Row("dropout", tr_mark("Dropout"), tr_mark("Fraction of features dropped at random in each step."), HEAD),
     Row(
         "photos_per_class",
-        "Training photos per class",
-        "At most so many of each class are learned from; 0 = all. Validation and test photos stay the same.",
+        tr_mark("Training photos per class"),
+        tr_mark("At most so many of each class are learned from; 0 = all. Validation and test photos stay the same."),
         EPOCHS,
     ),
-    Row("batch_size", "Batch size", "Photos per step. Halve it when memory runs out.", EPOCHS),
-    Row("steps_per_epoch", "Steps per epoch", "0 = one full pass over the training photos.", EPOCHS),
-    Row("validate_every", "Validate every … steps", "0 = once at the end of each epoch.", EPOCHS),
-    Row("early_stopping", "Early stopping", "Validations without improvement that end a phase; 0 = never.", EPOCHS),
-    Row("shuffle", "Shuffle", "Each epoch takes the photos in a new random order.", EPOCHS),
+    Row("batch_size", tr_mark("Batch size"), tr_mark("Photos per step. Halve it when memory runs out."), EPOCHS),
+    Row("steps_per_epoch", tr_mark("Steps per epoch"), tr_mark("0 = one full pass over the training photos."), EPOCHS),
+    Row("validate_every", tr_mark("Validate every … steps"), tr_mark("0 = once at the end of each epoch."), EPOCHS),
+    Row(
+        "early_stopping",
+        tr_mark("Early stopping"),
+        tr_mark("Validations without improvement that end a phase; 0 = never."),
+        EPOCHS,
+    ),
+    Row("shuffle", tr_mark("Shuffle"), tr_mark("Each epoch takes the photos in a new random order."), EPOCHS),
     Row(
         "gradual",
-        "Gradual unfreezing",
-        "Fine-tuning starts with the last block and unfreezes one more at a time.",
+        tr_mark("Gradual unfreezing"),
+        tr_mark("Fine-tuning starts with the last block and unfreezes one more at a time."),
         UNFREEZING,
         _frees_several,
     ),
     Row(
         "views",
-        "Cached versions of each photo",
-        "Augmented versions that are computed once. 0 = none are cached: slower.",
+        tr_mark("Cached versions of each photo"),
+        tr_mark("Augmented versions that are computed once. 0 = none are cached: slower."),
         UNFREEZING,
         _keeps_versions,
     ),
-    Row("seed", "Seed", "Fixes initial weights, order and augmentations: same seed and machine, same result.", SEEDS),
-    Row("split_seed", "Split seed", "Determines which photos are for training, validation and test.", SEEDS),
-    Row("tensorboard", "Write logs for TensorBoard", "Curves for TensorBoard, in the run's folder.", LOGS),
+    Row(
+        "seed",
+        tr_mark("Seed"),
+        tr_mark("Fixes initial weights, order and augmentations: same seed and machine, same result."),
+        SEEDS,
+    ),
+    Row(
+        "split_seed",
+        tr_mark("Split seed"),
+        tr_mark("Determines which photos are for training, validation and test."),
+        SEEDS,
+    ),
+    Row(
+        "tensorboard",
+        tr_mark("Write logs for TensorBoard"),
+        tr_mark("Curves for TensorBoard, in the run's folder."),
+        LOGS,
+    ),
 )
 
 
@@ -243,11 +311,11 @@ def section(draft: Draft, around: Around, more: int = 0) -> tuple[dict[str, Any]
         The choices that are made in it, and by group a place below its widgets for more text.
     """
     number = changes(values_now(draft, around), around) + more
-    suffix = f" · {number} change{'s' if number > 1 else ''}" if number else ""
+    title = tr_plural("Expert · {count} change", "Expert · {count} changes", number) if number else tr("Expert")
     values: dict[str, Any] = {}
     places = {}
-    with st.expander(f"Expert{suffix}", icon=":material/tune:", key="expert"):
-        for group, tab in zip(GROUPS, st.tabs(GROUPS), strict=True):
+    with st.expander(title, icon=":material/tune:", key="expert"):
+        for group, tab in zip(GROUPS, st.tabs([tr(group) for group in GROUPS]), strict=True):
             with tab:
                 _widgets(group, values, draft, around)
                 places[group] = st.container()
@@ -276,12 +344,12 @@ def _widgets(group: str, values: dict[str, Any], draft: Draft, around: Around) -
 def _choice(row: Row, first: str, draft: Draft) -> str:
     return str(
         st.segmented_control(
-            row.label,
+            tr(row.label),
             CHOICES[row.name],
             default=first,
             required=True,
-            format_func=CHOICE_NAMES.__getitem__,
-            help=row.help,
+            format_func=lambda value: tr(CHOICE_NAMES[value]),
+            help=tr(row.help),
             key=draft.key(row.name),
             persist_state="session",
         )
@@ -289,7 +357,9 @@ def _choice(row: Row, first: str, draft: Draft) -> str:
 
 
 def _switch(row: Row, first: bool, draft: Draft) -> bool:
-    return st.toggle(row.label, first, key=draft.key(row.name), help=row.help, persist_state="session", width=WIDTH)
+    return st.toggle(
+        tr(row.label), first, key=draft.key(row.name), help=tr(row.help), persist_state="session", width=WIDTH
+    )
 
 
 def _number(row: Row, first: float, draft: Draft) -> Any:
@@ -299,12 +369,12 @@ def _number(row: Row, first: float, draft: Draft) -> Any:
         small = "rate" in row.name or row.name in ("weight_decay", "ema", "momentum")
         more = {"format": "%.4g" if small else "%.2f", "step": _step(row.name, first)}
     return st.number_input(
-        row.label,
+        tr(row.label),
         kind(allowed.low),
         kind(allowed.high),
         kind(first),
         key=draft.key(row.name),
-        help=row.help,
+        help=tr(row.help),
         persist_state="session",
         width=WIDTH,
         **more,

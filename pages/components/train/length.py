@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.language import tr
+from core.language import tr, tr_mark, tr_plural
 from core.models import weights
 from core.models.backbones import Backbone, backbone
 from core.recipe.recipe import RANGES, Recipe, default_epochs
@@ -28,7 +28,7 @@ MOST_MINUTES = 240
 NOTABLY_LESS = 0.7
 """Share of the minutes that a run must take less than for that to be said."""
 
-POINTS = {"none": "only the head learns", "all": "everything learns"}
+POINTS = {"none": tr_mark("only the head learns"), "all": tr_mark("everything learns")}
 
 
 def available() -> list[Backbone]:
@@ -52,15 +52,15 @@ def choose(start: Draft, recipe: Recipe, counts: Counts, *, few: bool) -> int:
     choices = [*options, BY_EPOCHS]
     held = state.widget(start.key("length")) in choices  # then Streamlit wants no other beginning
     chosen = st.radio(
-        "How long may it take?",
+        tr("How long may it take?"),
         choices,
         index=0 if held else choices.index(first),
-        format_func=lambda minutes: f"{minutes} min" if minutes else "By epochs",
-        captions=[*_what_each_is(options, recipe, counts, few=few), "You choose the network and its epochs."],
+        format_func=lambda minutes: tr("{minutes} min", minutes=minutes) if minutes else tr("By epochs"),
+        captions=[*_what_each_is(options, recipe, counts, few=few), tr("You choose the network and its epochs.")],
         key=start.key("length"),
         persist_state="session",
         width="stretch",
-        help=glossary.MEANINGS[glossary.BLOCK],
+        help=glossary.meaning(glossary.BLOCK),
     )
     return int(chosen)
 
@@ -95,18 +95,25 @@ def said_once(options: Sequence[int], words: Sequence[str]) -> list[str]:
 def _describe(fitting: Recipe, minutes: int, seconds: float) -> str:
     point = fitting.unfreeze_point
     chosen = backbone(fitting.backbone)
-    learn, blocks = len(chosen.trainable_blocks(point)), len(chosen.blocks)
-    words = POINTS.get(point, f"the last {learn} of {blocks} blocks learn" if learn > 1 else "the last block learns")
-    epochs = fitting.head_epochs + fitting.fine_tune_epochs
-    less = f", done in {max(1, round(seconds / 60))} min" if seconds < NOTABLY_LESS * 60 * minutes else ""
-    return f"{chosen.name}, {words}, {epochs} epochs{less}"
+    learn = len(chosen.trainable_blocks(point))
+    if point in POINTS:
+        words = tr(POINTS[point])
+    else:
+        words = tr_plural(
+            "the last block learns", "the last {count} of {blocks} blocks learn", learn, blocks=len(chosen.blocks)
+        )
+    epochs = tr_plural("{count} epoch", "{count} epochs", fitting.head_epochs + fitting.fine_tune_epochs)
+    values = {"network": chosen.name, "what": words, "epochs": epochs}
+    if seconds < NOTABLY_LESS * 60 * minutes:
+        return tr("{network}, {what}, {epochs}, done in {minutes} min", **values, minutes=max(1, round(seconds / 60)))
+    return tr("{network}, {what}, {epochs}", **values)
 
 
 def exact_minutes(start: Draft, chosen: int) -> None:
     """A field for any other number of minutes."""
     key = start.key(f"minutes-{chosen}")
     st.number_input(
-        "Minutes, counted from pressing Start",
+        tr("Minutes, counted from pressing Start"),
         1,
         MOST_MINUTES,
         chosen,
@@ -115,10 +122,11 @@ def exact_minutes(start: Draft, chosen: int) -> None:
         args=(start, key),
         width=320,
     )
-    st.caption(
-        ":material/timer: Training first measures this computer, then picks the network, the unfreeze point and the"
-        " number of epochs that fit. A first accuracy appears within seconds."
+    words = tr(
+        "Training first measures this computer, then picks the network, the unfreeze point and the number of epochs"
+        " that fit. A first accuracy appears within seconds."
     )
+    st.caption(f":material/timer: {words}")
 
 
 def _choose_exactly(start: Draft, key: str) -> None:
@@ -145,7 +153,7 @@ def epochs(start: Draft, training_photos: int, *, few: bool) -> dict[str, int]:
         )
         for (name, usual), label, column in zip(
             usual_epochs(training_photos, few=few).items(),
-            ("Epochs for the head", "Epochs for fine-tuning"),
+            (tr("Epochs for the head"), tr("Epochs for fine-tuning")),
             (left, right),
             strict=True,
         )

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from core.data.scan.folder import ImageFolder
 from core.errors import RunNotFound, UnfreezeError
+from core.formatting import listed
+from core.language import retold, tr
 from core.recipe.phases import FINE_TUNE, FROM_SCRATCH, HEAD
 from core.recipe.recipe import Recipe
 from core.recipe.recipe_book import Loaded
@@ -37,10 +39,12 @@ def show_lr_finder(recipe: Recipe, folder: ImageFolder, parts: NDArray[np.int8])
     run = _search()
     going = run is not None and run.state in ACTIVE
     if st.button(
-        "Find a learning rate",
+        tr("Find a learning rate"),
         icon=":material/troubleshoot:",
         disabled=going,
-        help="Tries increasing rates on some of the photos, for about a minute per phase, and suggests one for each.",
+        help=tr(
+            "Tries increasing rates on some of the photos, for about a minute per phase, and suggests one for each."
+        ),
     ):
         _start(recipe, folder, parts)
     if run is not None:
@@ -74,16 +78,17 @@ def _watch(run: Run, recipe: Recipe, going: bool) -> None:
         st.rerun()
     if going:
         st.progress(min(1.0, status.progress or 0.0), markdown.escape(text_of(status.message)))
-        st.button("Stop", icon=":material/stop:", key="stop-search", on_click=ask, args=(run.request_stop,))
+        st.button(tr("Stop"), icon=":material/stop:", key="stop-search", on_click=ask, args=(run.request_stop,))
     elif status.state != FINISHED:
-        st.caption(f":material/info: {markdown.escape(status.error or 'The search ended early.')}")
+        words = retold(status.error) or tr("The search ended early.")
+        st.caption(f":material/info: {markdown.escape(words)}")
     if found:
         st.vega_lite_chart(
             figures.rate_data(found),
             figures.rate_chart(),
             theme=None,  # its own labels are too pale to be read
             key="rates",
-            alt="Loss over the learning rate, by phase",
+            alt=tr("Loss over the learning rate, by phase"),
         )
     if found and not going:
         _offer(found, recipe)
@@ -92,11 +97,17 @@ def _watch(run: Run, recipe: Recipe, going: bool) -> None:
 def _offer(found: Sequence[Sweep], recipe: Recipe) -> None:
     rates = {FIELDS[sweep.phase]: sweep.suggestion for sweep in found if sweep.suggestion is not None}
     if not rates:
-        st.caption("The loss never clearly decreased, so no rate is suggested; the defaults are a good choice.")
+        st.caption(tr("The loss never clearly decreased, so no rate is suggested; the defaults are a good choice."))
         return
-    words = ", ".join(f"{sweep.phase} **{sweep.suggestion:.2g}**" for sweep in found if sweep.suggestion is not None)
-    st.markdown(f"Suggested: {words}")
+    words = listed(
+        [
+            f"{figures.phase_name(sweep.phase)} **{sweep.suggestion:.2g}**"
+            for sweep in found
+            if sweep.suggestion is not None
+        ]
+    )
+    st.markdown(tr("Suggested: {rates}", rates=words))
     taken = all(getattr(recipe, name) == rate for name, rate in rates.items())
-    if st.button("In use" if taken else "Use", icon=":material/check:", disabled=taken):
+    if st.button(tr("In use") if taken else tr("Use"), icon=":material/check:", disabled=taken):
         draft.start_from(Loaded(replace(recipe, **rates), ()))  # type: ignore[arg-type]
         st.rerun()  # all of the page: this is a part that is drawn by itself

@@ -7,6 +7,7 @@ import streamlit as st
 from core.data.class_names import shown_names
 from core.data.scan.folder import ImageFolder
 from core.errors import ArchitectureError, PhotoError
+from core.language import number, tr
 from core.models.architecture import Layer
 from core.models.backbones import Backbone
 from core.recipe.plan import PhasePlan, starts_from_nothing
@@ -53,15 +54,15 @@ def choose_layer(chosen: Backbone, point: str, draft: Draft) -> str:
     The layers are listed only once somebody wants to choose among them.
     """
     if point not in chosen.block_names:
-        st.caption("To start within a block, move the border in the picture to the front of one.")
+        st.caption(tr("To start within a block, move the border in the picture to the front of one."))
         return WHOLE
     first = _first_layer(chosen, point, draft)
     within = st.toggle(
-        f"Start within {point}",
+        tr("Start within {block}", block=point),
         bool(first),
         key=draft.key(f"within-{chosen.key}-{point}"),
         persist_state="session",
-        help="Keeps the first layers of this block frozen as well.",
+        help=tr("Keeps the first layers of this block frozen as well."),
     )
     if not within:
         return WHOLE
@@ -71,12 +72,12 @@ def choose_layer(chosen: Backbone, point: str, draft: Draft) -> str:
         st.warning(markdown.escape(error), icon=":material/error:")
         return WHOLE
     return st.selectbox(
-        "First trainable layer",
+        tr("First trainable layer"),
         names,
         index=names.index(first) if first in names else 0,
         key=draft.key(f"layer-{chosen.key}-{point}"),
         persist_state="session",
-        help="This layer and all later ones are trained; BatchNorm stays frozen.",
+        help=tr("This layer and all later ones are trained; BatchNorm stays frozen."),
     )
 
 
@@ -86,9 +87,9 @@ def picture(chosen: Backbone, recipe: Recipe, head: Sequence[Layer], draft: Draf
     frozen = frozen_blocks(chosen, point)
     places = [sides(chosen, head, place) for place in range(count + 1)]
     if starts_from_nothing(recipe, chosen):
-        words = f"{places[0].learns}, {places[0].warm}"
+        words = tr("{learns}, {parameters}", learns=places[0].learns, parameters=places[0].warm)
         st.html(still(chosen, row(chosen, 0, _example(folder)), words))
-        st.caption(f"{words[0].upper()}{words[1:]}: nothing is pretrained.")
+        st.caption(tr("{what}: nothing is pretrained.", what=f"{words[0].upper()}{words[1:]}"))
         return
     cut, key = 0.0, _border_key(chosen, draft)
     if layer:
@@ -113,7 +114,7 @@ def _example(folder: ImageFolder) -> Example:
 
 def every_layer(chosen: Backbone, recipe: Recipe, head: Sequence[Layer]) -> None:
     """The diagram down to the layers, once it is opened."""
-    opened = st.expander("Every layer", icon=":material/account_tree:", key="layers", on_change="rerun")
+    opened = st.expander(tr("Every layer"), icon=":material/account_tree:", key="layers", on_change="rerun")
     if opened.open:
         with opened:
             _diagram(chosen, recipe, head)
@@ -128,9 +129,11 @@ def _diagram(chosen: Backbone, recipe: Recipe, head: Sequence[Layer]) -> None:
         st.warning(markdown.escape(error), icon=":material/error:")
         return
     st.caption(
-        "Open a block, then its parts. Each line is a layer: name, type, output shape for one photo, and number of"
-        " parameters. Orange is trainable, blue is frozen, dashed has no parameters. BatchNorm stays frozen where the"
-        " weights are pretrained."
+        tr(
+            "Open a block, then its parts. Each line is a layer: name, type, output shape for one photo, and number of"
+            " parameters. Orange is trainable, blue is frozen, dashed has no parameters. BatchNorm stays frozen where"
+            " the weights are pretrained."
+        )
     )
     st.html(drawings.architecture_diagram(chosen, architecture, head, learning))
 
@@ -142,14 +145,16 @@ def show_costs(chosen: Backbone, plans: Sequence[PhasePlan], costs: Costs, known
     for cost in costs.phases:
         phase = cost.phase
         count = drawings.count(_learnable(chosen, phase.unfreeze_point, phase.unfreeze_layer) + learned)
-        rows.append((text_of(phase.message), count, str(phase.epochs), f"about {brief(cost.epoch_seconds)}"))
-    st.html(drawings.table(("Phase", "Trainable", "Epochs", "Per epoch"), rows))
-    source = "based on earlier runs on this computer" if known.measured else "a rough estimate until the first run"
+        about = tr("about {duration}", duration=brief(cost.epoch_seconds))
+        rows.append((text_of(phase.message), count, str(phase.epochs), about))
+    st.html(drawings.table((tr("Phase"), tr("Trainable"), tr("Epochs"), tr("Per epoch")), rows))
+    total = brief(costs.total)
+    if known.measured:
+        words = tr("**About {duration} in total**, based on earlier runs on this computer.", duration=total)
+    else:
+        words = tr("**About {duration} in total**, a rough estimate until the first run.", duration=total)
     icon = "bolt" if plans[-1].cached else "hourglass_top"
-    st.caption(
-        f":material/timer: **About {brief(costs.total)} in total**, {source}.  \n"
-        f":material/{icon}: {markdown.escape(text_of(plans[-1].reason))}"
-    )
+    st.caption(f":material/timer: {words}  \n:material/{icon}: {markdown.escape(text_of(plans[-1].reason))}")
 
 
 def _learnable(chosen: Backbone, point: str, layer: str) -> int:
@@ -162,5 +167,7 @@ def _learnable(chosen: Backbone, point: str, layer: str) -> int:
 def brief(seconds: float) -> str:
     """Seconds no more exactly than they are known."""
     if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    return f"{round(seconds)} s" if seconds < 90 else f"{round(seconds / 60)} min"
+        return tr("{seconds} s", seconds=number(seconds, 1))
+    if seconds < 90:
+        return tr("{seconds} s", seconds=round(seconds))
+    return tr("{minutes} min", minutes=round(seconds / 60))

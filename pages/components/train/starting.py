@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.errors import UnfreezeError
 from core.formatting import listed
+from core.language import tr
 from core.models.backbones import Backbone, backbone
 from core.recipe.recipe import Recipe
 from core.recipe.run_recipe import read_recipe
@@ -29,13 +30,13 @@ def choose(start: Draft, chosen: Backbone | None) -> str:
     place = chosen.key if chosen else "any"
     return str(
         st.selectbox(
-            "Start from",
+            tr("Start from"),
             ids,
             index=ids.index(wanted) if wanted in names else 0,
-            format_func=lambda run: names[run] if run else "Pretrained weights (ImageNet)",
+            format_func=lambda run: names[run] if run else tr("Pretrained weights (ImageNet)"),
             key=start.key(f"start-from-{place}"),
             persist_state="session",
-            help="A run can go on from what an earlier one has learned. Its classes may be others.",
+            help=tr("A run can go on from what an earlier one has learned. Its classes may be others."),
         )
     )
 
@@ -79,12 +80,12 @@ def _taken_over(run: Run, recipe: Recipe, class_names: tuple[str, ...]) -> str:
     known = [name for name, column in zip(class_names, columns, strict=True) if column >= 0]
     new = [name for name, column in zip(class_names, columns, strict=True) if column < 0]
     if not new:
-        return f"The head knows all {len(known):,} classes from that run and keeps what it has learned."
+        return tr("The head knows all {count} classes from that run and keeps what it has learned.", count=len(known))
     if known:
-        return f"Taken over by the head: {_names(known)}. New: {_names(new)}."
+        return tr("Taken over by the head: {known}. New: {new}.", known=_names(known), new=_names(new))
     if set(class_names) & set(run.class_names()):
-        return "The network is taken over. The head begins anew, because it has another pooling or BatchNorm."
-    return "The network is taken over. The head begins anew, because no class has the same name."
+        return tr("The network is taken over. The head begins anew, because it has another pooling or BatchNorm.")
+    return tr("The network is taken over. The head begins anew, because no class has the same name.")
 
 
 def _names(names: list[str]) -> str:

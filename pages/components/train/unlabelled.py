@@ -8,6 +8,7 @@ from core.data.subsets import TRAINING
 from core.errors import DataError
 from core.labelling.for_training import FLOOR, ForTraining
 from core.labelling.spreading import OFFERED_BELOW, UNEQUAL
+from core.language import sentences, tr
 from pages.components.cached import datasets
 from pages.components.shared import markdown
 from pages.components.train import draft
@@ -19,12 +20,14 @@ def choose(dataset: Dataset, start: Draft) -> ForTraining | None:
     if not len(dataset.unlabelled):
         return None
     wanted = st.toggle(
-        f"Use the {formatting.photos(len(dataset.unlabelled), 'unlabelled')}, too",
+        tr("Use the {photos}, too", photos=formatting.photos(len(dataset.unlabelled), "unlabelled")),
         start.first("unlabelled", False),
         key=start.key(f"unlabelled-{dataset.folder.root}"),
         persist_state="session",
-        help="Your labels spread to photos that look like yours. The network learns from these, too, each as much as"
-        " its label is certain. Your own labels count fully, and only photos that you have labelled judge the result.",
+        help=tr(
+            "Your labels spread to photos that look like yours. The network learns from these, too, each as much as its"
+            " label is certain. Your own labels count fully, and only photos that you have labelled judge the result."
+        ),
     )
     if not wanted:
         return None
@@ -33,29 +36,41 @@ def choose(dataset: Dataset, start: Draft) -> ForTraining | None:
         parts = draft.parts(dataset, start)
         found = datasets.unlabelled_photos(dataset, parts, without)
     except DataError as error:
-        st.warning(f"They cannot be used yet. {markdown.escape(error)}", icon=":material/warning:")
+        st.warning(sentences(tr("They cannot be used yet."), markdown.escape(error)), icon=":material/warning:")
         return None
     _say(found)
     if int((parts == TRAINING).sum()) >= OFFERED_BELOW * len(dataset.folder.class_names):
-        st.caption(f"With {OFFERED_BELOW} labels a class or more it hardly brings anything.")
+        st.caption(tr("With {count} labels a class or more it hardly brings anything.", count=OFFERED_BELOW))
     return found
 
 
 def _say(found: ForTraining) -> None:
     """How many photos these are, and what may go wrong."""
-    st.caption(
-        f":material/label: {len(found.labels):,} of the {found.unlabelled:,} are learned from. The others are less than"
-        f" {formatting.whole(FLOOR)} certain, unlike all that are labelled, or like a photo that judges the result."
+    words = tr(
+        "{count} of the {total} are learned from. The others are less than {share} certain, unlike all that are"
+        " labelled, or like a photo that judges the result.",
+        count=len(found.labels),
+        total=found.unlabelled,
+        share=formatting.whole(FLOOR),
     )
+    st.caption(f":material/label: {words}")
     if not found.helps:
         st.warning(
-            f"It may do harm here: of {found.left_out:,} labelled photos, each left out once, spreading names"
-            f" {found.right:,} rightly, a model that learns from labels alone {found.head_right:,}.",
+            tr(
+                "It may do harm here: of {total} labelled photos, each left out once, spreading names {right} rightly,"
+                " a model that learns from labels alone {head_right}.",
+                total=found.left_out,
+                right=found.right,
+                head_right=found.head_right,
+            ),
             icon=":material/warning:",
         )
     if found.imbalance >= UNEQUAL:
         st.warning(
-            f"The classes seem to be very unequal: the largest about {found.imbalance:,.0f} times the smallest. Photos"
-            " of small classes may then be taken for a large one.",
+            tr(
+                "The classes seem to be very unequal: the largest about {times} times the smallest. Photos of small"
+                " classes may then be taken for a large one.",
+                times=round(found.imbalance),
+            ),
             icon=":material/warning:",
         )

@@ -2,6 +2,8 @@
 
 import streamlit as st
 
+from core.formatting import listed
+from core.language import number, tr
 from core.models import weights
 from core.models.backbones import BACKBONES, Backbone, backbone
 from core.training.budget.time_budget import timed_variants
@@ -25,7 +27,7 @@ def choose(start: Draft) -> tuple[Backbone, str, str]:
     keys = [row.key for row in BACKBONES]
     chosen = backbone(
         st.selectbox(
-            "Variant",
+            tr("Variant"),
             keys,
             index=keys.index(start.first("backbone", default())),
             format_func=lambda key: f"{backbone(key).name} · {backbone(key).resolution} px",
@@ -35,9 +37,9 @@ def choose(start: Draft) -> tuple[Backbone, str, str]:
     )
     elements.facts(
         [
-            ("Resolution", f"{chosen.resolution} px"),
-            ("Parameters", drawings.count(sum(block.learnable + block.fixed for block in chosen.blocks))),
-            ("ImageNet top-1", f"{chosen.top1:.1f} %" if chosen.top1 else "–"),
+            (tr("Resolution"), f"{chosen.resolution} px"),
+            (tr("Parameters"), drawings.count(sum(block.learnable + block.fixed for block in chosen.blocks))),
+            (tr("ImageNet top-1"), tr("{number} %", number=number(chosen.top1, 1)) if chosen.top1 else "–"),
         ]
     )
     earlier = starting.choose(start, chosen) if chosen.pretrained else ""
@@ -50,39 +52,49 @@ def choose_for_minutes(start: Draft) -> tuple[Backbone, str, str]:
     if earlier:
         with reporting():
             chosen = starting.variant_of(earlier)
-        st.markdown(f"It trains the variant of that run: **{chosen.name}**. The rest is chosen to fit the time.")
+        st.markdown(
+            tr(
+                "It trains the variant of that run: **{network}**. The rest is chosen to fit the time.",
+                network=chosen.name,
+            )
+        )
         return chosen, "imagenet", earlier
     here = [row for row in timed_variants() if weights.look_up(row, services.settings())]
-    names = ", ".join(row.name for row in here) or "none"
-    st.markdown(f"The best variant that fits the time, of those whose weights are on this computer: **{names}**.")
+    names = listed([row.name for row in here]) or tr("none")
+    st.markdown(
+        tr(
+            "The best variant that fits the time, of those whose weights are on this computer: **{names}**.",
+            names=names,
+        )
+    )
     return backbone(default()), "imagenet", ""
 
 
 def choose_weights(chosen: Backbone, start: Draft) -> str:
     """Where the pretrained weights come from; random ones only after an explicit choice."""
     if not chosen.pretrained:
-        st.caption(
-            ":material/info: Starts from random weights, for comparison: expect less than from a pretrained variant."
-        )
+        words = tr("Starts from random weights, for comparison: expect less than from a pretrained variant.")
+        st.caption(f":material/info: {words}")
         return "imagenet"
     settings = services.settings()
     found = weights.look_up(chosen, settings)
     random = start.first_for(chosen.key, "weights", "imagenet") == "random"
     if found:
-        st.caption(
-            ":material/check_circle: Pretrained on ImageNet; the weights are on this computer"
-            f" ({markdown.escape(found.origin)})."
+        words = tr(
+            "Pretrained on ImageNet; the weights are on this computer ({origin}).", origin=markdown.escape(found.origin)
         )
+        st.caption(f":material/check_circle: {words}")
         if not random:
             return "imagenet"
     elif chosen.weights and chosen.weights.url and settings.allow_downloads:
-        st.caption(":material/download: Pretrained on ImageNet; the weights will be downloaded when you press Start.")
+        words = tr("Pretrained on ImageNet; the weights will be downloaded when you press Start.")
+        st.caption(f":material/download: {words}")
     else:
         st.caption(f":material/info: {markdown.escape(weights.describe_missing(chosen, settings))}")
     ticked = st.checkbox(
-        "Start from random weights instead",
+        tr("Start from random weights instead"),
         random,
         key=start.key(f"random-{chosen.key}"),
-        help="Shows what pretraining is worth. The result will be much worse, and is marked as such everywhere.",
+        help=tr("Shows what pretraining is worth. The result will be much worse, and is marked as such everywhere."),
     )
     return "random" if ticked else "imagenet"
