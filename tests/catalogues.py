@@ -155,12 +155,26 @@ def _faults_of(message: Message, code: str, kept: Glossary) -> Iterator[str]:
             yield "equal to the English"
         elif left := [run for run in latin_runs(text) if run not in kept.same]:
             yield f"English left in it ({left[0]})"
+        if not _is_bold_closed(text):
+            yield "stars that Markdown does not take for bold"
         if code == "zh" and re.search(r"[\u4e00-\u9fff][,:;?!()]|[,;?!()][\u4e00-\u9fff]", text):
             yield "half-width punctuation beside Chinese"
     for term in kept.terms:
         wanted = cast(list[str], term.get(code, []))
         if wanted and _has(english[-1], term) and not any(word in text for word in wanted for text in told):
             yield f"the glossary has {' or '.join(wanted)} for “{term['en']}”"
+
+
+def _is_bold_closed(text: str) -> bool:
+    """Whether every pair of "**" makes bold: no sign inside it at its edge where a letter touches it from outside.
+
+    That is what CommonMark 0.31, 6.2, calls flanking; a placeholder counts as letters.
+    """
+    parts = re.sub(r"\{\w*\}", "x", text).split("**")
+    edges = [(inside[:1], before[-1:]) for before, inside in zip(parts[::2], parts[1::2], strict=False)] + [
+        (inside[-1:], after[:1]) for inside, after in zip(parts[1::2], parts[2::2], strict=False)
+    ]
+    return len(parts) % 2 == 1 and not any(inner and not inner.isalnum() and outer.isalnum() for inner, outer in edges)
 
 
 def _has(english: str, term: Mapping[str, object]) -> bool:
