@@ -92,8 +92,12 @@ def update(code: str) -> None:
     """Bring the catalogue of a language up to date, or begin one."""
     file = file_of(code)
     catalogue = read(code) if file.exists() else Catalog(code, DOMAIN, fuzzy=False)
+    begun = catalogue.creation_date
     catalogue.update(extracted(), no_fuzzy_matching=True)
     catalogue.obsolete.clear()
+    catalogue.creation_date = begun  # so that a catalogue to which nothing is new stays as it is
+    catalogue.project, catalogue.version, catalogue.header_comment = "Unfreeze", "", f"# Unfreeze: {code}"
+    catalogue.msgid_bugs_address = catalogue.last_translator = catalogue.language_team = ""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb") as written:
         write_po(written, catalogue, width=120, sort_output=True, include_lineno=False, omit_header=False)
