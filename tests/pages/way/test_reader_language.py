@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core import language
 from core.language import reading
 from tests.catalogues import second_language
 
@@ -47,6 +48,7 @@ def test_the_address_chooses_and_what_is_unknown_is_english(two_languages: None)
         assert app.run().text[0].value == told
 
 
-def test_with_one_language_there_is_no_switch() -> None:
+def test_with_one_language_there_is_no_switch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(language, "FOLDER", tmp_path)
     app = AppTest.from_function(page).run()
     assert not app.exception and not app.selectbox
