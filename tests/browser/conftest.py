@@ -227,9 +227,14 @@ class Screen:
             self.settle()
             yield name
 
+    def button(self, name: str) -> Locator:
+        """The page's buttons of a name, apart from the arrows of choices, which Streamlit calls "Open"."""
+        named = self.page.get_by_role("button", name=name, exact=True)
+        return named.and_(self.page.locator(":not(.stSelectbox *)"))
+
     def press(self, name: str) -> None:
         """Click a button, and wait for what it brings."""
-        self.page.get_by_role("button", name=name, exact=True).click()
+        self.button(name).click()
         self.settle()
 
     def follow(self, name: str) -> None:

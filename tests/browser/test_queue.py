@@ -116,7 +116,7 @@ def test_many_runs_are_drawn_some_at_a_time_and_groups_together(
     screen = new_screen(server)
     screen.open("/runs")
     screen.press("Show more (2)")
-    expect(screen.page.get_by_role("button", name="Open")).to_have_count(21)
+    expect(screen.button("Open")).to_have_count(21)
     expect(screen.page.get_by_role("button", name="Show more")).to_have_count(0)
     expect(screen.text("2 runs")).to_be_visible()
     screen.page.get_by_text("Flips alone").click()
