@@ -5,6 +5,7 @@ nothing is translated. What it gives is a `Text`: a string that remembers what i
 again in another language, kept as JSON without being tied to one, and sent by a child process that knows no reader.
 
 The catalogues are `locale/<language>/LC_MESSAGES/unfreeze.po`, one a language; CONTRIBUTING.md says how they are made.
+What one lacks is told in English, message by message; whole numbers in it are then written as in English, too.
 """
 
 import gettext
@@ -149,11 +150,7 @@ def kept(text: str) -> Any:
 
 def number(value: float, digits: int = 0) -> str:
     """A number with so many decimals and the separators of the reader's language."""
-    if language() in {ENGLISH, "zh"}:
-        return f"{value:,.{digits}f}"
-    from babel.numbers import format_decimal
-
-    return str(format_decimal(value, format=f"#,##0.{'0' * digits}" if digits else "#,##0", locale=language()))
+    return _number(value, digits, language())
 
 
 def language() -> str:
@@ -202,7 +199,21 @@ def _known(code: str) -> str:
     return code
 
 
+def _number(value: float, digits: int, code: str) -> str:
+    if code in {ENGLISH, "zh"}:
+        return f"{value:,.{digits}f}"
+    from babel.numbers import format_decimal
+
+    return str(format_decimal(value, format=f"#,##0.{'0' * digits}" if digits else "#,##0", locale=code))
+
+
 def _made(message: str, values: Mapping[str, Value], many: str = "", count: int = 0, context: str = "") -> Text:
+    text = Text(_told(message, values, many, count, context))
+    text.message, text.values, text.many, text.amount, text.context = message, values, many, count, context
+    return text
+
+
+def _told(message: str, values: Mapping[str, Value], many: str, count: int, context: str) -> str:
     catalogue = _catalogue(language())
     if many:
         found = catalogue.ngettext(message, many, count)
@@ -210,19 +221,22 @@ def _made(message: str, values: Mapping[str, Value], many: str = "", count: int 
         found = catalogue.pgettext(context, message)
     else:
         found = catalogue.gettext(message) if message else ""
-    text = Text(_filled(found, values) if values else found)
-    text.message, text.values, text.many, text.amount, text.context = message, values, many, count, context
-    return text
+    if found or not message:
+        return _filled(found, values, language())
+    return _filled(many if many and count != 1 else message, values, ENGLISH)
 
 
-def _filled(message: str, values: Mapping[str, Value]) -> str:
-    """The message with its placeholders filled in; nothing but their names is looked at, whatever the message says."""
+def _filled(message: str, values: Mapping[str, Value], code: str) -> str:
+    """The message in a language with its placeholders filled in.
+
+    Nothing but their names is looked at, whatever the message says.
+    """
 
     def value(found: re.Match[str]) -> str:
         given = values.get(found[1], found[0])
-        return number(int(given)) if isinstance(given, Integral) else retold(given)
+        return _number(int(given), 0, code) if isinstance(given, Integral) else retold(given)
 
-    return _PLACEHOLDER.sub(value, message)
+    return _PLACEHOLDER.sub(value, message) if values else message
 
 
 def _files() -> Mapping[str, Path]:
@@ -241,6 +255,19 @@ def _catalogue(code: str) -> gettext.NullTranslations:
     return gettext.NullTranslations() if code == ENGLISH else _compiled(_files()[code], code)
 
 
+class _Missing(gettext.NullTranslations):
+    """Gives nothing for what a catalogue lacks, which tells it from what is the same in both languages."""
+
+    def gettext(self, message: str) -> str:
+        return ""
+
+    def ngettext(self, one: str, many: str, count: int) -> str:
+        return ""
+
+    def pgettext(self, context: str, message: str) -> str:
+        return ""
+
+
 @lru_cache
 def _compiled(file: Path, code: str) -> gettext.NullTranslations:
     from babel.messages.mofile import write_mo
@@ -248,6 +275,14 @@ def _compiled(file: Path, code: str) -> gettext.NullTranslations:
 
     compiled = io.BytesIO()
     with file.open("rb") as written:
-        write_mo(compiled, read_po(written, code))
+        catalogue = read_po(written, code)
+    for message in list(catalogue):
+        if message.pluralizable and not (
+            message.string and all(message.string)
+        ):  # else Babel takes the English for what is not there
+            catalogue.delete(message.id, message.context)
+    write_mo(compiled, catalogue)
     compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
+    translations = gettext.GNUTranslations(compiled)
+    translations.add_fallback(_Missing())
+    return translations

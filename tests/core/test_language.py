@@ -24,7 +24,7 @@ from core.language import (
     tr_mark,
     tr_plural,
 )
-from tests.catalogues import HEADER, second_language
+from tests.catalogues import HEADER, INCOMPLETE, second_language
 
 CATALOGUE = """
 msgid "No photo is called {name}."
@@ -152,6 +152,40 @@ def test_numbers_have_the_separators_of_the_language(tmp_path: Path, monkeypatch
     assert number(1234567) == "1,234,567" and number(95.37, 1) == "95.4"
     with second_language(tmp_path / "german", "", monkeypatch, "de"), reading("de"):
         assert number(1234567) == "1.234.567" and number(95.37, 1) == "95,4"
+
+
+def test_what_a_language_lacks_is_told_in_english_message_by_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNFREEZE_LOCALE", str(INCOMPLETE))
+    photos = tr_plural("{count} photo", "{count} photos", 1200)
+    with reading("de"):
+        assert retold(photos) == "1.200 Fotos"
+        assert tr_plural("the last block learns", "the last {count} of {blocks} blocks learn", 1, blocks=9) == (
+            "der letzte Block lernt"
+        )
+        assert tr("at most {photos} per class", photos=photos) == "höchstens 1.200 Fotos je Klasse"
+        assert tr("Nobody has translated {photos}.", photos=photos) == "Nobody has translated 1.200 Fotos."
+        assert tr("Nobody has translated {count}.", count=1200) == "Nobody has translated 1,200."
+        assert tr_plural("{count} untold thing", "{count} untold things", 1) == "1 untold thing"
+        assert tr_plural("{count} untold thing", "{count} untold things", 1200) == "1,200 untold things"
+        assert tr_context("nowhere", "Test") == "Test"
+        both = sentences(tr("Choose a dataset first."), tr("Nobody has translated {count}.", count=1200))
+        assert both == "Zuerst einen Datensatz wählen. Nobody has translated 1,200."
+    assert retold(both) == "Choose a dataset first. Nobody has translated 1,200."
+
+
+def test_a_message_of_which_forms_are_lacking_is_told_in_english(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = """
+msgid "{count} photo"
+msgid_plural "{count} photos"
+msgstr[0] "{count} Foto"
+msgstr[1] ""
+"""
+    header = HEADER.replace("nplurals=1; plural=0", "nplurals=2; plural=(n != 1)")
+    with second_language(tmp_path / "german", entries, monkeypatch, "de", header), reading("de"):
+        assert tr_plural("{count} photo", "{count} photos", 1) == "1 photo"
+        assert tr_plural("{count} photo", "{count} photos", 1200) == "1,200 photos"
 
 
 def test_a_folder_that_the_environment_names_has_further_languages(

@@ -5,6 +5,7 @@ They are images with colours that can be seen on light and on dark, since Stream
 
 from base64 import b64encode
 from pathlib import Path
+from unicodedata import east_asian_width
 
 from core.language import tr
 from pages.components.shared.colours import EDGE, FROZEN, LEARNS
@@ -38,6 +39,11 @@ def _word(x: float, y: float, text: str) -> str:
     return f'<text x="{x}" y="{y}" fill="{EDGE}" stroke="none" font-family="sans-serif" font-size="15">{text}</text>'
 
 
+def _room(text: str) -> float:
+    """How wide a word is at most, in pixels: a Chinese sign is as wide as high, a letter about six tenths of that."""
+    return sum(15 if east_asian_width(letter) in "WF" else 9 for letter in text)
+
+
 def _block(x: float, y: float, width: float, height: float, colour: str) -> str:
     return f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="3" fill="{colour}" stroke="none"/>'
 
@@ -61,9 +67,10 @@ TRAIN = _drawn(
 
 
 def _try() -> str:
-    words = _word(46, 34, tr("cup")) + _word(46, 55, tr("pen"))
-    bars = _block(78, 24, 52, 12, FROZEN) + _block(78, 45, 7, 12, FROZEN)
-    return _drawn(132, 76, _photo(1, 21, CUP) + words + bars)
+    cup, pen = tr("cup"), tr("pen")
+    behind = round(51 + max(_room(cup), _room(pen)))
+    bars = _block(behind, 24, 52, 12, FROZEN) + _block(behind, 45, 7, 12, FROZEN)
+    return _drawn(behind + 54, 76, _photo(1, 21, CUP) + _word(46, 34, cup) + _word(46, 55, pen) + bars)
 
 
 CAMERA = _drawn(
@@ -79,8 +86,9 @@ SAMPLE = _image("png", DIGITS.read_bytes())
 def folder() -> str:
     """HTML of a folder with two subfolders."""
     roses, tulips = _word(94, 16, tr("roses")), _word(94, 44, tr("tulips"))
+    width = round(96 + max(72, _room(tr("roses")), _room(tr("tulips"))))
     return _drawn(
-        168,
+        width,
         50,
         '<path d="M4 9a3 3 0 0 1 3-3h13l5 6h22a3 3 0 0 1 3 3v27a3 3 0 0 1-3 3H7a3 3 0 0 1-3-3z"/>'
         f'<path d="M66 25h10M76 11v28M76 11h10M76 39h10"/>{roses}{tulips}',
